@@ -1,0 +1,40 @@
+/* process.h - run another program to its end, within limits.
+ *
+ * No shell: an argument vector. The child gets no descriptor of ours but those named here, and is
+ * a process group of its own; at the deadline, or above the output limit, the whole group is
+ * killed and reaped. Blocks until the child has ended: for worker threads, never the brain.
+ */
+#ifndef FARMHAND_COMMON_PROCESS_H
+#define FARMHAND_COMMON_PROCESS_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct process_call {
+    const char *const *argv; /* argv[0] is the path; NULL-terminated */
+    const char *const *env;  /* "NAME=value" added to ours; NULL: none */
+    uint64_t timeout_ms;     /* must be > 0 */
+    size_t output_max_bytes; /* stdout kept at most; more kills the child with ERR_NOMEM */
+    const char *exit_fd_env; /* NULL, or the name of a variable that tells the child a descriptor
+                                on which it may write its full exit code as decimal text (a Linux
+                                exit status has 8 bits only); if it writes one, that counts */
+};
+
+struct process_result {
+    uint32_t exit_code; /* as the child gave it; 128 + signal if a signal ended it */
+    bool signalled;
+    char *output; /* stdout, NUL-terminated, free() it; may hold any bytes */
+    size_t output_len;
+    uint64_t elapsed_ms;
+};
+
+/* ERR_NONE: it ran and ended by itself, whatever the code. ERR_NOT_FOUND, ERR_DENIED: could not be
+ * started. ERR_TIMEOUT: killed at the deadline. ERR_NOMEM: killed over the output limit. On
+ * failure *out is untouched. stdin and stderr of the child are /dev/null. */
+enum error_code process_run(const struct process_call *call, struct process_result *out,
+                            struct error *err);
+
+#endif
