@@ -27,16 +27,15 @@ struct log_field {
     };
 };
 
-#define LOG_TEXT(k, v)                                                                             \
-    ((struct log_field){.key = (k), .kind = LOG_KIND_TEXT, .text = (v)})
-#define LOG_INT(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_INT, .i = (v)})
+#define LOG_TEXT(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_TEXT, .text = (v)})
+#define LOG_INT(k, v)  ((struct log_field){.key = (k), .kind = LOG_KIND_INT, .i = (v)})
 #define LOG_UINT(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_UINT, .u = (v)})
 #define LOG_BOOL(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_BOOL, .b = (v)})
 
 /* log_info("target_enter", LOG_INT("run", 7), LOG_TEXT("server", name)); at least one field. */
 #define log_debug(event, ...) log_event(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
-#define log_info(event, ...) log_event(LOG_LEVEL_INFO, event, __VA_ARGS__)
-#define log_warn(event, ...) log_event(LOG_LEVEL_WARN, event, __VA_ARGS__)
+#define log_info(event, ...)  log_event(LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define log_warn(event, ...)  log_event(LOG_LEVEL_WARN, event, __VA_ARGS__)
 #define log_error(event, ...) log_event(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 #define log_event(level, event, ...)                                                               \
     log_write(level, event, (const struct log_field[]){__VA_ARGS__},                               \
@@ -46,10 +45,11 @@ void log_write(enum log_level level, const char *event, const struct log_field *
                size_t count);
 
 void log_set_level(enum log_level level);
-void log_set_fd(int fd);                                       /* default 2; borrowed */
-bool log_level_parse(const char *word, enum log_level *out);   /* "debug" | "info" | ... */
+void log_set_fd(int fd);                                     /* default 2; borrowed */
+bool log_level_parse(const char *word, enum log_level *out); /* "debug" | "info" | ... */
 
-/* The line as log_write would write it, without time, into out (for tests). */
+/* The line as log_write would write it, without time and line end, into out (for tests). Returns
+ * its length; what does not fit is cut between characters, and says so by "..." in the value. */
 size_t log_format(char *out, size_t size_bytes, enum log_level level, const char *event,
                   const struct log_field *fields, size_t count);
 

@@ -36,8 +36,11 @@ bool text_format(char *out, size_t size_bytes, const char *fmt, ...)
 bool text_equal(const char *a, const char *b);        /* NULL equals NULL only */
 bool text_equal_nocase(const char *a, const char *b); /* ASCII letters only */
 bool text_starts(const char *s, const char *prefix);
-bool text_is_utf8(const char *s, size_t len);         /* also refuses NUL, surrogates, overlong */
-bool text_has_control(const char *s);                 /* any byte below 0x20, or 0x7f */
+bool text_is_utf8(const char *s, size_t len); /* also refuses NUL, surrogates, overlong */
+/* Bytes of the first character of s[0..len), 1 to 4, and its code point; 0: not valid UTF-8 there,
+ * or len is 0. */
+size_t text_utf8_next(const char *s, size_t len, uint32_t *code_point);
+bool text_has_control(const char *s);         /* any byte below 0x20, or 0x7f */
 
 /* Columns of a terminal that the text takes: wide characters count 2, combining 0. */
 size_t text_columns(const char *s);
@@ -52,11 +55,12 @@ bool text_parse_i64(const char *s, int64_t min, int64_t max, int64_t *out);
 
 /* "250ms", "30s", "5m", "2h", "7d", or "0"; a bare number other than 0 is refused. Result in ms. */
 bool text_parse_duration(const char *s, uint64_t *out_ms);
-/* "1.2s", "45s", "3m10s", "2h05m", "7d": at most 16 bytes with the NUL. Returns out. */
+/* "250ms", "1.2s", "45s", "3m10s", "2h05m", "7d". Returns out. */
 #define TEXT_DURATION_MAX 24
 const char *text_format_duration(char out[TEXT_DURATION_MAX], uint64_t ms);
 
-/* "2026-11-22T20:13:23.123Z" from milliseconds since 1970, and back (false: not this shape). */
+/* "2026-11-22T20:13:23.123Z" from milliseconds since 1970, and back (false: not this
+ * shape; the milliseconds may be missing). */
 #define TEXT_TIME_MAX 32
 const char *text_format_time(char out[TEXT_TIME_MAX], int64_t wall_ms);
 bool text_parse_time(const char *s, int64_t *wall_ms);
