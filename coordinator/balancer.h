@@ -1,0 +1,89 @@
+/* balancer.h - how servers are taken out of rotation and put back.
+ *
+ * One balancer thread does the talking, so the brain never waits for a socket: balancer_ask copies
+ * the request; the answer comes through the callback, on that thread, to be posted. Knows which
+ * pools of which servers stand behind which backends (a map from the configuration), reads the
+ * state afresh for every answer, and never decides. HAProxy's runtime API is the first back end.
+ *
+ * Terms (HAProxy management guide, section 9.3): admin state ready | drain | maint is what people
+ * and we set; operational state up | down is what the balancer's own checks say.
+ */
+#ifndef FARMHAND_COORDINATOR_BALANCER_H
+#define FARMHAND_COORDINATOR_BALANCER_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BALANCER_NAME_MAX    64 /* backend and server names, NUL included */
+#define BALANCER_ENTRIES_MAX 32 /* places where one server's pool stands */
+
+enum balancer_admin { BALANCER_READY, BALANCER_DRAIN, BALANCER_MAINT };
+
+/* One place in rotation: a server line of a backend of one balancer. */
+struct balancer_entry {
+    char balancer[BALANCER_NAME_MAX]; /* the [haproxy NAME] */
+    char backend[BALANCER_NAME_MAX];
+    char name[BALANCER_NAME_MAX];
+    enum balancer_admin admin;
+    bool up;                 /* the balancer's own check (no check: counts as up) */
+    uint32_t sessions;       /* current sessions on this server line */
+    uint32_t others_serving; /* other servers of this backend that are ready and up */
+};
+
+enum balancer_op {
+    BALANCER_OP_READ,  /* all places of (server, pool); empty: not behind a balancer */
+    BALANCER_OP_DRAIN, /* set the given places to drain, then read */
+    BALANCER_OP_READY, /* set the given places to ready, then read */
+};
+
+struct balancer_request {
+    uint64_t ticket; /* comes back in the answer */
+    enum balancer_op op;
+    char server[256];
+    char pool[256];                                     /* "": every place of the server */
+    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* DRAIN, READY: which (names only) */
+    size_t place_count;
+};
+
+struct balancer_answer {
+    uint64_t ticket;
+    enum balancer_op op;
+    enum error_code code; /* ERR_NONE: entries are valid and were read after the request came */
+    char text[256];       /* what failed, and what to do */
+    struct balancer_entry entries[BALANCER_ENTRIES_MAX];
+    size_t entry_count;
+};
+
+struct balancer; /* the thread and its connections */
+
+/* The map, as configured. All strings are copied by balancer_open. */
+struct balancer_backend {
+    const char *balancer; /* name of the balancer it is on */
+    const char *backend;
+    const char *pool_glob;      /* pools served by it, "*": all */
+    const char *name_of;        /* "{server}" or "web-{server}": the server line for a server */
+    const char *const *renamed; /* "web01:srv1" pairs that override name_of; NULL-terminated */
+};
+struct balancer_place {
+    const char *name;
+    const char *address; /* "/run/haproxy/admin.sock" or "127.0.0.1:9999" */
+    uint64_t timeout_ms; /* for one exchange */
+};
+
+enum error_code balancer_open(const struct balancer_place *places, size_t place_count,
+                              const struct balancer_backend *backends, size_t backend_count,
+                              void (*answer)(void *arg, const struct balancer_answer *answer),
+                              void *arg, struct balancer **out, struct error *err);
+void balancer_close(struct balancer *b);
+
+/* Never blocks; false: the queue is full (the caller asks again later). */
+bool balancer_ask(struct balancer *b, const struct balancer_request *request);
+
+/* Pure: would this pool of this server stand behind any backend of the map? (for plans) */
+size_t balancer_map(const struct balancer_backend *backends, size_t backend_count,
+                    const char *server, const char *pool, struct balancer_entry *out, size_t max);
+
+#endif
