@@ -29,7 +29,8 @@ enum error_code os_processes(const char *image_path,
                              int (*each)(const struct os_process *process, void *arg), void *arg,
                              int *stopped, struct error *err);
 
-/* ERR_NOT_FOUND when there is none; argv is NULL here. */
+/* ERR_NOT_FOUND when there is none, or it has ended and only waits to be reaped; argv is NULL
+ * here. */
 enum error_code os_process_find(uint32_t pid, struct os_process *out, struct error *err);
 
 /* SIGKILL / TerminateProcess, only if pid and created still match; ERR_NOT_FOUND: gone already. */
@@ -50,18 +51,22 @@ enum error_code os_hostname(char *out, size_t size_bytes, struct error *err); /*
 
 enum error_code os_random(void *out, size_t len, struct error *err); /* from the kernel */
 
-enum error_code os_make_dir(const char *path, unsigned mode, struct error *err); /* with parents */
+/* With parents, which get 0755; a directory that is there stays as it is. */
+enum error_code os_make_dir(const char *path, unsigned mode, struct error *err);
 /* A change of file is told by any of these being different; all 0 when it does not exist. */
 struct os_file_id {
     uint64_t modified_ns, size_bytes, inode;
 };
 enum error_code os_file_id(const char *path, struct os_file_id *out, struct error *err);
-/* The whole file, at most max_bytes (ERR_NOMEM above), NUL-terminated; free() it. */
+/* The whole file, at most max_bytes (ERR_NOMEM above), NUL-terminated; free() it. Only regular
+ * files and devices (ERR_INVALID), since a pipe could block for ever. */
 enum error_code os_read_file(const char *path, size_t max_bytes, char **out, size_t *out_len,
                              struct error *err);
 /* Written to a new file beside it, synced and renamed over it: old or new, never half. */
 enum error_code os_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
                               struct error *err);
+/* Renamed over what is there, the directory synced: after ERR_NONE it is there for good. */
+enum error_code os_move_file(const char *from, const char *to, struct error *err);
 /* Takes the lock file for the life of the process; ERR_EXISTS names the holder's pid. */
 enum error_code os_lock_file(const char *path, struct error *err);
 
