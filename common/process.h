@@ -2,7 +2,9 @@
  *
  * No shell: an argument vector. The child gets no descriptor of ours but those named here, and is
  * a process group of its own; at the deadline, or above the output limit, the whole group is
- * killed and reaped. Blocks until the child has ended: for worker threads, never the brain.
+ * killed and reaped. When the child has ended and a descendant still holds its stdout open, half a
+ * second is given to it, then the group is killed, and what was read counts. Blocks until the child
+ * has ended: for worker threads, never the brain.
  */
 #ifndef FARMHAND_COMMON_PROCESS_H
 #define FARMHAND_COMMON_PROCESS_H
