@@ -168,6 +168,8 @@ struct state {
     const char *config_identity; /* which configuration this server reads; shared ones are equal */
     bool config_shared;
     const char *trouble; /* why part of this could not be read; "" if all could */
+    uint64_t age_ms;     /* of the workers below when this was sent: not 0 while the agent's worker
+                            thread is held by a long call and the last reading is repeated */
     const struct service *services;
     size_t service_count;
     const struct pool *pools;
@@ -312,6 +314,12 @@ const char *start_mode_name(enum start_mode mode);
 const char *service_state_name(enum service_state state); /* RUNNING, STOP_PENDING, ... */
 const char *service_start_name(enum service_start start);
 bool verb_is_disruptive(enum verb verb);
+
+/* What the codec takes as text: UTF-8 without control characters (C0, DEL, C1). */
+bool wire_text_is_clean(const char *text);
+/* Makes text from elsewhere fit: control characters become blanks, bytes that are not UTF-8 '?',
+ * cut at a whole character to size_bytes with the NUL. Returns out. */
+const char *wire_clean_text(char *out, size_t size_bytes, const char *text);
 
 bool wire_id_equal(const struct wire_id *a, const struct wire_id *b);
 bool wire_id_is_zero(const struct wire_id *id);
