@@ -31,8 +31,10 @@
 
 struct driver;
 
-/* What is there, in the shapes of messages.h; all memory belongs to `hold`. */
+/* What is there, in the shapes of messages.h; all memory belongs to `hold`. A part that is not
+ * *known* could not be read: its empty list means nothing, least of all "none". */
 struct driver_view {
+    bool pools_known, sites_known, services_known, workers_known;
     const struct pool *pools;
     size_t pool_count;
     const struct site *sites;
@@ -72,7 +74,9 @@ struct driver_ops {
     enum error_code (*look)(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
                             struct error *err);
 
-    /* One pool, freshly asked: its row and its workers. */
+    /* One pool, freshly asked: its row (pool_count is 1), then its workers; beside them the
+     * services and the configuration's identity, as in `look`. ERR_NOT_FOUND: no such pool. The
+     * row's name is as the server writes it, whatever the case of `pool`. */
     enum error_code (*look_pool)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                  struct driver_view *out, struct error *err);
 
@@ -98,7 +102,8 @@ struct driver_ops {
     void (*close)(struct driver *d); /* NULL is fine */
 };
 
-/* Embedded first in every driver's own struct. */
+/* A time-out of 0 everywhere means the driver's own limit for that call.
+ * Embedded first in every driver's own struct. */
 struct driver {
     const struct driver_ops *ops;
 };
