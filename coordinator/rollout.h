@@ -1,0 +1,282 @@
+/* rollout.h - one run: an action carried out on a frozen list of servers, few at a time.
+ *
+ * Pure: no I/O, no clock, no randomness. An event with its time goes in, a `struct rollout_change`
+ * comes out: the new header of the run, at most one changed target, and what to do. Nothing is
+ * changed in place: the caller first saves the change (one transaction), then installs it with
+ * rollout_install(), then performs the effects. If it cannot be saved:
+ *   - a change with `restoring` set may be installed and performed all the same (promise 2), and is
+ *     saved when that works again;
+ *   - any other is thrown away as if the event had not come; every state asks again by itself, and
+ *     a result that was not acknowledged is sent again by the agent.
+ *
+ * A target's life (R: holds its lease and budget slot):
+ *
+ *   waiting -> checking -> draining(R) -> acting(R) -> gating(R) -> returning(R) -> soaking(R) ->
+ * done ^          |            |             |  ^         | |          v            v             v
+ * |         v
+ *      +---- (blocked)     returning     unknown(R)    failed (its lease goes to an incident)
+ *                 |
+ *                 +-> nothing | skipped | failed
+ *
+ * waiting    its turn has not come, or it may not be taken: `step` says why
+ * checking   fresh evidence was asked: the pool by the agent, the places by the balancer
+ * draining   taken; the balancer lets sessions run out
+ * acting     the command stands in the store as sent; its result is awaited
+ * unknown    no answer within the limit; left only by the journal's word or a person
+ * gating     the probe must pass `gate_passes` times in a row for `gate_min_ms`, before the
+ * deadline returning  the balancer is told to put back what we took out, and must see it up soaking
+ * in rotation again, watched a little longer An act that failed is still gated: if the pool serves,
+ * its server is put back before the target ends as failed; if not, it stays out and an incident
+ * inherits the lease.
+ */
+#ifndef FARMHAND_COORDINATOR_ROLLOUT_H
+#define FARMHAND_COORDINATOR_ROLLOUT_H
+
+#include "coordinator/balancer.h"
+#include "proto/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROLLOUT_STEP_MAX     256 /* bytes of a sentence, NUL included */
+#define ROLLOUT_BASELINE_MAX 64
+
+enum rollout_action { ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP, ROLLOUT_UNDRAIN };
+#define ROLLOUT_ACTION_COUNT 4
+
+enum target_state {
+    TARGET_WAITING,
+    TARGET_CHECKING,
+    TARGET_DRAINING,
+    TARGET_ACTING,
+    TARGET_UNKNOWN,
+    TARGET_GATING,
+    TARGET_RETURNING,
+    TARGET_SOAKING,
+    TARGET_DONE,
+    TARGET_NOTHING,
+    TARGET_SKIPPED,
+    TARGET_FAILED,
+    TARGET_ABORTED,
+};
+#define TARGET_STATE_COUNT 13
+
+enum run_state {
+    RUN_RUNNING,  /* paused while pause_causes is not 0 */
+    RUN_STOPPING, /* a failure stopped it: nothing new begins, what is in hand is finished */
+    RUN_ABORTING, /* a person ended it: the same */
+    RUN_DONE,
+    RUN_PARTIAL, /* ended, some skipped or failed within what was allowed */
+    RUN_FAILED,
+    RUN_ABORTED,
+};
+#define RUN_STATE_COUNT 7
+
+/* Why a run begins nothing new; each is removed by its own remedy only. */
+enum pause_cause {
+    PAUSE_PERSON = 1,   /* `run pause`; `run resume` */
+    PAUSE_UNKNOWN = 2,  /* a target is unknown; settled by journal or person */
+    PAUSE_FAILURES = 4, /* --on-failure pause; `run resume` */
+    PAUSE_SILENCE = 8,  /* most agents silent at once: the cause is on our side; they come back */
+    PAUSE_STORE = 16,   /* the store cannot be written; it can again */
+    PAUSE_FENCE = 32,   /* agents know a higher fence than ours: `takeover` */
+};
+#define PAUSE_BITS 6
+
+enum on_failure { ON_FAILURE_STOP, ON_FAILURE_PAUSE, ON_FAILURE_CONTINUE };
+enum on_unreachable { UNREACHABLE_FAIL, UNREACHABLE_SKIP, UNREACHABLE_WAIT };
+enum on_drain_limit { DRAIN_LIMIT_FAIL, DRAIN_LIMIT_PROCEED };
+
+struct rollout_options {
+    uint32_t batch;           /* targets taken at the same time, >= 1 */
+    uint32_t max_unavailable; /* 0: the budget alone limits */
+    uint64_t soak_ms;
+    uint64_t limit_ms; /* one act; then its target is unknown */
+    bool drain;
+    uint64_t drain_limit_ms;
+    enum on_drain_limit on_drain_limit;
+    uint32_t gate_passes;
+    uint64_t gate_min_ms, gate_deadline_ms, gate_interval_ms;
+    enum on_failure on_failure;
+    uint32_t max_failures; /* failures allowed before on_failure applies */
+    enum on_unreachable unreachable;
+    bool start_idle;
+    bool keep_autostart;
+};
+
+struct rollout_target {
+    char server[WIRE_NAME_MAX];
+    uint32_t order; /* from 0 */
+    enum target_state state;
+    bool holds;                /* lease and slot */
+    bool act_failed;           /* finish by putting back, then end as failed */
+    bool back;                 /* put back (or never taken out) */
+    uint32_t attempts;         /* commands given */
+    struct command_id command; /* the one in force; seq 0: none */
+    enum outcome outcome;
+    enum cause cause;
+    char step[ROLLOUT_STEP_MAX];   /* what it does or waits for, a sentence */
+    char detail[ROLLOUT_STEP_MAX]; /* how it ended, a sentence */
+    /* what we took out of rotation, and must put back: places that were ready before */
+    struct balancer_entry places[BALANCER_ENTRIES_MAX];
+    uint32_t place_count;
+    /* the workers that must be gone: the proof's baseline */
+    uint32_t baseline_pid[ROLLOUT_BASELINE_MAX];
+    uint64_t baseline_created[ROLLOUT_BASELINE_MAX];
+    uint32_t baseline_count;
+    uint32_t after_pid[ROLLOUT_BASELINE_MAX];
+    uint32_t after_count;
+    int32_t probe_status;
+    uint32_t probe_ms, gap_ms;
+    bool orphans_allowed;
+    int64_t started_wall_ms, ended_wall_ms; /* 0: not yet */
+
+    /* Not saved: begins anew after a restart of the coordinator. Times are boot milliseconds. */
+    uint64_t entered_ms; /* when this state was entered here */
+    uint64_t ask_ticket; /* evidence asked of the agent, 0: none outstanding */
+    uint64_t ask_at_ms;
+    uint64_t place_ticket; /* asked of the balancer, 0: none outstanding */
+    uint64_t place_at_ms;
+    uint64_t agent_seen_ms; /* fresh evidence came at; 0: none in this state */
+    uint64_t places_seen_ms;
+    uint32_t passes; /* of the gate, in a row */
+    uint64_t first_pass_ms;
+    uint32_t quiet; /* reads without a session, in a row */
+    bool told;      /* the balancer confirmed drain or ready in this state */
+};
+
+struct rollout {
+    uint64_t id;
+    enum rollout_action action;
+    char pool[WIRE_NAME_MAX];
+    char selector[512];
+    char actor[128];
+    char reason[512];
+    struct rollout_options options;
+    enum run_state state;
+    uint32_t pause_causes;      /* bits of enum pause_cause */
+    char why[ROLLOUT_STEP_MAX]; /* what it waits for, or why it ended */
+    int64_t created_wall_ms, ended_wall_ms;
+    uint32_t failures;
+    uint64_t next_ticket; /* not saved */
+    struct rollout_target *targets;
+    size_t target_count;
+};
+
+/* ---- what comes out ---- */
+
+enum effect_kind {
+    EFFECT_NONE,
+    EFFECT_OBSERVE,  /* ask the agent afresh; ticket comes back with the answer */
+    EFFECT_COMMAND,  /* give the target's verb; the caller assigns the command id (it stands in
+                        the saved target) before saving */
+    EFFECT_QUERY,    /* ask the agent's journal about the target's command */
+    EFFECT_BALANCER, /* op on the target's places */
+    EFFECT_INCIDENT, /* open one that inherits the lease: the server stays out */
+};
+
+struct rollout_effect {
+    enum effect_kind kind;
+    uint64_t ticket;
+    bool probe;          /* OBSERVE */
+    enum verb verb;      /* COMMAND */
+    enum balancer_op op; /* BALANCER */
+};
+
+#define ROLLOUT_EFFECTS_MAX 4
+
+struct rollout_change {
+    bool any;        /* false: nothing to do */
+    bool restoring;  /* only gives back or finishes: never waits for the store */
+    bool disruptive; /* takes something out or acts: must be durable first */
+    bool run_changed;
+    enum run_state run_state; /* the new header, valid if any */
+    uint32_t pause_causes;
+    uint32_t failures;
+    uint64_t next_ticket;
+    char why[ROLLOUT_STEP_MAX];
+    bool target_changed;
+    bool target_saved; /* a saved field differs: write it */
+    size_t target_index;
+    enum target_state from;
+    struct rollout_target target;
+    struct rollout_effect effects[ROLLOUT_EFFECTS_MAX];
+    size_t effect_count;
+};
+
+/* ---- what goes in ---- */
+
+enum presence {
+    PRESENCE_NEVER_SEEN,
+    PRESENCE_FRESH,
+    PRESENCE_SILENT,
+    PRESENCE_QUARANTINED,
+    PRESENCE_DECLARED_OUT,
+};
+#define PRESENCE_COUNT 5
+
+/* The world beyond this run, as the caller knows it now. Pure functions over plain structs. */
+struct rollout_view {
+    void *ctx;
+    enum presence (*presence)(void *ctx, const char *server, char *why, size_t why_size);
+    /* May this server be taken now? Lease free and budget has room, on fresh observations.
+     * false: `why` says who holds it or what is out. */
+    bool (*may_take)(void *ctx, const struct rollout *r, const char *server, char *why,
+                     size_t why_size);
+    int64_t wall_ms; /* for started and ended times */
+};
+
+/* The next thing that is due by time or by the world; call until it says any == false. */
+void rollout_next(const struct rollout *r, const struct rollout_view *view, uint64_t now_ms,
+                  struct rollout_change *out);
+
+/* Earliest time at which rollout_next may have something, UINT64_MAX: only events can. */
+uint64_t rollout_wake_ms(const struct rollout *r, uint64_t now_ms);
+
+/* Events. Late, foreign or repeated ones give any == false. */
+void rollout_on_observation(const struct rollout *r, size_t target, uint64_t ticket,
+                            const struct observation *seen, const struct rollout_view *view,
+                            uint64_t now_ms, struct rollout_change *out);
+void rollout_on_balancer(const struct rollout *r, size_t target,
+                         const struct balancer_answer *answer, const struct rollout_view *view,
+                         uint64_t now_ms, struct rollout_change *out);
+void rollout_on_progress(const struct rollout *r, size_t target, const struct progress *progress,
+                         uint64_t now_ms, struct rollout_change *out);
+void rollout_on_result(const struct rollout *r, size_t target, const struct result *result,
+                       const struct rollout_view *view, uint64_t now_ms,
+                       struct rollout_change *out);
+
+enum rollout_request { REQUEST_PAUSE, REQUEST_RESUME, REQUEST_ABORT };
+void rollout_on_request(const struct rollout *r, enum rollout_request request, const char *actor,
+                        const struct rollout_view *view, uint64_t now_ms,
+                        struct rollout_change *out);
+/* A cause that the caller sees (silence, store, fence) comes or goes. */
+void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
+                       struct rollout_change *out);
+/* A person settles an unknown target: as DONE, FAILED or OUTCOME_UNHEARD (not executed). */
+void rollout_resolve(const struct rollout *r, size_t target, enum outcome as, const char *actor,
+                     const struct rollout_view *view, uint64_t now_ms, struct rollout_change *out);
+
+void rollout_install(struct rollout *r, const struct rollout_change *change);
+
+/* After loading from the store: what is not saved begins anew at now_ms. */
+void rollout_restart(struct rollout *r, uint64_t now_ms);
+
+struct rollout_counts {
+    uint32_t total, waiting, active, done, nothing, skipped, failed, unknown, aborted;
+};
+void rollout_count(const struct rollout *r, struct rollout_counts *out);
+
+bool run_state_ended(enum run_state state);
+bool target_state_ended(enum target_state state);
+const char *rollout_action_name(enum rollout_action action);
+const char *run_state_name(enum run_state state); /* without regard to pausing */
+const char *target_state_name(enum target_state state);
+const char *pause_cause_name(enum pause_cause cause);
+const char *presence_name(enum presence presence);
+
+struct rollout *rollout_new(size_t target_count); /* zeroed; targets in the same life */
+void rollout_free(struct rollout *r);
+
+#endif

@@ -1,0 +1,155 @@
+/* store.h - what must survive: runs, targets, commands, leases, incidents, audit, fence.
+ *
+ * state.db, SQLite, synchronous=FULL: decisions read this file alone, and a disruptive step is in
+ * it before its command leaves. Everything is written between store_begin and store_commit, one
+ * transaction per change, with its audit row and its outbox rows. Once a failure is told inside a
+ * transaction, later calls in it do nothing and store_commit fails and rolls back. Used by the
+ * brain thread alone; blocks for the disk. Structs are filled from rows and owned by the caller.
+ */
+#ifndef FARMHAND_COORDINATOR_STORE_H
+#define FARMHAND_COORDINATOR_STORE_H
+
+#include "common/error.h"
+#include "coordinator/rollout.h"
+#include "proto/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+struct store_spec {
+    const char *path;
+    const char *vfs;         /* NULL: the system's; the simulator's own */
+    struct wire_id instance; /* random, of this start */
+    int64_t wall_ms;
+};
+
+/* Opens, checks, migrates, and takes a new fence (number + 1, instance), durably. */
+enum error_code store_open(const struct store_spec *spec, struct store **out,
+                           struct fence *out_fence, struct error *err);
+void store_close(struct store *s);
+
+enum error_code store_begin(struct store *s, struct error *err);
+enum error_code store_commit(struct store *s, struct error *err);
+void store_rollback(struct store *s);
+/* A write that changes nothing, to learn whether the store can be written again. */
+enum error_code store_probe(struct store *s, struct error *err);
+
+/* Runs. store_insert_run gives the run its id and writes all targets. */
+enum error_code store_insert_run(struct store *s, struct rollout *run, struct error *err);
+enum error_code store_save_run(struct store *s, const struct rollout *run, struct error *err);
+enum error_code store_save_target(struct store *s, uint64_t run,
+                                  const struct rollout_target *target, struct error *err);
+/* Runs that have not ended, oldest first; each is handed to `each`, which owns it. */
+enum error_code store_load_open_runs(struct store *s, void (*each)(void *arg, struct rollout *run),
+                                     void *arg, struct error *err);
+/* Any run, ended ones too; ERR_NOT_FOUND. */
+enum error_code store_load_run(struct store *s, uint64_t id, struct rollout **out,
+                               struct error *err);
+/* Newest first, without targets but with counts. */
+struct store_run_row {
+    struct rollout run; /* targets NULL */
+    struct rollout_counts counts;
+};
+enum error_code store_list_runs(struct store *s, size_t limit,
+                                void (*each)(void *arg, const struct store_run_row *row), void *arg,
+                                struct error *err);
+
+/* Leases: (server, pool), pool "" is the whole server and excludes every other of that server.
+ * Owner is a run's target or an incident. ERR_EXISTS names the holder. */
+enum lease_owner { LEASE_RUN = 1, LEASE_INCIDENT = 2 };
+struct lease {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    enum lease_owner owner;
+    uint64_t owner_id;
+    int64_t since_wall_ms;
+};
+enum error_code store_take_lease(struct store *s, const struct lease *lease, struct error *err);
+enum error_code store_move_lease(struct store *s, const char *server, const char *pool,
+                                 enum lease_owner owner, uint64_t owner_id, struct error *err);
+enum error_code store_drop_lease(struct store *s, const char *server, const char *pool,
+                                 struct error *err);
+enum error_code store_load_leases(struct store *s, void (*each)(void *arg, const struct lease *l),
+                                  void *arg, struct error *err);
+
+/* Commands: written as sent, in the transaction of the step that gives them. */
+struct store_command {
+    struct command_id id;
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    enum verb verb;
+    uint64_t run;
+    uint32_t target_order;
+    int64_t sent_wall_ms;
+    enum outcome outcome; /* OUTCOME_NONE until its result came */
+};
+/* The next number for this agent, kept in memory: above every number stored for it. */
+enum error_code store_insert_command(struct store *s, const struct store_command *c,
+                                     struct error *err);
+enum error_code store_end_command(struct store *s, const char *server, const struct command_id *id,
+                                  enum outcome outcome, struct error *err);
+/* ERR_NOT_FOUND if it was never sent by this store. */
+enum error_code store_find_command(struct store *s, const char *server, const struct command_id *id,
+                                   struct store_command *out, struct error *err);
+
+/* Incidents: what a failed target left behind. */
+struct incident {
+    uint64_t id;
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    char kind[32]; /* "gate-failed", "act-failed", ... */
+    char text[ROLLOUT_STEP_MAX];
+    uint64_t run;
+    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* still out, ours to put back */
+    uint32_t place_count;
+    int64_t opened_wall_ms, closed_wall_ms;
+};
+enum error_code store_open_incident(struct store *s, struct incident *incident, struct error *err);
+enum error_code store_close_incident(struct store *s, uint64_t id, int64_t wall_ms, const char *how,
+                                     struct error *err);
+enum error_code store_load_open_incidents(struct store *s,
+                                          void (*each)(void *arg, const struct incident *i),
+                                          void *arg, struct error *err);
+
+/* Servers that were ever seen, or declared. */
+struct store_server {
+    char name[WIRE_NAME_MAX];
+    struct wire_id incarnation; /* of the journal that is approved */
+    int64_t first_seen_wall_ms;
+    int64_t declared_out_until_ms; /* wall; 0: not */
+    char declared_out_reason[256];
+    char declared_out_by[128];
+};
+enum error_code store_save_server(struct store *s, const struct store_server *server,
+                                  struct error *err);
+enum error_code store_load_servers(struct store *s,
+                                   void (*each)(void *arg, const struct store_server *server),
+                                   void *arg, struct error *err);
+
+/* Audit and events in one: everything that history wants goes through the outbox, in the same
+ * transaction, numbered without gaps. */
+struct event {
+    uint64_t seq; /* given by the store */
+    int64_t wall_ms;
+    const char *kind;                                     /* "target.state", ... see API.md */
+    uint64_t run;                                         /* 0: none */
+    const char *server, *pool, *actor, *text, *from, *to; /* NULL: none */
+};
+enum error_code store_add_event(struct store *s, struct event *event, struct error *err);
+/* Who did what and why: also kept in state.db for good. */
+enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
+                                const char *action, const char *object, const char *reason,
+                                struct error *err);
+/* Outbox rows above `after`, oldest first; at most `limit`. */
+enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,
+                             void (*each)(void *arg, const struct event *event), void *arg,
+                             struct error *err);
+/* Rows up to and with `seq` are in history.db, synced: forget them. */
+enum error_code store_outbox_done(struct store *s, uint64_t seq, struct error *err);
+
+enum error_code store_backup(struct store *s, const char *path, struct error *err);
+
+#endif
