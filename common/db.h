@@ -27,17 +27,22 @@ struct db_spec {
 };
 
 /* Opens or creates, checks (quick_check), migrates in one transaction, prepares. ERR_NEWER: its
- * user_version is above migration_count, nothing was changed. ERR_CORRUPT: the check failed. */
+ * user_version is above migration_count, nothing was changed. ERR_CORRUPT: the check failed.
+ * ERR_STATE: an SQLite file of something else. Waits at most 2 s for another process' lock, here
+ * and in every call below (then ERR_BUSY). */
 enum error_code db_open(const struct db_spec *spec, struct db **out, struct error *err);
 void db_close(struct db *db); /* NULL is fine */
 
 enum error_code db_begin(struct db *db, struct error *err);  /* BEGIN IMMEDIATE */
 enum error_code db_commit(struct db *db, struct error *err); /* on failure it is rolled back */
+/* After a failure SQLite may have undone the transaction by itself; statements are then refused
+ * (ERR_STATE) until it is rolled back here, so that nothing is saved by halves. */
 void db_rollback(struct db *db); /* never fails; fine when none is open */
 bool db_in_transaction(const struct db *db);
 
 /* A statement's life: db_bind_* by 1-based position, then db_run (no rows) or db_row until it
- * says false, each followed by an automatic reset. The first failure is kept until db_run or
+ * says false, each followed by an automatic reset that also forgets what was bound (a parameter
+ * that was not bound is NULL). The first failure is kept until db_run or
  * db_row tells it, so binds need no check of their own. Texts and blobs are copied at bind. */
 void db_bind_int(struct db *db, int statement, int at, int64_t value);
 void db_bind_uint(struct db *db, int statement, int at, uint64_t value);    /* <= INT64_MAX, must */
@@ -57,7 +62,8 @@ bool db_is_null(struct db *db, int statement, int column);
 int64_t db_last_id(struct db *db);
 uint64_t db_changes(struct db *db); /* rows changed by the last db_run */
 
-/* Online backup into a new file (ERR_EXISTS if it is there). Blocks for its length. */
+/* Online backup into a new file of the system's VFS (ERR_EXISTS if it is there), not within a
+ * transaction. It appears under its name only when it is whole. Blocks for its length. */
 enum error_code db_backup(struct db *db, const char *to_path, struct error *err);
 
 #endif
