@@ -23,6 +23,8 @@ struct process_call {
     const char *exit_fd_env; /* NULL, or the name of a variable that tells the child a descriptor
                                 on which it may write its full exit code as decimal text (a Linux
                                 exit status has 8 bits only); if it writes one, that counts */
+    bool secret;             /* the output may hold a password: no copy of it is left in memory but
+                                the one handed over, which the caller overwrites before free() */
 };
 
 struct process_result {

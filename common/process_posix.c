@@ -206,11 +206,22 @@ static bool read_output(struct run *run)
             close_fd(&run->output_fd);
             return true;
         }
-        if ((size_t)got > run->call->output_max_bytes - run->output.len)
+        bool fits = (size_t)got <= run->call->output_max_bytes - run->output.len;
+        if (fits)
+            text_add_bytes(&run->output, piece, (size_t)got);
+        if (run->call->secret)
+            explicit_bzero(piece, sizeof(piece));
+        if (!fits)
             return false;
-        text_add_bytes(&run->output, piece, (size_t)got);
     }
     return true;
+}
+
+/* Growing would leave what was there before in freed memory. */
+static void reserve_output(struct run *run)
+{
+    run->output.cap = run->call->output_max_bytes + 1;
+    run->output.data = must_alloc(run->output.cap, 1);
 }
 
 /* Keeps what fits; exit_len at its limit marks a text that is too long to be a number of ours. */
@@ -336,6 +347,8 @@ enum error_code process_run(const struct process_call *call, struct process_resu
                           ? run.started_ms + call->timeout_ms
                           : UINT64_MAX;
     siginfo_t info = {.si_pid = 0};
+    if (call->secret)
+        reserve_output(&run);
     enum error_code code = start(&run, err);
     if (code)
         goto out;
@@ -358,6 +371,8 @@ out:
     close_fd(&run.pidfd);
     close_fd(&run.output_fd);
     close_fd(&run.exit_fd);
+    if (call->secret && run.output.len > 0)
+        explicit_bzero(run.output.data, run.output.len);
     text_reset(&run.output);
     return code;
 }
