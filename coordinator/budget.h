@@ -1,0 +1,43 @@
+/* budget.h - who may be out now. Pure.
+ *
+ * One rule for every cause (promise 1): a server may be taken only if
+ *     what we hold + what is observed out + this one <= max_out
+ * over the servers of its budget group, each counted once, and the servers left in service stay at
+ * or above min_in_service. A server that is out already costs nothing more. A server that a person
+ * declared out leaves the first sum but not the second. An observation that is not fresh counts as
+ * out: what we do not know we cannot spend.
+ */
+#ifndef FARMHAND_COORDINATOR_BUDGET_H
+#define FARMHAND_COORDINATOR_BUDGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct budget_member {
+    const char *server;
+    bool held;           /* by us: a run, an incident, a hold */
+    const char *held_by; /* "run 7"; lent */
+    bool out;            /* observed: down, unhealthy, silent, out of rotation */
+    const char *why;     /* "silent for 12s"; lent */
+    bool declared_out;
+};
+
+struct budget {
+    uint32_t max_out;
+    uint32_t min_in_service;
+    const struct budget_member *members; /* of one group */
+    size_t count;
+};
+
+struct budget_use {
+    uint32_t held, out, declared; /* out: not held and not declared */
+    uint32_t in_service;          /* neither held, out nor declared */
+};
+void budget_count(const struct budget *b, struct budget_use *use);
+
+/* limit: a run's own, smaller maximum (0: none). On no, `why` is a sentence that names who. */
+bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
+                     size_t why_size);
+
+#endif

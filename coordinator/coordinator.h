@@ -1,0 +1,121 @@
+/* coordinator.h - the brain of the centre: event -> decide -> save -> send.
+ *
+ * Owns fleet, runs, leases, incidents and commands in memory, mirrors of what stands in the store.
+ * Knows no socket, no clock and no JSON: time comes with each call, the outside is a table of
+ * functions (ports), so that the simulator can run it as it is. One thread. Blocks only for the
+ * store.
+ */
+#ifndef FARMHAND_COORDINATOR_COORDINATOR_H
+#define FARMHAND_COORDINATOR_COORDINATOR_H
+
+#include "common/error.h"
+#include "coordinator/budget.h"
+#include "coordinator/fleet.h"
+#include "coordinator/plan.h"
+#include "coordinator/rollout.h"
+#include "coordinator/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How to answer one request of an agent; opaque here, by value (see link.h). */
+struct coordinator_peer {
+    uint32_t pipe;
+    uint8_t bytes[80];
+    uint32_t len;
+};
+
+struct coordinator_ports {
+    void *ctx;
+    /* Answer a request. It may be lost without a word. */
+    void (*reply)(void *ctx, const struct coordinator_peer *to,
+                  const struct coordinator_message *message);
+    void (*close_pipe)(void *ctx, uint32_t pipe); /* of a silent peer */
+    /* Ask the balancer; false: not now. NULL: there is no balancer. */
+    bool (*balancer)(void *ctx, const struct balancer_request *request);
+    /* Where would (server, pool) stand in rotation? 0: nowhere. NULL: no balancer. */
+    size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                  size_t max);
+    void (*random_id)(void *ctx, struct wire_id *out);
+    /* An event was made (durably, except those of kind target.step): for those who follow. */
+    void (*event)(void *ctx, const struct event *event);
+};
+
+struct coordinator_spec {
+    struct store *store; /* borrowed */
+    struct fence fence;  /* as store_open gave it */
+    struct coordinator_ports ports;
+    uint64_t silent_after_ms;
+    uint64_t settle_ms;
+    uint32_t max_out, min_in_service;
+    struct rollout_options defaults;
+    uint64_t now_ms;
+    int64_t wall_ms;
+};
+
+struct coordinator;
+
+/* Loads servers, open runs, leases and incidents; runs go on where they were. */
+enum error_code coordinator_open(const struct coordinator_spec *spec, struct coordinator **out,
+                                 struct error *err);
+void coordinator_close(struct coordinator *c);
+
+/* Labels from the configuration; before the first event. They must outlive the coordinator. */
+void coordinator_declare_server(struct coordinator *c, const char *name,
+                                const struct selector_label *labels, size_t count);
+
+/* ---- events; each ends with everything saved and sent that follows from it ---- */
+
+/* Takes ownership of the message (codec_free_agent). */
+void coordinator_on_agent(struct coordinator *c, struct agent_message *message,
+                          const struct coordinator_peer *from, const char *address, uint64_t now_ms,
+                          int64_t wall_ms);
+void coordinator_on_pipe_gone(struct coordinator *c, uint32_t pipe, uint64_t now_ms,
+                              int64_t wall_ms);
+void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer *answer,
+                             uint64_t now_ms, int64_t wall_ms);
+void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms);
+/* When coordinator_on_time is next needed. */
+uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms);
+
+/* ---- what operators ask; actor is never empty ---- */
+
+/* A plan becomes a run; ERR_EXISTS names who holds which server; ERR_UNAVAILABLE: the store or
+ * settling. On success *out_id is the run's. */
+enum error_code coordinator_start_run(struct coordinator *c, const struct plan_request *request,
+                                      uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
+                                      struct error *err);
+enum error_code coordinator_request(struct coordinator *c, uint64_t run, enum rollout_request what,
+                                    const char *actor, const char *reason, uint64_t now_ms,
+                                    int64_t wall_ms, struct error *err);
+enum error_code coordinator_resolve(struct coordinator *c, uint64_t run, const char *server,
+                                    enum outcome as, const char *actor, const char *reason,
+                                    uint64_t now_ms, int64_t wall_ms, struct error *err);
+enum error_code coordinator_declare_out(struct coordinator *c, const char *server, uint64_t for_ms,
+                                        const char *actor, const char *reason, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err);
+/* Ends quarantine (approving the journal that asks) and declare-out. */
+enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err);
+
+/* ---- for views; lent until the next event ---- */
+
+const struct fleet *coordinator_fleet(const struct coordinator *c);
+size_t coordinator_run_count(const struct coordinator *c); /* not ended */
+const struct rollout *coordinator_run_at(const struct coordinator *c, size_t index);
+const struct rollout *coordinator_run_find(const struct coordinator *c, uint64_t id);
+size_t coordinator_incident_count(const struct coordinator *c);
+const struct incident *coordinator_incident_at(const struct coordinator *c, size_t index);
+/* "run 7" or "incident 3", NULL: nobody. pool NULL: any lease of that server. */
+const char *coordinator_holder(const struct coordinator *c, const char *server, const char *pool);
+/* Members are valid until the next event. */
+void coordinator_budget(const struct coordinator *c, uint64_t now_ms, struct budget *out);
+const struct rollout_options *coordinator_defaults(const struct coordinator *c);
+bool coordinator_settling(const struct coordinator *c, uint64_t now_ms);
+struct fence coordinator_fence(const struct coordinator *c);
+const char *coordinator_store_trouble(const struct coordinator *c); /* NULL: fine */
+const char *coordinator_frozen(const struct coordinator *c);        /* NULL: not */
+
+#endif

@@ -1,0 +1,120 @@
+/* fleet.h - who is alive, since when, and what is known of each server. Pure.
+ *
+ * Fed with decoded agent messages and times; keeps per server the newest whole state and the newest
+ * figures, drops what is older than it has (boot, start_no, seq), and tells what changed. Silence
+ * is not being down: a server is *out* with certainty only when a fresh report says so, and
+ * unknown (which the budget counts as out) when it is silent.
+ */
+#ifndef FARMHAND_COORDINATOR_FLEET_H
+#define FARMHAND_COORDINATOR_FLEET_H
+
+#include "coordinator/balancer.h"
+#include "coordinator/rollout.h"
+#include "coordinator/selector.h"
+#include "proto/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fleet;
+
+/* CPU share of one worker, from two readings of its processor time. */
+struct fleet_figure {
+    uint32_t pid;
+    uint64_t created;
+    uint32_t cpu_permille; /* of one processor; may pass 1000 */
+};
+
+struct fleet_server {
+    char name[WIRE_NAME_MAX];
+    const struct selector_label *labels; /* from the configuration; lent, for good */
+    size_t label_count;
+
+    bool seen;
+    struct wire_id incarnation; /* approved; zero: none yet */
+    struct wire_id boot;
+    uint64_t start_no, seq;
+    struct fence agent_fence; /* highest it said it accepted */
+    uint64_t heard_ms;        /* last message taken, boot clock */
+    uint64_t state_ms;        /* last report taken */
+    uint64_t whole_ms;
+    struct agent_message *whole;  /* newest whole report, owned by fleet; NULL: none */
+    struct agent_message *latest; /* newest report if it was not whole, else NULL */
+    struct fleet_figure *figures;
+    size_t figure_count;
+    char address[64];
+
+    bool quarantined;
+    char quarantine_why[160];
+    int64_t declared_out_until_ms; /* wall; 0: not */
+    char declared_out_reason[256];
+    char declared_out_by[128];
+
+    enum presence presence; /* as of the last fleet_tick */
+
+    /* Places in rotation as the balancer last said. */
+    struct balancer_entry places[BALANCER_ENTRIES_MAX];
+    size_t place_count;
+    uint64_t places_ms; /* 0: never read */
+};
+
+struct fleet_spec {
+    uint64_t silent_after_ms;
+    uint64_t settle_until_ms; /* nothing is concluded before (boot clock) */
+};
+
+struct fleet *fleet_new(const struct fleet_spec *spec);
+void fleet_free(struct fleet *f);
+
+/* Adds if missing (from configuration or store). labels must outlive the fleet. */
+struct fleet_server *fleet_add(struct fleet *f, const char *name);
+struct fleet_server *fleet_find(const struct fleet *f, const char *name); /* NULL: none */
+size_t fleet_count(const struct fleet *f);
+struct fleet_server *fleet_at(const struct fleet *f, size_t index); /* by name, ascending */
+
+enum fleet_hearing {
+    FLEET_TAKEN,
+    FLEET_OLD,         /* overtaken by one we have: dropped */
+    FLEET_NEW_JOURNAL, /* another incarnation than the approved: now quarantined */
+    FLEET_QUARANTINED, /* is in quarantine: state is taken, nothing is trusted */
+    FLEET_WANT_WHOLE,  /* taken, but we have no whole state of this start: ask for one */
+};
+
+/* What changed with a message or with time, in words for history. Lent for the call. */
+struct fleet_change {
+    const char *kind; /* "server.presence", "pool.state", "worker.changed", "service.state" */
+    const char *server, *pool, *from, *to, *text;
+};
+typedef void fleet_on_change(void *arg, const struct fleet_change *change);
+
+/* Takes the message in any case (freed by free_message when no longer needed). *first: the server
+ * was never seen before. Name must be a valid one (see fleet_name_ok). */
+enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message,
+                              void (*free_message)(struct agent_message *), uint64_t now_ms,
+                              bool *first, fleet_on_change *changed, void *arg);
+
+/* Presence by time; call at least every second. */
+void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_change *changed,
+                void *arg);
+/* When fleet_tick next matters. */
+uint64_t fleet_wake_ms(const struct fleet *f);
+
+/* The newest state, NULL if none. pools, sites, services from the whole one, workers and host from
+ * the newest. */
+const struct state *fleet_whole(const struct fleet_server *s);
+const struct state *fleet_latest(const struct fleet_server *s);
+const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
+
+/* Does this server count as out of service, and why? (down, silent, out of rotation, pool dead).
+ * Stopped on purpose (Stopped with autoStart off) does not count. */
+bool fleet_is_out(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size);
+
+/* 1..255 bytes, letters, digits, '.', '-', '_' : what a server may be called. */
+bool fleet_name_ok(const char *name);
+
+/* True when so many fell silent within a short time that the cause is on our side: more than half
+ * of those that were fresh, and at least 3. */
+bool fleet_mass_silence(const struct fleet *f);
+
+#endif

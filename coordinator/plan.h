@@ -1,0 +1,48 @@
+/* plan.h - from an operator's words to a frozen list of targets, and to what will happen. Pure.
+ */
+#ifndef FARMHAND_COORDINATOR_PLAN_H
+#define FARMHAND_COORDINATOR_PLAN_H
+
+#include "common/error.h"
+#include "coordinator/fleet.h"
+#include "coordinator/rollout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct plan_request {
+    enum rollout_action action;
+    const char *pool;
+    const char *selector;
+    const char *actor;
+    const char *reason;
+    uint32_t expect; /* 0: any number */
+    struct rollout_options options;
+};
+
+/* Checks every word and option, freezes the selection in name order. ERR_INVALID (with what to
+ * do), ERR_NOT_FOUND: the pool is on none of the selected servers that we know. *out is a run in
+ * RUN_RUNNING with id 0; rollout_free it. */
+enum error_code plan_make(const struct plan_request *request, const struct fleet *fleet,
+                          int64_t wall_ms, struct rollout **out, struct error *err);
+
+enum plan_will { PLAN_ACT, PLAN_SKIP, PLAN_WAIT, PLAN_FAIL };
+struct plan_target {
+    enum plan_will will;
+    char why[ROLLOUT_STEP_MAX]; /* "" for PLAN_ACT without a remark */
+    uint32_t workers;
+};
+/* What would happen to one target, as far as is known now. */
+void plan_foresee(const struct rollout *run, size_t target, const struct fleet *fleet,
+                  uint64_t now_ms, struct plan_target *out);
+
+/* Sentences for people: gates, warnings (no overlap, cold start, shared configuration, nothing
+ * behind a balancer...), and the failure rule. Lent for the call. */
+void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence),
+                void *arg);
+void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
+                   void (*each)(void *arg, const char *sentence), void *arg);
+const char *plan_rule(const struct rollout *run, char *out, size_t size);
+
+#endif
