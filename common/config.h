@@ -1,9 +1,12 @@
 /* config.h - configuration files, read against a table of what may stand in them.
  *
- * INI, as inih reads it. Unknown sections and keys, wrong types, impossible values, keys given
- * twice and missing required keys are errors that name file, line, and what was expected. All
- * errors of a file are collected, not the first alone, so that an operator mends it in one go.
- * Blocks on reading the file. Knows nothing of what the keys mean.
+ * INI: [section] lines, `key = value` lines, comments from `;` or `#` at the start of a line and
+ * from ` ;` within one. UTF-8, at most 1 MiB. Not by inih, which cuts long lines and section names
+ * silently and tells the line of the first error only. Unknown sections and keys, wrong types,
+ * impossible values, sections and keys given twice and missing required keys are errors that name
+ * file, line, and what was expected. All errors of a file are collected, not the first alone, so
+ * that an operator mends it in one go. Blocks on reading the file. Knows nothing of what the keys
+ * mean.
  */
 #ifndef FARMHAND_COMMON_CONFIG_H
 #define FARMHAND_COMMON_CONFIG_H
@@ -15,9 +18,10 @@
 #include <stdint.h>
 
 enum config_type {
-    CONFIG_TEXT,     /* char *field: allocated, NULL while unset (config_release frees) */
-    CONFIG_BOOL,     /* bool: yes|no|true|false|on|off */
-    CONFIG_UINT,     /* uint64_t, within [min, max] */
+    CONFIG_TEXT, /* char *field, never empty: allocated, a default too (must_copy), NULL while unset
+                  */
+    CONFIG_BOOL, /* bool: yes|no|true|false|on|off */
+    CONFIG_UINT, /* uint64_t, within [min, max] */
     CONFIG_DURATION, /* uint64_t in ms, "30s", within [min, max] in ms */
     CONFIG_SIZE,     /* uint64_t in bytes, "64K", "10M", within [min, max] */
     CONFIG_LIST,     /* struct config_list: parts between commas, trimmed, none empty */
@@ -45,14 +49,15 @@ struct config_schema {
     const struct config_key *keys;
     size_t key_count;
     /* The struct that holds the fields of this section. `name` is NULL for a plain section, else
-     * the part after the blank in "[backend shop]"; called once per section met, in order. NULL:
-     * refused, with err filled (for example a name given twice). */
+     * the part after the blank in "[backend shop]"; `section` is the string of the table, so
+     * "backend *". Called once per section met, in order. NULL: refused, with err filled. */
     void *(*section)(void *target, const char *section, const char *name, struct error *err);
 };
 
 /* Reads `path` into target. Fields not named in the file keep what they hold (defaults first).
- * On failure err->text says how many errors there are and the first; every error, one line each
- * with file:line, goes to `report` if not NULL. */
+ * On failure target may be filled in part and is released as after success; err->text says how many
+ * errors there are and the first; every error, one line each with file:line, goes to `report` if
+ * not NULL. */
 enum error_code config_read(const char *path, const struct config_schema *schema, void *target,
                             void (*report)(void *arg, const char *line), void *arg,
                             struct error *err);
@@ -63,7 +68,8 @@ enum error_code config_parse(const char *content, const char *name,
                              void (*report)(void *arg, const char *line), void *arg,
                              struct error *err);
 
-/* Frees the TEXT and LIST fields of one section's struct. */
+/* Frees the TEXT and LIST fields of one section's struct and sets them to NULL and 0; `section` as
+ * in the table. */
 void config_release(const struct config_schema *schema, const char *section, void *fields);
 
 #endif

@@ -114,8 +114,9 @@ static void put_number(struct line *line, const struct log_field *field)
     put(line, number, strlen(number), 0);
 }
 
-#define VALUE_LEAST 32 /* a key is only begun when a number, or the start of a text, fits as well  \
-                        */
+#define VALUE_LEAST                                                                                \
+    32 /* a key is only begun when a number, or the start of a text, fits as well                  \
+        */
 
 static void put_field(struct line *line, const struct log_field *field)
 {

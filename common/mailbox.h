@@ -18,14 +18,15 @@ struct mailbox;
 struct mailbox *mailbox_open(size_t capacity, void (*release)(void *letter));
 void mailbox_close(struct mailbox *box); /* no other thread may use it any more; NULL is fine */
 
-/* Never blocks. false: full or shut, the letter is still the caller's. */
+/* Never blocks. false: full, the letter is still the caller's. letter is not NULL. */
 bool mailbox_post(struct mailbox *box, void *letter);
 
 /* The next letter, oldest first; waits until deadline_ms (clock_boot_ms; UINT64_MAX: for ever).
  * NULL: the deadline passed, or mailbox_wake was called. The letter is the caller's. */
 void *mailbox_take(struct mailbox *box, uint64_t deadline_ms);
 
-/* Makes a waiting (or the next) mailbox_take return NULL at once. Safe in any thread. */
+/* Makes a waiting (or the next) mailbox_take return NULL at once, before any letter; it is never
+ * lost, several are one. Safe in any thread. */
 void mailbox_wake(struct mailbox *box);
 
 #endif

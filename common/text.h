@@ -40,7 +40,7 @@ bool text_is_utf8(const char *s, size_t len); /* also refuses NUL, surrogates, o
 /* Bytes of the first character of s[0..len), 1 to 4, and its code point; 0: not valid UTF-8 there,
  * or len is 0. */
 size_t text_utf8_next(const char *s, size_t len, uint32_t *code_point);
-bool text_has_control(const char *s);         /* any byte below 0x20, or 0x7f */
+bool text_has_control(const char *s); /* any byte below 0x20, or 0x7f */
 
 /* Columns of a terminal that the text takes: wide characters count 2, combining 0. */
 size_t text_columns(const char *s);
@@ -55,6 +55,8 @@ bool text_parse_i64(const char *s, int64_t min, int64_t max, int64_t *out);
 
 /* "250ms", "30s", "5m", "2h", "7d", or "0"; a bare number other than 0 is refused. Result in ms. */
 bool text_parse_duration(const char *s, uint64_t *out_ms);
+/* "4096", "64K", "10M", "2G", powers of 1024. Result in bytes. */
+bool text_parse_size(const char *s, uint64_t *out_bytes);
 /* "250ms", "1.2s", "45s", "3m10s", "2h05m", "7d". Returns out. */
 #define TEXT_DURATION_MAX 24
 const char *text_format_duration(char out[TEXT_DURATION_MAX], uint64_t ms);

@@ -80,6 +80,26 @@ bool text_parse_duration(const char *s, uint64_t *out_ms)
     return false;
 }
 
+bool text_parse_size(const char *s, uint64_t *out_bytes)
+{
+    static const char units[] = "KMG";
+    const char *unit;
+    uint64_t count;
+    if (!read_digits(s, &unit, &count))
+        return false;
+    unsigned shift = 0;
+    if (*unit) {
+        const char *at = strchr(units, *unit);
+        if (!at || unit[1])
+            return false;
+        shift = 10 * (unsigned)(at - units + 1);
+    }
+    if (count > UINT64_MAX >> shift)
+        return false;
+    *out_bytes = count << shift;
+    return true;
+}
+
 /* "3m10s", or "3m" where the smaller part is zero. */
 static void format_two(char out[TEXT_DURATION_MAX], uint64_t big, char big_unit, uint64_t small,
                        char small_unit)
