@@ -151,6 +151,7 @@ static Wire__State *pack_state(struct arena *arena, const struct state *s)
     w->workers = pack_workers(arena, s->workers, s->worker_count, &w->n_workers);
     w->host = pack_host(arena, &s->host);
     w->trouble = pack_text(s->trouble);
+    w->age_ms = s->age_ms;
     w->config_identity = pack_text(s->config_identity);
     w->config_shared = s->config_shared;
     pack_whole(arena, s, w);

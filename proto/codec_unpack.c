@@ -187,6 +187,7 @@ static enum error_code unpack_state(const struct unpack *u, const Wire__State *w
         w = &no_state;
     s->whole = w->whole;
     s->config_shared = w->config_shared;
+    s->age_ms = w->age_ms;
     unpack_host(w->host, &s->host);
     TRY(unpack_text(u, "config_identity", &w->config_identity, &s->config_identity));
     TRY(unpack_text(u, "trouble", &w->trouble, &s->trouble));
