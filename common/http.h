@@ -19,13 +19,16 @@ struct http_call {
     const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
     const void *body;           /* NULL: none */
     size_t body_len;
-    uint64_t timeout_ms;       /* for everything, must be > 0 */
+    uint64_t timeout_ms;       /* for everything, must be > 0; above INT_MAX: no limit */
     size_t response_max_bytes; /* more is ERR_NOMEM */
     bool any_certificate;      /* probes through loopback: certificates need not match */
-    /* If set: called with each piece of the body as it comes (a stream of events), body is then
-     * not kept. Return false to stop: http_request gives ERR_NONE. */
+    /* If set: called with each piece of the body as it comes (a stream of events), while the status
+     * is 2xx; body is then not kept. Any other status brings its body as without this. Return false
+     * to stop: http_request gives ERR_NONE. */
     bool (*on_data)(void *arg, const char *bytes, size_t len);
     void *on_data_arg;
+    /* If set: asked about once a second, with on_data_arg; false stops in the same way. */
+    bool (*go_on)(void *arg);
 };
 
 struct http_reply {

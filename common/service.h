@@ -14,6 +14,7 @@
  * when stopping is asked for; SIGPIPE is ignored from here on. */
 enum error_code service_start(void (*wake)(void *arg), void *arg, struct error *err);
 
+/* A second SIGTERM or SIGINT after the first ends the process at once. */
 bool service_stopping(void); /* any thread */
 void service_ready(void);    /* tells the system that we are up; harmless without one */
 
