@@ -35,8 +35,8 @@ struct balancer_entry {
 
 enum balancer_op {
     BALANCER_OP_READ,  /* all places of (server, pool); empty: not behind a balancer */
-    BALANCER_OP_DRAIN, /* set the given places to drain, then read */
-    BALANCER_OP_READY, /* set the given places to ready, then read */
+    BALANCER_OP_DRAIN, /* set the given places to drain, stopping at the first failure, then read */
+    BALANCER_OP_READY, /* set the given places to ready, all that can be, then read */
 };
 
 struct balancer_request {
@@ -52,7 +52,7 @@ struct balancer_answer {
     uint64_t ticket;
     enum balancer_op op;
     enum error_code code; /* ERR_NONE: entries are valid and were read after the request came */
-    char text[256];       /* what failed, and what to do */
+    char text[ERROR_TEXT_MAX]; /* what failed, and what to do */
     struct balancer_entry entries[BALANCER_ENTRIES_MAX];
     size_t entry_count;
 };
@@ -65,7 +65,9 @@ struct balancer_backend {
     const char *backend;
     const char *pool_glob;      /* pools served by it, "*": all */
     const char *name_of;        /* "{server}" or "web-{server}": the server line for a server */
-    const char *const *renamed; /* "web01:srv1" pairs that override name_of; NULL-terminated */
+    const char *const *renamed; /* "web01:srv1" pairs that override name_of; the first that fits
+                                   counts. Left of the colon a glob, right of it a name as in
+                                   name_of, or "-": does not stand there. NULL-terminated */
 };
 struct balancer_place {
     const char *name;
@@ -77,6 +79,8 @@ enum error_code balancer_open(const struct balancer_place *places, size_t place_
                               const struct balancer_backend *backends, size_t backend_count,
                               void (*answer)(void *arg, const struct balancer_answer *answer),
                               void *arg, struct balancer **out, struct error *err);
+/* Breaks off the exchange at hand (ERR_UNAVAILABLE); what waits is dropped without an answer, and
+ * nothing is answered any more once this returns. NULL is fine. */
 void balancer_close(struct balancer *b);
 
 /* Never blocks; false: the queue is full (the caller asks again later). */
