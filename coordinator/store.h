@@ -31,6 +31,8 @@ enum error_code store_open(const struct store_spec *spec, struct store **out,
                            struct fence *out_fence, struct error *err);
 void store_close(struct store *s);
 
+/* Everything below that writes must stand between these. A begin that failed counts as a failure
+ * inside; reading never does. */
 enum error_code store_begin(struct store *s, struct error *err);
 enum error_code store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);
@@ -58,7 +60,8 @@ enum error_code store_list_runs(struct store *s, size_t limit,
                                 struct error *err);
 
 /* Leases: (server, pool), pool "" is the whole server and excludes every other of that server.
- * Owner is a run's target or an incident. ERR_EXISTS names the holder. */
+ * Owner is a run's target or an incident. ERR_EXISTS names the holder: "web01, pool Shop is held by
+ * run 7". Moving one that is not there is ERR_NOT_FOUND, dropping it is fine. */
 enum lease_owner { LEASE_RUN = 1, LEASE_INCIDENT = 2 };
 struct lease {
     char server[WIRE_NAME_MAX];
@@ -86,7 +89,7 @@ struct store_command {
     int64_t sent_wall_ms;
     enum outcome outcome; /* OUTCOME_NONE until its result came */
 };
-/* The next number for this agent, kept in memory: above every number stored for it. */
+/* The caller numbers: ERR_EXISTS if this agent was given that id before. */
 enum error_code store_insert_command(struct store *s, const struct store_command *c,
                                      struct error *err);
 enum error_code store_end_command(struct store *s, const char *server, const struct command_id *id,
@@ -147,9 +150,14 @@ enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *ac
 enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,
                              void (*each)(void *arg, const struct event *event), void *arg,
                              struct error *err);
-/* Rows up to and with `seq` are in history.db, synced: forget them. */
+/* Rows up to and with `seq` are in history.db, synced: forget them. Also outside a transaction. */
 enum error_code store_outbox_done(struct store *s, uint64_t seq, struct error *err);
 
+/* Events up to and with `seq` are in history.db already, whatever this file remembers (it was put
+ * back from a backup): the next one gets a higher number. A transaction of its own. */
+enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *err);
+
+/* Online copy into a new file (ERR_EXISTS if it is there); not within a transaction. */
 enum error_code store_backup(struct store *s, const char *path, struct error *err);
 
 #endif

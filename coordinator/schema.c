@@ -1,0 +1,245 @@
+/* schema.c - see schema.h. */
+#include "coordinator/schema.h"
+
+/* Version 1. What a CHECK, UNIQUE or trigger says here holds whatever the program above does. */
+static const char version_1[] =
+    "CREATE TABLE self ("
+    "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+    "  fence_number INTEGER NOT NULL CHECK (fence_number > 0),"
+    "  fence_instance BLOB NOT NULL CHECK (length(fence_instance) = 16),"
+    "  opened_ms INTEGER NOT NULL,"
+    "  last_event INTEGER NOT NULL CHECK (last_event >= 0),"
+    "  probe BLOB"
+    ") STRICT;"
+
+    "CREATE TABLE run ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  action TEXT NOT NULL,"
+    "  pool TEXT NOT NULL,"
+    "  selector TEXT NOT NULL,"
+    "  actor TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  batch INTEGER NOT NULL CHECK (batch >= 1),"
+    "  max_unavailable INTEGER NOT NULL,"
+    "  soak_ms INTEGER NOT NULL,"
+    "  limit_ms INTEGER NOT NULL,"
+    "  drain INTEGER NOT NULL CHECK (drain IN (0, 1)),"
+    "  drain_limit_ms INTEGER NOT NULL,"
+    "  on_drain_limit TEXT NOT NULL,"
+    "  gate_passes INTEGER NOT NULL,"
+    "  gate_min_ms INTEGER NOT NULL,"
+    "  gate_deadline_ms INTEGER NOT NULL,"
+    "  gate_interval_ms INTEGER NOT NULL,"
+    "  on_failure TEXT NOT NULL,"
+    "  max_failures INTEGER NOT NULL,"
+    "  unreachable TEXT NOT NULL,"
+    "  start_idle INTEGER NOT NULL CHECK (start_idle IN (0, 1)),"
+    "  keep_autostart INTEGER NOT NULL CHECK (keep_autostart IN (0, 1)),"
+    "  state TEXT NOT NULL,"
+    "  pause_causes TEXT NOT NULL,"
+    "  why TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  ended_ms INTEGER NOT NULL,"
+    "  failures INTEGER NOT NULL"
+    ") STRICT;"
+    /* Open runs are few; those of years are not walked to find them. */
+    "CREATE INDEX run_open ON run (id)"
+    "  WHERE state NOT IN ('done', 'partial', 'failed', 'aborted');"
+
+    "CREATE TABLE target ("
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  place INTEGER NOT NULL CHECK (place >= 0),"
+    "  server TEXT NOT NULL CHECK (server <> ''),"
+    "  state TEXT NOT NULL,"
+    "  holds INTEGER NOT NULL CHECK (holds IN (0, 1)),"
+    "  act_failed INTEGER NOT NULL CHECK (act_failed IN (0, 1)),"
+    "  back INTEGER NOT NULL CHECK (back IN (0, 1)),"
+    "  attempts INTEGER NOT NULL,"
+    "  command_fence INTEGER NOT NULL,"
+    "  command_instance BLOB NOT NULL CHECK (length(command_instance) = 16),"
+    "  command_seq INTEGER NOT NULL,"
+    "  outcome TEXT NOT NULL,"
+    "  cause TEXT NOT NULL,"
+    "  step TEXT NOT NULL,"
+    "  detail TEXT NOT NULL,"
+    "  places TEXT NOT NULL CHECK (json_valid(places)),"
+    "  baseline TEXT NOT NULL CHECK (json_valid(baseline)),"
+    "  after TEXT NOT NULL CHECK (json_valid(after)),"
+    "  probe_status INTEGER NOT NULL,"
+    "  probe_ms INTEGER NOT NULL,"
+    "  gap_ms INTEGER NOT NULL,"
+    "  orphans_allowed INTEGER NOT NULL CHECK (orphans_allowed IN (0, 1)),"
+    "  started_ms INTEGER NOT NULL,"
+    "  ended_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (run, place),"
+    "  UNIQUE (run, server)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE lease ("
+    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+    "  pool TEXT NOT NULL COLLATE NOCASE,"
+    "  owner TEXT NOT NULL CHECK (owner IN ('run', 'incident')),"
+    "  owner_id INTEGER NOT NULL CHECK (owner_id > 0),"
+    "  since_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (server, pool)"
+    ") STRICT, WITHOUT ROWID;"
+    /* Pool '' is the whole server: it and the lease of a pool exclude each other. */
+    "CREATE TRIGGER lease_excludes BEFORE INSERT ON lease"
+    "  WHEN EXISTS (SELECT 1 FROM lease WHERE server = NEW.server"
+    "    AND (pool = '' OR NEW.pool = ''))"
+    "  BEGIN SELECT RAISE(ABORT, 'the server is leased already'); END;"
+
+    "CREATE TABLE command ("
+    "  server TEXT NOT NULL CHECK (server <> ''),"
+    "  fence_number INTEGER NOT NULL CHECK (fence_number > 0),"
+    "  fence_instance BLOB NOT NULL CHECK (length(fence_instance) = 16),"
+    "  seq INTEGER NOT NULL CHECK (seq > 0),"
+    "  pool TEXT NOT NULL,"
+    "  verb TEXT NOT NULL,"
+    "  run INTEGER REFERENCES run (id),"
+    "  place INTEGER NOT NULL,"
+    "  sent_ms INTEGER NOT NULL,"
+    "  outcome TEXT NOT NULL,"
+    "  PRIMARY KEY (server, fence_number, fence_instance, seq)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE incident ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  server TEXT NOT NULL CHECK (server <> ''),"
+    "  pool TEXT NOT NULL,"
+    "  kind TEXT NOT NULL,"
+    "  text TEXT NOT NULL,"
+    "  run INTEGER REFERENCES run (id),"
+    "  places TEXT NOT NULL CHECK (json_valid(places)),"
+    "  opened_ms INTEGER NOT NULL,"
+    "  closed_ms INTEGER NOT NULL,"
+    "  closed_how TEXT"
+    ") STRICT;"
+    "CREATE INDEX incident_open ON incident (id) WHERE closed_how IS NULL;"
+
+    "CREATE TABLE server ("
+    "  name TEXT PRIMARY KEY CHECK (name <> ''),"
+    "  incarnation BLOB NOT NULL CHECK (length(incarnation) = 16),"
+    "  first_seen_ms INTEGER NOT NULL,"
+    "  declared_out_until_ms INTEGER NOT NULL,"
+    "  declared_out_reason TEXT NOT NULL,"
+    "  declared_out_by TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE audit ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  at_ms INTEGER NOT NULL,"
+    "  actor TEXT NOT NULL CHECK (actor <> ''),"
+    "  action TEXT NOT NULL CHECK (action <> ''),"
+    "  object TEXT NOT NULL,"
+    "  reason TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TRIGGER audit_stays BEFORE UPDATE ON audit"
+    "  BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;"
+    "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit"
+    "  BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;"
+
+    "CREATE TABLE outbox ("
+    "  seq INTEGER PRIMARY KEY CHECK (seq > 0),"
+    "  wall_ms INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL,"
+    "  run INTEGER NOT NULL,"
+    "  server TEXT, pool TEXT, actor TEXT, text TEXT, from_word TEXT, to_word TEXT"
+    ") STRICT;";
+
+const char *const schema_migrations[] = {version_1};
+const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
+
+#define RUN_COLUMNS                                                                                \
+    "id, action, pool, selector, actor, reason, batch, max_unavailable, soak_ms, limit_ms, drain," \
+    " drain_limit_ms, on_drain_limit, gate_passes, gate_min_ms, gate_deadline_ms,"                 \
+    " gate_interval_ms, on_failure, max_failures, unreachable, start_idle, keep_autostart, state," \
+    " pause_causes, why, created_ms, ended_ms, failures"
+
+#define TARGET_COLUMNS                                                                             \
+    "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
+    " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
+    " gap_ms, orphans_allowed, started_ms, ended_ms"
+
+#define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
+
+const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
+    [SQL_READ_FENCE] = "SELECT fence_number FROM self",
+    [SQL_FIRST_FENCE] = "INSERT INTO self (one, fence_number, fence_instance, opened_ms,"
+                        " last_event) VALUES (1, ?1, ?2, ?3, 0)",
+    [SQL_NEXT_FENCE] = "UPDATE self SET fence_number = ?1, fence_instance = ?2, opened_ms = ?3",
+    /* Equal bytes would not be written at all, so they are random; a few pages, as a step takes. */
+    [SQL_PROBE] = "UPDATE self SET probe = randomblob(16384)",
+
+    [SQL_INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7,"
+                       " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
+                       " ?23, ?24, ?25, ?26, ?27, ?28)",
+    /* All that can change in a run's life: its options too, since they may be set live. */
+    [SQL_UPDATE_RUN] =
+        "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
+        " max_unavailable = ?8, soak_ms = ?9, limit_ms = ?10, drain = ?11, drain_limit_ms = ?12,"
+        " on_drain_limit = ?13, gate_passes = ?14, gate_min_ms = ?15, gate_deadline_ms = ?16,"
+        " gate_interval_ms = ?17, on_failure = ?18, max_failures = ?19, unreachable = ?20,"
+        " start_idle = ?21, keep_autostart = ?22, state = ?23, pause_causes = ?24, why = ?25,"
+        " created_ms = ?26, ended_ms = ?27, failures = ?28 WHERE id = ?1",
+    [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
+    [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
+    [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
+    [SQL_COUNT_TARGETS] = "SELECT count(*) FROM target WHERE run = ?1",
+    [SQL_COUNT_STATES] = "SELECT state, count(*) FROM target WHERE run = ?1 GROUP BY state",
+
+    [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
+                          " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+                          " ?20, ?21, ?22, ?23, ?24)",
+    /* The list is frozen: which server a target is never changes. */
+    [SQL_UPDATE_TARGET] =
+        "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
+        " command_fence = ?9, command_instance = ?10, command_seq = ?11, outcome = ?12,"
+        " cause = ?13, step = ?14, detail = ?15, places = ?16, baseline = ?17, after = ?18,"
+        " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
+        " started_ms = ?23, ended_ms = ?24 WHERE run = ?1 AND place = ?2 AND server = ?3",
+    [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
+
+    [SQL_LEASE_HOLDER] = "SELECT pool, owner, owner_id FROM lease WHERE server = ?1"
+                         " AND (pool = ?2 OR pool = '' OR ?2 = '') ORDER BY pool LIMIT 1",
+    [SQL_INSERT_LEASE] = "INSERT INTO lease (server, pool, owner, owner_id, since_ms)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_MOVE_LEASE] = "UPDATE lease SET owner = ?3, owner_id = ?4 WHERE server = ?1 AND pool = ?2",
+    [SQL_DROP_LEASE] = "DELETE FROM lease WHERE server = ?1 AND pool = ?2",
+    [SQL_LEASES] = "SELECT server, pool, owner, owner_id, since_ms FROM lease",
+
+    [SQL_INSERT_COMMAND] = "INSERT INTO command (server, fence_number, fence_instance, seq, pool,"
+                           " verb, run, place, sent_ms, outcome)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_END_COMMAND] = "UPDATE command SET outcome = ?5 WHERE server = ?1 AND fence_number = ?2"
+                        " AND fence_instance = ?3 AND seq = ?4",
+    [SQL_FIND_COMMAND] = "SELECT server, pool, verb, run, place, sent_ms, outcome FROM command"
+                         " WHERE server = ?1 AND fence_number = ?2 AND fence_instance = ?3"
+                         " AND seq = ?4",
+
+    [SQL_INSERT_INCIDENT] = "INSERT INTO incident (server, pool, kind, text, run, places,"
+                            " opened_ms, closed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+    [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
+                           " WHERE id = ?1 AND closed_how IS NULL",
+    [SQL_OPEN_INCIDENTS] = "SELECT id, server, pool, kind, text, run, places, opened_ms, closed_ms"
+                           " FROM incident WHERE closed_how IS NULL ORDER BY id",
+
+    [SQL_SAVE_SERVER] = "INSERT INTO server (name, incarnation, first_seen_ms,"
+                        " declared_out_until_ms, declared_out_reason, declared_out_by)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                        " ON CONFLICT (name) DO UPDATE SET incarnation = ?2, first_seen_ms = ?3,"
+                        " declared_out_until_ms = ?4, declared_out_reason = ?5,"
+                        " declared_out_by = ?6",
+    [SQL_SERVERS] = "SELECT name, incarnation, first_seen_ms, declared_out_until_ms,"
+                    " declared_out_reason, declared_out_by FROM server ORDER BY name",
+
+    [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
+    [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",
+    [SQL_INSERT_OUTBOX] = "INSERT INTO outbox (seq, wall_ms, kind, run, server, pool, actor, text,"
+                          " from_word, to_word) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_OUTBOX] = "SELECT seq, wall_ms, kind, run, server, pool, actor, text, from_word, to_word"
+                   " FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [SQL_OUTBOX_DONE] = "DELETE FROM outbox WHERE seq <= ?1",
+    [SQL_INSERT_AUDIT] = "INSERT INTO audit (at_ms, actor, action, object, reason)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+};

@@ -1,0 +1,357 @@
+/* store_run.c - runs and their targets in the store. See store.h. */
+#include "coordinator/store_internal.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "coordinator/words.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- the run itself: its row in, its row out ---- */
+
+static void bind_options(struct binding *b, const struct rollout_options *o)
+{
+    bind_uint(b, o->batch);
+    bind_uint(b, o->max_unavailable);
+    bind_uint(b, o->soak_ms);
+    bind_uint(b, o->limit_ms);
+    bind_bool(b, o->drain);
+    bind_uint(b, o->drain_limit_ms);
+    bind_text(b, on_drain_limit_name(o->on_drain_limit));
+    bind_uint(b, o->gate_passes);
+    bind_uint(b, o->gate_min_ms);
+    bind_uint(b, o->gate_deadline_ms);
+    bind_uint(b, o->gate_interval_ms);
+    bind_text(b, on_failure_name(o->on_failure));
+    bind_uint(b, o->max_failures);
+    bind_text(b, on_unreachable_name(o->unreachable));
+    bind_bool(b, o->start_idle);
+    bind_bool(b, o->keep_autostart);
+}
+
+static void bind_run(struct binding *b, const struct rollout *run)
+{
+    char causes[PAUSE_CAUSES_MAX];
+    bind_reference(b, run->id);
+    bind_text(b, rollout_action_name(run->action));
+    bind_text(b, run->pool);
+    bind_text(b, run->selector);
+    bind_text(b, run->actor);
+    bind_text(b, run->reason);
+    bind_options(b, &run->options);
+    bind_text(b, run_state_name(run->state));
+    bind_text(b, pause_causes_format(causes, run->pause_causes));
+    bind_text(b, run->why);
+    bind_int(b, run->created_wall_ms);
+    bind_int(b, run->ended_wall_ms);
+    bind_uint(b, run->failures);
+}
+
+static void read_options(struct row *r, struct rollout_options *o)
+{
+    o->batch = row_u32(r, "batch");
+    o->max_unavailable = row_u32(r, "max_unavailable");
+    o->soak_ms = row_uint(r, "soak_ms", INT64_MAX);
+    o->limit_ms = row_uint(r, "limit_ms", INT64_MAX);
+    o->drain = row_bool(r, "drain");
+    o->drain_limit_ms = row_uint(r, "drain_limit_ms", INT64_MAX);
+    ROW_WORD(r, "on_drain_limit", on_drain_limit, &o->on_drain_limit);
+    o->gate_passes = row_u32(r, "gate_passes");
+    o->gate_min_ms = row_uint(r, "gate_min_ms", INT64_MAX);
+    o->gate_deadline_ms = row_uint(r, "gate_deadline_ms", INT64_MAX);
+    o->gate_interval_ms = row_uint(r, "gate_interval_ms", INT64_MAX);
+    ROW_WORD(r, "on_failure", on_failure, &o->on_failure);
+    o->max_failures = row_u32(r, "max_failures");
+    ROW_WORD(r, "unreachable", on_unreachable, &o->unreachable);
+    o->start_idle = row_bool(r, "start_idle");
+    o->keep_autostart = row_bool(r, "keep_autostart");
+}
+
+static void read_run(struct row *r, struct rollout *run)
+{
+    run->id = row_uint(r, "id", INT64_MAX);
+    r->id = run->id;
+    ROW_WORD(r, "action", rollout_action, &run->action);
+    row_text(r, "pool", run->pool, sizeof(run->pool));
+    row_text(r, "selector", run->selector, sizeof(run->selector));
+    row_text(r, "actor", run->actor, sizeof(run->actor));
+    row_text(r, "reason", run->reason, sizeof(run->reason));
+    read_options(r, &run->options);
+    ROW_WORD(r, "state", run_state, &run->state);
+    ROW_WORD(r, "pause_causes", pause_causes, &run->pause_causes);
+    row_text(r, "why", run->why, sizeof(run->why));
+    run->created_wall_ms = row_int(r);
+    run->ended_wall_ms = row_int(r);
+    run->failures = row_u32(r, "failures");
+}
+
+/* ---- a target: its row in, its row out ---- */
+
+static void bind_target(struct binding *b, uint64_t run, const struct rollout_target *t,
+                        const char *places, const char *baseline, const char *after)
+{
+    bind_uint(b, run);
+    bind_uint(b, t->order);
+    bind_text(b, t->server);
+    bind_text(b, target_state_name(t->state));
+    bind_bool(b, t->holds);
+    bind_bool(b, t->act_failed);
+    bind_bool(b, t->back);
+    bind_uint(b, t->attempts);
+    bind_uint(b, t->command.fence.number);
+    bind_id(b, &t->command.fence.instance);
+    bind_uint(b, t->command.seq);
+    bind_text(b, outcome_name(t->outcome));
+    bind_text(b, cause_name(t->cause));
+    bind_text(b, t->step);
+    bind_text(b, t->detail);
+    bind_text(b, places);
+    bind_text(b, baseline);
+    bind_text(b, after);
+    bind_int(b, t->probe_status);
+    bind_uint(b, t->probe_ms);
+    bind_uint(b, t->gap_ms);
+    bind_bool(b, t->orphans_allowed);
+    bind_int(b, t->started_wall_ms);
+    bind_int(b, t->ended_wall_ms);
+}
+
+static void read_target(struct row *r, struct rollout_target *t)
+{
+    t->order = row_u32(r, "place");
+    row_text(r, "server", t->server, sizeof(t->server));
+    r->name = t->server;
+    ROW_WORD(r, "state", target_state, &t->state);
+    t->holds = row_bool(r, "holds");
+    t->act_failed = row_bool(r, "act_failed");
+    t->back = row_bool(r, "back");
+    t->attempts = row_u32(r, "attempts");
+    t->command.fence.number = row_uint(r, "command_fence", INT64_MAX);
+    row_id(r, "command_instance", &t->command.fence.instance);
+    t->command.seq = row_uint(r, "command_seq", INT64_MAX);
+    ROW_WORD(r, "outcome", outcome, &t->outcome);
+    ROW_WORD(r, "cause", cause, &t->cause);
+    row_text(r, "step", t->step, sizeof(t->step));
+    row_text(r, "detail", t->detail, sizeof(t->detail));
+    row_places(r, t->places, &t->place_count);
+    row_workers(r, "baseline", t->baseline_pid, t->baseline_created, &t->baseline_count);
+    row_workers(r, "after", t->after_pid, NULL, &t->after_count);
+    int64_t status = row_int(r);
+    t->probe_status = (int32_t)status;
+    if (status < INT32_MIN || status > INT32_MAX)
+        row_bad(r, "probe_status", "out of range");
+    t->probe_ms = row_u32(r, "probe_ms");
+    t->gap_ms = row_u32(r, "gap_ms");
+    t->orphans_allowed = row_bool(r, "orphans_allowed");
+    t->started_wall_ms = row_int(r);
+    t->ended_wall_ms = row_int(r);
+}
+
+static void write_target(struct store *s, enum schema_statement statement, uint64_t run,
+                         const struct rollout_target *t)
+{
+    char *places = places_format(s, t->places, t->place_count);
+    char *baseline = workers_format(t->baseline_pid, t->baseline_created, t->baseline_count);
+    char *after = workers_format(t->after_pid, NULL, t->after_count);
+    if (places) {
+        char what[WIRE_NAME_MAX + 64];
+        text_format(what, sizeof(what), "target %s of run %" PRIu64, t->server, run);
+        struct binding b = binding_of(s, statement);
+        bind_target(&b, run, t, places, baseline, after);
+        store_run_one(s, statement, what);
+    }
+    free(places);
+    free(baseline);
+    free(after);
+}
+
+/* ---- saving ---- */
+
+enum error_code store_insert_run(struct store *s, struct rollout *run, struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    must(run->id == 0);
+    struct binding b = binding_of(s, SQL_INSERT_RUN);
+    bind_run(&b, run);
+    store_run_write(s, SQL_INSERT_RUN);
+    uint64_t id = s->first.code ? 0 : (uint64_t)db_last_id(s->db);
+    for (size_t i = 0; i < run->target_count && !s->first.code; i++)
+        write_target(s, SQL_INSERT_TARGET, id, &run->targets[i]);
+    if (!s->first.code)
+        run->id = id;
+    return store_tell(s, err);
+}
+
+enum error_code store_save_run(struct store *s, const struct rollout *run, struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    char what[32];
+    text_format(what, sizeof(what), "run %" PRIu64, run->id);
+    struct binding b = binding_of(s, SQL_UPDATE_RUN);
+    bind_run(&b, run);
+    store_run_one(s, SQL_UPDATE_RUN, what);
+    return store_tell(s, err);
+}
+
+enum error_code store_save_target(struct store *s, uint64_t run,
+                                  const struct rollout_target *target, struct error *err)
+{
+    if (store_may_write(s))
+        write_target(s, SQL_UPDATE_TARGET, run, target);
+    return store_tell(s, err);
+}
+
+/* ---- loading ---- */
+
+static enum error_code count_targets(struct store *s, uint64_t run, size_t *out, struct error *err)
+{
+    db_bind_uint(s->db, SQL_COUNT_TARGETS, 1, run);
+    struct row r = row_of(s, SQL_COUNT_TARGETS, "run", err);
+    r.id = run;
+    if (row_next(&r)) {
+        *out = row_uint(&r, "number of targets", INT32_MAX);
+        db_reset(s->db, SQL_COUNT_TARGETS);
+    }
+    return r.code;
+}
+
+static enum error_code read_targets(struct store *s, struct rollout *run, struct error *err)
+{
+    db_bind_uint(s->db, SQL_TARGETS, 1, run->id);
+    struct row r = row_of(s, SQL_TARGETS, "run", err);
+    r.id = run->id;
+    for (size_t i = 0; row_next(&r); i++) {
+        must(i < run->target_count); /* counted just now, and nobody else writes */
+        r.name = NULL;
+        read_target(&r, &run->targets[i]);
+    }
+    return r.code;
+}
+
+/* The run of the row that stands, with its targets. */
+static enum error_code load_run(struct row *r, struct rollout **out, struct error *err)
+{
+    size_t count = 0;
+    struct rollout header = {0};
+    read_run(r, &header);
+    enum error_code code = r->code;
+    if (!code)
+        code = count_targets(r->s, header.id, &count, err);
+    if (code)
+        return code;
+    struct rollout *run = rollout_new(count);
+    struct rollout_target *targets = run->targets;
+    *run = header;
+    run->targets = targets;
+    run->target_count = count;
+    code = read_targets(r->s, run, err);
+    if (code)
+        rollout_free(run);
+    else
+        *out = run;
+    return code;
+}
+
+enum error_code store_load_open_runs(struct store *s, void (*each)(void *arg, struct rollout *run),
+                                     void *arg, struct error *err)
+{
+    struct row r = row_of(s, SQL_OPEN_RUNS, "run", err);
+    while (row_next(&r)) {
+        struct rollout *run = NULL;
+        r.code = load_run(&r, &run, err);
+        if (!r.code)
+            each(arg, run);
+    }
+    return r.code;
+}
+
+enum error_code store_load_run(struct store *s, uint64_t id, struct rollout **out,
+                               struct error *err)
+{
+    struct rollout *run = NULL;
+    struct row r = row_of(s, SQL_ONE_RUN, "run", err);
+    if (id <= INT64_MAX) {
+        db_bind_uint(s->db, SQL_ONE_RUN, 1, id);
+        if (row_next(&r))
+            r.code = load_run(&r, &run, err);
+        db_reset(s->db, SQL_ONE_RUN);
+    }
+    if (!r.code && !run)
+        return error_set(err, ERR_NOT_FOUND, "there is no run %" PRIu64, id);
+    if (!r.code)
+        *out = run;
+    return r.code;
+}
+
+static void count_state(enum target_state state, uint32_t number, struct rollout_counts *counts)
+{
+    counts->total += number;
+    switch (state) {
+    case TARGET_WAITING:
+        counts->waiting += number;
+        break;
+    case TARGET_CHECKING:
+    case TARGET_DRAINING:
+    case TARGET_ACTING:
+    case TARGET_GATING:
+    case TARGET_RETURNING:
+    case TARGET_SOAKING:
+        counts->active += number;
+        break;
+    case TARGET_UNKNOWN:
+        counts->unknown += number;
+        break;
+    case TARGET_DONE:
+        counts->done += number;
+        break;
+    case TARGET_NOTHING:
+        counts->nothing += number;
+        break;
+    case TARGET_SKIPPED:
+        counts->skipped += number;
+        break;
+    case TARGET_FAILED:
+        counts->failed += number;
+        break;
+    case TARGET_ABORTED:
+        counts->aborted += number;
+        break;
+    }
+}
+
+static enum error_code count_states(struct store *s, uint64_t run, struct rollout_counts *out,
+                                    struct error *err)
+{
+    db_bind_uint(s->db, SQL_COUNT_STATES, 1, run);
+    struct row r = row_of(s, SQL_COUNT_STATES, "targets of run", err);
+    r.id = run;
+    while (row_next(&r)) {
+        enum target_state state = TARGET_WAITING;
+        ROW_WORD(&r, "state", target_state, &state);
+        uint32_t number = row_u32(&r, "number of targets");
+        if (!r.code)
+            count_state(state, number, out);
+    }
+    return r.code;
+}
+
+enum error_code store_list_runs(struct store *s, size_t limit,
+                                void (*each)(void *arg, const struct store_run_row *row), void *arg,
+                                struct error *err)
+{
+    db_bind_uint(s->db, SQL_LIST_RUNS, 1, limit < INT64_MAX ? limit : INT64_MAX);
+    struct row r = row_of(s, SQL_LIST_RUNS, "run", err);
+    while (row_next(&r)) {
+        struct store_run_row row = {0};
+        read_run(&r, &row.run);
+        if (!r.code)
+            r.code = count_states(s, row.run.id, &row.counts, err);
+        row.run.target_count = row.counts.total;
+        if (!r.code)
+            each(arg, &row);
+    }
+    return r.code;
+}
