@@ -33,8 +33,10 @@ struct fleet_server {
 
     bool seen;
     struct wire_id incarnation; /* approved; zero: none yet */
-    struct wire_id boot;
-    uint64_t start_no, seq;
+    struct wire_id asking;      /* the journal that waits for approval while quarantined */
+    struct wire_id boot, former_boot;
+    uint64_t start_no;
+    uint64_t seq;             /* of the newest report */
     struct fence agent_fence; /* highest it said it accepted */
     uint64_t heard_ms;        /* last message taken, boot clock */
     uint64_t state_ms;        /* last report taken */
@@ -62,6 +64,7 @@ struct fleet_server {
 struct fleet_spec {
     uint64_t silent_after_ms;
     uint64_t settle_until_ms; /* nothing is concluded before (boot clock) */
+    void (*free_message)(struct agent_message *message);
 };
 
 struct fleet *fleet_new(const struct fleet_spec *spec);
@@ -88,11 +91,17 @@ struct fleet_change {
 };
 typedef void fleet_on_change(void *arg, const struct fleet_change *change);
 
-/* Takes the message in any case (freed by free_message when no longer needed). *first: the server
- * was never seen before. Name must be a valid one (see fleet_name_ok). */
-enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message,
-                              void (*free_message)(struct agent_message *), uint64_t now_ms,
+/* Identity and order are checked for every kind; a REPORT (and only that) is owned by the fleet
+ * from here on, whatever is returned. *first: the server was never seen before. The name must be a
+ * valid one (see fleet_name_ok). An agent's first journal is approved as it comes. */
+enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, uint64_t now_ms,
                               bool *first, fleet_on_change *changed, void *arg);
+
+/* Approves the journal that asks (after quarantine). */
+void fleet_release(struct fleet_server *s);
+
+/* A suspended machine woke up: nothing that is known is fresh any more. */
+void fleet_forget_freshness(struct fleet *f);
 
 /* Presence by time; call at least every second. */
 void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_change *changed,
@@ -106,9 +115,11 @@ const struct state *fleet_whole(const struct fleet_server *s);
 const struct state *fleet_latest(const struct fleet_server *s);
 const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
 
-/* Does this server count as out of service, and why? (down, silent, out of rotation, pool dead).
- * Stopped on purpose (Stopped with autoStart off) does not count. */
-bool fleet_is_out(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size);
+/* Does this server count as out of service for `pool` (NULL: as a whole), and why? Down, silent,
+ * pool not serving, out of rotation by a reading younger than 10 s. A pool that is stopped with
+ * autoStart off was stopped on purpose and does not count. */
+bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
+                  size_t why_size);
 
 /* 1..255 bytes, letters, digits, '.', '-', '_' : what a server may be called. */
 bool fleet_name_ok(const char *name);

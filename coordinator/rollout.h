@@ -224,6 +224,11 @@ struct rollout_view {
      * false: `why` says who holds it or what is out. */
     bool (*may_take)(void *ctx, const struct rollout *r, const char *server, char *why,
                      size_t why_size);
+    /* Places of this server that are ours already: an incident left them out. They are put back by
+     * the target that takes the server. */
+    size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                        size_t max);
+    bool settling;   /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms; /* for started and ended times */
 };
 
@@ -268,6 +273,8 @@ struct rollout_counts {
 };
 void rollout_count(const struct rollout *r, struct rollout_counts *out);
 
+/* start and undrain only give back: they never wait for a budget and need no drain. */
+bool rollout_action_restores(enum rollout_action action);
 bool run_state_ended(enum run_state state);
 bool target_state_ended(enum target_state state);
 const char *rollout_action_name(enum rollout_action action);

@@ -1,0 +1,317 @@
+#include "coordinator/plan.h"
+
+#include "common/text.h"
+
+#include <string.h>
+
+/* ---- checking the words ---- */
+
+static enum error_code check_words(const struct plan_request *q, struct error *err)
+{
+    enum error_code code = selector_check(q->selector, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    if (!q->pool || !q->pool[0]) {
+        return error_set(err, ERR_INVALID, "no pool was named");
+    }
+    if (strlen(q->pool) >= WIRE_NAME_MAX || !wire_text_is_clean(q->pool)) {
+        return error_set(err, ERR_INVALID,
+                         "the pool's name is too long or holds control characters");
+    }
+    if (strpbrk(q->pool, "*?")) {
+        return error_set(err, ERR_INVALID, "'%s': name one pool, without * or ?", q->pool);
+    }
+    if (!q->reason || !q->reason[strspn(q->reason, " \t")]) {
+        return error_set(err, ERR_INVALID, "a reason is required: say why this is done");
+    }
+    if (!wire_text_is_clean(q->reason) || strlen(q->reason) >= 512 || strlen(q->selector) >= 512) {
+        return error_set(err, ERR_INVALID,
+                         "reason and selector: at most 511 bytes, no control "
+                         "characters");
+    }
+    return ERR_NONE;
+}
+
+static enum error_code check_options(const struct rollout_options *o, struct error *err)
+{
+    if (o->batch < 1) {
+        return error_set(err, ERR_INVALID, "batch must be at least 1");
+    }
+    if (o->gate_passes < 1 || o->gate_interval_ms < 10) {
+        return error_set(err, ERR_INVALID, "the gate needs at least 1 pass, and 10ms between asks");
+    }
+    if (o->gate_deadline_ms <= o->gate_min_ms) {
+        return error_set(
+            err, ERR_INVALID, "gate_deadline (%llums) must be longer than gate_min (%llums)",
+            (unsigned long long)o->gate_deadline_ms, (unsigned long long)o->gate_min_ms);
+    }
+    if (o->limit_ms < 1000 || o->drain_limit_ms < 1000) {
+        return error_set(err, ERR_INVALID, "limits must be at least 1s");
+    }
+    return ERR_NONE;
+}
+
+/* ---- freezing the selection ---- */
+
+/* A server that we know well enough to say that it has no such pool is not meant. */
+static bool lacks_pool(const struct fleet_server *s, const char *pool)
+{
+    return s->presence == PRESENCE_FRESH && fleet_whole(s) && !fleet_pool(s, pool);
+}
+
+struct selection {
+    size_t matched, lacking, chosen;
+};
+
+static struct selection select_servers(const struct plan_request *q, const struct fleet *fleet,
+                                       struct rollout *into)
+{
+    struct selection n = {0};
+    for (size_t i = 0; i < fleet_count(fleet); i++) {
+        const struct fleet_server *s = fleet_at(fleet, i);
+        if (!selector_match(q->selector, s->name, s->labels, s->label_count)) {
+            continue;
+        }
+        n.matched++;
+        if (lacks_pool(s, q->pool)) {
+            n.lacking++;
+            continue;
+        }
+        if (into) {
+            struct rollout_target *t = &into->targets[n.chosen];
+            t->order = (uint32_t)n.chosen;
+            text_copy(t->server, sizeof t->server, s->name);
+        }
+        n.chosen++;
+    }
+    return n;
+}
+
+static enum error_code check_selection(const struct plan_request *q, const struct fleet *fleet,
+                                       const struct selection *n, struct error *err)
+{
+    if (n->matched == 0) {
+        return error_set(err, ERR_NOT_FOUND,
+                         "'%s' selects no server of %zu: `farmhand server list` shows their names "
+                         "and labels",
+                         q->selector, fleet_count(fleet));
+    }
+    if (n->chosen == 0) {
+        return error_set(err, ERR_NOT_FOUND,
+                         "no pool '%s' on any of the %zu selected servers: `farmhand pool list` "
+                         "shows what there is",
+                         q->pool, n->matched);
+    }
+    if (q->expect && n->chosen != q->expect) {
+        return error_set(err, ERR_INVALID, "%zu servers would be touched, %u were expected",
+                         n->chosen, q->expect);
+    }
+    return ERR_NONE;
+}
+
+enum error_code plan_make(const struct plan_request *q, const struct fleet *fleet, int64_t wall_ms,
+                          struct rollout **out, struct error *err)
+{
+    enum error_code code = check_words(q, err);
+    code = code != ERR_NONE ? code : check_options(&q->options, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct selection n = select_servers(q, fleet, NULL);
+    code = check_selection(q, fleet, &n, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct rollout *run = rollout_new(n.chosen);
+    select_servers(q, fleet, run);
+    run->action = q->action;
+    run->options = q->options;
+    run->created_wall_ms = wall_ms;
+    text_copy(run->pool, sizeof run->pool, q->pool);
+    text_copy(run->selector, sizeof run->selector, q->selector);
+    wire_clean_text(run->actor, sizeof run->actor, q->actor);
+    text_copy(run->reason, sizeof run->reason, q->reason);
+    *out = run;
+    return ERR_NONE;
+}
+
+/* ---- what would happen ---- */
+
+static void foresee_unreachable(const struct rollout *run, const char *why, struct plan_target *out)
+{
+    switch (run->options.unreachable) {
+    case UNREACHABLE_FAIL:
+        out->will = PLAN_FAIL;
+        break;
+    case UNREACHABLE_SKIP:
+        out->will = PLAN_SKIP;
+        break;
+    case UNREACHABLE_WAIT:
+        out->will = PLAN_WAIT;
+        break;
+    }
+    text_format(out->why, sizeof out->why, "unreachable now: %.200s", why);
+}
+
+static void foresee_pool(const struct rollout *run, const struct pool *pool,
+                         struct plan_target *out)
+{
+    bool stopped = pool->state == POOL_STATE_STOPPED;
+    bool recycle = run->action == ROLLOUT_RECYCLE;
+    if (recycle && stopped) {
+        out->will = pool->auto_start ? PLAN_FAIL : PLAN_SKIP;
+        text_copy(out->why, sizeof out->why,
+                  pool->auto_start ? "stopped though autoStart is on" : "stopped on purpose");
+    } else if (recycle && out->workers == 0 && !run->options.start_idle) {
+        out->will = PLAN_SKIP;
+        text_copy(out->why, sizeof out->why, "idle, without a worker: nothing to do");
+    } else if (run->action == ROLLOUT_STOP && stopped && !pool->auto_start) {
+        out->will = PLAN_SKIP;
+        text_copy(out->why, sizeof out->why, "stopped already");
+    } else if (run->action == ROLLOUT_START && pool->state == POOL_STATE_STARTED &&
+               pool->auto_start) {
+        out->will = PLAN_SKIP;
+        text_copy(out->why, sizeof out->why, "started already");
+    }
+}
+
+static uint32_t count_workers(const struct fleet_server *s, const char *pool)
+{
+    const struct state *state = fleet_latest(s);
+    uint32_t count = 0;
+    for (size_t i = 0; state && i < state->worker_count; i++) {
+        count += text_equal_nocase(state->workers[i].pool, pool);
+    }
+    return count;
+}
+
+void plan_foresee(const struct rollout *run, size_t target, const struct fleet *fleet,
+                  uint64_t now_ms, struct plan_target *out)
+{
+    *out = (struct plan_target){.will = PLAN_ACT};
+    const struct fleet_server *s = fleet_find(fleet, run->targets[target].server);
+    if (!s || s->presence == PRESENCE_NEVER_SEEN) {
+        foresee_unreachable(run, "never seen", out);
+        return;
+    }
+    char why[ROLLOUT_STEP_MAX];
+    fleet_is_out(s, run->pool, now_ms, why, sizeof why);
+    if (s->presence == PRESENCE_DECLARED_OUT) {
+        out->will = PLAN_SKIP;
+        text_format(out->why, sizeof out->why, "declared out: %.200s", s->declared_out_reason);
+        return;
+    }
+    if (s->presence != PRESENCE_FRESH) {
+        foresee_unreachable(run, why, out);
+        return;
+    }
+    out->workers = count_workers(s, run->pool);
+    const struct pool *pool = fleet_pool(s, run->pool);
+    if (pool) {
+        foresee_pool(run, pool, out);
+    }
+}
+
+/* ---- sentences ---- */
+
+void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence), void *arg)
+{
+    const struct rollout_options *o = &run->options;
+    char text[ROLLOUT_STEP_MAX], a[TEXT_DURATION_MAX], b[TEXT_DURATION_MAX];
+    each(arg, "before: agent and balancer are asked afresh, and the budget must have room");
+    if (o->drain && !rollout_action_restores(run->action)) {
+        text_format(text, sizeof text, "drain: until no session is left, at most %s, then %s",
+                    text_format_duration(a, o->drain_limit_ms),
+                    o->on_drain_limit == DRAIN_LIMIT_PROCEED ? "it goes on" : "it is put back");
+        each(arg, text);
+    }
+    text_format(text, sizeof text,
+                "after: the probe passes %u times in a row for at least %s, within %s",
+                o->gate_passes, text_format_duration(a, o->gate_min_ms),
+                text_format_duration(b, o->gate_deadline_ms));
+    each(arg, text);
+    if (o->soak_ms) {
+        text_format(text, sizeof text, "soak: %s in service, then one more look",
+                    text_format_duration(a, o->soak_ms));
+        each(arg, text);
+    }
+}
+
+struct shapes {
+    uint32_t no_overlap, shared, on_demand;
+};
+
+static void look_at_shape(const struct rollout *run, const struct fleet_server *s, struct shapes *n)
+{
+    const struct pool *pool = fleet_pool(s, run->pool);
+    const struct state *state = fleet_whole(s);
+    if (!pool || !state) {
+        return;
+    }
+    n->no_overlap += !pool->overlap;
+    n->on_demand += pool->start_mode == START_MODE_ON_DEMAND;
+    n->shared += state->config_shared;
+}
+
+static void warn_count(uint32_t count, size_t of, const char *what,
+                       void (*each)(void *arg, const char *sentence), void *arg)
+{
+    if (count) {
+        char text[ROLLOUT_STEP_MAX];
+        text_format(text, sizeof text, "on %u of %zu servers %s", count, of, what);
+        each(arg, text);
+    }
+}
+
+void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
+                   void (*each)(void *arg, const char *sentence), void *arg)
+{
+    (void)now_ms;
+    struct shapes n = {0};
+    for (size_t i = 0; i < run->target_count; i++) {
+        const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
+        if (s) {
+            look_at_shape(run, s, &n);
+        }
+    }
+    if (run->action == ROLLOUT_RECYCLE) {
+        warn_count(n.no_overlap, run->target_count,
+                   "overlapped recycling is off: the pool is away for a moment", each, arg);
+        warn_count(n.on_demand, run->target_count,
+                   "startMode is OnDemand: the first request meets a cold worker", each, arg);
+        each(arg, "sessions kept in the worker's memory end with it");
+    }
+    if (run->action == ROLLOUT_STOP && !run->options.keep_autostart) {
+        each(arg, "the pool stays stopped, also after restarts, until `pool start`");
+    }
+    if (run->action == ROLLOUT_STOP || run->action == ROLLOUT_START) {
+        warn_count(n.shared, run->target_count,
+                   "the configuration is shared: autoStart will not be changed there", each, arg);
+    }
+}
+
+static const char *ordinal_suffix(uint32_t n)
+{
+    if (n % 100 >= 11 && n % 100 <= 13) {
+        return "th";
+    }
+    return n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
+}
+
+const char *plan_rule(const struct rollout *run, char *out, size_t size)
+{
+    uint32_t nth = run->options.max_failures + 1;
+    switch (run->options.on_failure) {
+    case ON_FAILURE_STOP:
+        text_format(out, size, "stops after the %u%s failure", nth, ordinal_suffix(nth));
+        break;
+    case ON_FAILURE_PAUSE:
+        text_format(out, size, "pauses after the %u%s failure", nth, ordinal_suffix(nth));
+        break;
+    case ON_FAILURE_CONTINUE:
+        text_copy(out, size, "goes on after failures, within the budget");
+        break;
+    }
+    return out;
+}

@@ -1,0 +1,555 @@
+/* What answers of agents and balancer, results and people bring. */
+#include "coordinator/rollout_impl.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <string.h>
+
+/* ---- evidence before the act ---- */
+
+static void note_baseline(struct rollout_target *t, const struct worker *workers, size_t count)
+{
+    t->baseline_count = 0;
+    for (size_t i = 0; i < count && i < ROLLOUT_BASELINE_MAX; i++) {
+        t->baseline_pid[i] = workers[i].pid;
+        t->baseline_created[i] = workers[i].created;
+        t->baseline_count++;
+    }
+}
+
+/* Does the pool's state make the act needless or senseless? Ends the target then. */
+static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
+                        const struct observation *seen, const struct rollout_view *view,
+                        uint64_t now_ms)
+{
+    const struct pool *pool = &seen->pool;
+    bool stopped = pool->state == POOL_STATE_STOPPED;
+    bool auto_as_asked =
+        r->options.keep_autostart || pool->auto_start == (r->action == ROLLOUT_START);
+    switch (r->action) {
+    case ROLLOUT_RECYCLE:
+        if (stopped) {
+            c->target.cause = CAUSE_POOL_STOPPED;
+            change_end_target(r, c, pool->auto_start ? TARGET_FAILED : TARGET_SKIPPED, view, now_ms,
+                              "pool %.100s is stopped%s: `pool start` brings it back", pool->name,
+                              pool->auto_start ? " though autoStart is on" : " on purpose");
+            return true;
+        }
+        if (seen->worker_count == 0 && !r->options.start_idle) {
+            c->target.cause = CAUSE_POOL_IDLE;
+            change_end_target(r, c, TARGET_NOTHING, view, now_ms,
+                              "pool %.100s is idle, without a worker: nothing to recycle",
+                              pool->name);
+            return true;
+        }
+        return false;
+    case ROLLOUT_START:
+        if (pool->state == POOL_STATE_STARTED && auto_as_asked) {
+            c->target.cause = CAUSE_ALREADY;
+            change_end_target(r, c, TARGET_NOTHING, view, now_ms, "started already");
+            return true;
+        }
+        return false;
+    case ROLLOUT_STOP:
+        if (stopped && auto_as_asked) {
+            c->target.cause = CAUSE_ALREADY;
+            change_end_target(r, c, TARGET_NOTHING, view, now_ms, "stopped already");
+            return true;
+        }
+        return false;
+    case ROLLOUT_UNDRAIN:
+        break;
+    }
+    return false;
+}
+
+/* Both answers are here and young: take the server, or say what forbids it. */
+static void decide_take(const struct rollout *r, struct rollout_change *c,
+                        const struct rollout_view *view, uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (!t->agent_seen_ms || !t->places_seen_ms) {
+        return;
+    }
+    if (now_ms - t->agent_seen_ms > EVIDENCE_FRESH_MS) {
+        t->agent_seen_ms = 0;
+        change_ask_agent(c, now_ms, false);
+        return;
+    }
+    if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
+        t->places_seen_ms = 0;
+        change_ask_balancer(c, BALANCER_OP_READ, now_ms);
+        return;
+    }
+    char why[ROLLOUT_STEP_MAX] = "";
+    if (run_begins_nothing(r) || view->settling ||
+        !view->may_take(view->ctx, r, t->server, why, sizeof why)) {
+        change_enter(c, TARGET_WAITING, now_ms, "blocked: %.230s", why[0] ? why : "paused");
+        c->target_saved = false;
+        return;
+    }
+    change_take(r, c, view, now_ms);
+}
+
+static void seen_checking(const struct rollout *r, struct rollout_change *c,
+                          const struct observation *seen, const struct rollout_view *view,
+                          uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (seen->cause != CAUSE_NONE) {
+        t->cause = seen->cause;
+        change_end_target(r, c, TARGET_FAILED, view, now_ms, "%.250s",
+                          seen->detail[0] ? seen->detail : cause_name(seen->cause));
+        return;
+    }
+    if (!seen->services_up) {
+        t->cause = CAUSE_SERVICE_DOWN;
+        change_end_target(r, c, TARGET_FAILED, view, now_ms,
+                          "WAS or W3SVC is not running: `service recover` comes first");
+        return;
+    }
+    if (act_is_idle(r, c, seen, view, now_ms)) {
+        return;
+    }
+    note_baseline(t, seen->workers, seen->worker_count);
+    t->orphans_allowed = seen->pool.orphans;
+    t->agent_seen_ms = now_ms;
+    decide_take(r, c, view, now_ms);
+}
+
+/* ---- the gate ---- */
+
+static bool baseline_alive(const struct rollout_target *t, const struct observation *seen)
+{
+    for (size_t i = 0; i < seen->worker_count; i++) {
+        for (uint32_t k = 0; k < t->baseline_count; k++) {
+            if (seen->workers[i].pid == t->baseline_pid[k] &&
+                seen->workers[i].created == t->baseline_created[k]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* NULL: passes. Else what is missing, in words. */
+static const char *gate_misses(const struct rollout *r, const struct rollout_target *t,
+                               const struct observation *seen, char *text, size_t size)
+{
+    if (seen->cause != CAUSE_NONE) {
+        text_format(text, size, "%.200s", seen->detail[0] ? seen->detail : cause_name(seen->cause));
+        return text;
+    }
+    if (!seen->services_up) {
+        return "WAS or W3SVC is not running";
+    }
+    if (r->action == ROLLOUT_STOP && !t->act_failed) {
+        if (seen->pool.state != POOL_STATE_STOPPED) {
+            return "the pool is not stopped";
+        }
+        return seen->worker_count && !seen->pool.orphans ? "a worker is still there" : NULL;
+    }
+    if (seen->pool.state != POOL_STATE_STARTED) {
+        text_format(text, size, "the pool is %s", pool_state_name(seen->pool.state));
+        return text;
+    }
+    if (r->action == ROLLOUT_RECYCLE && !t->act_failed && !t->orphans_allowed &&
+        baseline_alive(t, seen)) {
+        return "a worker from before is still there";
+    }
+    if (seen->probed && !seen->probe_passed) {
+        if (seen->probe_status) {
+            text_format(text, size, "the probe answered %d", seen->probe_status);
+            return text;
+        }
+        return "the probe got no answer";
+    }
+    return NULL;
+}
+
+static void seen_gating(const struct rollout *r, struct rollout_change *c,
+                        const struct observation *seen, const struct rollout_view *view,
+                        uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    char text[ROLLOUT_STEP_MAX];
+    const char *missing = gate_misses(r, t, seen, text, sizeof text);
+    t->agent_seen_ms = now_ms;
+    if (seen->probed) {
+        t->probe_status = seen->probe_status;
+        t->probe_ms = seen->probe_ms;
+    }
+    if (missing) {
+        t->passes = 0;
+        change_say(c, "%.250s", missing);
+        return;
+    }
+    t->first_pass_ms = t->passes ? t->first_pass_ms : now_ms;
+    t->passes++;
+    change_say(c, "the probe passed %u of %u times", t->passes, r->options.gate_passes);
+    if (t->passes >= r->options.gate_passes &&
+        now_ms - t->first_pass_ms >= r->options.gate_min_ms) {
+        change_return(r, c, view, now_ms);
+    }
+}
+
+static void seen_soaking(const struct rollout *r, struct rollout_change *c,
+                         const struct observation *seen, const struct rollout_view *view,
+                         uint64_t now_ms)
+{
+    char text[ROLLOUT_STEP_MAX];
+    const char *missing = gate_misses(r, &c->target, seen, text, sizeof text);
+    if (missing) {
+        c->target.cause = CAUSE_PROBE;
+        change_end_target(r, c, TARGET_FAILED, view, now_ms, "after the soak: %.200s", missing);
+    } else {
+        char detail[ROLLOUT_STEP_MAX];
+        text_copy(detail, sizeof detail, c->target.detail);
+        change_end_target(r, c, TARGET_DONE, view, now_ms, "%s", detail);
+    }
+}
+
+void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
+                            const struct observation *seen, const struct rollout_view *view,
+                            uint64_t now_ms, struct rollout_change *c)
+{
+    change_begin(r, c);
+    if (i >= r->target_count || !ticket || r->targets[i].ask_ticket != ticket) {
+        return; /* asked in another state, or answered already */
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    t->ask_ticket = 0;
+    switch (t->state) {
+    case TARGET_CHECKING:
+        seen_checking(r, c, seen, view, now_ms);
+        break;
+    case TARGET_GATING:
+        seen_gating(r, c, seen, view, now_ms);
+        break;
+    case TARGET_SOAKING:
+        seen_soaking(r, c, seen, view, now_ms);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the balancer's answers ---- */
+
+static bool same_place(const struct balancer_entry *a, const struct balancer_entry *b)
+{
+    return strcmp(a->balancer, b->balancer) == 0 && strcmp(a->backend, b->backend) == 0 &&
+           strcmp(a->name, b->name) == 0;
+}
+
+static const struct balancer_entry *find_place(const struct balancer_entry *entries, size_t count,
+                                               const struct balancer_entry *place)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (same_place(&entries[i], place)) {
+            return &entries[i];
+        }
+    }
+    return NULL;
+}
+
+/* What we would take out (ready now), and what is ours already. A drain by somebody else is left
+ * alone: it is neither. */
+static void note_places(const struct rollout *r, struct rollout_target *t,
+                        const struct balancer_answer *answer, const struct rollout_view *view)
+{
+    struct balancer_entry ours[BALANCER_ENTRIES_MAX];
+    size_t count = view->inherited
+                       ? view->inherited(view->ctx, t->server, r->pool, ours, BALANCER_ENTRIES_MAX)
+                       : 0;
+    bool takes = r->options.drain && !rollout_action_restores(r->action);
+    t->place_count = 0;
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        const struct balancer_entry *e = &answer->entries[i];
+        bool inherited = find_place(ours, count, e) != NULL;
+        if ((takes && e->admin == BALANCER_READY) || (inherited && e->admin != BALANCER_READY)) {
+            t->places[t->place_count++] = *e;
+        }
+    }
+}
+
+static void places_checking(const struct rollout *r, struct rollout_change *c,
+                            const struct balancer_answer *answer, const struct rollout_view *view,
+                            uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (answer->code != ERR_NONE) {
+        change_say(c, "balancer: %.240s", answer->text);
+        return;
+    }
+    note_places(r, t, answer, view);
+    for (uint32_t k = 0; k < t->place_count && !rollout_action_restores(r->action); k++) {
+        const struct balancer_entry *e = &t->places[k];
+        if (e->admin == BALANCER_READY && e->up && e->others_serving == 0) {
+            change_enter(c, TARGET_WAITING, now_ms,
+                         "blocked: no other server would serve backend %s", e->backend);
+            c->target_saved = false;
+            return;
+        }
+    }
+    t->places_seen_ms = now_ms;
+    decide_take(r, c, view, now_ms);
+}
+
+static void places_draining(const struct rollout *r, struct rollout_change *c,
+                            const struct balancer_answer *answer, uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (answer->code != ERR_NONE) {
+        change_say(c, "balancer: %.240s", answer->text);
+        return;
+    }
+    t->told = t->told || answer->op == BALANCER_OP_DRAIN;
+    uint32_t sessions = 0;
+    for (uint32_t k = 0; k < t->place_count; k++) {
+        const struct balancer_entry *e =
+            find_place(answer->entries, answer->entry_count, &t->places[k]);
+        if (t->told && (!e || e->admin == BALANCER_READY)) {
+            change_fail_act(c, CAUSE_NONE, now_ms, "%s/%s %s while it was drained",
+                            t->places[k].backend, t->places[k].name,
+                            e ? "was set ready by somebody else" : "vanished from the balancer");
+            c->target.cause = CAUSE_DRIVER;
+            return;
+        }
+        sessions += e ? e->sessions : 0;
+    }
+    t->quiet = sessions ? 0 : t->quiet + 1;
+    change_say(c, "draining: %u session%s left", sessions, sessions == 1 ? "" : "s");
+    if (t->told && t->quiet >= QUIET_READS && r->state == RUN_RUNNING) {
+        change_command(r, c, now_ms);
+    }
+}
+
+static void places_returning(const struct rollout *r, struct rollout_change *c,
+                             const struct balancer_answer *answer, const struct rollout_view *view,
+                             uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (answer->code != ERR_NONE) {
+        change_say(c, "balancer: %.220s; trying again", answer->text);
+        return;
+    }
+    t->told = t->told || answer->op == BALANCER_OP_READY;
+    bool dark = r->action == ROLLOUT_STOP && !t->act_failed;
+    bool all_ready = true, all_up = true, any_up = false;
+    for (uint32_t k = 0; k < t->place_count; k++) {
+        const struct balancer_entry *e =
+            find_place(answer->entries, answer->entry_count, &t->places[k]);
+        all_ready = all_ready && (!e || e->admin == BALANCER_READY);
+        all_up = all_up && (!e || e->up);
+        any_up = any_up || (e && e->up);
+    }
+    if (dark && !t->told) {
+        change_say(c, "waiting until the balancer sees it down");
+        if (!any_up) { /* ready again by name only: its own check keeps visitors away */
+            change_ask_balancer(c, BALANCER_OP_READY, now_ms);
+        }
+        return;
+    }
+    change_say(c, "put back, waiting for the balancer to see it up");
+    if (t->told && all_ready && (all_up || dark)) {
+        change_soak(r, c, view, now_ms);
+    }
+}
+
+void rollout_on_balancer(const struct rollout *r, size_t i, const struct balancer_answer *answer,
+                         const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
+{
+    change_begin(r, c);
+    if (i >= r->target_count || !answer->ticket || r->targets[i].place_ticket != answer->ticket) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    t->place_ticket = 0;
+    switch (t->state) {
+    case TARGET_CHECKING:
+        places_checking(r, c, answer, view, now_ms);
+        break;
+    case TARGET_DRAINING:
+        places_draining(r, c, answer, now_ms);
+        break;
+    case TARGET_RETURNING:
+        places_returning(r, c, answer, view, now_ms);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the agent's word on the command ---- */
+
+void rollout_on_progress(const struct rollout *r, size_t i, const struct progress *progress,
+                         uint64_t now_ms, struct rollout_change *c)
+{
+    change_begin(r, c);
+    if (i >= r->target_count || r->targets[i].state != TARGET_ACTING ||
+        !command_id_equal(&progress->id, &r->targets[i].command)) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    t->told = true;
+    t->ask_at_ms = now_ms;
+    change_say(c, "%.250s", progress->step);
+}
+
+static void note_proof(struct rollout_target *t, const struct result *result)
+{
+    const struct proof *p = &result->proof;
+    if (p->before_count) {
+        note_baseline(t, p->before, p->before_count);
+    }
+    t->after_count = 0;
+    for (size_t i = 0; i < p->after_count && i < ROLLOUT_BASELINE_MAX; i++) {
+        t->after_pid[t->after_count++] = p->after[i].pid;
+    }
+    t->orphans_allowed = t->orphans_allowed || p->orphaned;
+    t->gap_ms = p->gap_ms;
+    if (p->probed) {
+        t->probe_status = p->probe_status;
+        t->probe_ms = p->probe_ms;
+    }
+}
+
+/* It certainly never began: may be given again, under a new id. */
+static bool never_begun(const struct result *result)
+{
+    return result->outcome == OUTCOME_UNHEARD ||
+           (result->outcome == OUTCOME_REFUSED &&
+            (result->cause == CAUSE_EXPIRED || result->cause == CAUSE_BUSY));
+}
+
+static void command_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+{
+    if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
+        change_command(r, c, now_ms);
+        change_say(c, "it never reached the agent: asked again");
+    } else {
+        change_fail_act(c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
+    }
+}
+
+static void act_ended(const struct rollout *r, struct rollout_change *c,
+                      const struct result *result, uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    t->outcome = result->outcome;
+    t->cause = result->cause;
+    note_proof(t, result);
+    switch (result->outcome) {
+    case OUTCOME_DONE:
+    case OUTCOME_NOTHING:
+        text_copy(t->detail, sizeof t->detail, result->detail);
+        change_gate(c, now_ms);
+        break;
+    case OUTCOME_FAILED:
+    case OUTCOME_REFUSED:
+    case OUTCOME_INTERRUPTED:
+        if (never_begun(result)) {
+            command_again(r, c, now_ms);
+        } else {
+            change_fail_act(c, result->cause, now_ms, "%s: %.200s", outcome_name(result->outcome),
+                            result->detail);
+        }
+        break;
+    case OUTCOME_UNHEARD:
+        command_again(r, c, now_ms);
+        break;
+    case OUTCOME_RUNNING:
+    case OUTCOME_NONE:
+        must(!"only ended outcomes come here");
+    }
+}
+
+void rollout_on_result(const struct rollout *r, size_t i, const struct result *result,
+                       const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
+{
+    (void)view;
+    change_begin(r, c);
+    if (i >= r->target_count || !command_id_equal(&result->id, &r->targets[i].command)) {
+        return;
+    }
+    enum target_state state = r->targets[i].state;
+    if (state != TARGET_ACTING && state != TARGET_UNKNOWN) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    if (result->outcome == OUTCOME_RUNNING || result->outcome == OUTCOME_NONE) {
+        t->told = true;
+        t->ask_at_ms = now_ms;
+        change_say(c, "the agent is at it: %.200s", result->detail);
+        return;
+    }
+    act_ended(r, c, result, now_ms);
+    change_settle_unknown(r, c);
+}
+
+/* ---- people ---- */
+
+void rollout_on_request(const struct rollout *r, enum rollout_request request, const char *actor,
+                        const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
+{
+    (void)view;
+    (void)now_ms;
+    change_begin(r, c);
+    if (run_state_ended(r->state)) {
+        return;
+    }
+    c->any = c->run_changed = c->restoring = true;
+    switch (request) {
+    case REQUEST_PAUSE:
+        change_pause(c, PAUSE_PERSON, true);
+        text_format(c->why, sizeof c->why, "paused by %.100s", actor);
+        break;
+    case REQUEST_RESUME:
+        change_pause(c, PAUSE_PERSON, false);
+        change_pause(c, PAUSE_FAILURES, false);
+        c->failures = 0;
+        text_copy(c->why, sizeof c->why, "");
+        break;
+    case REQUEST_ABORT:
+        c->run_state = RUN_ABORTING;
+        text_format(c->why, sizeof c->why, "aborted by %.100s", actor);
+        break;
+    }
+}
+
+void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
+                       struct rollout_change *c)
+{
+    change_begin(r, c);
+    bool is_on = (r->pause_causes & cause) != 0;
+    if (run_state_ended(r->state) || is_on == on) {
+        return;
+    }
+    c->any = c->restoring = true;
+    change_pause(c, cause, on);
+}
+
+void rollout_resolve(const struct rollout *r, size_t i, enum outcome as, const char *actor,
+                     const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
+{
+    change_begin(r, c);
+    if (i >= r->target_count || r->targets[i].state != TARGET_UNKNOWN) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    t->outcome = as;
+    if (as == OUTCOME_DONE) {
+        text_format(t->detail, sizeof t->detail, "settled as done by %.100s", actor);
+        change_gate(c, now_ms);
+    } else if (as == OUTCOME_UNHEARD && r->state == RUN_RUNNING) {
+        change_command(r, c, now_ms);
+    } else {
+        (void)view;
+        change_fail_act(c, CAUSE_NONE, now_ms, "settled as %s by %.100s",
+                        as == OUTCOME_UNHEARD ? "not executed" : "failed", actor);
+        t->cause = CAUSE_TIMEOUT;
+    }
+    change_settle_unknown(r, c);
+}

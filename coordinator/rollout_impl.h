@@ -1,0 +1,72 @@
+/* rollout_impl.h - shared by the rollout_*.c files alone: how a change is put together.
+ *
+ * rollout.c         names, counts, install, and the one place where states change
+ * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
+ * rollout_events.c  what answers, results and people bring
+ */
+#ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
+#define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
+
+#include "coordinator/rollout.h"
+
+#define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
+#define ASK_AGAIN_MS         5000  /* an agent or balancer that has not answered is asked again */
+#define PLACE_POLL_MS        300   /* between reads while sessions run out or a place comes up */
+#define QUERY_EVERY_MS       15000 /* a command in hand: the journal is asked, results get lost */
+#define BALANCER_LIMIT_MS    60000 /* checking: unreadable so long fails the target */
+#define UP_LIMIT_MS          60000 /* returning: the balancer must see it up within */
+#define QUIET_READS          2     /* reads without a session, in a row: "0" is a moment */
+#define COMMAND_ATTEMPTS_MAX 3     /* of commands that were certainly not begun */
+#define BLOCKED_LOOKAHEAD    32    /* waiting targets tried when the first is blocked */
+
+/* Starts a change: nothing changed yet, the header as it is. */
+void change_begin(const struct rollout *r, struct rollout_change *c);
+
+/* Makes target i part of the change and lends it for editing. */
+struct rollout_target *change_edit(const struct rollout *r, struct rollout_change *c, size_t i);
+
+/* The only way into a state: checks the move against the table, starts its clocks anew. */
+void change_enter(struct rollout_change *c, enum target_state state, uint64_t now_ms,
+                  const char *step, ...) __attribute__((format(printf, 4, 5)));
+
+/* Ends the target (an ended state), with a sentence; counts the failure and lets it stop the run.
+ */
+void change_end_target(const struct rollout *r, struct rollout_change *c, enum target_state state,
+                       const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* Sets or clears a cause. PAUSE_UNKNOWN stands as long as any target is unknown. */
+void change_pause(struct rollout_change *c, enum pause_cause cause, bool on);
+void change_settle_unknown(const struct rollout *r, struct rollout_change *c);
+
+/* A sentence about what it does now; not worth a commit. */
+void change_say(struct rollout_change *c, const char *step, ...)
+    __attribute__((format(printf, 2, 3)));
+
+struct rollout_effect *change_add(struct rollout_change *c, enum effect_kind kind);
+void change_ask_agent(struct rollout_change *c, uint64_t now_ms, bool probe);
+void change_ask_balancer(struct rollout_change *c, enum balancer_op op, uint64_t now_ms);
+void change_command(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
+
+/* The act is over (or never came to be): prove that the pool serves before putting back. */
+void change_gate(struct rollout_change *c, uint64_t now_ms);
+/* The act failed: remember why, then gate. */
+void change_fail_act(struct rollout_change *c, enum cause cause, uint64_t now_ms,
+                     const char *detail, ...) __attribute__((format(printf, 4, 5)));
+/* Put back what we took; then soak, then done. */
+void change_return(const struct rollout *r, struct rollout_change *c,
+                   const struct rollout_view *view, uint64_t now_ms);
+void change_soak(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
+                 uint64_t now_ms);
+/* Stays out: ends as failed, an incident inherits lease and places. */
+void change_strand(const struct rollout *r, struct rollout_change *c,
+                   const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Everything needed was seen and is fresh: take the server. */
+void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
+                 uint64_t now_ms);
+
+bool target_active(const struct rollout_target *t); /* between waiting and ended */
+bool run_begins_nothing(const struct rollout *r);   /* paused, stopping, aborting */
+
+#endif
