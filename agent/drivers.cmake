@@ -1,0 +1,18 @@
+# What runs the web server, behind agent/driver.h. Included by agent/CMakeLists.txt.
+add_library(farmhand_drivers STATIC
+  drivers/iis.c
+  drivers/iis_appcmd.c
+  drivers/iis_codes.c
+  drivers/iis_config.c
+  drivers/iis_decode.c
+  drivers/iis_parse.c
+  drivers/iis_probe.c
+  drivers/iis_settings.c
+  drivers/iis_xml.c
+  drivers/scm.c
+  drivers/scm_lab.c
+  drivers/tcp_posix.c
+  drivers/view.c
+)
+target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto
+                                       PRIVATE PkgConfig::EXPAT PkgConfig::JANSSON)
