@@ -34,13 +34,9 @@ struct db {
 
 /* ---- what SQLite says, in our words ---- */
 
-static enum error_code code_of_system(int errnum)
+static enum error_code code_of_open(int errnum)
 {
     switch (errnum) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return ERR_FULL;
     case EACCES:
     case EPERM:
     case EROFS:
@@ -48,9 +44,20 @@ static enum error_code code_of_system(int errnum)
     case ENOENT:
     case ENOTDIR:
         return ERR_NOT_FOUND;
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_FULL;
     default:
         return ERR_IO;
     }
+}
+
+/* A quota and a limit on the size of files arrive as I/O errors; SQLITE_FULL is ENOSPC alone. */
+static enum error_code code_of_io(int rc, int errnum)
+{
+    if (rc == SQLITE_IOERR_NOMEM)
+        return ERR_NOMEM;
+    return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG ? ERR_FULL : ERR_IO;
 }
 
 /* rc is an extended code; errnum what the system said, for IOERR and CANTOPEN, else 0. Source:
@@ -66,8 +73,9 @@ static enum error_code code_of(int rc, int errnum)
     case SQLITE_FULL:
         return ERR_FULL;
     case SQLITE_IOERR:
+        return code_of_io(rc, errnum);
     case SQLITE_CANTOPEN:
-        return rc == SQLITE_IOERR_NOMEM ? ERR_NOMEM : code_of_system(errnum);
+        return code_of_open(errnum);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -123,10 +131,18 @@ static const char *advice_for(enum error_code code)
     return NULL;
 }
 
+/* What the system said to SQLite in the call that failed with rc. SQLite keeps it after a step, but
+ * not after a commit; then errno is still there, since it was cleared before. */
+static int system_error(const struct db *db, int rc)
+{
+    if ((rc & 0xFF) != SQLITE_IOERR && (rc & 0xFF) != SQLITE_CANTOPEN)
+        return 0;
+    return errno != 0 ? errno : sqlite3_system_errno(db->handle);
+}
+
 static enum error_code fail(const struct db *db, int rc, const char *what, struct error *err)
 {
-    bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
-    int errnum = by_system ? sqlite3_system_errno(db->handle) : 0;
+    int errnum = system_error(db, rc);
     enum error_code code = code_of(rc, errnum);
     const char *advice = advice_for(code);
     char system[64] = "";
@@ -141,6 +157,7 @@ static enum error_code fail(const struct db *db, int rc, const char *what, struc
 
 static enum error_code run_sql(struct db *db, const char *sql, const char *what, struct error *err)
 {
+    errno = 0;
     int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? ERR_NONE : fail(db, rc, what, err);
 }
@@ -150,6 +167,7 @@ static enum error_code ask_text(struct db *db, const char *sql, const char *what
                                 struct error *err)
 {
     sqlite3_stmt *stmt = NULL;
+    errno = 0;
     int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
@@ -180,6 +198,7 @@ static enum error_code open_handle(const struct db_spec *spec, struct db *db, st
 {
     int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    errno = 0;
     int rc = sqlite3_open_v2(spec->path, &db->handle, flags, spec->vfs);
     must(db->handle != NULL);
     if (rc != SQLITE_OK)
@@ -483,7 +502,8 @@ static enum error_code step(struct db *db, struct statement *s, int *rc, struct 
         code =
             error_set(err, code_of(s->bind_failure, 0), "%s: a value is too large: %s, in: %.60s",
                       db->path, sqlite3_errstr(s->bind_failure), sqlite3_sql(s->stmt));
-    else
+    errno = 0;
+    if (!code)
         *rc = sqlite3_step(s->stmt);
     if (!code && *rc != SQLITE_ROW && *rc != SQLITE_DONE)
         code = fail_statement(db, s, *rc, err);
@@ -571,6 +591,7 @@ uint64_t db_changes(struct db *db)
 
 static enum error_code copy_pages(struct db *db, struct db *to, struct error *err)
 {
+    errno = 0;
     sqlite3_backup *backup = sqlite3_backup_init(to->handle, "main", db->handle, "main");
     if (!backup)
         return fail(to, sqlite3_extended_errcode(to->handle), "begin the backup", err);
