@@ -1,0 +1,283 @@
+/* parts.c - see parts.h. */
+#include "tests/farm/farm/parts.h"
+
+#include "tests/farm/farm/ask.h"
+#include "tests/farm/farm/proc.h"
+#include "tests/farm/farm/programs.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CREATE_LIMIT_MS 30000
+#define UP_LIMIT_MS     60000
+#define READY_LIMIT_MS  40000
+
+void parts_agent_name(char out[32], unsigned index)
+{
+    char name[FARM_NAME_MAX];
+    farm_server_name(name, index);
+    text_format(out, 32, "agent-%s", name);
+}
+
+/* --- lab servers --- */
+
+/* What one job needs to keep alive while it runs. */
+struct server_paths {
+    char dir[PATH_MAX], config[PATH_MAX], lab[PATH_MAX];
+    char name[FARM_NAME_MAX], port[16];
+};
+
+static void fill_paths(const struct farm *f, unsigned index, struct server_paths *p)
+{
+    farm_server_name(p->name, index);
+    farm_path(p->dir, f, "servers/%s", p->name);
+    farm_path(p->config, f, "conf/%s.config", p->name);
+    farm_path(p->lab, f, "conf/%s.lab", p->name);
+    text_format(p->port, sizeof(p->port), "%u", farm_port_server(f, index));
+}
+
+enum error_code parts_create_servers(const struct farm *f, struct error *err)
+{
+    char tool[PATH_MAX];
+    enum error_code code = programs_find(PROGRAM_LAB_SC, tool, err);
+    if (code != ERR_NONE)
+        return code;
+    struct server_paths *paths = must_alloc(f->servers, sizeof(*paths));
+    struct proc_job *jobs = must_alloc(f->servers, sizeof(*jobs));
+    for (unsigned i = 0; i < f->servers; i++) {
+        struct server_paths *p = &paths[i];
+        fill_paths(f, i, p);
+        jobs[i] = (struct proc_job){.argv = {tool, "create", p->dir, "--name", p->name, "--port",
+                                             p->port, "--config", p->config, "--lab", p->lab}};
+        text_format(jobs[i].name, sizeof(jobs[i].name), "lab-%s", p->name);
+    }
+    code = proc_run_all(f, jobs, f->servers, CREATE_LIMIT_MS, err);
+    free(jobs);
+    free(paths);
+    return code;
+}
+
+static enum error_code servers_do(const struct farm *f, unsigned first, unsigned count,
+                                  const char *verb, struct error *err)
+{
+    char tool[PATH_MAX];
+    enum error_code code = programs_find(PROGRAM_LAB_SC, tool, err);
+    if (code != ERR_NONE)
+        return code;
+    struct server_paths *paths = must_alloc(count, sizeof(*paths));
+    struct proc_job *jobs = must_alloc(count, sizeof(*jobs));
+    for (unsigned i = 0; i < count; i++) {
+        fill_paths(f, first + i, &paths[i]);
+        jobs[i] = (struct proc_job){.argv = {tool, verb, paths[i].dir}};
+        text_format(jobs[i].name, sizeof(jobs[i].name), "lab-%s", paths[i].name);
+    }
+    code = proc_run_all(f, jobs, count, UP_LIMIT_MS, err);
+    free(jobs);
+    free(paths);
+    return code;
+}
+
+enum error_code parts_start_servers(const struct farm *f, struct error *err)
+{
+    return servers_do(f, 0, f->servers, "up", err);
+}
+
+enum error_code parts_stop_servers(const struct farm *f, struct error *err)
+{
+    return servers_do(f, 0, f->servers, "down", err);
+}
+
+enum error_code parts_server(const struct farm *f, unsigned index, const char *verb,
+                             struct error *err)
+{
+    return servers_do(f, index, 1, verb, err);
+}
+
+/* --- processes --- */
+
+enum error_code parts_start_coordinator(const struct farm *f, struct error *err)
+{
+    char tool[PATH_MAX], config[PATH_MAX];
+    enum error_code code = programs_find(PROGRAM_COORDINATOR, tool, err);
+    farm_path(config, f, "conf/coordinator.conf");
+    const char *argv[] = {tool, "--config", config, NULL};
+    return code != ERR_NONE ? code : proc_start(f, "coordinator", argv, err);
+}
+
+enum error_code parts_start_agent(const struct farm *f, unsigned index, struct error *err)
+{
+    char tool[PATH_MAX], config[PATH_MAX], server[FARM_NAME_MAX], name[32];
+    enum error_code code = programs_find(PROGRAM_AGENT, tool, err);
+    farm_server_name(server, index);
+    farm_path(config, f, "conf/%s.agent", server);
+    parts_agent_name(name, index);
+    const char *argv[] = {tool, "--config", config, NULL};
+    return code != ERR_NONE ? code : proc_start(f, name, argv, err);
+}
+
+enum error_code parts_start_balancer(const struct farm *f, struct error *err)
+{
+    char tool[PATH_MAX], config[PATH_MAX];
+    enum error_code code = programs_find(PROGRAM_HAPROXY, tool, err);
+    farm_path(config, f, "conf/haproxy.cfg");
+    const char *argv[] = {tool, "-db", "-f", config, NULL};
+    return code != ERR_NONE ? code : proc_start(f, "haproxy", argv, err);
+}
+
+enum error_code parts_start_visitors(const struct farm *f, struct error *err)
+{
+    char tool[PATH_MAX], to[32], rate[16], socket[108], out[PATH_MAX];
+    enum error_code code = programs_find(PROGRAM_VISITORS, tool, err);
+    unsigned port = f->balancer ? farm_port_front(f) : farm_port_server(f, 0);
+    text_format(to, sizeof(to), "127.0.0.1:%u", port);
+    text_format(rate, sizeof(rate), "%u", f->rate);
+    farm_socket(socket, f, "visitors");
+    farm_path(out, f, "visitors.json");
+    const char *argv[] = {tool,
+                          "--to",
+                          to,
+                          "--rate",
+                          rate,
+                          "--path",
+                          "6:/",
+                          "--path",
+                          "1:/slow?ms=60",
+                          "--path",
+                          "2:/api/orders",
+                          "--socket",
+                          socket,
+                          "--out",
+                          out,
+                          NULL};
+    return code != ERR_NONE ? code : proc_start(f, "visitors", argv, err);
+}
+
+enum error_code parts_start_guard(const struct farm *f, int pid, struct error *err)
+{
+    char tool[PATH_MAX], number[16];
+    enum error_code code = programs_find(PROGRAM_FARM, tool, err);
+    text_format(number, sizeof(number), "%d", pid);
+    const char *argv[] = {tool, "guard", "--dir", f->dir, number, NULL};
+    return code != ERR_NONE ? code : proc_start(f, "guard", argv, err);
+}
+
+/* --- readiness --- */
+
+struct waiting {
+    const struct farm *f;
+    struct error last; /* why not yet */
+    unsigned ready;
+    const char *dead; /* the part that ended while it was waited for */
+    char name[32];
+};
+
+static bool has_ended(struct waiting *w, const char *name)
+{
+    if (proc_pid(w->f, name))
+        return false;
+    text_copy(w->name, sizeof(w->name), name);
+    w->dead = w->name;
+    return true;
+}
+
+static bool any_ended(struct waiting *w)
+{
+    char name[32];
+    if (has_ended(w, "coordinator"))
+        return true;
+    for (unsigned i = 0; i < w->f->servers; i++) {
+        parts_agent_name(name, i);
+        if (has_ended(w, name))
+            return true;
+    }
+    return false;
+}
+
+static unsigned count_fresh(json_t *answer)
+{
+    size_t i;
+    json_t *server;
+    unsigned fresh = 0;
+    json_array_foreach(json_object_get(answer, "servers"), i, server)
+    {
+        const char *presence = json_string_value(json_object_get(server, "presence"));
+        fresh += presence && strcmp(presence, "fresh") == 0;
+    }
+    return fresh;
+}
+
+static bool is_settled(const struct farm *f, struct error *err)
+{
+    json_t *status = ask_coordinator(f, "/v1/status", err);
+    json_t *coordinator = json_object_get(status, "coordinator");
+    bool settled = coordinator && !json_is_true(json_object_get(coordinator, "settling"));
+    json_decref(status);
+    return settled;
+}
+
+static bool agents_ready(void *arg)
+{
+    struct waiting *w = arg;
+    if (any_ended(w))
+        return true;
+    json_t *answer = ask_coordinator(w->f, "/v1/servers", &w->last);
+    w->ready = count_fresh(answer);
+    json_decref(answer);
+    return w->ready == w->f->servers && is_settled(w->f, &w->last);
+}
+
+enum error_code parts_wait_agents(const struct farm *f, struct error *err)
+{
+    struct waiting w = {.f = f};
+    enum error_code code =
+        proc_poll(agents_ready, &w, READY_LIMIT_MS, "the coordinator knows every agent", err);
+    if (code == ERR_NONE && w.dead) {
+        proc_show_log(f, w.dead, 15);
+        return error_set(err, ERR_STATE, "%s ended while the farm was starting", w.dead);
+    }
+    if (code == ERR_TIMEOUT) {
+        proc_show_log(f, "coordinator", 15);
+        return error_set(
+            err, code, "only %u of %u agents are known to the coordinator after %u s%s%s", w.ready,
+            f->servers, READY_LIMIT_MS / 1000, w.last.code ? ": " : "", w.last.text);
+    }
+    return code;
+}
+
+static void count_up(void *arg, const char *backend, const char *server, const char *status,
+                     const char *sessions)
+{
+    struct waiting *w = arg;
+    (void)backend;
+    (void)server;
+    (void)sessions;
+    w->ready += strcmp(status, "UP") == 0;
+}
+
+static bool balancer_ready(void *arg)
+{
+    struct waiting *w = arg;
+    w->ready = 0;
+    if (has_ended(w, "haproxy"))
+        return true;
+    return ask_balancer(w->f, count_up, w, &w->last) == ERR_NONE && w->ready == 2 * w->f->servers;
+}
+
+enum error_code parts_wait_balancer(const struct farm *f, struct error *err)
+{
+    struct waiting w = {.f = f};
+    enum error_code code =
+        proc_poll(balancer_ready, &w, READY_LIMIT_MS, "the balancer finds every server up", err);
+    if (code == ERR_TIMEOUT || w.dead)
+        proc_show_log(f, "haproxy", 15);
+    if (code == ERR_NONE && w.dead)
+        return error_set(err, ERR_STATE, "haproxy ended while the farm was starting");
+    if (code == ERR_TIMEOUT)
+        return error_set(err, code, "the balancer finds only %u of %u server lines up after %u s",
+                         w.ready, 2 * f->servers, READY_LIMIT_MS / 1000);
+    return code;
+}
