@@ -1,0 +1,90 @@
+/* url.c - see url.h. */
+#include "proto/url.h"
+
+#include "common/text.h"
+
+#include <string.h>
+
+/* sun_path is 108 bytes, NUL included: unix(7). */
+#define IPC_PATH_MAX 107
+#define HOST_MAX     64
+
+static enum error_code check_ipc(const char *url, const char *path, struct error *err)
+{
+    if (path[0] != '/')
+        return error_set(err, ERR_INVALID, "%s: expected an absolute path, as ipc:///run/NAME",
+                         url);
+    if (strlen(path) > IPC_PATH_MAX)
+        return error_set(err, ERR_INVALID, "%s: the path has %zu bytes, a socket's at most %d", url,
+                         strlen(path), IPC_PATH_MAX);
+    return ERR_NONE;
+}
+
+static enum error_code check_port(const char *url, const char *port, bool any_port,
+                                  struct error *err)
+{
+    uint64_t number;
+    if (text_parse_u64(port, any_port ? 0 : 1, 65535, &number))
+        return ERR_NONE;
+    return error_set(err, ERR_INVALID, "%s: expected a port from 1 to 65535 after the address",
+                     url);
+}
+
+struct dotted {
+    int parts;
+    bool plain; /* four decimal numbers without leading zeros, the first of them 127 */
+};
+
+static int check_part(const char *part, void *arg)
+{
+    struct dotted *d = arg;
+    uint64_t number;
+    bool ok = text_parse_u64(part, 0, 255, &number) && (part[0] != '0' || part[1] == '\0');
+    d->plain = d->plain && ok && (d->parts > 0 || number == 127);
+    d->parts++;
+    return 0;
+}
+
+/* By hand: what getaddrinfo and inet_aton take (127.1, 0x7f000001, 0177.0.0.1) is for nobody's
+ * eyes, and each library reads it in its own way. */
+static bool is_loopback(const char *host)
+{
+    if (text_equal(host, "[::1]"))
+        return true;
+    struct dotted d = {.parts = 0, .plain = true};
+    if (strspn(host, "0123456789.") != strlen(host))
+        return false;
+    text_split(host, '.', check_part, &d);
+    return d.plain && d.parts == 4;
+}
+
+static enum error_code check_tcp(const char *url, const char *rest, bool any_port,
+                                 struct error *err)
+{
+    char host[HOST_MAX];
+    const char *colon = strrchr(rest, ':');
+    if (!colon || colon == rest || (size_t)(colon - rest) >= sizeof(host) ||
+        (rest[0] == '[' && colon[-1] != ']'))
+        return error_set(err, ERR_INVALID,
+                         "%s: expected tcp://ADDRESS:PORT, as tcp://127.0.0.1:7411", url);
+    memcpy(host, rest, (size_t)(colon - rest));
+    host[colon - rest] = '\0';
+    enum error_code code = check_port(url, colon + 1, any_port, err);
+    if (code != ERR_NONE)
+        return code;
+    if (is_loopback(host))
+        return ERR_NONE;
+    return error_set(err, ERR_DENIED,
+                     "%s: leaves this machine, and this version has no TLS yet: anybody could take "
+                     "over the farm; use 127.0.0.1, [::1] or ipc:///PATH",
+                     url);
+}
+
+enum error_code wire_check_url(const char *url, bool any_port, struct error *err)
+{
+    if (text_starts(url, "ipc://"))
+        return check_ipc(url, url + strlen("ipc://"), err);
+    if (text_starts(url, "tcp://"))
+        return check_tcp(url, url + strlen("tcp://"), any_port, err);
+    return error_set(err, ERR_INVALID, "%s: expected tcp://127.0.0.1:PORT or ipc:///PATH", url);
+}
