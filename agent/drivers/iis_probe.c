@@ -284,8 +284,7 @@ static void describe_status(const struct iis_target *target, struct driver_probe
                 probe->passed ? "" : ", which is not expected");
 }
 
-static enum error_code run_http(const struct iis_target *target, uint64_t timeout_ms,
-                                struct driver_probe *out, struct error *err)
+static void run_http(const struct iis_target *target, uint64_t timeout_ms, struct driver_probe *out)
 {
     static const char *const headers[] = {"Cache-Control: no-store", "Pragma: no-cache",
                                           "X-Farmhand-Probe: 1", NULL};
@@ -306,8 +305,6 @@ static enum error_code run_http(const struct iis_target *target, uint64_t timeou
     struct http_reply reply;
     struct error here;
     enum error_code code = http_request(&call, &reply, &here);
-    if (code == ERR_INVALID)
-        return error_set(err, code, "%s", here.text);
     struct driver_probe probe = {0};
     if (code) {
         wire_clean_text(probe.detail, sizeof(probe.detail), here.text);
@@ -320,12 +317,13 @@ static enum error_code run_http(const struct iis_target *target, uint64_t timeou
         free(reply.body);
     }
     *out = probe;
-    return ERR_NONE;
 }
 
 enum error_code iis_probe_run(const struct iis_target *target, uint64_t timeout_ms,
                               struct driver_probe *out, struct error *err)
 {
-    return target->tcp_only ? run_tcp(target, timeout_ms, out, err)
-                            : run_http(target, timeout_ms, out, err);
+    if (target->tcp_only)
+        return run_tcp(target, timeout_ms, out, err);
+    run_http(target, timeout_ms, out);
+    return ERR_NONE;
 }

@@ -54,8 +54,8 @@ bool iis_probe_parse_address(const char *s, char *host, size_t host_size, uint16
 /* The address that a tcp_only probe of this URL connects to. */
 bool iis_probe_url_address(const char *url, char *out, size_t size_bytes);
 
-/* Asks. A fresh connection, never from a cache. Whatever came of it is in *out; only a target that
- * cannot be asked at all is an error. Blocks up to timeout_ms (> 0). */
+/* Asks. A fresh connection, never from a cache. Whatever came of it is in *out; only a tcp_only
+ * target without an address is an error (ERR_INVALID). Blocks up to timeout_ms (> 0). */
 enum error_code iis_probe_run(const struct iis_target *target, uint64_t timeout_ms,
                               struct driver_probe *out, struct error *err);
 

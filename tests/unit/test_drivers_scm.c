@@ -1,0 +1,181 @@
+/* Services through the lab's tool, and without a service manager. */
+#include "agent/drivers/iis.h"
+#include "agent/drivers/scm.h"
+#include "common/text.h"
+#include "tests/unit/drivers_tool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define WAS                                                                                        \
+    "{\"name\":\"WAS\",\"display\":\"x\",\"state\":4,\"state_name\":\"RUNNING\",\"pid\":4711,"     \
+    "\"created\":99120,\"start_type\":3,\"depends\":[],\"future\":{\"a\":[1,2]}}"
+#define MORE                                                                                       \
+    "{\"name\":\"W3SVC\",\"state\":3,\"pid\":4711,\"start_type\":2,\"depends\":[\"HTTP\",\"WAS\"]" \
+    "},"                                                                                           \
+    "{\"name\":\"Spooler\",\"state\":4,\"pid\":5,\"start_type\":2,\"depends\":[\"RPCSS\"]},"       \
+    "{\"name\":\"MyListener\",\"state\":1,\"pid\":0,\"start_type\":4,\"depends\":[\"was\"]}"
+
+static enum error_code parse(const char *json, struct scm_rows *out, struct error *err)
+{
+    return scm_lab_parse(json, strlen(json), out, err);
+}
+
+static void services_of_a_web_server_are_taken_others_left(void **state)
+{
+    (void)state;
+    struct scm_rows rows;
+    assert_int_equal(parse("{\"code\":0,\"services\":[" WAS "," MORE "]}", &rows, NULL), ERR_NONE);
+    assert_true(rows.known);
+    assert_int_equal(rows.count, 3);
+    const struct scm_row *was = scm_rows_find(&rows, "was");
+    assert_int_equal(was->state, SVC_RUNNING);
+    assert_int_equal(was->start, SVC_START_DEMAND);
+    assert_int_equal(was->pid, 4711);
+    assert_int_equal(scm_rows_find(&rows, "W3SVC")->state, SVC_STOP_PENDING);
+    assert_int_equal(scm_rows_find(&rows, "MyListener")->start, SVC_START_DISABLED);
+    assert_null(scm_rows_find(&rows, "Spooler"));
+    scm_rows_reset(&rows);
+}
+
+static void was_and_w3svc_are_told_even_if_absent(void **state)
+{
+    (void)state;
+    struct scm_rows rows;
+    assert_int_equal(parse("{\"code\":0,\"services\":[]}", &rows, NULL), ERR_NONE);
+    assert_int_equal(rows.count, 2);
+    assert_int_equal(scm_rows_find(&rows, "WAS")->state, SVC_ABSENT);
+    assert_int_equal(scm_rows_find(&rows, "W3SVC")->state, SVC_ABSENT);
+    scm_rows_reset(&rows);
+}
+
+static void refusals_and_rubbish_are_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        enum error_code code;
+    } cases[] = {
+        {"{\"code\":5,\"message\":\"Zugriff verweigert\"}", ERR_DENIED},
+        {"{\"code\":1055,\"services\":[]}", ERR_UNAVAILABLE},
+        {"", ERR_CORRUPT},
+        {"[]", ERR_CORRUPT},
+        {"{\"services\":[]}", ERR_CORRUPT},
+        {"{\"code\":0}", ERR_CORRUPT},
+        {"{\"code\":0,\"services\":[" WAS, ERR_CORRUPT},
+        {"{\"code\":0,\"services\":[" WAS ",{\"name\":\"X\"}]}", ERR_CORRUPT},
+        {"{\"code\":0,\"services\":[{\"state\":4}]}", ERR_CORRUPT},
+        {"{\"code\":0,\"services\":[{\"name\":\"WAS\",\"state\":4,\"pid\":-1}]}", ERR_CORRUPT},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scm_rows rows = {.count = 77};
+        struct error err;
+        if (parse(cases[i].json, &rows, &err) != cases[i].code)
+            fail_msg("%s", cases[i].json);
+        assert_int_equal(rows.count, 77);
+        assert_null(strstr(err.text, "Zugriff"));
+    }
+}
+
+static void stamp_changes_with_any_fact_and_not_with_the_order(void **state)
+{
+    (void)state;
+    struct scm_row rows_a[] = {{"WAS", SVC_RUNNING, SVC_START_AUTO, 1},
+                               {"W3SVC", SVC_RUNNING, SVC_START_AUTO, 1}};
+    struct scm_row rows_b[] = {rows_a[1], rows_a[0]};
+    struct scm_rows a = {rows_a, 2, true}, b = {rows_b, 2, true};
+    assert_int_equal(scm_rows_stamp(&a), scm_rows_stamp(&b));
+    rows_b[0].pid = 2;
+    assert_int_not_equal(scm_rows_stamp(&a), scm_rows_stamp(&b));
+    rows_b[0].pid = 1;
+    rows_b[1].state = SVC_STOPPED;
+    assert_int_not_equal(scm_rows_stamp(&a), scm_rows_stamp(&b));
+}
+
+static void back_end_without_a_manager_knows_nothing(void **state)
+{
+    (void)state;
+    struct scm *scm;
+    struct scm_rows rows;
+    const struct scm_ops *ops = scm_ops_get(0);
+    assert_string_equal(ops->name, scm_names[0]);
+    assert_int_equal(ops->open(NULL, &scm, NULL), ERR_NONE);
+    assert_int_equal(ops->query(scm, 1000, &rows, NULL), ERR_NONE);
+    assert_false(rows.known);
+    assert_int_equal(rows.count, 0);
+    ops->close(scm);
+    assert_null(scm_ops_get(-1));
+    assert_null(scm_ops_get(2));
+}
+
+static void every_name_has_its_back_end(void **state)
+{
+    (void)state;
+    for (int i = 0; scm_names[i]; i++)
+        assert_string_equal(scm_ops_get(i)->name, scm_names[i]);
+}
+
+static void expect_query(const char *script, uint64_t timeout_ms, enum error_code expected)
+{
+    char *folder = tool_folder_new();
+    char *path = tool_path(folder, "sc");
+    struct scm *scm;
+    struct scm_rows rows;
+    struct error err;
+    if (script)
+        tool_script(folder, "sc", script);
+    assert_int_equal(scm_lab_ops.open(path, &scm, NULL), ERR_NONE);
+    enum error_code code = scm_lab_ops.query(scm, timeout_ms, &rows, &err);
+    if (code != expected)
+        fail_msg("%s: %s instead of %s", script ? script : "-", error_code_name(code),
+                 error_code_name(expected));
+    if (!code)
+        scm_rows_reset(&rows);
+    scm_lab_ops.close(scm);
+    free(path);
+    tool_folder_remove(folder);
+}
+
+static void tool_is_asked_in_json(void **state)
+{
+    (void)state;
+    expect_query("[ \"$*\" = '--json query' ] && echo '{\"code\":0,\"services\":[]}'", 5000,
+                 ERR_NONE);
+}
+
+static void tool_that_fails_is_told(void **state)
+{
+    (void)state;
+    struct error err;
+    struct scm *scm;
+    expect_query(NULL, 5000, ERR_UNAVAILABLE);
+    expect_query("sleep 30", 50, ERR_TIMEOUT);
+    expect_query("yes", 5000, ERR_CORRUPT);
+    expect_query("code 5", 5000, ERR_DENIED);
+    expect_query("code 1053", 5000, ERR_UNAVAILABLE);
+    expect_query("true", 5000, ERR_CORRUPT);
+    expect_query("true", 0, ERR_TIMEOUT);
+    assert_int_equal(scm_lab_ops.open(NULL, &scm, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "service_tool"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(services_of_a_web_server_are_taken_others_left),
+        cmocka_unit_test(was_and_w3svc_are_told_even_if_absent),
+        cmocka_unit_test(refusals_and_rubbish_are_errors),
+        cmocka_unit_test(stamp_changes_with_any_fact_and_not_with_the_order),
+        cmocka_unit_test(back_end_without_a_manager_knows_nothing),
+        cmocka_unit_test(every_name_has_its_back_end),
+        cmocka_unit_test(tool_is_asked_in_json),
+        cmocka_unit_test(tool_that_fails_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
