@@ -1,0 +1,122 @@
+/* act.c - appcmd recycle | start | stop | set apppool. */
+#include "tests/lab/appcmd/appcmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The name as it is written in the configuration; "" and a said error if it is not there. */
+static unsigned find_pool(struct appcmd *a, struct iisconf *c, struct xml **pool)
+{
+    const char *name = appcmd_pool_name(a);
+    struct error err = {0};
+    if (!name)
+        return say_error(a, WIN32_INVALID_PARAMETER,
+                         "Must specify the APPPOOL object with identifier or /apppool.name.");
+    if (iisconf_read(c, a->dir, &err) != ERR_NONE || fault_on(a->settings, "config-broken", NULL))
+        return say_hresult(a, WIN32_INVALID_DATA);
+    *pool = iisconf_pool(c, name);
+    return *pool ? WIN32_OK : say_unknown(a, "APPPOOL", name);
+}
+
+static unsigned check_options(struct appcmd *a)
+{
+    static const char *const allowed[] = {"apppool.name", "xml", "wait", "timeout"};
+    for (size_t i = 0; i < a->option_count; i++) {
+        bool ok = false;
+        for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++)
+            ok |= text_equal_nocase(a->options[i].name, allowed[k]);
+        if (!ok)
+            return say_error(a, WIN32_INVALID_PARAMETER,
+                             "Parameter '%s' is not supported by this command.",
+                             a->options[i].name);
+    }
+    return WIN32_OK;
+}
+
+unsigned appcmd_act(struct appcmd *a)
+{
+    struct iisconf c = {0};
+    struct xml *pool = NULL;
+    uint64_t timeout_ms = 0;
+    const char *timeout = appcmd_option(a, "timeout");
+    unsigned code = check_options(a);
+    if (!code && timeout && !text_parse_u64(timeout, 0, UINT32_MAX, &timeout_ms))
+        code = say_error(a, WIN32_INVALID_PARAMETER, "The value of /timeout is not a number.");
+    if (!code)
+        code = find_pool(a, &c, &pool);
+    if (!code) {
+        json_t *answer = wire_call(a,
+                                   json_pack("{s:s, s:s, s:I}", "op", a->verb, "pool",
+                                             xml_get(pool, "name"), "timeout_ms",
+                                             (json_int_t)timeout_ms),
+                                   &code);
+        json_decref(answer);
+        if (code)
+            say_hresult(a, code);
+        else
+            say_done(a, xml_get(pool, "name"));
+    }
+    iisconf_reset(&c);
+    return code;
+}
+
+static unsigned set_one(struct appcmd *a, struct xml *pool, const struct option *o)
+{
+    const struct schema_attribute *attribute = schema_find(o->name);
+    char value[512], element[64], *slash;
+    if (!attribute)
+        return say_error(a, WIN32_INVALID_PARAMETER,
+                         "Unknown attribute \"%s\". Replace with -? for help.", o->name);
+    if (!schema_normal(attribute, o->value, value, sizeof value))
+        return say_hresult(a, WIN32_INVALID_DATA);
+    snprintf(element, sizeof element, "%s", attribute->element);
+    for (char *at = element; at && *at; at = slash ? slash + 1 : NULL) {
+        slash = strchr(at, '/');
+        if (slash)
+            *slash = '\0';
+        pool = xml_make(pool, at);
+    }
+    xml_set(pool, attribute->name, value);
+    return WIN32_OK;
+}
+
+static unsigned commit(struct appcmd *a, struct iisconf *c)
+{
+    struct error err = {0};
+    unsigned ignored;
+    lab_os_sleep_ms(a->delay_ms); /* between reading and writing: here two of them collide */
+    if (fault_on(a->settings, "config-locked", NULL))
+        return say_hresult(a, WIN32_SHARING_VIOLATION);
+    enum error_code code = iisconf_commit(c, &err);
+    if (code == ERR_BUSY)
+        return say_hresult(a, WIN32_SHARING_VIOLATION);
+    if (code != ERR_NONE)
+        return say_hresult(a, code == ERR_DENIED ? WIN32_ACCESS_DENIED : WIN32_INVALID_DATA);
+    json_decref(wire_call(a, json_pack("{s:s}", "op", "reload"), &ignored));
+    return WIN32_OK;
+}
+
+unsigned appcmd_set(struct appcmd *a)
+{
+    struct iisconf c = {0};
+    struct xml *pool = NULL;
+    size_t changes = 0;
+    unsigned code = find_pool(a, &c, &pool);
+    for (size_t i = 0; !code && i < a->option_count; i++) {
+        const struct option *o = &a->options[i];
+        if (text_equal_nocase(o->name, "apppool.name") || text_equal_nocase(o->name, "xml"))
+            continue;
+        code = set_one(a, pool, o);
+        changes++;
+    }
+    if (!code && !changes)
+        code = say_error(a, WIN32_INVALID_PARAMETER, "Nothing to set was given.");
+    if (!code)
+        code = commit(a, &c);
+    if (!code)
+        text_addf(&a->out, a->german ? "APPPOOL-Objekt \"%s\" wurde geändert\n"
+                                     : "APPPOOL object \"%s\" changed\n",
+                  xml_get(pool, "name"));
+    iisconf_reset(&c);
+    return code;
+}
