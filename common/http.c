@@ -202,10 +202,10 @@ static enum error_code code_of(CURLcode result, long errnum)
     case CURLE_SSL_CONNECT_ERROR:
         return ERR_UNREACHABLE;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ERR_INVALID;
     case CURLE_PEER_FAILED_VERIFICATION:
         return ERR_DENIED;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL was checked: what answers does not speak HTTP */
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
         return ERR_CORRUPT;

@@ -39,7 +39,9 @@ struct http_reply {
 };
 
 /* A fresh connection every time, never a proxy from the environment, redirects not followed.
- * ERR_UNREACHABLE: refused, reset, unknown host; ERR_TIMEOUT. Any HTTP status is ERR_NONE. */
+ * ERR_UNREACHABLE: refused, reset or closed before the end, unknown host; ERR_TIMEOUT; ERR_DENIED:
+ * the socket or the certificate; ERR_CORRUPT: what answered was not HTTP. Any HTTP status is
+ * ERR_NONE. */
 enum error_code http_request(const struct http_call *call, struct http_reply *out,
                              struct error *err);
 

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Before any thread starts. `wake` is called (in a thread of its own, not in a signal handler)
- * when stopping is asked for; SIGPIPE is ignored from here on. */
+/* Once per process. `wake` is called in a thread of its own, not in a signal handler, when stopping
+ * is asked for; SIGPIPE is ignored from here on. */
 enum error_code service_start(void (*wake)(void *arg), void *arg, struct error *err);
 
 /* A second SIGTERM or SIGINT after the first ends the process at once. */

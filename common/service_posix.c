@@ -1,7 +1,9 @@
 /* service_posix.c - see service.h.
  *
- * SIGTERM and SIGINT are blocked in every thread and fetched by one of ours, so that no code of
- * ours runs in a signal handler.
+ * The signal handler writes one byte into a pipe; a thread of ours reads it and does the rest, so
+ * that nothing of the program runs in a handler. Blocking the signals everywhere and fetching them
+ * with sigwait would do without the pipe, but fails as soon as a library has started a thread
+ * before us (nng does with its first call).
  */
 #include "common/service.h"
 
@@ -10,6 +12,7 @@
 #include "common/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,18 +23,28 @@
 #include <unistd.h>
 
 static atomic_bool g_stopping;
+static int g_handler_fd = -1; /* the only way for a handler to find its pipe; set once, before it */
 
 struct waiter {
     void (*wake)(void *arg);
     void *arg;
-    sigset_t signals;
+    int read_fd;
 };
 
-static void fill_signals(sigset_t *signals)
+static void set_action(void (*action)(int))
 {
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
+    struct sigaction set = {.sa_handler = action, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &set, NULL);
+    sigaction(SIGINT, &set, NULL);
+}
+
+static void on_signal(int which)
+{
+    int saved_errno = errno;
+    unsigned char byte = (unsigned char)which;
+    ssize_t done = write(g_handler_fd, &byte, 1); /* of use once; after that nobody reads */
+    (void)done;
+    errno = saved_errno;
 }
 
 /* One line of sd_notify's protocol to NOTIFY_SOCKET; a name that begins with @ is an abstract
@@ -55,45 +68,53 @@ static void notify(const char *line)
 }
 
 /* The first signal asks to stop; the second, from a person who waits in vain, ends at once. */
-static void *wait_for_signals(void *arg)
+static void *wait_for_signal(void *arg)
 {
     struct waiter *waiter = arg;
-    int which = 0;
-    if (sigwait(&waiter->signals, &which) == 0) {
-        log_info("stop_requested", LOG_TEXT("signal", which == SIGINT ? "SIGINT" : "SIGTERM"));
-        notify("STOPPING=1");
-        atomic_store(&g_stopping, true);
-        if (waiter->wake)
-            waiter->wake(waiter->arg);
-        struct sigaction by_default = {.sa_handler = SIG_DFL};
-        sigaction(SIGTERM, &by_default, NULL);
-        sigaction(SIGINT, &by_default, NULL);
-        pthread_sigmask(SIG_UNBLOCK, &waiter->signals, NULL);
-        for (;;)
-            pause();
-    }
+    unsigned char which = 0;
+    while (read(waiter->read_fd, &which, 1) != 1)
+        must(errno == EINTR);
+    set_action(SIG_DFL);
+    log_info("stop_requested", LOG_TEXT("signal", which == SIGINT ? "SIGINT" : "SIGTERM"));
+    notify("STOPPING=1");
+    atomic_store(&g_stopping, true);
+    if (waiter->wake)
+        waiter->wake(waiter->arg);
+    close(waiter->read_fd);
+    free(waiter);
     return NULL;
 }
 
-enum error_code service_start(void (*wake)(void *arg), void *arg, struct error *err)
+static int start_thread(struct waiter *waiter)
 {
-    struct waiter *waiter = must_alloc(1, sizeof(*waiter)); /* lives as long as the process */
-    *waiter = (struct waiter){.wake = wake, .arg = arg};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGPIPE, &ignore, NULL);
-    fill_signals(&waiter->signals);
-    int bad = pthread_sigmask(SIG_BLOCK, &waiter->signals, NULL);
     pthread_attr_t detached;
     pthread_t thread;
     must(pthread_attr_init(&detached) == 0);
     must(pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED) == 0);
-    if (!bad)
-        bad = pthread_create(&thread, &detached, wait_for_signals, waiter);
+    int bad = pthread_create(&thread, &detached, wait_for_signal, waiter);
     pthread_attr_destroy(&detached);
-    if (!bad)
-        return ERR_NONE;
-    free(waiter);
-    return error_errno(err, bad, "cannot wait for signals");
+    return bad;
+}
+
+enum error_code service_start(void (*wake)(void *arg), void *arg, struct error *err)
+{
+    must(g_handler_fd < 0); /* once per process */
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_errno(err, errno, "cannot wait for signals");
+    struct waiter *waiter = must_alloc(1, sizeof(*waiter));
+    *waiter = (struct waiter){.wake = wake, .arg = arg, .read_fd = ends[0]};
+    int bad = start_thread(waiter);
+    if (bad) {
+        close(ends[0]);
+        close(ends[1]);
+        free(waiter);
+        return error_errno(err, bad, "cannot wait for signals");
+    }
+    g_handler_fd = ends[1];
+    set_action(on_signal);
+    signal(SIGPIPE, SIG_IGN);
+    return ERR_NONE;
 }
 
 bool service_stopping(void)
