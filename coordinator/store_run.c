@@ -286,6 +286,7 @@ enum error_code store_load_run(struct store *s, uint64_t id, struct rollout **ou
     return r.code;
 }
 
+/* As rollout_count does it for a run in memory. */
 static void count_state(enum target_state state, uint32_t number, struct rollout_counts *counts)
 {
     counts->total += number;
@@ -301,8 +302,9 @@ static void count_state(enum target_state state, uint32_t number, struct rollout
     case TARGET_SOAKING:
         counts->active += number;
         break;
-    case TARGET_UNKNOWN:
+    case TARGET_UNKNOWN: /* still in hand: it keeps its place in the budget */
         counts->unknown += number;
+        counts->active += number;
         break;
     case TARGET_DONE:
         counts->done += number;
