@@ -13,7 +13,8 @@
 #include <string.h>
 
 /* How long a call waits for another process that holds the file (a shell, a backup program). */
-#define BUSY_WAIT_MS 2000
+#define BUSY_WAIT_MS   2000
+#define PATH_BYTES_MAX 4096
 /* The write-ahead log is cut back to this after a checkpoint. */
 #define LOG_KEEP_BYTES "16777216"
 
@@ -140,9 +141,26 @@ static int system_error(const struct db *db, int rc)
     return errno != 0 ? errno : sqlite3_system_errno(db->handle);
 }
 
+/* SQLite tries to read what it may not create, and tells ENOENT for that second try: where the
+ * directory is there, the first one was denied. */
+static bool may_not_create(const struct db *db, int rc, int errnum)
+{
+    char dir[PATH_BYTES_MAX];
+    struct os_file_id id = {0};
+    if ((rc & 0xFF) != SQLITE_CANTOPEN || errnum != ENOENT ||
+        !text_copy(dir, sizeof(dir), db->path))
+        return false;
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir ? 1 : 0] = '\0';
+    return os_file_id(slash ? dir : ".", &id, NULL) == ERR_NONE && id.inode != 0;
+}
+
 static enum error_code fail(const struct db *db, int rc, const char *what, struct error *err)
 {
     int errnum = system_error(db, rc);
+    if (may_not_create(db, rc, errnum))
+        errnum = EACCES;
     enum error_code code = code_of(rc, errnum);
     const char *advice = advice_for(code);
     char system[64] = "";
