@@ -1,0 +1,327 @@
+/* agent_admit.c - see agent_internal.h: fences, and what becomes of a command that arrives.
+ *
+ *   arrive ──► fence of the message in force? a higher one is journaled first
+ *     │
+ *     ├─ OBSERVE, QUERY: the last number is journaled, then answered
+ *     └─ RECYCLE, START, STOP: known? answered from the journal
+ *                              refused? journaled as ended, so that a repeat is refused as well
+ *                              else     journaled as received, then in hand
+ *
+ * Refusals for a wrong fence, incarnation or verb are not journaled: a repeat meets the same
+ * refusal, and nobody without authority may fill this disk.
+ */
+#include "agent/agent_internal.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <string.h>
+
+/* ---- fences ---- */
+
+bool agent_fence_in_force(const struct agent *a, const struct fence *fence)
+{
+    return fence->number > 0 && fence_equal(fence, &a->fence);
+}
+
+void agent_accept_fence(struct agent *a, const struct fence *fence)
+{
+    if (fence->number <= a->fence.number)
+        return;
+    a->fence = *fence;
+    a->fence_written = false;
+    a->last = (struct command_id){.fence = *fence};
+    agent_journal(a, JOURNAL_FENCE, NULL, NULL);
+    agent_note(a, AGENT_NOTE_INFO, "fence_accepted", &a->last, NULL,
+               "a coordinator with fence %llu is in charge", (unsigned long long)fence->number);
+}
+
+/* ---- refusals ---- */
+
+static struct record *refused_record(const struct command *command, enum cause cause,
+                                     const char *detail)
+{
+    struct record *record = record_new(command);
+    record->state = RECORD_ENDED;
+    record->outcome = OUTCOME_REFUSED;
+    record->cause = cause;
+    clean_text(record->detail, sizeof(record->detail), detail);
+    return record;
+}
+
+static void note_refused(struct agent *a, const struct command *command, enum cause cause,
+                         const char *detail)
+{
+    agent_note(a, AGENT_NOTE_WARN, "command_refused", &command->id, command->pool, "%s (%s): %s",
+               verb_name(command->verb), cause_name(cause), detail);
+}
+
+/* Told, but not journaled. */
+static void refuse_lightly(struct agent *a, enum cause cause, const char *detail, uint64_t now_ms)
+{
+    const struct command *command = &a->arriving.command;
+    note_refused(a, command, cause, detail);
+    if (command->verb == VERB_OBSERVE)
+        agent_refuse_observe(a, command, cause, detail, now_ms);
+    else
+        agent_answer_result(a, refused_record(command, cause, detail), &command->nonce, now_ms);
+    a->arriving.stage = ARRIVING_NONE;
+}
+
+/* Told and journaled. */
+static void refuse(struct agent *a, enum cause cause, const char *detail)
+{
+    const struct command *command = &a->arriving.command;
+    note_refused(a, command, cause, detail);
+    if (command->id.seq > a->last.seq)
+        a->last = command->id;
+    agent_keep_result(a, refused_record(command, cause, detail));
+    a->arriving.stage = ARRIVING_NONE;
+}
+
+/* ---- arrival ---- */
+
+static uint64_t expiry_of(const struct agent *a, const struct command *command)
+{
+    for (size_t i = 0; i < LISTENS_KEPT; i++)
+        if (command->listen_no != 0 && a->listens[i].no == command->listen_no)
+            return a->listens[i].sent_ms + command->expires_ms;
+    return 0;
+}
+
+void agent_arrive(struct agent *a, const struct command *command, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    (void)now_ms;
+    must(in->stage == ARRIVING_NONE);
+    in->stage = ARRIVING_FENCED;
+    in->command = *command;
+    text_copy(in->pool, sizeof(in->pool), command->pool);
+    text_copy(in->actor, sizeof(in->actor), command->actor);
+    text_copy(in->reason, sizeof(in->reason), command->reason);
+    in->command.pool = in->pool;
+    in->command.actor = in->actor;
+    in->command.reason = in->reason;
+    in->expires_at_ms = expiry_of(a, command);
+}
+
+static bool lacks_authority(struct agent *a, uint64_t now_ms)
+{
+    const struct command *command = &a->arriving.command;
+    char why[WIRE_TEXT_MAX];
+    if (!agent_fence_in_force(a, &command->id.fence)) {
+        text_format(
+            why, sizeof(why), "the command carries fence %llu, fence %llu%s is in force here",
+            (unsigned long long)command->id.fence.number, (unsigned long long)a->fence.number,
+            command->id.fence.number == a->fence.number ? " of another coordinator" : "");
+        refuse_lightly(a, CAUSE_FENCE, why, now_ms);
+        return true;
+    }
+    if (wire_id_equal(&command->incarnation, &a->incarnation))
+        return false;
+    refuse_lightly(a, CAUSE_INCARNATION,
+                   "the command is meant for another journal than this agent has: it was "
+                   "reinstalled, cloned or restored",
+                   now_ms);
+    return true;
+}
+
+static bool is_expired(const struct agent *a, uint64_t now_ms, char *why, size_t size)
+{
+    const struct arriving *in = &a->arriving;
+    if (in->expires_at_ms == 0)
+        text_format(why, size, "the command answers a listen that this agent did not send of late");
+    else if (now_ms >= in->expires_at_ms)
+        text_format(why, size, "the command came %u ms after its time",
+                    (unsigned)(now_ms - in->expires_at_ms));
+    else
+        return false;
+    return true;
+}
+
+static void admit_read(struct agent *a, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    char why[WIRE_TEXT_MAX];
+    if (is_expired(a, now_ms, why, sizeof(why))) {
+        refuse_lightly(a, CAUSE_EXPIRED, why, now_ms);
+        return;
+    }
+    bool is_query = in->command.verb == VERB_QUERY;
+    const struct command_id *about = &in->command.about;
+    if (is_query && fence_equal(&about->fence, &in->command.id.fence) &&
+        about->seq >= in->command.id.seq) {
+        refuse_lightly(a, CAUSE_UNSUPPORTED, "the question is about a command after itself",
+                       now_ms);
+        return;
+    }
+    if (in->command.id.seq > a->last.seq) {
+        a->last = in->command.id;
+        agent_journal(a, JOURNAL_LAST, NULL, &a->last);
+    }
+    if (is_query) {
+        in->stage = ARRIVING_WAITS;
+        agent_effect_add(a, EFFECT_RECALL)->recall = *about;
+        a->recalls++;
+        return;
+    }
+    agent_observe(a, in, now_ms);
+    in->stage = ARRIVING_NONE;
+}
+
+/* What forbids a new act; CAUSE_NONE: nothing. */
+static enum cause act_forbidden(struct agent *a, uint64_t now_ms, char *why, size_t size)
+{
+    const struct command *command = &a->arriving.command;
+    bool disruptive = verb_is_disruptive(command->verb);
+    if (is_expired(a, now_ms, why, size))
+        return CAUSE_EXPIRED;
+    if (a->winding_down) {
+        text_copy(why, size, "this agent is being stopped");
+        return CAUSE_DENIED_BY_AGENT;
+    }
+    if (!veto_allows(a->veto, command->verb, command->pool, now_ms, why, size))
+        return CAUSE_DENIED_BY_AGENT;
+    if (a->hand.record || a->resumable_count > 0) {
+        const struct record *other = a->hand.record ? a->hand.record : a->resumable[0];
+        text_format(why, size, "%s of pool %s is in hand", verb_name(other->verb), other->pool);
+        return CAUSE_BUSY;
+    }
+    if (disruptive && (!a->fence_written || a->journal_retry_ms != 0)) {
+        text_copy(why, size,
+                  "the agent's journal cannot be written: make room on the disk of its "
+                  "data_dir, or mend its rights; see the agent's log");
+        return CAUSE_JOURNAL;
+    }
+    return CAUSE_NONE;
+}
+
+static void admit_new(struct agent *a, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    char why[WIRE_TEXT_MAX] = "";
+    enum cause cause = act_forbidden(a, now_ms, why, sizeof(why));
+    if (cause != CAUSE_NONE) {
+        refuse(a, cause, why);
+        return;
+    }
+    a->last = in->command.id;
+    agent_take_in_hand(a, record_new(&in->command), in->expires_at_ms, now_ms);
+    in->stage = ARRIVING_NONE;
+}
+
+/* A command that was here before, or that a later one overtook. */
+static void admit_repeat(struct agent *a)
+{
+    struct arriving *in = &a->arriving;
+    in->stage = ARRIVING_WAITS;
+    agent_effect_add(a, EFFECT_RECALL)->recall = in->command.id;
+    a->recalls++;
+}
+
+void agent_admit(struct agent *a, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    if (in->stage != ARRIVING_FENCED || !agent_journal_settled(a) || lacks_authority(a, now_ms))
+        return;
+    switch (in->command.verb) {
+    case VERB_OBSERVE:
+    case VERB_QUERY:
+        admit_read(a, now_ms);
+        return;
+    case VERB_RECYCLE:
+    case VERB_START:
+    case VERB_STOP:
+        if (in->command.id.seq > a->last.seq)
+            admit_new(a, now_ms);
+        else
+            admit_repeat(a);
+        return;
+    case VERB_NONE:
+        break;
+    }
+    refuse_lightly(a, CAUSE_UNSUPPORTED, "this agent does not know that verb", now_ms);
+}
+
+/* ---- the journal's answer ---- */
+
+static struct record *unheard_record(const struct command *query)
+{
+    struct command about = *query;
+    about.id = query->about;
+    about.verb = VERB_NONE;
+    struct record *record = record_new(&about);
+    record->state = RECORD_ENDED;
+    record->outcome = OUTCOME_UNHEARD;
+    text_copy(record->detail, sizeof(record->detail),
+              "this agent never received that command, and will not begin it any more");
+    return record;
+}
+
+/* The record as an answer: one that is not ended is running. */
+static struct record *answer_record(const struct agent *a, const struct record *found,
+                                    uint64_t now_ms)
+{
+    struct record *record = record_copy(found);
+    if (record->state == RECORD_ENDED)
+        return record;
+    record->outcome = OUTCOME_RUNNING;
+    const struct recipe *recipe =
+        a->hand.record && command_id_equal(&a->hand.record->id, &found->id) ? a->hand.recipe : NULL;
+    text_copy(record->detail, sizeof(record->detail), recipe ? recipe_text(recipe) : "");
+    record->elapsed_ms = recipe ? now_ms - recipe_since_ms(recipe) : 0;
+    return record;
+}
+
+static void answer_query(struct agent *a, const struct record *found, enum error_code code,
+                         uint64_t now_ms)
+{
+    const struct command *query = &a->arriving.command;
+    struct record *record;
+    if (found) {
+        record = answer_record(a, found, now_ms);
+    } else if (code != ERR_NONE) {
+        struct command about = *query;
+        about.id = query->about;
+        record = refused_record(&about, CAUSE_JOURNAL,
+                                "the agent's journal cannot be read: see the agent's log");
+        record->outcome = OUTCOME_NONE;
+    } else {
+        record = unheard_record(query);
+    }
+    agent_answer_result(a, record, &query->nonce, now_ms);
+}
+
+static void answer_repeat(struct agent *a, const struct record *found, enum error_code code,
+                          uint64_t now_ms)
+{
+    struct wire_id none = {{0}};
+    if (found && found->state == RECORD_ENDED)
+        agent_answer_result(a, record_copy(found), &none, now_ms);
+    else if (found)
+        a->hand.told[0] = '\0'; /* in hand: its progress is told again */
+    else if (code != ERR_NONE)
+        refuse_lightly(a, CAUSE_JOURNAL,
+                       "the agent's journal cannot be read, so it is not known whether this "
+                       "command was carried out before: see the agent's log",
+                       now_ms);
+    else
+        refuse(a, CAUSE_EXPIRED, "a later command overtook this one");
+}
+
+void agent_recalled(struct agent *a, const struct agent_event *event, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    must(a->recalls > 0 && in->stage == ARRIVING_WAITS);
+    a->recalls--;
+    bool is_query = in->command.verb == VERB_QUERY;
+    const struct record *found =
+        agent_find_record(a, is_query ? &in->command.about : &in->command.id);
+    if (!found)
+        found = event->record;
+    if (is_query)
+        answer_query(a, found, event->code, now_ms);
+    else
+        answer_repeat(a, found, event->code, now_ms);
+    in->stage = ARRIVING_NONE;
+}
