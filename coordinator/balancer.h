@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BALANCER_NAME_MAX    64 /* backend and server names, NUL included */
 #define BALANCER_ENTRIES_MAX 32 /* places where one server's pool stands */
@@ -89,5 +90,13 @@ bool balancer_ask(struct balancer *b, const struct balancer_request *request);
 /* Pure: would this pool of this server stand behind any backend of the map? (for plans) */
 size_t balancer_map(const struct balancer_backend *backends, size_t backend_count,
                     const char *server, const char *pool, struct balancer_entry *out, size_t max);
+
+/* Pure: the same server line of the same backend of the same balancer? */
+static inline bool balancer_same_place(const struct balancer_entry *a,
+                                       const struct balancer_entry *b)
+{
+    return strcmp(a->balancer, b->balancer) == 0 && strcmp(a->backend, b->backend) == 0 &&
+           strcmp(a->name, b->name) == 0;
+}
 
 #endif

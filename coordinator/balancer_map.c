@@ -70,12 +70,6 @@ static bool is_listed(const struct balancer_entry *list, size_t count,
     return false;
 }
 
-bool balancer_same_place(const struct balancer_entry *a, const struct balancer_entry *b)
-{
-    return text_equal(a->balancer, b->balancer) && text_equal(a->backend, b->backend) &&
-           text_equal(a->name, b->name);
-}
-
 size_t balancer_map(const struct balancer_backend *backends, size_t backend_count,
                     const char *server, const char *pool, struct balancer_entry *out, size_t max)
 {

@@ -21,6 +21,4 @@ enum error_code balancer_config_copy(const struct balancer_config *from, struct 
                                      struct error *err);
 void balancer_config_release(struct balancer_config *c); /* what balancer_config_copy made */
 
-bool balancer_same_place(const struct balancer_entry *a, const struct balancer_entry *b);
-
 #endif

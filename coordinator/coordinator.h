@@ -40,6 +40,8 @@ struct coordinator_ports {
     void (*random_id)(void *ctx, struct wire_id *out);
     /* An event was made (durably, except those of kind target.step): for those who follow. */
     void (*event)(void *ctx, const struct event *event);
+    /* A report of this server was taken: for samples. NULL: nobody keeps any. */
+    void (*seen)(void *ctx, const struct fleet_server *server, int64_t wall_ms);
 };
 
 struct coordinator_spec {

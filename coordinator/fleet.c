@@ -338,6 +338,24 @@ void fleet_release(struct fleet_server *s)
     s->declared_out_until_ms = 0;
 }
 
+void fleet_note_places(struct fleet_server *s, const struct balancer_entry *entries, size_t count,
+                       bool all, uint64_t now_ms)
+{
+    if (all) {
+        s->place_count = count;
+        memcpy(s->places, entries, count * sizeof *entries);
+        s->places_ms = now_ms;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < s->place_count; k++) {
+            if (balancer_same_place(&s->places[k], &entries[i])) {
+                s->places[k] = entries[i];
+            }
+        }
+    }
+}
+
 /* ---- presence ---- */
 
 void fleet_forget_freshness(struct fleet *f)
@@ -364,27 +382,32 @@ static enum presence presence_of(const struct fleet *f, const struct fleet_serve
     return heard ? PRESENCE_FRESH : PRESENCE_SILENT;
 }
 
+void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, int64_t wall_ms,
+                    fleet_on_change *changed, void *arg)
+{
+    enum presence was = s->presence, is = presence_of(f, s, now_ms, wall_ms);
+    if (was == is || (is == PRESENCE_SILENT && now_ms < f->spec.settle_until_ms)) {
+        return;
+    }
+    s->presence = is;
+    char text[400];
+    text_format(text, sizeof text, "%s, was %s%s%s", presence_name(is), presence_name(was),
+                is == PRESENCE_QUARANTINED ? ": " : "",
+                is == PRESENCE_QUARANTINED ? s->quarantine_why : "");
+    const struct telling t = {s, changed, arg};
+    tell(&t, "server.presence", NULL, presence_name(was), presence_name(is), text);
+}
+
 void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_change *changed,
                 void *arg)
 {
     size_t silent = 0, fresh = 0;
     for (size_t i = 0; i < f->count; i++) {
-        struct fleet_server *s = f->servers[i];
-        enum presence was = s->presence, is = presence_of(f, s, now_ms, wall_ms);
-        silent += is == PRESENCE_SILENT;
-        fresh += is == PRESENCE_FRESH;
-        if (was == is || (is == PRESENCE_SILENT && now_ms < f->spec.settle_until_ms)) {
-            continue;
-        }
-        s->presence = is;
-        char text[400];
-        text_format(text, sizeof text, "%s, was %s%s%s", presence_name(is), presence_name(was),
-                    is == PRESENCE_QUARANTINED ? ": " : "",
-                    is == PRESENCE_QUARANTINED ? s->quarantine_why : "");
-        const struct telling t = {s, changed, arg};
-        tell(&t, "server.presence", NULL, presence_name(was), presence_name(is), text);
+        fleet_tick_one(f, f->servers[i], now_ms, wall_ms, changed, arg);
+        silent += f->servers[i]->presence == PRESENCE_SILENT;
+        fresh += f->servers[i]->presence == PRESENCE_FRESH;
     }
-    f->mass_silence = now_ms >= f->spec.settle_until_ms && silent >= 3 && silent > fresh;
+    f->mass_silence = silent >= 3 && silent > fresh;
 }
 
 uint64_t fleet_wake_ms(const struct fleet *f)

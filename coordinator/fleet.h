@@ -59,6 +59,8 @@ struct fleet_server {
     struct balancer_entry places[BALANCER_ENTRIES_MAX];
     size_t place_count;
     uint64_t places_ms; /* 0: never read */
+
+    void *session; /* the coordinator's own, not looked at here */
 };
 
 struct fleet_spec {
@@ -100,12 +102,19 @@ enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, ui
 /* Approves the journal that asks (after quarantine). */
 void fleet_release(struct fleet_server *s);
 
+/* What the balancer said. all: these are all places of the server; else some of them. */
+void fleet_note_places(struct fleet_server *s, const struct balancer_entry *entries, size_t count,
+                       bool all, uint64_t now_ms);
+
 /* A suspended machine woke up: nothing that is known is fresh any more. */
 void fleet_forget_freshness(struct fleet *f);
 
 /* Presence by time; call at least every second. */
 void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_change *changed,
                 void *arg);
+/* The same for one server, as soon as something came from it. */
+void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, int64_t wall_ms,
+                    fleet_on_change *changed, void *arg);
 /* When fleet_tick next matters. */
 uint64_t fleet_wake_ms(const struct fleet *f);
 

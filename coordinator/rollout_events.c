@@ -237,17 +237,11 @@ void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
 
 /* ---- the balancer's answers ---- */
 
-static bool same_place(const struct balancer_entry *a, const struct balancer_entry *b)
-{
-    return strcmp(a->balancer, b->balancer) == 0 && strcmp(a->backend, b->backend) == 0 &&
-           strcmp(a->name, b->name) == 0;
-}
-
 static const struct balancer_entry *find_place(const struct balancer_entry *entries, size_t count,
                                                const struct balancer_entry *place)
 {
     for (size_t i = 0; i < count; i++) {
-        if (same_place(&entries[i], place)) {
+        if (balancer_same_place(&entries[i], place)) {
             return &entries[i];
         }
     }

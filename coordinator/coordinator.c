@@ -1,0 +1,261 @@
+#include "coordinator/coordinator_impl.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+#include "proto/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static void load_server(void *arg, const struct store_server *row)
+{
+    struct coordinator *c = arg;
+    struct fleet_server *s = fleet_add(c->fleet, row->name);
+    s->incarnation = row->incarnation;
+    s->declared_out_until_ms = row->declared_out_until_ms;
+    text_copy(s->declared_out_reason, sizeof s->declared_out_reason, row->declared_out_reason);
+    text_copy(s->declared_out_by, sizeof s->declared_out_by, row->declared_out_by);
+}
+
+static void load_run(void *arg, struct rollout *run)
+{
+    struct coordinator *c = arg;
+    c->runs = must_realloc(c->runs, c->run_count + 1, sizeof(struct rollout *));
+    c->runs[c->run_count++] = run;
+    rollout_restart(run, c->now_ms);
+    log_info("run_resumed", LOG_UINT("run", run->id), LOG_TEXT("pool", run->pool),
+             LOG_TEXT("state", run_state_name(run->state)));
+}
+
+static void load_lease(void *arg, const struct lease *lease)
+{
+    struct coordinator *c = arg;
+    c->leases = must_realloc(c->leases, c->lease_count + 1, sizeof *c->leases);
+    c->leases[c->lease_count++] = *lease;
+}
+
+static void load_incident(void *arg, const struct incident *incident)
+{
+    struct coordinator *c = arg;
+    c->incidents = must_realloc(c->incidents, c->incident_count + 1, sizeof *c->incidents);
+    c->incidents[c->incident_count++] = *incident;
+}
+
+/* A cause that the former life saw is looked at anew: silence, store and fence come back by
+ * themselves if they still hold. */
+static void forget_seen_causes(struct coordinator *c)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        c->runs[i]->pause_causes &= ~(uint32_t)(PAUSE_SILENCE | PAUSE_STORE | PAUSE_FENCE);
+    }
+}
+
+enum error_code coordinator_open(const struct coordinator_spec *spec, struct coordinator **out,
+                                 struct error *err)
+{
+    struct coordinator *c = must_alloc(1, sizeof *c);
+    c->spec = *spec;
+    c->now_ms = c->started_ms = c->last_turn_ms = spec->now_ms;
+    c->wall_ms = spec->wall_ms;
+    c->next_ticket = 1;
+    c->turn = 1;
+    const struct fleet_spec fleet = {.silent_after_ms = spec->silent_after_ms,
+                                     .settle_until_ms = spec->now_ms + spec->settle_ms,
+                                     .free_message = codec_free_agent};
+    c->fleet = fleet_new(&fleet);
+    enum error_code code = store_load_servers(spec->store, load_server, c, err);
+    code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
+    code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
+    code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
+    if (code != ERR_NONE) {
+        coordinator_close(c);
+        return code;
+    }
+    forget_seen_causes(c);
+    char text[160];
+    text_format(text, sizeof text, "coordinator started, fence %llu, %zu runs go on",
+                (unsigned long long)spec->fence.number, c->run_count);
+    const struct event event = {.kind = "coordinator.started", .text = text};
+    event_add(c, &event);
+    events_flush(c);
+    *out = c;
+    return ERR_NONE;
+}
+
+void coordinator_close(struct coordinator *c)
+{
+    if (!c) {
+        return;
+    }
+    events_flush(c);
+    for (size_t i = 0; i < c->run_count; i++) {
+        rollout_free(c->runs[i]);
+    }
+    for (size_t i = 0; i < c->session_count; i++) {
+        free(c->sessions[i]->queue);
+        free(c->sessions[i]);
+    }
+    fleet_free(c->fleet);
+    events_forget(c);
+    free(c->runs);
+    free(c->sessions);
+    free(c->leases);
+    free(c->incidents);
+    free(c->asks);
+    free(c->unsaved_drops);
+    free(c->cache.members);
+    free(c->cache.whys);
+    free(c->cache.holders);
+    free(c);
+}
+
+void coordinator_declare_server(struct coordinator *c, const char *name,
+                                const struct selector_label *labels, size_t count)
+{
+    struct fleet_server *s = fleet_add(c->fleet, name);
+    s->labels = labels;
+    s->label_count = count;
+}
+
+/* ---- time ---- */
+
+/* The places of one server after another are read all the time, for people and for the budget. */
+static void round_of_places(struct coordinator *c)
+{
+    const struct coordinator_ports *ports = &c->spec.ports;
+    size_t count = fleet_count(c->fleet);
+    if (!ports->balancer || !count || c->now_ms < c->round_ms + BALANCER_ROUND_MS) {
+        return;
+    }
+    c->round_ms = c->now_ms;
+    const struct fleet_server *s = fleet_at(c->fleet, c->round_at++ % count);
+    if (!stands_in_rotation(c, s->name, "")) {
+        return;
+    }
+    struct balancer_request q = {.ticket = c->next_ticket++, .op = BALANCER_OP_READ};
+    text_copy(q.server, sizeof q.server, s->name);
+    struct ask *a = ask_new(c);
+    a->ticket = q.ticket;
+    text_copy(a->server, sizeof a->server, s->name);
+    ports->balancer(ports->ctx, &q);
+}
+
+/* Turns come every second at the latest: a longer gap means the machine slept, and that everything
+ * known is old. */
+static void notice_suspension(struct coordinator *c)
+{
+    if (c->now_ms - c->last_turn_ms > SUSPENDED_MS) {
+        log_warn("was_suspended", LOG_UINT("gap_ms", c->now_ms - c->last_turn_ms),
+                 LOG_TEXT("effect", "nothing known is fresh until agents speak again"));
+        fleet_forget_freshness(c->fleet);
+    }
+    c->last_turn_ms = c->now_ms;
+}
+
+void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
+{
+    c->now_ms = now_ms;
+    c->wall_ms = wall_ms;
+    c->turn++;
+    notice_suspension(c);
+    store_try_again(c);
+    fleet_tick(c->fleet, now_ms, wall_ms, fleet_told, c);
+    sessions_on_time(c);
+    round_of_places(c);
+    if (!coordinator_settling(c, now_ms)) {
+        runs_set_pause(c, PAUSE_SILENCE, fleet_mass_silence(c->fleet));
+    }
+    runs_drive(c);
+}
+
+uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms)
+{
+    uint64_t wake = now_ms + (c->spec.ports.balancer ? BALANCER_ROUND_MS : 1000);
+    for (size_t i = 0; i < c->run_count; i++) {
+        uint64_t at = rollout_wake_ms(c->runs[i], now_ms);
+        wake = at < wake ? at : wake;
+    }
+    return wake;
+}
+
+/* ---- what views ask ---- */
+
+const struct fleet *coordinator_fleet(const struct coordinator *c)
+{
+    return c->fleet;
+}
+
+size_t coordinator_run_count(const struct coordinator *c)
+{
+    return c->run_count;
+}
+
+const struct rollout *coordinator_run_at(const struct coordinator *c, size_t index)
+{
+    must(index < c->run_count);
+    return c->runs[index];
+}
+
+const struct rollout *coordinator_run_find(const struct coordinator *c, uint64_t id)
+{
+    return runs_find(c, id);
+}
+
+size_t coordinator_incident_count(const struct coordinator *c)
+{
+    return c->incident_count;
+}
+
+const struct incident *coordinator_incident_at(const struct coordinator *c, size_t index)
+{
+    must(index < c->incident_count);
+    return &c->incidents[index];
+}
+
+const char *coordinator_holder(const struct coordinator *c, const char *server, const char *pool)
+{
+    const struct lease *l = lease_find(c, server, pool);
+    if (!l) {
+        return NULL;
+    }
+    char *out = ((struct coordinator *)c)->holder;
+    text_format(out, sizeof c->holder, "%s %llu", l->owner == LEASE_RUN ? "run" : "incident",
+                (unsigned long long)l->owner_id);
+    return out;
+}
+
+void coordinator_budget(const struct coordinator *c, uint64_t now_ms, struct budget *out)
+{
+    struct coordinator *changing = (struct coordinator *)c;
+    changing->now_ms = now_ms;
+    changing->turn++;
+    *out = *runs_budget(changing, NULL);
+}
+
+const struct rollout_options *coordinator_defaults(const struct coordinator *c)
+{
+    return &c->spec.defaults;
+}
+
+bool coordinator_settling(const struct coordinator *c, uint64_t now_ms)
+{
+    return now_ms < c->started_ms + c->spec.settle_ms;
+}
+
+struct fence coordinator_fence(const struct coordinator *c)
+{
+    return c->spec.fence;
+}
+
+const char *coordinator_store_trouble(const struct coordinator *c)
+{
+    return c->store_trouble[0] ? c->store_trouble : NULL;
+}
+
+const char *coordinator_frozen(const struct coordinator *c)
+{
+    return c->frozen[0] ? c->frozen : NULL;
+}

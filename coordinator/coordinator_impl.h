@@ -1,0 +1,143 @@
+/* coordinator_impl.h - shared by the coordinator_*.c files alone.
+ *
+ * coordinator.c          life, time, what views ask
+ * coordinator_agents.c   sessions: parked listens, commands under way, what agents say
+ * coordinator_runs.c     a change of a run: save, install, perform; the view given to rollout
+ * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
+ * coordinator_ops.c      what operators ask
+ */
+#ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
+#define FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
+
+#include "coordinator/coordinator.h"
+
+#define PARK_LIMIT_MS     18000 /* a parked listen is answered after so long, with nothing */
+#define COMMAND_WINDOW_MS 10000 /* to begin a command, from when it is handed over */
+#define OBSERVE_STALE_MS  5000  /* an OBSERVE not yet handed over is asked anew by then */
+#define QUEUE_MAX         16    /* commands under way to one agent */
+#define ASK_LIFE_MS       60000 /* an answer after so long belongs to nobody */
+#define SUSPENDED_MS      3000  /* turns come every second: a longer gap means we slept */
+#define BALANCER_ROUND_MS 250   /* one server's places are read this often, in turn */
+
+/* A command under way to one agent: waiting for its listen, or handed over and not yet confirmed.
+ */
+struct pending {
+    struct command command; /* strings point into the run that owns it, or are "" */
+    char pool[WIRE_NAME_MAX];
+    char actor[128];
+    char reason[512];
+    uint64_t asked_ms;
+    bool handed;
+};
+
+struct session {
+    struct fleet_server *server;
+    bool parked;
+    struct coordinator_peer peer; /* of the parked listen */
+    uint64_t request_seq, listen_no, parked_ms;
+    struct wire_id boot;
+    uint64_t start_no;
+    uint32_t pipe;    /* of its last message */
+    bool pipe_closed; /* by our sweep */
+    uint64_t next_seq;
+    struct pending *queue; /* QUEUE_MAX of them, oldest first */
+    size_t queue_count;
+};
+
+/* Who waits for which answer. */
+struct ask {
+    struct wire_id nonce; /* of OBSERVE and QUERY; zero for the balancer */
+    uint64_t ticket;      /* the balancer's; 0 for agents */
+    uint64_t run;         /* 0: the round of places */
+    size_t target;
+    uint64_t run_ticket;
+    uint64_t at_ms;
+    char server[WIRE_NAME_MAX];
+};
+
+struct budget_cache {
+    uint64_t turn;
+    char pool[WIRE_NAME_MAX];
+    struct budget_member *members;
+    char (*whys)[96];
+    char (*holders)[32];
+    size_t cap;
+    struct budget budget;
+};
+
+struct coordinator {
+    struct coordinator_spec spec;
+    struct fleet *fleet;
+    struct rollout **runs; /* not ended, oldest first */
+    size_t run_count;
+    struct lease *leases;
+    size_t lease_count;
+    struct incident *incidents; /* open */
+    size_t incident_count;
+    struct session **sessions;
+    size_t session_count;
+    struct ask *asks;
+    size_t ask_count;
+    uint64_t next_ticket; /* of the balancer */
+    uint64_t turn;        /* grows with every event and change: what caches are valid for */
+    uint64_t last_turn_ms;
+    uint64_t started_ms;
+    uint64_t now_ms;
+    int64_t wall_ms;
+    size_t round_at; /* of the round of places */
+    uint64_t round_ms;
+    char store_trouble[256];
+    bool unsaved; /* changes were installed that the store does not have yet */
+    struct lease *unsaved_drops;
+    size_t unsaved_drop_count;
+    uint64_t store_retry_ms;
+    char frozen[256];
+    char holder[64]; /* lent by coordinator_holder */
+    struct budget_cache cache;
+    struct event *events; /* of this turn, not durable yet; they own their strings */
+    size_t event_count;
+};
+
+/* coordinator_agents.c */
+struct session *session_of(struct coordinator *c, struct fleet_server *server);
+struct session *session_find(struct coordinator *c, const char *server); /* NULL: never heard */
+struct command_id session_next_id(struct coordinator *c, struct session *s);
+/* Queues and, if its listen is parked, hands over. false: too many are under way. */
+bool session_send(struct coordinator *c, struct session *s, const struct pending *p);
+void session_forget(struct coordinator *c, const char *server, const struct command_id *id);
+void sessions_on_time(struct coordinator *c);
+struct ask *ask_new(struct coordinator *c);
+void ask_drop(struct coordinator *c, struct ask *a);
+
+/* coordinator_runs.c */
+void runs_drive(struct coordinator *c);
+/* false: it could not be saved and was thrown away. */
+bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change *change);
+void runs_set_pause(struct coordinator *c, enum pause_cause cause, bool on);
+struct rollout_view runs_view(struct coordinator *c);
+struct rollout *runs_find(const struct coordinator *c, uint64_t id);
+/* Is there a balancer that has a place for it? pool "": for any pool. */
+bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
+const struct budget *runs_budget(struct coordinator *c, const char *pool);
+const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
+const struct incident *incident_find(const struct coordinator *c, const char *server,
+                                     const char *pool);
+
+/* coordinator_store.c */
+/* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of
+ * leases and incidents follow only when it is durable. */
+bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change);
+/* It could not be saved and only gives back: install anyway, remember that the store lags. */
+void note_unsaved(struct coordinator *c, const struct rollout *r,
+                  const struct rollout_change *change);
+void store_failed(struct coordinator *c, const struct error *err);
+void store_try_again(struct coordinator *c);
+/* An event to be kept: written with the next transaction, or by events_flush at the turn's end. */
+void event_add(struct coordinator *c, const struct event *event);
+void events_flush(struct coordinator *c);
+void events_forget(struct coordinator *c); /* frees what is left */
+/* Followers only, not kept: progress. */
+void event_live(struct coordinator *c, const struct event *event);
+void fleet_told(void *coordinator, const struct fleet_change *change);
+
+#endif

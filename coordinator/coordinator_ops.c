@@ -1,0 +1,328 @@
+/* What operators ask: runs, and words about servers. */
+#include "coordinator/coordinator_impl.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void turn(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
+{
+    c->now_ms = now_ms;
+    c->wall_ms = wall_ms;
+    c->turn++;
+}
+
+static enum error_code check_reason(const char *reason, struct error *err)
+{
+    if (!reason || !reason[strspn(reason, " \t")]) {
+        return error_set(err, ERR_INVALID, "a reason is required: say why this is done");
+    }
+    if (strlen(reason) > 255 || !wire_text_is_clean(reason)) {
+        return error_set(err, ERR_INVALID, "the reason: at most 255 bytes, no control characters");
+    }
+    return ERR_NONE;
+}
+
+static enum error_code check_writable(const struct coordinator *c, struct error *err)
+{
+    if (c->frozen[0]) {
+        return error_set(err, ERR_UNAVAILABLE, "frozen: %s", c->frozen);
+    }
+    if (c->store_trouble[0]) {
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the store cannot be written, nothing new begins: %s", c->store_trouble);
+    }
+    return ERR_NONE;
+}
+
+/* ---- runs ---- */
+
+/* Two open runs never share a (server, pool): the second is told who holds what. */
+static enum error_code check_overlap(const struct coordinator *c, const struct rollout *fresh,
+                                     struct error *err)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        const struct rollout *r = c->runs[i];
+        if (!text_equal_nocase(r->pool, fresh->pool) || run_state_ended(r->state)) {
+            continue;
+        }
+        for (size_t a = 0; a < r->target_count; a++) {
+            for (size_t b = 0; b < fresh->target_count; b++) {
+                if (!target_state_ended(r->targets[a].state) &&
+                    text_equal_nocase(r->targets[a].server, fresh->targets[b].server)) {
+                    return error_set(err, ERR_EXISTS,
+                                     "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
+                                     "`farmhand run abort %llu`",
+                                     (unsigned long long)r->id, fresh->targets[b].server, r->pool,
+                                     r->actor, r->reason, (unsigned long long)r->id);
+                }
+            }
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum error_code insert_run(struct coordinator *c, struct rollout *run, struct error *err)
+{
+    struct store *s = c->spec.store;
+    enum error_code code = store_begin(s, err);
+    code = code != ERR_NONE ? code : store_insert_run(s, run, err);
+    char object[WIRE_NAME_MAX + 64], text[900];
+    text_format(object, sizeof object, "run %llu", (unsigned long long)run->id);
+    text_format(text, sizeof text, "%s %s pool %s on %zu servers (%s): %s", run->actor,
+                rollout_action_name(run->action), run->pool, run->target_count, run->selector,
+                run->reason);
+    if (code == ERR_NONE) {
+        char action[64];
+        text_format(action, sizeof action, "pool.%s", rollout_action_name(run->action));
+        code = store_add_audit(s, c->wall_ms, run->actor, action, object, run->reason, err);
+    }
+    struct event event = {.wall_ms = c->wall_ms,
+                          .kind = "run.created",
+                          .run = run->id,
+                          .pool = run->pool,
+                          .actor = run->actor,
+                          .text = text};
+    code = code != ERR_NONE ? code : store_add_event(s, &event, err);
+    code = code != ERR_NONE ? code : store_commit(s, err);
+    if (code != ERR_NONE) {
+        store_rollback(s);
+        return code;
+    }
+    c->spec.ports.event(c->spec.ports.ctx, &event);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_start_run(struct coordinator *c, const struct plan_request *request,
+                                      uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
+                                      struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    enum error_code code = check_writable(c, err);
+    if (code == ERR_NONE && coordinator_settling(c, now_ms)) {
+        code = error_set(err, ERR_UNAVAILABLE,
+                         "the coordinator has just started and is still hearing from its agents: "
+                         "try again in a few seconds");
+    }
+    struct rollout *run = NULL;
+    code = code != ERR_NONE ? code : plan_make(request, c->fleet, wall_ms, &run, err);
+    code = code != ERR_NONE ? code : check_overlap(c, run, err);
+    if (code == ERR_NONE) {
+        code = insert_run(c, run, err);
+        if (code != ERR_NONE) {
+            store_failed(c, err);
+        }
+    }
+    if (code != ERR_NONE) {
+        rollout_free(run);
+        return code;
+    }
+    c->runs = must_realloc(c->runs, c->run_count + 1, sizeof(struct rollout *));
+    c->runs[c->run_count++] = run;
+    *out_id = run->id;
+    log_info("run_created", LOG_UINT("run", run->id), LOG_TEXT("actor", run->actor),
+             LOG_TEXT("action", rollout_action_name(run->action)), LOG_TEXT("pool", run->pool),
+             LOG_UINT("targets", run->target_count), LOG_TEXT("reason", run->reason));
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+static enum error_code find_open(const struct coordinator *c, uint64_t id, struct rollout **out,
+                                 struct error *err)
+{
+    *out = runs_find(c, id);
+    if (*out && !run_state_ended((*out)->state)) {
+        return ERR_NONE;
+    }
+    return error_set(err, ERR_STATE, "run %llu is not running: it has ended, or never was",
+                     (unsigned long long)id);
+}
+
+/* A person's word is an event and an audit row of its own, before it takes effect. */
+static enum error_code note_word(struct coordinator *c, const char *actor, const char *action,
+                                 uint64_t run, const char *server, const char *reason,
+                                 struct error *err)
+{
+    struct store *s = c->spec.store;
+    char object[WIRE_NAME_MAX + 64], text[900];
+    if (run) {
+        text_format(object, sizeof object, "run %llu%s%s", (unsigned long long)run,
+                    server ? " " : "", server ? server : "");
+    } else {
+        text_copy(object, sizeof object, server);
+    }
+    text_format(text, sizeof text, "%s: %s %s: %s", actor, action, object, reason);
+    struct event event = {.wall_ms = c->wall_ms,
+                          .kind = "audit",
+                          .run = run,
+                          .server = server,
+                          .actor = actor,
+                          .text = text};
+    enum error_code code = store_begin(s, err);
+    code = code != ERR_NONE ? code
+                            : store_add_audit(s, c->wall_ms, actor, action, object, reason, err);
+    code = code != ERR_NONE ? code : store_add_event(s, &event, err);
+    code = code != ERR_NONE ? code : store_commit(s, err);
+    if (code != ERR_NONE) {
+        store_rollback(s);
+        store_failed(c, err);
+        return code;
+    }
+    c->spec.ports.event(c->spec.ports.ctx, &event);
+    return ERR_NONE;
+}
+
+static const char *request_name(enum rollout_request what)
+{
+    switch (what) {
+    case REQUEST_PAUSE:
+        return "run.pause";
+    case REQUEST_RESUME:
+        return "run.resume";
+    case REQUEST_ABORT:
+        return "run.abort";
+    }
+    return "?";
+}
+
+enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rollout_request what,
+                                    const char *actor, const char *reason, uint64_t now_ms,
+                                    int64_t wall_ms, struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    if (code == ERR_NONE && !c->store_trouble[0]) {
+        code = note_word(c, actor, request_name(what), id, NULL, reason, err);
+    }
+    /* Stopping is never refused: with a store that cannot write it holds at least in memory. */
+    if (code != ERR_NONE && (what == REQUEST_RESUME || !c->store_trouble[0])) {
+        return code;
+    }
+    struct rollout_view view = runs_view(c);
+    struct rollout_change change;
+    rollout_on_request(r, what, actor, &view, now_ms, &change);
+    runs_apply(c, r, &change);
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const char *server,
+                                    enum outcome as, const char *actor, const char *reason,
+                                    uint64_t now_ms, int64_t wall_ms, struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    size_t at = 0;
+    while (code == ERR_NONE && at < r->target_count &&
+           !text_equal_nocase(r->targets[at].server, server)) {
+        at++;
+    }
+    if (code == ERR_NONE && (at == r->target_count || r->targets[at].state != TARGET_UNKNOWN)) {
+        code = error_set(err, ERR_STATE, "%s is not unknown in run %llu: nothing to resolve",
+                         server, (unsigned long long)id);
+    }
+    code = code != ERR_NONE ? code : note_word(c, actor, "run.resolve", id, server, reason, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct rollout_view view = runs_view(c);
+    struct rollout_change change;
+    rollout_resolve(r, at, as, actor, &view, now_ms, &change);
+    runs_apply(c, r, &change);
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+/* ---- servers ---- */
+
+static enum error_code save_server(struct coordinator *c, const struct fleet_server *s,
+                                   const struct wire_id *incarnation, struct error *err)
+{
+    struct store_server row = {.incarnation = *incarnation,
+                               .first_seen_wall_ms = c->wall_ms,
+                               .declared_out_until_ms = s->declared_out_until_ms};
+    text_copy(row.name, sizeof row.name, s->name);
+    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
+    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code != ERR_NONE) {
+        store_rollback(c->spec.store);
+        store_failed(c, err);
+    }
+    return code;
+}
+
+static enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
+                                  struct fleet_server **out, struct error *err)
+{
+    *out = fleet_find(c->fleet, server);
+    if (!*out) {
+        return error_set(err, ERR_NOT_FOUND,
+                         "no server '%s': `farmhand server list` shows their names", server);
+    }
+    enum error_code code = check_reason(reason, err);
+    return code != ERR_NONE ? code : check_writable(c, err);
+}
+
+enum error_code coordinator_declare_out(struct coordinator *c, const char *server, uint64_t for_ms,
+                                        const char *actor, const char *reason, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    struct fleet_server *s;
+    enum error_code code = begin_word(c, server, reason, &s, err);
+    if (code == ERR_NONE && (for_ms < 1000 || for_ms > 366ull * 86400000)) {
+        code = error_set(err, ERR_INVALID, "for how long? between 1s and 366d");
+    }
+    code = code != ERR_NONE ? code
+                            : note_word(c, actor, "server.declare-out", 0, s->name, reason, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct fleet_server told = *s;
+    told.declared_out_until_ms = wall_ms + (int64_t)for_ms;
+    text_copy(told.declared_out_reason, sizeof told.declared_out_reason, reason);
+    text_copy(told.declared_out_by, sizeof told.declared_out_by, actor);
+    code = save_server(c, &told, &s->incarnation, err);
+    if (code == ERR_NONE) {
+        *s = told;
+        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
+        runs_drive(c);
+    }
+    return code;
+}
+
+enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    struct fleet_server *s;
+    enum error_code code = begin_word(c, server, reason, &s, err);
+    if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
+        code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
+    }
+    code = code != ERR_NONE ? code : note_word(c, actor, "server.release", 0, s->name, reason, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct fleet_server told = *s;
+    fleet_release(&told);
+    code = save_server(c, &told, &told.incarnation, err);
+    if (code == ERR_NONE) {
+        fleet_release(s);
+        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
+        runs_drive(c);
+    }
+    return code;
+}

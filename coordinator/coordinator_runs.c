@@ -1,0 +1,401 @@
+/* A change of a run: save, install, perform. And the world as rollout is shown it. */
+#include "coordinator/coordinator_impl.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DRIVE_LIMIT 100000 /* changes in one turn: more is a loop of our own making */
+
+/* ---- the world ---- */
+
+const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        bool same = !pool || !pool[0] || !l->pool[0] || text_equal_nocase(l->pool, pool);
+        if (same && text_equal_nocase(l->server, server)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+const struct incident *incident_find(const struct coordinator *c, const char *server,
+                                     const char *pool)
+{
+    for (size_t i = 0; i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        if (text_equal_nocase(n->server, server) && text_equal_nocase(n->pool, pool)) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+static void cache_room(struct budget_cache *b, size_t count)
+{
+    if (count > b->cap) {
+        b->cap = count;
+        b->members = must_realloc(b->members, count, sizeof *b->members);
+        b->whys = must_realloc(b->whys, count, sizeof *b->whys);
+        b->holders = must_realloc(b->holders, count, sizeof *b->holders);
+    }
+}
+
+const struct budget *runs_budget(struct coordinator *c, const char *pool)
+{
+    struct budget_cache *b = &c->cache;
+    if (b->turn == c->turn && strcmp(b->pool, pool ? pool : "") == 0) {
+        return &b->budget;
+    }
+    size_t count = fleet_count(c->fleet);
+    cache_room(b, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct fleet_server *s = fleet_at(c->fleet, i);
+        struct budget_member *m = &b->members[i];
+        const char *holder = coordinator_holder(c, s->name, NULL);
+        *m = (struct budget_member){.server = s->name, .held = holder != NULL};
+        text_copy(b->holders[i], sizeof b->holders[i], holder ? holder : "");
+        m->held_by = b->holders[i];
+        m->out = fleet_is_out(s, pool, c->now_ms, b->whys[i], sizeof b->whys[i]);
+        m->why = b->whys[i];
+        m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
+    }
+    b->turn = c->turn;
+    text_copy(b->pool, sizeof b->pool, pool ? pool : "");
+    b->budget = (struct budget){.max_out = c->spec.max_out,
+                                .min_in_service = c->spec.min_in_service,
+                                .members = b->members,
+                                .count = count};
+    return &b->budget;
+}
+
+static enum presence view_presence(void *ctx, const char *server, char *why, size_t why_size)
+{
+    struct coordinator *c = ctx;
+    const struct fleet_server *s = fleet_find(c->fleet, server);
+    if (!s) {
+        text_copy(why, why_size, "not known");
+        return PRESENCE_NEVER_SEEN;
+    }
+    if (s->presence == PRESENCE_DECLARED_OUT) {
+        text_format(why, why_size, "%s (by %s)", s->declared_out_reason, s->declared_out_by);
+    } else if (s->presence == PRESENCE_QUARANTINED) {
+        text_copy(why, why_size, s->quarantine_why);
+    } else {
+        fleet_is_out(s, NULL, c->now_ms, why, why_size);
+    }
+    return s->presence;
+}
+
+static bool view_may_take(void *ctx, const struct rollout *r, const char *server, char *why,
+                          size_t why_size)
+{
+    struct coordinator *c = ctx;
+    if (c->store_trouble[0] || c->frozen[0]) {
+        text_copy(why, why_size, c->frozen[0] ? c->frozen : c->store_trouble);
+        return false;
+    }
+    const struct lease *l = lease_find(c, server, r->pool);
+    bool ours_to_inherit = l && l->owner == LEASE_INCIDENT && incident_find(c, server, r->pool);
+    if (l && !ours_to_inherit) {
+        text_format(why, why_size, "%s is held by %s", server,
+                    coordinator_holder(c, server, r->pool));
+        return false;
+    }
+    return rollout_action_restores(r->action) ||
+           budget_may_take(runs_budget(c, r->pool), server, r->options.max_unavailable, why,
+                           why_size);
+}
+
+static size_t view_inherited(void *ctx, const char *server, const char *pool,
+                             struct balancer_entry *out, size_t max)
+{
+    const struct incident *n = incident_find(ctx, server, pool);
+    size_t count = !n ? 0 : n->place_count < max ? n->place_count : max;
+    if (count) {
+        memcpy(out, n->places, count * sizeof *out);
+    }
+    return count;
+}
+
+struct rollout_view runs_view(struct coordinator *c)
+{
+    return (struct rollout_view){.ctx = c,
+                                 .presence = view_presence,
+                                 .may_take = view_may_take,
+                                 .inherited = view_inherited,
+                                 .settling = coordinator_settling(c, c->now_ms),
+                                 .wall_ms = c->wall_ms};
+}
+
+/* ---- performing effects ---- */
+
+static struct pending pending_for(const struct coordinator *c, const struct rollout *r,
+                                  enum verb verb)
+{
+    struct pending p = {.command = {.verb = verb, .run = r->id}, .asked_ms = c->now_ms};
+    text_copy(p.pool, sizeof p.pool, r->pool);
+    text_copy(p.actor, sizeof p.actor, r->actor);
+    text_copy(p.reason, sizeof p.reason, r->reason);
+    return p;
+}
+
+static struct ask *ask_for(struct coordinator *c, const struct rollout *r, size_t target,
+                           uint64_t run_ticket)
+{
+    struct ask *a = ask_new(c);
+    a->run = r->id;
+    a->target = target;
+    a->run_ticket = run_ticket;
+    text_copy(a->server, sizeof a->server, r->targets[target].server);
+    return a;
+}
+
+static void send_question(struct coordinator *c, const struct rollout *r, size_t target,
+                          const struct rollout_effect *effect)
+{
+    struct session *s = session_find(c, r->targets[target].server);
+    if (!s) {
+        return; /* never heard of: asked again by and by */
+    }
+    bool observe = effect->kind == EFFECT_OBSERVE;
+    struct pending p = pending_for(c, r, observe ? VERB_OBSERVE : VERB_QUERY);
+    p.command.id = session_next_id(c, s);
+    p.command.probe = effect->probe;
+    p.command.about = observe ? (struct command_id){.seq = 0} : r->targets[target].command;
+    struct ask *a = ask_for(c, r, target, effect->ticket);
+    c->spec.ports.random_id(c->spec.ports.ctx, &a->nonce);
+    p.command.nonce = a->nonce;
+    session_send(c, s, &p);
+}
+
+static void send_command(struct coordinator *c, const struct rollout *r, size_t target,
+                         enum verb verb)
+{
+    struct session *s = session_find(c, r->targets[target].server);
+    must(s);
+    struct pending p = pending_for(c, r, verb);
+    p.command.id = r->targets[target].command;
+    p.command.limit_ms = r->options.limit_ms;
+    p.command.keep_autostart = r->options.keep_autostart;
+    p.command.start_idle = r->options.start_idle;
+    p.command.probe = verb != VERB_STOP;
+    if (!session_send(c, s, &p)) {
+        log_warn("command_queue_full", LOG_TEXT("server", r->targets[target].server));
+    }
+}
+
+bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool)
+{
+    const struct coordinator_ports *ports = &c->spec.ports;
+    struct balancer_entry one;
+    return ports->balancer && ports->map(ports->ctx, server, pool, &one, 1) > 0;
+}
+
+static void answer_without_balancer(struct coordinator *c, struct rollout *r, size_t target,
+                                    const struct rollout_effect *effect)
+{
+    const struct balancer_answer none = {.ticket = effect->ticket, .op = effect->op};
+    struct rollout_view view = runs_view(c);
+    struct rollout_change change;
+    rollout_on_balancer(r, target, &none, &view, c->now_ms, &change);
+    runs_apply(c, r, &change);
+}
+
+static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target,
+                         const struct rollout_effect *effect)
+{
+    const struct rollout_target *t = &r->targets[target];
+    const struct coordinator_ports *ports = &c->spec.ports;
+    if (!stands_in_rotation(c, t->server, r->pool)) {
+        answer_without_balancer(c, r, target, effect);
+        return;
+    }
+    struct balancer_request q = {.ticket = c->next_ticket++, .op = effect->op};
+    text_copy(q.server, sizeof q.server, t->server);
+    text_copy(q.pool, sizeof q.pool, r->pool);
+    if (effect->op != BALANCER_OP_READ) {
+        memcpy(q.places, t->places, sizeof q.places);
+        q.place_count = t->place_count;
+    }
+    struct ask *a = ask_for(c, r, target, effect->ticket);
+    a->ticket = q.ticket;
+    ports->balancer(ports->ctx, &q); /* full: asked again when no answer came */
+}
+
+static void perform(struct coordinator *c, struct rollout *r, const struct rollout_change *change)
+{
+    for (size_t i = 0; i < change->effect_count; i++) {
+        const struct rollout_effect *effect = &change->effects[i];
+        switch (effect->kind) {
+        case EFFECT_OBSERVE:
+        case EFFECT_QUERY:
+            send_question(c, r, change->target_index, effect);
+            break;
+        case EFFECT_COMMAND:
+            send_command(c, r, change->target_index, effect->verb);
+            break;
+        case EFFECT_BALANCER:
+            ask_balancer(c, r, change->target_index, effect);
+            break;
+        case EFFECT_INCIDENT: /* opened in the transaction */
+        case EFFECT_NONE:
+            break;
+        }
+    }
+}
+
+/* ---- save, install, perform ---- */
+
+static void assign_command(struct coordinator *c, struct rollout_change *change)
+{
+    for (size_t i = 0; i < change->effect_count; i++) {
+        if (change->effects[i].kind == EFFECT_COMMAND) {
+            struct fleet_server *s = fleet_add(c->fleet, change->target.server);
+            change->target.command = session_next_id(c, session_of(c, s));
+        }
+    }
+}
+
+static void tell_step(struct coordinator *c, const struct rollout *r,
+                      const struct rollout_change *change)
+{
+    const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
+    if (!change->target_changed || strcmp(was->step, is->step) == 0 || !is->step[0]) {
+        return;
+    }
+    const struct event event = {.kind = "target.step",
+                                .run = r->id,
+                                .server = is->server,
+                                .pool = r->pool,
+                                .text = is->step,
+                                .to = target_state_name(is->state)};
+    event_live(c, &event);
+}
+
+/* A disruptive command that nobody waits for any more must not leave late. */
+static void recall_command(struct coordinator *c, const struct rollout *r,
+                           const struct rollout_change *change)
+{
+    if (!change->target_changed || change->target.state == TARGET_ACTING ||
+        change->target.state == TARGET_UNKNOWN) {
+        return;
+    }
+    const struct rollout_target *was = &r->targets[change->target_index];
+    if (was->state == TARGET_ACTING || was->state == TARGET_UNKNOWN) {
+        session_forget(c, was->server, &was->command);
+    }
+}
+
+bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change *change)
+{
+    if (!change->any) {
+        return true;
+    }
+    assign_command(c, change);
+    bool stored =
+        change->run_changed || change->target_saved || change->pause_causes != r->pause_causes;
+    change->run_changed = change->run_changed || change->pause_causes != r->pause_causes;
+    bool saved = !stored || save_change(c, r, change);
+    if (!saved) {
+        bool incident = change->effect_count && change->effects[0].kind == EFFECT_INCIDENT;
+        if (!change->restoring || incident) {
+            return false;
+        }
+        note_unsaved(c, r, change);
+    }
+    tell_step(c, r, change);
+    recall_command(c, r, change);
+    rollout_install(r, change);
+    if (run_state_ended(r->state)) {
+        r->ended_wall_ms = c->wall_ms;
+    }
+    c->turn++;
+    perform(c, r, change);
+    return saved;
+}
+
+void runs_set_pause(struct coordinator *c, enum pause_cause cause, bool on)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        struct rollout_change change;
+        rollout_set_pause(c->runs[i], cause, on, &change);
+        runs_apply(c, c->runs[i], &change);
+    }
+}
+
+struct rollout *runs_find(const struct coordinator *c, uint64_t id)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        if (c->runs[i]->id == id) {
+            return c->runs[i];
+        }
+    }
+    return NULL;
+}
+
+static void drive_one(struct coordinator *c, struct rollout *r)
+{
+    for (size_t n = 0;; n++) {
+        must(n < DRIVE_LIMIT);
+        struct rollout_view view = runs_view(c);
+        struct rollout_change change;
+        rollout_next(r, &view, c->now_ms, &change);
+        if (!change.any || (!runs_apply(c, r, &change) && c->store_trouble[0])) {
+            return; /* what could not be saved is due again next turn */
+        }
+    }
+}
+
+void runs_drive(struct coordinator *c)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        drive_one(c, c->runs[i]);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < c->run_count; i++) {
+        bool gone = run_state_ended(c->runs[i]->state) && !c->unsaved;
+        if (gone) {
+            rollout_free(c->runs[i]);
+        } else {
+            c->runs[kept++] = c->runs[i];
+        }
+    }
+    c->run_count = kept;
+    events_flush(c);
+}
+
+void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer *answer,
+                             uint64_t now_ms, int64_t wall_ms)
+{
+    c->now_ms = now_ms;
+    c->wall_ms = wall_ms;
+    c->turn++;
+    for (size_t i = 0; i < c->ask_count; i++) {
+        if (c->asks[i].ticket != answer->ticket || !answer->ticket) {
+            continue;
+        }
+        struct ask asked = c->asks[i];
+        ask_drop(c, &c->asks[i]);
+        struct fleet_server *s = fleet_find(c->fleet, asked.server);
+        if (s && answer->code == ERR_NONE) {
+            fleet_note_places(s, answer->entries, answer->entry_count, asked.run == 0, now_ms);
+        }
+        struct rollout *r = runs_find(c, asked.run);
+        if (r) {
+            struct balancer_answer own = *answer;
+            own.ticket = asked.run_ticket;
+            struct rollout_view view = runs_view(c);
+            struct rollout_change change;
+            rollout_on_balancer(r, asked.target, &own, &view, now_ms, &change);
+            runs_apply(c, r, &change);
+            runs_drive(c);
+        }
+        return;
+    }
+}

@@ -1,0 +1,427 @@
+/* Transactions of the brain, and what is done while the store cannot write. */
+#include "coordinator/coordinator_impl.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_RETRY_MS 1000
+#define EVENTS_KEPT    4096 /* while the store cannot write; older ones are lost, and said so */
+
+/* ---- events ---- */
+
+static void event_release(struct event *e)
+{
+    free((char *)e->kind);
+    free((char *)e->server);
+    free((char *)e->pool);
+    free((char *)e->actor);
+    free((char *)e->text);
+    free((char *)e->from);
+    free((char *)e->to);
+}
+
+void event_add(struct coordinator *c, const struct event *event)
+{
+    if (c->event_count >= EVENTS_KEPT) {
+        log_warn("event_lost", LOG_TEXT("kind", event->kind), LOG_TEXT("text", event->text));
+        return;
+    }
+    c->events = must_realloc(c->events, c->event_count + 1, sizeof *c->events);
+    c->events[c->event_count++] = (struct event){
+        .wall_ms = c->wall_ms,
+        .kind = must_copy(event->kind),
+        .run = event->run,
+        .server = must_copy(event->server),
+        .pool = must_copy(event->pool),
+        .actor = must_copy(event->actor),
+        .text = must_copy(event->text),
+        .from = must_copy(event->from),
+        .to = must_copy(event->to),
+    };
+}
+
+static enum error_code write_events(struct coordinator *c, struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->event_count && code == ERR_NONE; i++) {
+        code = store_add_event(c->spec.store, &c->events[i], err);
+    }
+    return code;
+}
+
+/* They are durable now: tell those who follow, and forget them. */
+static void tell_events(struct coordinator *c)
+{
+    for (size_t i = 0; i < c->event_count; i++) {
+        c->spec.ports.event(c->spec.ports.ctx, &c->events[i]);
+        event_release(&c->events[i]);
+    }
+    c->event_count = 0;
+}
+
+void events_flush(struct coordinator *c)
+{
+    if (c->event_count == 0 || c->store_trouble[0]) {
+        return;
+    }
+    struct error err;
+    if (store_begin(c->spec.store, &err) == ERR_NONE && write_events(c, &err) == ERR_NONE &&
+        store_commit(c->spec.store, &err) == ERR_NONE) {
+        tell_events(c);
+        return;
+    }
+    store_rollback(c->spec.store);
+    store_failed(c, &err);
+}
+
+void events_forget(struct coordinator *c)
+{
+    for (size_t i = 0; i < c->event_count; i++) {
+        event_release(&c->events[i]);
+    }
+    free(c->events);
+    c->events = NULL;
+    c->event_count = 0;
+}
+
+void event_live(struct coordinator *c, const struct event *event)
+{
+    struct event live = *event;
+    live.wall_ms = c->wall_ms;
+    c->spec.ports.event(c->spec.ports.ctx, &live);
+}
+
+void fleet_told(void *coordinator, const struct fleet_change *change)
+{
+    struct coordinator *c = coordinator;
+    const struct event event = {.kind = change->kind,
+                                .server = change->server,
+                                .pool = change->pool,
+                                .text = change->text,
+                                .from = change->from,
+                                .to = change->to};
+    event_add(c, &event);
+}
+
+/* ---- trouble ---- */
+
+void store_failed(struct coordinator *c, const struct error *err)
+{
+    bool first = !c->store_trouble[0];
+    text_format(c->store_trouble, sizeof c->store_trouble, "%.250s", err->text);
+    c->store_retry_ms = c->now_ms + STORE_RETRY_MS;
+    if (first) {
+        log_error("store_trouble", LOG_TEXT("error", err->text),
+                  LOG_TEXT("effect", "no new disruptive step begins; what was begun is finished"));
+        runs_set_pause(c, PAUSE_STORE, true);
+    }
+}
+
+void note_unsaved(struct coordinator *c, const struct rollout *r,
+                  const struct rollout_change *change)
+{
+    c->unsaved = true;
+    const struct rollout_target *was = &r->targets[change->target_index];
+    if (!change->target_changed || !was->holds || change->target.holds) {
+        return;
+    }
+    size_t n = c->unsaved_drop_count;
+    c->unsaved_drops = must_realloc(c->unsaved_drops, n + 1, sizeof *c->unsaved_drops);
+    c->unsaved_drops[n] = (struct lease){0};
+    text_copy(c->unsaved_drops[n].server, WIRE_NAME_MAX, was->server);
+    text_copy(c->unsaved_drops[n].pool, WIRE_NAME_MAX, r->pool);
+    c->unsaved_drop_count++;
+}
+
+static enum error_code write_whole_run(struct coordinator *c, const struct rollout *r,
+                                       struct error *err)
+{
+    enum error_code code = store_save_run(c->spec.store, r, err);
+    for (size_t i = 0; i < r->target_count && code == ERR_NONE; i++) {
+        code = store_save_target(c->spec.store, r->id, &r->targets[i], err);
+    }
+    return code;
+}
+
+/* Everything that was installed without being saved, in one transaction. */
+static enum error_code write_unsaved(struct coordinator *c, struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->run_count && code == ERR_NONE; i++) {
+        code = write_whole_run(c, c->runs[i], err);
+    }
+    for (size_t i = 0; i < c->unsaved_drop_count && code == ERR_NONE; i++) {
+        const struct lease *l = &c->unsaved_drops[i];
+        code = store_drop_lease(c->spec.store, l->server, l->pool, err);
+    }
+    return code != ERR_NONE ? code : write_events(c, err);
+}
+
+void store_try_again(struct coordinator *c)
+{
+    if (!c->store_trouble[0] || c->now_ms < c->store_retry_ms) {
+        return;
+    }
+    c->store_retry_ms = c->now_ms + STORE_RETRY_MS;
+    struct error err;
+    if (store_probe(c->spec.store, &err) != ERR_NONE ||
+        store_begin(c->spec.store, &err) != ERR_NONE || write_unsaved(c, &err) != ERR_NONE ||
+        store_commit(c->spec.store, &err) != ERR_NONE) {
+        store_rollback(c->spec.store);
+        text_format(c->store_trouble, sizeof c->store_trouble, "%.250s", err.text);
+        return;
+    }
+    c->store_trouble[0] = '\0';
+    c->unsaved = false;
+    c->unsaved_drop_count = 0;
+    log_info("store_again", LOG_TEXT("effect", "runs go on"));
+    tell_events(c);
+    runs_set_pause(c, PAUSE_STORE, false);
+}
+
+/* ---- one change of a run ---- */
+
+static bool has_effect(const struct rollout_change *change, enum effect_kind kind)
+{
+    for (size_t i = 0; i < change->effect_count; i++) {
+        if (change->effects[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct leasing {
+    bool take, inherit, drop, to_incident;
+    const struct incident *inherited;
+    struct incident opened;
+};
+
+static struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
+                                   const struct rollout_change *change)
+{
+    struct leasing l = {0};
+    if (!change->target_changed) {
+        return l;
+    }
+    const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
+    l.to_incident = was->holds && !is->holds && has_effect(change, EFFECT_INCIDENT);
+    l.drop = was->holds && !is->holds && !l.to_incident;
+    l.inherited = !was->holds && is->holds ? incident_find(c, is->server, r->pool) : NULL;
+    l.inherit = l.inherited != NULL;
+    l.take = !was->holds && is->holds && !l.inherit;
+    return l;
+}
+
+static void describe_incident(struct coordinator *c, const struct rollout *r,
+                              const struct rollout_target *t, struct incident *i)
+{
+    text_copy(i->server, sizeof i->server, t->server);
+    text_copy(i->pool, sizeof i->pool, r->pool);
+    text_copy(i->kind, sizeof i->kind, t->act_failed ? "act-failed" : "gate-failed");
+    text_copy(i->text, sizeof i->text, t->detail);
+    i->run = r->id;
+    i->place_count = t->place_count;
+    memcpy(i->places, t->places, sizeof i->places);
+    i->opened_wall_ms = c->wall_ms;
+}
+
+static enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
+                                     const struct rollout_target *t, struct leasing *l,
+                                     struct error *err)
+{
+    struct store *s = c->spec.store;
+    enum error_code code = ERR_NONE;
+    if (l->inherit) {
+        code = store_close_incident(s, l->inherited->id, c->wall_ms, "taken over by a run", err);
+        return code != ERR_NONE ? code
+                                : store_move_lease(s, t->server, r->pool, LEASE_RUN, r->id, err);
+    }
+    if (l->take) {
+        struct lease lease = {.owner = LEASE_RUN, .owner_id = r->id, .since_wall_ms = c->wall_ms};
+        text_copy(lease.server, sizeof lease.server, t->server);
+        text_copy(lease.pool, sizeof lease.pool, r->pool);
+        return store_take_lease(s, &lease, err);
+    }
+    if (l->to_incident) {
+        describe_incident(c, r, t, &l->opened);
+        code = store_open_incident(s, &l->opened, err);
+        return code != ERR_NONE
+                   ? code
+                   : store_move_lease(s, t->server, r->pool, LEASE_INCIDENT, l->opened.id, err);
+    }
+    return l->drop ? store_drop_lease(s, t->server, r->pool, err) : ERR_NONE;
+}
+
+static enum error_code write_commands(struct coordinator *c, const struct rollout *r,
+                                      const struct rollout_change *change, struct error *err)
+{
+    if (!change->target_changed) {
+        return ERR_NONE;
+    }
+    const struct rollout_target *t = &change->target;
+    const struct rollout_target *was = &r->targets[change->target_index];
+    bool act_ended = (was->state == TARGET_ACTING || was->state == TARGET_UNKNOWN) &&
+                     t->state == TARGET_GATING && was->command.seq;
+    if (act_ended) {
+        enum error_code code =
+            store_end_command(c->spec.store, was->server, &was->command, t->outcome, err);
+        if (code != ERR_NONE && code != ERR_NOT_FOUND) {
+            return code;
+        }
+    }
+    for (size_t i = 0; i < change->effect_count; i++) {
+        if (change->effects[i].kind != EFFECT_COMMAND) {
+            continue;
+        }
+        struct store_command command = {.id = t->command,
+                                        .verb = change->effects[i].verb,
+                                        .run = r->id,
+                                        .target_order = t->order,
+                                        .sent_wall_ms = c->wall_ms};
+        text_copy(command.server, sizeof command.server, t->server);
+        text_copy(command.pool, sizeof command.pool, r->pool);
+        return store_insert_command(c->spec.store, &command, err);
+    }
+    return ERR_NONE;
+}
+
+static void add_change_events(struct coordinator *c, const struct rollout *r,
+                              const struct rollout_change *change)
+{
+    const struct rollout_target *t = &change->target;
+    char text[2 * ROLLOUT_STEP_MAX];
+    if (change->target_changed && change->from != t->state) {
+        const char *more = t->detail[0] && target_state_ended(t->state) ? t->detail : t->step;
+        text_format(text, sizeof text, "%s: %s%s%s", t->server, target_state_name(t->state),
+                    more[0] ? ": " : "", more);
+        const struct event event = {.kind = "target.state",
+                                    .run = r->id,
+                                    .server = t->server,
+                                    .pool = r->pool,
+                                    .text = text,
+                                    .from = target_state_name(change->from),
+                                    .to = target_state_name(t->state)};
+        event_add(c, &event);
+    }
+    bool paused = change->pause_causes != 0, was_paused = r->pause_causes != 0;
+    if (change->run_state == r->state && paused == was_paused) {
+        return;
+    }
+    bool ended = run_state_ended(change->run_state);
+    const char *word =
+        paused && change->run_state == RUN_RUNNING ? "paused" : run_state_name(change->run_state);
+    text_format(text, sizeof text, "run %llu: %s%s%s", (unsigned long long)r->id, word,
+                change->why[0] ? ": " : "", change->why);
+    const struct event event = {
+        .kind = ended ? "run.ended" : "run.state",
+        .run = r->id,
+        .pool = r->pool,
+        .text = text,
+        .from = was_paused && r->state == RUN_RUNNING ? "paused" : run_state_name(r->state),
+        .to = word};
+    event_add(c, &event);
+}
+
+/* The run's new header, as a row; targets are not looked at. */
+static enum error_code write_header(struct coordinator *c, const struct rollout *r,
+                                    const struct rollout_change *change, struct error *err)
+{
+    struct rollout header = *r;
+    header.state = change->run_state;
+    header.pause_causes = change->pause_causes;
+    header.failures = change->failures;
+    text_copy(header.why, sizeof header.why, change->why);
+    header.ended_wall_ms = run_state_ended(change->run_state) ? c->wall_ms : 0;
+    return store_save_run(c->spec.store, &header, err);
+}
+
+static void mirror_lease(struct coordinator *c, const char *server, const char *pool,
+                         enum lease_owner owner, uint64_t owner_id)
+{
+    struct lease *l = (struct lease *)lease_find(c, server, pool);
+    if (!l) {
+        c->leases = must_realloc(c->leases, c->lease_count + 1, sizeof *c->leases);
+        l = &c->leases[c->lease_count++];
+        *l = (struct lease){.since_wall_ms = c->wall_ms};
+        text_copy(l->server, sizeof l->server, server);
+        text_copy(l->pool, sizeof l->pool, pool);
+    }
+    l->owner = owner;
+    l->owner_id = owner_id;
+}
+
+static void mirror_drop(struct coordinator *c, const char *server, const char *pool)
+{
+    struct lease *l = (struct lease *)lease_find(c, server, pool);
+    if (l) {
+        *l = c->leases[--c->lease_count];
+    }
+}
+
+static void mirror(struct coordinator *c, const struct rollout *r, const struct rollout_target *t,
+                   const struct leasing *l)
+{
+    if (l->inherit) {
+        size_t at = (size_t)(l->inherited - c->incidents);
+        c->incidents[at] = c->incidents[--c->incident_count];
+    }
+    if (l->take || l->inherit) {
+        mirror_lease(c, t->server, r->pool, LEASE_RUN, r->id);
+    } else if (l->to_incident) {
+        mirror_lease(c, t->server, r->pool, LEASE_INCIDENT, l->opened.id);
+        c->incidents = must_realloc(c->incidents, c->incident_count + 1, sizeof *c->incidents);
+        c->incidents[c->incident_count++] = l->opened;
+    } else if (l->drop) {
+        mirror_drop(c, t->server, r->pool);
+    }
+}
+
+static enum error_code write_change(struct coordinator *c, const struct rollout *r,
+                                    const struct rollout_change *change, struct leasing *l,
+                                    struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    if (change->target_changed) {
+        code = write_leasing(c, r, &change->target, l, err);
+        code = code != ERR_NONE || !change->target_saved
+                   ? code
+                   : store_save_target(c->spec.store, r->id, &change->target, err);
+        code = code != ERR_NONE ? code : write_commands(c, r, change, err);
+    }
+    if (code == ERR_NONE && change->run_changed) {
+        code = write_header(c, r, change, err);
+    }
+    return code != ERR_NONE ? code : write_events(c, err);
+}
+
+bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change)
+{
+    struct error err;
+    struct leasing l = plan_leasing(c, r, change);
+    size_t events_before = c->event_count;
+    add_change_events(c, r, change);
+    enum error_code code = c->store_trouble[0] ? error_set(&err, ERR_IO, "%s", c->store_trouble)
+                                               : store_begin(c->spec.store, &err);
+    code = code != ERR_NONE ? code : write_change(c, r, change, &l, &err);
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, &err);
+    bool kept_anyway = change->restoring && !l.to_incident;
+    if (code == ERR_NONE) {
+        mirror(c, r, &change->target, &l);
+        tell_events(c);
+        return true;
+    }
+    store_rollback(c->spec.store);
+    while (!kept_anyway && c->event_count > events_before) {
+        event_release(&c->events[--c->event_count]);
+    }
+    if (kept_anyway && l.drop) {
+        mirror_drop(c, change->target.server, r->pool);
+    }
+    store_failed(c, &err);
+    return false;
+}
