@@ -5,6 +5,7 @@ add_library(farmhand_drivers STATIC
   drivers/iis_codes.c
   drivers/iis_config.c
   drivers/iis_decode.c
+  drivers/iis_look.c
   drivers/iis_parse.c
   drivers/iis_probe.c
   drivers/iis_settings.c

@@ -1,433 +1,31 @@
-/* iis.c - see iis.h: the calls of the contract, over appcmd, processes, services and probes.
- *
- * What costs a tool (appcmd, 130 to 280 ms each) is asked for in `look`; between two looks the
- * files of the configuration, the services and the list of workers tell whether another one is due.
+/* iis.c - see iis.h: acts, requests, probes and the life of the driver. Reading is in iis_look.c.
  */
-#include "agent/drivers/iis.h"
-
-#include "agent/drivers/iis_appcmd.h"
-#include "agent/drivers/iis_config.h"
+#include "agent/drivers/iis_driver.h"
 #include "agent/drivers/iis_probe.h"
-#include "agent/drivers/scm.h"
-#include "agent/drivers/view.h"
 #include "common/clock.h"
 #include "common/must.h"
-#include "common/os.h"
 #include "common/text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define SERVICES_TIMEOUT_MS 5000  /* a service manager answers at once or is stuck */
-#define QUICK_TIMEOUT_MS    2000  /* the same, on a beat */
-#define LOOK_AGAIN_MS       30000 /* after a look that could not read everything */
-#define LOOK_WORKERS_MS     5000  /* workers that come and go ask for a look no faster than this */
+#define PROBE_TIMEOUT_MS 5000 /* of a pool without a section of its own */
 
-struct iis {
-    struct driver base;
-    const struct iis_settings *settings; /* lent */
-    struct scm *scm;
-
-    /* the last look, for `changed` */
-    bool looked, troubled;
-    uint64_t looked_ms;
-    struct iis_config_stamp config;
-    uint64_t services_stamp, workers_stamp;
-    uint64_t services_asked_ms;
-
-    /* its sites, for probes; good while the configuration is the same */
-    struct driver_view sites;
-    struct iis_config_stamp sites_config;
-};
-
-static struct iis *iis_of(struct driver *d)
-{
-    return (struct iis *)d;
-}
-
-static struct iis_appcmd appcmd_of(const struct iis *iis)
-{
-    return (struct iis_appcmd){iis->settings, iis->scm};
-}
-
-/* timeout_ms 0: the driver's own limit. */
-static uint64_t deadline_after(uint64_t timeout_ms, uint64_t own_ms)
+uint64_t iis_deadline(uint64_t timeout_ms, uint64_t own_ms)
 {
     return clock_boot_ms() + (timeout_ms ? timeout_ms : own_ms);
 }
 
-/* ---- workers ---- */
-
-struct worker_walk {
-    struct view *out;
-    const char *pool; /* NULL: of every pool */
-    uint64_t stamp;   /* of who is there; the same in any order */
-};
-
-/* The word after -ap on the command line. Source: w3wp's own command line, IIS.md section 8. */
-static const char *pool_of(const char *const *argv)
-{
-    for (size_t i = 1; argv[0] && argv[i]; i++)
-        if (text_equal(argv[i], "-ap"))
-            return argv[i + 1];
-    return NULL;
-}
-
-static uint64_t identity_of(const struct os_process *process)
-{
-    uint64_t mixed = process->created * 0x9E3779B97F4A7C15u + process->pid;
-    mixed ^= mixed >> 29;
-    return mixed * 0xBF58476D1CE4E5B9u;
-}
-
-static int on_process(const struct os_process *process, void *arg)
-{
-    struct worker_walk *w = arg;
-    const char *pool = pool_of(process->argv);
-    if (!pool)
-        return 0;
-    w->stamp += identity_of(process);
-    if (w->pool && !text_equal_nocase(w->pool, pool))
-        return 0;
-    struct worker row = {
-        .pool = pool,
-        .pid = process->pid,
-        .created = process->created,
-        .cpu_ms = process->cpu_ms,
-        .memory_bytes = process->memory_bytes,
-    };
-    if (w->out)
-        view_add_worker(w->out, &row);
-    return 0;
-}
-
-static enum error_code read_workers(const struct iis *iis, const char *pool, struct view *out,
-                                    uint64_t *stamp, struct error *err)
-{
-    struct worker_walk w = {.out = out, .pool = pool};
-    int stopped;
-    enum error_code code = os_processes(iis->settings->worker, on_process, &w, &stopped, err);
-    if (!code && stamp)
-        *stamp = w.stamp;
-    return code;
-}
-
-static enum error_code iis_workers(struct driver *d, struct driver_view *out, struct error *err)
-{
-    struct view view;
-    view_init(&view);
-    enum error_code code = read_workers(iis_of(d), NULL, &view, NULL, err);
-    if (code) {
-        view_reset(&view);
-        return code;
-    }
-    *out = (struct driver_view){.workers_known = true, .config_identity = ""};
-    view_finish(&view, out);
-    return ERR_NONE;
-}
-
-/* ---- parts of a look ---- */
-
-/* What a look gathers, part by part. A part that fails is told in `view.trouble`. */
-struct look {
-    struct iis *iis;
-    uint64_t deadline_ms;
-    struct view view;
-    struct driver_view out; /* the flags and the identity */
-    bool appcmd_out;        /* it hangs or cannot be started: do not ask it again */
-    uint64_t services_stamp, workers_stamp;
-    size_t failures;
-    struct error first; /* failure */
-};
-
-static void failed(struct look *look, const char *part, const struct error *why)
-{
-    if (look->failures++ == 0)
-        look->first = *why;
-    view_trouble(&look->view, part, why->text);
-}
-
-static bool is_lasting(enum error_code code)
-{
-    return code == ERR_TIMEOUT || code == ERR_UNAVAILABLE || code == ERR_DENIED;
-}
-
-/* The answer to a list, or an error, be it told by exit code or inside the XML by `parse`. */
-static enum error_code list(struct look *look, const char *const *args, struct iis_answer *answer,
-                            struct error *err)
-{
-    if (look->appcmd_out)
-        return error_set(err, ERR_UNAVAILABLE, "not asked, since appcmd failed before");
-    struct iis_appcmd appcmd = appcmd_of(look->iis);
-    enum error_code code = iis_appcmd_run(&appcmd, IIS_LIST, args, look->deadline_ms, answer, err);
-    look->appcmd_out = is_lasting(code);
-    return code;
-}
-
-static enum error_code told_failure(struct look *look, const struct iis_failure *failure,
-                                    uint32_t exit_code, struct error *err)
-{
-    struct iis_appcmd appcmd = appcmd_of(look->iis);
-    return iis_appcmd_failure(&appcmd, failure, exit_code, err);
-}
-
-static enum error_code look_at_pools(struct look *look, const char *name_argument,
-                                     struct error *err)
-{
-    const char *all[] = {"list", "apppool", "/xml", "/config:*", NULL};
-    const char *one[] = {"list", "apppool", name_argument, "/xml", "/config:*", NULL};
-    struct iis_answer answer = {0};
-    struct iis_failure failure;
-    enum error_code code = list(look, name_argument ? one : all, &answer, err);
-    if (code)
-        return code;
-    code = iis_parse_pools(answer.utf8, answer.len, &look->view, &failure, err);
-    if (code)
-        error_wrap(err, "appcmd list apppool");
-    else
-        code = told_failure(look, &failure, answer.exit_code, err);
-    iis_answer_reset(&answer);
-    return code;
-}
-
-static enum error_code look_at_roots(struct look *look, struct iis_roots *roots, struct error *err)
-{
-    const char *const args[] = {"list", "app", "/xml", NULL};
-    struct iis_answer answer = {0};
-    struct iis_failure failure;
-    enum error_code code = list(look, args, &answer, err);
-    if (code)
-        return code;
-    code = iis_parse_roots(answer.utf8, answer.len, roots, &failure, err);
-    if (code)
-        error_wrap(err, "appcmd list app");
-    else
-        code = told_failure(look, &failure, answer.exit_code, err);
-    iis_answer_reset(&answer);
-    return code;
-}
-
-static enum error_code look_at_sites(struct look *look, struct error *err)
-{
-    const char *const args[] = {"list", "site", "/xml", NULL};
-    struct iis_roots roots = {0};
-    struct iis_answer answer = {0};
-    struct iis_failure failure;
-    enum error_code code = look_at_roots(look, &roots, err);
-    if (!code)
-        code = list(look, args, &answer, err);
-    if (code)
-        goto out;
-    code = iis_parse_sites(answer.utf8, answer.len, &roots, &look->view, &failure, err);
-    if (code)
-        error_wrap(err, "appcmd list site");
-    else
-        code = told_failure(look, &failure, answer.exit_code, err);
-out:
-    iis_answer_reset(&answer);
-    iis_roots_reset(&roots);
-    return code;
-}
-
-static enum error_code query_services(struct iis *iis, uint64_t deadline_ms, uint64_t most_ms,
-                                      struct scm_rows *out, struct error *err)
+uint64_t iis_time_left(uint64_t deadline_ms)
 {
     uint64_t now = clock_boot_ms();
-    uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
-    iis->services_asked_ms = now;
-    return iis->scm->ops->query(iis->scm, left < most_ms ? left : most_ms, out, err);
+    return deadline_ms > now ? deadline_ms - now : 0;
 }
 
-static void look_at_services(struct look *look)
-{
-    struct scm_rows rows;
-    struct error err;
-    if (query_services(look->iis, look->deadline_ms, SERVICES_TIMEOUT_MS, &rows, &err)) {
-        failed(look, "services", &err);
-        return;
-    }
-    look->out.services_known = rows.known;
-    look->services_stamp = scm_rows_stamp(&rows);
-    for (size_t i = 0; i < rows.count; i++) {
-        const struct scm_row *row = &rows.items[i];
-        struct service service = {row->name, row->state, row->start, row->pid};
-        view_add_service(&look->view, &service);
-    }
-    scm_rows_reset(&rows);
-}
-
-static void look_at_workers(struct look *look, const char *pool)
-{
-    struct error err;
-    if (read_workers(look->iis, pool, &look->view, &look->workers_stamp, &err))
-        failed(look, "workers", &err);
-    else
-        look->out.workers_known = true;
-}
-
-static void look_at_config(struct look *look)
-{
-    struct iis_config config;
-    struct error err;
-    if (iis_config_read(look->iis->settings->config, &config, &err))
-        failed(look, "configuration", &err);
-    look->out.config_shared = config.shared;
-    look->out.config_identity = hold_copy(look->view.hold, config.identity);
-}
-
-static void look_begin(struct look *look, struct iis *iis, uint64_t timeout_ms)
-{
-    *look = (struct look){.iis = iis};
-    look->deadline_ms = deadline_after(timeout_ms, iis->settings->appcmd_timeout_ms);
-    view_init(&look->view);
-    look_at_config(look);
-}
-
-/* ---- look ---- */
-
-/* Probes need to know where sites listen, long after the view has gone to the agent. */
-static void keep_sites(struct iis *iis, const struct look *look,
-                       const struct iis_config_stamp *config)
-{
-    struct view copy;
-    view_init(&copy);
-    for (size_t i = 0; i < look->view.site_count; i++)
-        view_add_site(&copy, &look->view.sites[i]);
-    driver_view_reset(&iis->sites);
-    iis->sites = (struct driver_view){.sites_known = true};
-    view_finish(&copy, &iis->sites);
-    iis->sites_config = *config;
-}
-
-static void remember(struct iis *iis, const struct look *look,
-                     const struct iis_config_stamp *config)
-{
-    iis->looked = true;
-    iis->troubled = look->failures > 0;
-    iis->looked_ms = clock_boot_ms();
-    iis->config = *config;
-    iis->services_stamp = look->services_stamp;
-    iis->workers_stamp = look->workers_stamp;
-}
-
-static enum error_code iis_look(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
-                                struct error *err)
-{
-    struct iis *iis = iis_of(d);
-    /* Taken before anything is asked: what changes meanwhile is asked for again. */
-    struct iis_config_stamp config = iis_config_stamp(iis->settings->config);
-    struct look look;
-    struct error here;
-    look_begin(&look, iis, timeout_ms);
-    look_at_services(&look);
-    if (look_at_pools(&look, NULL, &here))
-        failed(&look, "pools", &here);
-    else
-        look.out.pools_known = true;
-    if (look_at_sites(&look, &here))
-        failed(&look, "sites", &here);
-    else
-        look.out.sites_known = true;
-    look_at_workers(&look, NULL);
-    if (look.out.sites_known)
-        keep_sites(iis, &look, &config);
-    remember(iis, &look, &config);
-    if (!look.out.pools_known && !look.out.sites_known && !look.out.services_known &&
-        !look.out.workers_known) {
-        view_reset(&look.view);
-        return error_set(err, look.first.code, "nothing could be read: %s", look.first.text);
-    }
-    *out = look.out;
-    view_finish(&look.view, out);
-    return ERR_NONE;
-}
-
-/* The row of that name alone, should more have come. */
-static bool keep_pool(struct view *view, const char *pool)
-{
-    for (size_t i = 0; i < view->pool_count; i++) {
-        if (!text_equal_nocase(view->pools[i].name, pool))
-            continue;
-        view->pools[0] = view->pools[i];
-        view->pool_count = 1;
-        return true;
-    }
-    return false;
-}
-
-static enum error_code no_pool(const char *pool, struct error *err)
+enum error_code iis_no_pool(const char *pool, struct error *err)
 {
     char clean[WIRE_NAME_MAX];
     return error_set(err, ERR_NOT_FOUND, "there is no pool %s on this server",
                      wire_clean_text(clean, sizeof(clean), pool));
-}
-
-static enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeout_ms,
-                                     struct driver_view *out, struct error *err)
-{
-    char *argument = iis_appcmd_pool_argument(pool, NULL);
-    struct look look;
-    if (!argument)
-        return no_pool(pool, err);
-    look_begin(&look, iis_of(d), timeout_ms);
-    enum error_code code = look_at_pools(&look, argument, err);
-    free(argument);
-    if (code)
-        goto out;
-    if (!keep_pool(&look.view, pool)) {
-        code = no_pool(pool, err);
-        goto out;
-    }
-    look.out.pools_known = true;
-    look_at_services(&look);
-    look_at_workers(&look, look.view.pools[0].name);
-    if (!look.out.workers_known) {
-        code = error_set(err, look.first.code, "%s", look.first.text);
-        goto out;
-    }
-    *out = look.out;
-    view_finish(&look.view, out);
-out:
-    view_reset(&look.view);
-    return code;
-}
-
-/* ---- whether another look is due ---- */
-
-static bool services_changed(struct iis *iis, uint64_t now)
-{
-    struct scm_rows rows;
-    if (iis->scm->ops->starts_tool &&
-        now < iis->services_asked_ms + iis->settings->services_every_ms)
-        return false;
-    /* No answer is no news: the last look said what it could, the next one will. */
-    if (query_services(iis, now + QUICK_TIMEOUT_MS, QUICK_TIMEOUT_MS, &rows, NULL))
-        return iis->services_stamp != 0;
-    bool changed = scm_rows_stamp(&rows) != iis->services_stamp;
-    scm_rows_reset(&rows);
-    return changed;
-}
-
-/* A pool that somebody else stopped or started shows in its workers, not in any file. */
-static bool workers_changed(const struct iis *iis, uint64_t now)
-{
-    uint64_t stamp;
-    if (now < iis->looked_ms + LOOK_WORKERS_MS)
-        return false;
-    if (read_workers(iis, NULL, NULL, &stamp, NULL))
-        return false;
-    return stamp != iis->workers_stamp;
-}
-
-static bool iis_changed(struct driver *d)
-{
-    struct iis *iis = iis_of(d);
-    uint64_t now = clock_boot_ms();
-    if (!iis->looked || (iis->troubled && now >= iis->looked_ms + LOOK_AGAIN_MS))
-        return true;
-    struct iis_config_stamp config = iis_config_stamp(iis->settings->config);
-    return !iis_config_stamp_equal(&config, &iis->config) || services_changed(iis, now) ||
-           workers_changed(iis, now);
 }
 
 /* ---- acts ---- */
@@ -436,16 +34,16 @@ static enum error_code act(struct driver *d, enum iis_verb verb, const char *poo
                            const char *setting, uint64_t timeout_ms, struct error *err)
 {
     struct iis *iis = iis_of(d);
-    struct iis_appcmd appcmd = appcmd_of(iis);
+    struct iis_appcmd appcmd = iis_appcmd_of(iis);
     uint64_t own_ms =
         verb == IIS_STOP ? iis->settings->stop_timeout_ms : iis->settings->appcmd_timeout_ms;
     char *argument = iis_appcmd_pool_argument(pool, NULL);
     if (!argument)
-        return no_pool(pool, err);
+        return iis_no_pool(pool, err);
     const char *const args[] = {iis_verb_name(verb), "apppool", argument, setting, NULL};
     struct error here;
     enum error_code code =
-        iis_appcmd_run(&appcmd, verb, args, deadline_after(timeout_ms, own_ms), NULL, &here);
+        iis_appcmd_run(&appcmd, verb, args, iis_deadline(timeout_ms, own_ms), NULL, &here);
     free(argument);
     return code ? error_set(err, code, "pool %s: %s", pool, here.text) : ERR_NONE;
 }
@@ -476,41 +74,50 @@ static enum error_code iis_pool_set_autostart(struct driver *d, const char *pool
 
 /* ---- requests and probes ---- */
 
+/* Without the Request Monitor feature the list may come back empty, with the very code that stands
+ * for "none". So an empty list counts only after a request was seen in one: installing or removing
+ * a feature changes the configuration, and then the proof starts anew. */
+static enum error_code trust_count(struct iis *iis, uint32_t count, struct error *err)
+{
+    struct iis_config_stamp config = iis_config_stamp(iis->settings->config);
+    if (count > 0) {
+        iis->monitor_seen = true;
+        iis->monitor_config = config;
+        return ERR_NONE;
+    }
+    if (iis->monitor_seen && iis_config_stamp_equal(&config, &iis->monitor_config))
+        return ERR_NONE;
+    return error_set(
+        err, ERR_UNAVAILABLE,
+        "no request was ever listed here, so an empty list proves nothing: the Request "
+        "Monitor feature may be missing");
+}
+
 static enum error_code iis_requests(struct driver *d, const char *pool, uint64_t timeout_ms,
                                     uint32_t *out_count, struct error *err)
 {
     struct iis *iis = iis_of(d);
-    struct iis_appcmd appcmd = appcmd_of(iis);
+    struct iis_appcmd appcmd = iis_appcmd_of(iis);
     char *argument = iis_appcmd_pool_argument(pool, NULL);
     struct iis_answer answer = {0};
     if (!argument)
-        return no_pool(pool, err);
+        return iis_no_pool(pool, err);
     const char *const args[] = {"list", "request", argument, NULL};
     enum error_code code =
         iis_appcmd_run(&appcmd, IIS_LIST_REQUESTS, args,
-                       deadline_after(timeout_ms, iis->settings->appcmd_timeout_ms), &answer, err);
+                       iis_deadline(timeout_ms, iis->settings->appcmd_timeout_ms), &answer, err);
     free(argument);
     if (code)
         return code;
-    code = iis_parse_requests(answer.utf8, answer.len, NULL, NULL, out_count, err);
+    uint32_t count = 0;
+    code = iis_parse_requests(answer.utf8, answer.len, NULL, NULL, &count, err);
     if (code)
         error_wrap(err, "appcmd list request");
-    iis_answer_reset(&answer);
-    return code;
-}
-
-static enum error_code refresh_sites(struct iis *iis, uint64_t deadline_ms, struct error *err)
-{
-    struct iis_config_stamp config = iis_config_stamp(iis->settings->config);
-    if (iis->sites.sites_known && iis_config_stamp_equal(&config, &iis->sites_config))
-        return ERR_NONE;
-    struct look look;
-    uint64_t now = clock_boot_ms();
-    look_begin(&look, iis, deadline_ms > now ? deadline_ms - now : 1);
-    enum error_code code = look_at_sites(&look, err);
+    else
+        code = trust_count(iis, count, err);
     if (!code)
-        keep_sites(iis, &look, &config);
-    view_reset(&look.view);
+        *out_count = count;
+    iis_answer_reset(&answer);
     return code;
 }
 
@@ -519,21 +126,20 @@ static enum error_code iis_probe(struct driver *d, const char *pool, uint64_t ti
 {
     struct iis *iis = iis_of(d);
     const struct iis_probe *probe = iis_probe_find(iis->settings, pool);
-    uint64_t own_ms = probe ? probe->timeout_ms : 5000;
-    uint64_t deadline_ms = deadline_after(timeout_ms, own_ms + iis->settings->appcmd_timeout_ms);
+    uint64_t own_ms = probe ? probe->timeout_ms : PROBE_TIMEOUT_MS;
+    uint64_t deadline_ms = iis_deadline(timeout_ms, own_ms + iis->settings->appcmd_timeout_ms);
     struct iis_target target;
     enum error_code code = ERR_NONE;
     if (iis_probe_needs_sites(probe))
-        code = refresh_sites(iis, deadline_ms, err);
+        code = iis_refresh_sites(iis, deadline_ms, err);
     if (!code)
         code = iis_probe_target(iis->settings, pool, iis->sites.sites, iis->sites.site_count,
                                 &target, err);
     if (code)
         return code;
-    uint64_t now = clock_boot_ms();
-    if (now >= deadline_ms)
+    uint64_t left = iis_time_left(deadline_ms);
+    if (left == 0)
         return error_set(err, ERR_TIMEOUT, "no time left to probe pool %s", pool);
-    uint64_t left = deadline_ms - now;
     return iis_probe_run(&target, left < own_ms ? left : own_ms, out, err);
 }
 

@@ -40,6 +40,11 @@ static const struct {
     {87, ALL, {ERR_INVALID, IIS_REPEAT_NEVER, false, "appcmd refused the arguments"}},
     /* For a pool never "is already so": a name or a binding that is taken. */
     {183, ALL, {ERR_IO, IIS_REPEAT_NEVER, false, "a name or binding exists already"}},
+    /* WAIT_TIMEOUT: of a stop or start that waits */
+    {258,
+     ALL,
+     {ERR_TIMEOUT, IIS_REPEAT_NEVER, false,
+      "WAS did not finish in time: look whether it was done"}},
     {1056, 1u << IIS_START, {ERR_EXISTS, IIS_REPEAT_NEVER, false, "it is already started"}},
     {1056, ALL, {ERR_STATE, IIS_REPEAT_NEVER, false, "it is already started"}},
     {1061, ALL, {ERR_BUSY, IIS_REPEAT_NEVER, false, "it is changing state: try again"}},

@@ -53,6 +53,20 @@ uint64_t scm_rows_stamp(const struct scm_rows *rows)
     return sum;
 }
 
+void scm_counters_reset(struct scm_counters *counters)
+{
+    free(counters->items);
+    *counters = (struct scm_counters){0};
+}
+
+int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool)
+{
+    for (size_t i = 0; i < counters->count; i++)
+        if (text_equal_nocase(counters->items[i].pool, pool))
+            return counters->items[i].queued;
+    return -1;
+}
+
 /* ---- none ---- */
 
 static enum error_code none_open(const char *tool, struct scm **out, struct error *err)
@@ -72,6 +86,13 @@ static enum error_code none_query(struct scm *scm, uint64_t timeout_ms, struct s
     return ERR_NONE;
 }
 
+static enum error_code none_counters(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
+                                     struct error *err)
+{
+    (void)scm, (void)timeout_ms, (void)out;
+    return error_set(err, ERR_UNAVAILABLE, "there are no counters here");
+}
+
 static void none_close(struct scm *scm)
 {
     free(scm);
@@ -81,5 +102,6 @@ const struct scm_ops scm_none_ops = {
     .name = "none",
     .open = none_open,
     .query = none_query,
+    .counters = none_counters,
     .close = none_close,
 };

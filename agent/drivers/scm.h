@@ -1,4 +1,5 @@
-/* scm.h - the services of one server, through a back end chosen by name.
+/* scm.h - what the system itself tells of a server: its services, and the counters of its pools,
+ * through a back end chosen by name.
  *
  * "none": there is no service manager to ask. "lab": the lab's sc tool, which answers in JSON. A
  * back end for Windows' own service manager comes beside them. Only reading so far; acts join the
@@ -31,6 +32,18 @@ const struct scm_row *scm_rows_find(const struct scm_rows *rows, const char *nam
 /* Equal while nothing of the rows changed; order does not matter. */
 uint64_t scm_rows_stamp(const struct scm_rows *rows);
 
+/* What the system counts for one pool. */
+struct scm_counter {
+    char pool[WIRE_NAME_MAX];
+    int64_t queued; /* requests that wait for a worker */
+};
+struct scm_counters {
+    struct scm_counter *items;
+    size_t count;
+};
+void scm_counters_reset(struct scm_counters *counters);
+int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool); /* or -1 */
+
 struct scm;
 struct scm_ops {
     const char *name;
@@ -45,6 +58,10 @@ struct scm_ops {
     enum error_code (*query)(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
                              struct error *err);
 
+    /* Counters of the pools. ERR_UNAVAILABLE where there are none, or WAS does not run. */
+    enum error_code (*counters)(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
+                                struct error *err);
+
     void (*close)(struct scm *scm); /* NULL is fine */
 };
 
@@ -58,8 +75,10 @@ extern const struct scm_ops scm_none_ops, scm_lab_ops;
 /* By the index that scm_names (agent/drivers/iis.h) has; NULL: out of range. */
 const struct scm_ops *scm_ops_get(int index);
 
-/* What the lab's tool printed, and how it ended (for tests; scm_lab.c calls it). */
+/* What the lab's tool prints (for scm_lab.c, and tests). */
 enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out,
                               struct error *err);
+enum error_code scm_lab_parse_counters(const char *json, size_t len, struct scm_counters *out,
+                                       struct error *err);
 
 #endif

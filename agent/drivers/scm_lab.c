@@ -1,4 +1,5 @@
-/* scm_lab.c - the services of a lab server: its `sc --json query`, see tests/lab/LAB.md. */
+/* scm_lab.c - the services of a lab server: its `sc --json query` and `sc counters`, see
+ * tests/lab/LAB.md. */
 #include "agent/drivers/scm.h"
 
 #include "common/must.h"
@@ -118,31 +119,68 @@ static enum error_code refused(json_int_t number, struct error *err)
     return error_set(err, code, "the service manager answered with %lld", (long long)number);
 }
 
+/* The answer as JSON, with the array `list`; the caller gives back *root. */
+static enum error_code read_answer(const char *json, size_t len, const char *list, json_t **root,
+                                   struct error *err)
+{
+    *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *number = json_object_get(*root, "code");
+    if (json_is_integer(number) && json_integer_value(number) != 0)
+        return refused(json_integer_value(number), err);
+    if (!json_is_integer(number) || !json_is_array(json_object_get(*root, list)))
+        return error_set(err, ERR_CORRUPT, "the service manager's answer cannot be read");
+    return ERR_NONE;
+}
+
 enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out, struct error *err)
 {
-    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *number = json_object_get(root, "code");
-    const json_t *services = json_object_get(root, "services");
+    json_t *root;
     struct scm_rows rows = {.known = true};
-    enum error_code code = ERR_NONE;
-    bool good = json_is_integer(number);
-    if (good && json_integer_value(number) != 0) {
-        code = refused(json_integer_value(number), err);
-        goto out;
+    enum error_code code = read_answer(json, len, "services", &root, err);
+    const json_t *services = json_object_get(root, "services");
+    for (size_t i = 0; !code && i < json_array_size(services); i++)
+        if (!read_row(json_array_get(services, i), &rows))
+            code = error_set(err, ERR_CORRUPT, "a service has no name or no state");
+    if (!code) {
+        add_if_absent(&rows, "WAS");
+        add_if_absent(&rows, "W3SVC");
+        *out = rows;
+        rows = (struct scm_rows){0};
     }
-    good = good && json_is_array(services);
-    for (size_t i = 0; good && i < json_array_size(services); i++)
-        good = read_row(json_array_get(services, i), &rows);
-    if (!good) {
-        code = error_set(err, ERR_CORRUPT, "the service manager's answer cannot be read");
-        goto out;
-    }
-    add_if_absent(&rows, "WAS");
-    add_if_absent(&rows, "W3SVC");
-    *out = rows;
-    rows = (struct scm_rows){0};
-out:
     scm_rows_reset(&rows);
+    json_decref(root);
+    return code;
+}
+
+static bool read_counter(const json_t *pool, struct scm_counters *counters)
+{
+    const char *name = json_string_value(json_object_get(pool, "name"));
+    const json_t *queue = json_object_get(pool, "queue");
+    struct scm_counter counter = {.queued = json_integer_value(queue)};
+    if (!name || !json_is_integer(queue) || counter.queued < 0)
+        return false;
+    if (counters->count >= WIRE_POOLS_MAX || !text_copy(counter.pool, sizeof(counter.pool), name))
+        return true;
+    counters->items = must_realloc(counters->items, counters->count + 1, sizeof(counter));
+    counters->items[counters->count++] = counter;
+    return true;
+}
+
+enum error_code scm_lab_parse_counters(const char *json, size_t len, struct scm_counters *out,
+                                       struct error *err)
+{
+    json_t *root;
+    struct scm_counters counters = {0};
+    enum error_code code = read_answer(json, len, "pools", &root, err);
+    const json_t *pools = json_object_get(root, "pools");
+    for (size_t i = 0; !code && i < json_array_size(pools); i++)
+        if (!read_counter(json_array_get(pools, i), &counters))
+            code = error_set(err, ERR_CORRUPT, "the counters of a pool cannot be read");
+    if (!code) {
+        *out = counters;
+        counters = (struct scm_counters){0};
+    }
+    scm_counters_reset(&counters);
     json_decref(root);
     return code;
 }
@@ -159,21 +197,21 @@ static enum error_code lab_open(const char *tool, struct scm **out, struct error
     return ERR_NONE;
 }
 
-static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
-                                 struct error *err)
+/* Runs the tool; *out is the caller's to free. */
+static enum error_code ask(struct scm *scm, const char *const *args, uint64_t timeout_ms,
+                           struct process_result *out, struct error *err)
 {
     struct scm_lab *lab = (struct scm_lab *)scm;
-    const char *argv[] = {lab->tool, "--json", "query", NULL};
+    const char *argv[] = {lab->tool, args[0], args[1], NULL};
     struct process_call call = {
         .argv = argv,
         .timeout_ms = timeout_ms < QUERY_MAX_MS ? timeout_ms : QUERY_MAX_MS,
         .output_max_bytes = ANSWER_MAX,
         .exit_fd_env = "FARMHAND_EXIT_FD",
     };
-    struct process_result result;
     if (timeout_ms == 0)
         return error_set(err, ERR_TIMEOUT, "no time left to ask the service manager");
-    enum error_code code = process_run(&call, &result, err);
+    enum error_code code = process_run(&call, out, err);
     if (code == ERR_NOT_FOUND)
         return error_set(err, ERR_UNAVAILABLE,
                          "there is no service manager at %s: check [iis] service_tool", lab->tool);
@@ -181,10 +219,35 @@ static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct sc
         return error_set(err, ERR_CORRUPT, "the service manager's answer is too long");
     if (code)
         return code;
-    if (result.output_len == 0 && result.exit_code != 0)
-        code = refused(result.exit_code, err);
-    else
-        code = scm_lab_parse(result.output, result.output_len, out, err);
+    if (out->output_len == 0 && out->exit_code != 0)
+        code = refused(out->exit_code, err);
+    if (code)
+        free(out->output);
+    return code;
+}
+
+static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
+                                 struct error *err)
+{
+    const char *const args[] = {"--json", "query"};
+    struct process_result result;
+    enum error_code code = ask(scm, args, timeout_ms, &result, err);
+    if (code)
+        return code;
+    code = scm_lab_parse(result.output, result.output_len, out, err);
+    free(result.output);
+    return code;
+}
+
+static enum error_code lab_counters(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
+                                    struct error *err)
+{
+    const char *const args[] = {"counters", NULL};
+    struct process_result result;
+    enum error_code code = ask(scm, args, timeout_ms, &result, err);
+    if (code)
+        return code;
+    code = scm_lab_parse_counters(result.output, result.output_len, out, err);
     free(result.output);
     return code;
 }
@@ -202,5 +265,6 @@ const struct scm_ops scm_lab_ops = {
     .starts_tool = true,
     .open = lab_open,
     .query = lab_query,
+    .counters = lab_counters,
     .close = lab_close,
 };

@@ -60,7 +60,10 @@ static int open_box(void **state)
     put(box, "services", SERVICES);
     put(box, "applicationHost.config", "<configuration/>");
     tool_script(box->folder, "appcmd", APPCMD_WORKS);
-    tool_script(box->folder, "sc", "cat \"$HERE/services\"");
+    put(box, "counters", "{\"code\":0,\"pools\":[{\"name\":\"Shop\",\"queue\":7}]}");
+    tool_script(
+        box->folder, "sc",
+        "if [ \"$1\" = counters ]; then cat \"$HERE/counters\"; else cat \"$HERE/services\"; fi");
     iis_settings_init(&box->settings);
     box->settings.appcmd = tool_path(box->folder, "appcmd");
     box->settings.worker = tool_path(box->folder, "w3wp.exe");
@@ -165,6 +168,7 @@ static void look_gives_everything_in_three_calls(void **state)
     assert_true(view.pools_known && view.sites_known && view.services_known && view.workers_known);
     assert_int_equal(view.pool_count, 1);
     assert_int_equal(view.pools[0].max_processes, 2);
+    assert_int_equal(view.pools[0].queued, 7);
     assert_int_equal(view.site_count, 1);
     assert_string_equal(view.sites[0].pool, "Shop");
     assert_int_equal(view.service_count, 2);
@@ -403,14 +407,21 @@ static void requests_are_counted_or_unknown_but_never_guessed(void **state)
     struct box *box = *state;
     const struct driver_ops *ops = box->driver->ops;
     uint32_t count = 77;
-    assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_NONE);
-    assert_int_equal(count, 0);
+    /* an empty list before any request was ever seen: the monitor may be missing */
+    assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(count, 77);
     put(box, "requests",
         "REQUEST \"7\" (url:GET /a,b, time:3 msec, client:c, stage:s, module:m)\r\n"
         "REQUEST \"8\" (url:GET /, time:4 msec, client:c, stage:s, module:m)\r\n");
     assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_NONE);
     assert_int_equal(count, 2);
     expect_calls(box, "list request /apppool.name:Shop\nlist request /apppool.name:Shop\n");
+    put(box, "requests", "");
+    assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_NONE);
+    assert_int_equal(count, 0);
+    put(box, "applicationHost.config", "<configuration ></configuration>");
+    count = 2;
+    assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_UNAVAILABLE);
     appcmd_says(box, "ERROR ( hresult:80070032, message:... )", 50);
     assert_int_equal(ops->requests(box->driver, "Shop", 9000, &count, NULL), ERR_UNAVAILABLE);
     appcmd_says(box, "ERROR ( message:no such object type )", 0);

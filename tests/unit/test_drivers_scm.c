@@ -109,6 +109,8 @@ static void back_end_without_a_manager_knows_nothing(void **state)
     assert_int_equal(ops->query(scm, 1000, &rows, NULL), ERR_NONE);
     assert_false(rows.known);
     assert_int_equal(rows.count, 0);
+    struct scm_counters counters;
+    assert_int_equal(ops->counters(scm, 1000, &counters, NULL), ERR_UNAVAILABLE);
     ops->close(scm);
     assert_null(scm_ops_get(-1));
     assert_null(scm_ops_get(2));
@@ -165,6 +167,27 @@ static void tool_that_fails_is_told(void **state)
     assert_non_null(strstr(err.text, "service_tool"));
 }
 
+static void counters_of_pools_are_read(void **state)
+{
+    (void)state;
+    static const char good[] =
+        "{\"code\":0,\"pools\":[{\"name\":\"Shop\",\"queue\":7,\"active\":1},"
+        "{\"name\":\"Api\",\"queue\":0,\"workers\":[]}],\"sites\":[]}";
+    static const char *const bad[] = {"", "{\"code\":0}",
+                                      "{\"code\":0,\"pools\":[{\"name\":\"x\"}]}",
+                                      "{\"code\":0,\"pools\":[{\"name\":\"x\",\"queue\":-1}]}"};
+    struct scm_counters counters;
+    assert_int_equal(scm_lab_parse_counters(good, sizeof(good) - 1, &counters, NULL), ERR_NONE);
+    assert_int_equal(scm_counters_queued(&counters, "shop"), 7);
+    assert_int_equal(scm_counters_queued(&counters, "Api"), 0);
+    assert_int_equal(scm_counters_queued(&counters, "Nope"), -1);
+    scm_counters_reset(&counters);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(scm_lab_parse_counters(bad[i], strlen(bad[i]), &counters, NULL),
+                         ERR_CORRUPT);
+    assert_int_equal(scm_lab_parse_counters("{\"code\":50}", 11, &counters, NULL), ERR_UNAVAILABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +197,7 @@ int main(void)
         cmocka_unit_test(stamp_changes_with_any_fact_and_not_with_the_order),
         cmocka_unit_test(back_end_without_a_manager_knows_nothing),
         cmocka_unit_test(every_name_has_its_back_end),
+        cmocka_unit_test(counters_of_pools_are_read),
         cmocka_unit_test(tool_is_asked_in_json),
         cmocka_unit_test(tool_that_fails_is_told),
     };

@@ -1,0 +1,64 @@
+/* iis_driver.h - what the files of the iis driver share; nobody else includes it.
+ *
+ * iis_look.c reads the server, iis.c acts on it and keeps the driver's life.
+ */
+#ifndef FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
+#define FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
+
+#include "agent/drivers/iis.h"
+#include "agent/drivers/iis_appcmd.h"
+#include "agent/drivers/iis_config.h"
+#include "agent/drivers/scm.h"
+
+struct iis {
+    struct driver base;
+    const struct iis_settings *settings; /* lent */
+    struct scm *scm;
+
+    /* the last look, for `changed` */
+    bool looked, troubled;
+    uint64_t looked_ms;
+    struct iis_config_stamp config;
+    uint64_t services_stamp, workers_stamp;
+    uint64_t services_asked_ms;
+
+    /* its sites, for probes; good while the configuration is the same */
+    struct driver_view sites;
+    struct iis_config_stamp sites_config;
+
+    /* a request was listed under this configuration: an empty list means none, and not that the
+     * Request Monitor feature is missing */
+    bool monitor_seen;
+    struct iis_config_stamp monitor_config;
+};
+
+static inline struct iis *iis_of(struct driver *d)
+{
+    return (struct iis *)d;
+}
+
+static inline struct iis_appcmd iis_appcmd_of(const struct iis *iis)
+{
+    return (struct iis_appcmd){iis->settings, iis->scm};
+}
+
+/* Of clock_boot_ms; timeout_ms 0: the driver's own limit. */
+uint64_t iis_deadline(uint64_t timeout_ms, uint64_t own_ms);
+/* Of clock_boot_ms; 0: it has passed. */
+uint64_t iis_time_left(uint64_t deadline_ms);
+
+/* ERR_NOT_FOUND, with the name in the text. */
+enum error_code iis_no_pool(const char *pool, struct error *err);
+
+/* The calls of the contract that read the server. */
+enum error_code iis_workers(struct driver *d, struct driver_view *out, struct error *err);
+bool iis_changed(struct driver *d);
+enum error_code iis_look(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
+                         struct error *err);
+enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeout_ms,
+                              struct driver_view *out, struct error *err);
+
+/* Makes sure that iis->sites is that of the configuration in force. */
+enum error_code iis_refresh_sites(struct iis *iis, uint64_t deadline_ms, struct error *err);
+
+#endif
