@@ -237,13 +237,20 @@ bool text_equal(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
+int text_compare_nocase(const char *a, const char *b)
+{
+    while (*a && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return (unsigned char)lower(*a) - (unsigned char)lower(*b);
+}
+
 bool text_equal_nocase(const char *a, const char *b)
 {
     if (!a || !b)
         return a == b;
-    for (; *a && lower(*a) == lower(*b); a++)
-        b++;
-    return *a == '\0' && *b == '\0';
+    return text_compare_nocase(a, b) == 0;
 }
 
 bool text_starts(const char *s, const char *prefix)

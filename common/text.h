@@ -33,8 +33,9 @@ bool text_copy(char *out, size_t size_bytes, const char *s);
 bool text_format(char *out, size_t size_bytes, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-bool text_equal(const char *a, const char *b);        /* NULL equals NULL only */
-bool text_equal_nocase(const char *a, const char *b); /* ASCII letters only */
+bool text_equal(const char *a, const char *b);         /* NULL equals NULL only */
+bool text_equal_nocase(const char *a, const char *b);  /* ASCII letters only */
+int text_compare_nocase(const char *a, const char *b); /* <0, 0, >0, for sorting; never NULL */
 bool text_starts(const char *s, const char *prefix);
 bool text_is_utf8(const char *s, size_t len); /* also refuses NUL, surrogates, overlong */
 /* Bytes of the first character of s[0..len), 1 to 4, and its code point; 0: not valid UTF-8 there,

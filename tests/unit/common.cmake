@@ -2,3 +2,10 @@
 foreach(module error text log os process mailbox db config service http)
   farmhand_test(common_${module} SOURCES common/test_${module}.c LIBS farmhand_common)
 endforeach()
+
+# The direction of includes, and that the check of it finds every breach.
+add_test(NAME includes COMMAND ${PROJECT_SOURCE_DIR}/tests/check_includes ${PROJECT_SOURCE_DIR}
+                               ${PROJECT_BINARY_DIR})
+add_test(NAME includes_check_bites COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_includes_bites
+                                           ${PROJECT_SOURCE_DIR}/tests/check_includes)
+set_tests_properties(includes includes_check_bites PROPERTIES LABELS unit TIMEOUT 120)

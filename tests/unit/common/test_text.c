@@ -55,6 +55,9 @@ static void comparisons_take_null_and_ascii_case(void **state)
     assert_false(text_equal_nocase("web", "web0"));
     assert_false(text_equal_nocase("web0", "web"));
     assert_false(text_equal_nocase("\xC3\x84", "\xC3\xA4")); /* ASCII only */
+    assert_true(text_compare_nocase("WEB03", "web03") == 0);
+    assert_true(text_compare_nocase("Web02", "web03") < 0 && text_compare_nocase("x", "W9") > 0);
+    assert_true(text_compare_nocase("web", "web0") < 0 && text_compare_nocase("\xC3", "z") > 0);
     assert_true(text_starts("web03", "web"));
     assert_false(text_starts("we", "web"));
 }
