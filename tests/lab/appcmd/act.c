@@ -45,11 +45,11 @@ unsigned appcmd_act(struct appcmd *a)
     if (!code)
         code = find_pool(a, &c, &pool);
     if (!code) {
-        json_t *answer = wire_call(a,
-                                   json_pack("{s:s, s:s, s:I}", "op", a->verb, "pool",
-                                             xml_get(pool, "name"), "timeout_ms",
-                                             (json_int_t)timeout_ms),
-                                   &code);
+        json_t *answer =
+            wire_call(a,
+                      json_pack("{s:s, s:s, s:I}", "op", a->verb, "pool", xml_get(pool, "name"),
+                                "timeout_ms", (json_int_t)timeout_ms),
+                      &code);
         json_decref(answer);
         if (code)
             say_hresult(a, code);
@@ -114,8 +114,9 @@ unsigned appcmd_set(struct appcmd *a)
     if (!code)
         code = commit(a, &c);
     if (!code)
-        text_addf(&a->out, a->german ? "APPPOOL-Objekt \"%s\" wurde geändert\n"
-                                     : "APPPOOL object \"%s\" changed\n",
+        text_addf(&a->out,
+                  a->german ? "APPPOOL-Objekt \"%s\" wurde geändert\n"
+                            : "APPPOOL object \"%s\" changed\n",
                   xml_get(pool, "name"));
     iisconf_reset(&c);
     return code;

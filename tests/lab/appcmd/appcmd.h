@@ -42,7 +42,7 @@ const char *appcmd_pool_name(const struct appcmd *a); /* identifier or /apppool.
 
 /* say.c */
 unsigned say_error(struct appcmd *a, unsigned code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4))); /* ERROR ( message:... ) */
+    __attribute__((format(printf, 3, 4)));             /* ERROR ( message:... ) */
 unsigned say_hresult(struct appcmd *a, unsigned code); /* ERROR ( hresult:..., message:... ) */
 unsigned say_unknown(struct appcmd *a, const char *kind, const char *name); /* 1168 */
 void say_done(struct appcmd *a, const char *pool); /* "Shop" successfully recycled */

@@ -30,7 +30,8 @@ static const json_t *known(const json_t *state, const char *list, const char *na
 {
     size_t i;
     json_t *o;
-    json_array_foreach(json_object_get(state, list), i, o) {
+    json_array_foreach(json_object_get(state, list), i, o)
+    {
         if (text_equal_nocase(json_string_value(json_object_get(o, "name")), name))
             return o;
     }
@@ -151,11 +152,13 @@ static unsigned list_workers(struct appcmd *a, const json_t *state)
 {
     size_t i, k, count = 0;
     json_t *pool, *worker;
-    json_array_foreach(json_object_get(state, "pools"), i, pool) {
+    json_array_foreach(json_object_get(state, "pools"), i, pool)
+    {
         const char *name = json_string_value(json_object_get(pool, "name"));
         if (!wanted(a, "apppool.name", name))
             continue;
-        json_array_foreach(json_object_get(pool, "workers"), k, worker) {
+        json_array_foreach(json_object_get(pool, "workers"), k, worker)
+        {
             print_worker(a, name, worker);
             count++;
         }
@@ -247,8 +250,7 @@ static void print_request(struct appcmd *a, const json_t *r)
     const char *verb = json_string_value(json_object_get(r, "verb"));
     const char *url = json_string_value(json_object_get(r, "url"));
     snprintf(id, sizeof id, "70000007%08llx", number & 0xffffffff);
-    snprintf(time, sizeof time, "%lld",
-             (long long)json_integer_value(json_object_get(r, "ms")));
+    snprintf(time, sizeof time, "%lld", (long long)json_integer_value(json_object_get(r, "ms")));
     if (!a->xml) {
         text_addf(&a->out,
                   "REQUEST \"%s\" (url:%s %s, time:%s msec, client:localhost, "
@@ -294,7 +296,8 @@ static unsigned list_requests(struct appcmd *a)
     if (!answer)
         return say_hresult(a, code);
     open_list(a);
-    json_array_foreach(json_object_get(answer, "requests"), i, r) {
+    json_array_foreach(json_object_get(answer, "requests"), i, r)
+    {
         const char *pool = json_string_value(json_object_get(r, "pool"));
         if (!wanted(a, "apppool.name", pool))
             continue;
@@ -310,7 +313,8 @@ static unsigned list_from_config(struct appcmd *a, const json_t *state)
     struct iisconf c;
     struct error err = {0};
     unsigned code;
-    if (iisconf_read(&c, a->dir, &err) != ERR_NONE || fault_on(a->settings, "config-broken", NULL)) {
+    if (iisconf_read(&c, a->dir, &err) != ERR_NONE ||
+        fault_on(a->settings, "config-broken", NULL)) {
         iisconf_reset(&c);
         return say_hresult(a, WIN32_INVALID_DATA);
     }

@@ -63,8 +63,8 @@ static unsigned parse(struct appcmd *a, int argc, char **argv)
             return say_error(a, WIN32_INVALID_PARAMETER, "Invalid argument \"%s\".", argv[i]);
     }
     a->xml = appcmd_option(a, "xml") != NULL;
-    bool known = a->verb && a->object &&
-                 (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0);
+    bool known =
+        a->verb && a->object && (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0);
     if (known)
         return WIN32_OK;
     const char *verb = argc > 1 ? argv[1] : "", *object = argc > 2 ? argv[2] : "";

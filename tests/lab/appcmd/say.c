@@ -96,7 +96,8 @@ unsigned say_unknown(struct appcmd *a, const char *kind, const char *name)
 void say_done(struct appcmd *a, const char *pool)
 {
     static const char *const english[] = {"recycled", "started.", "stopped"};
-    static const char *const german[] = {"wiederverwendet", "gestartet – läuft.", "beendet – für "
+    static const char *const german[] = {"wiederverwendet", "gestartet – läuft.",
+                                         "beendet – für "
                                          "später"};
     size_t at = strcmp(a->verb, "recycle") == 0 ? 0 : strcmp(a->verb, "start") == 0 ? 1 : 2;
     if (a->german)
@@ -200,8 +201,9 @@ void say_print(struct appcmd *a, unsigned *code)
     const char *language = fault_value(a->settings, "appcmd-language", NULL, "de-cp850");
     if (language && strncmp(language, "de-", 3) == 0 && strcmp(language, "de-utf8") != 0) {
         bool wide = strcmp(language, "de-utf16") == 0;
-        convert(&a->out, wide ? "UTF-16LE" : strcmp(language, "de-cp1252") == 0 ? "CP1252"
-                                                                               : "CP850");
+        convert(&a->out, wide                                 ? "UTF-16LE"
+                         : strcmp(language, "de-cp1252") == 0 ? "CP1252"
+                                                              : "CP850");
     }
     const char *kind = fault_value(a->settings, "appcmd-output", scope, "half");
     if (!kind)

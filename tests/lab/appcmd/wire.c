@@ -16,8 +16,8 @@ json_t *wire_call(struct appcmd *a, json_t *request, unsigned *code)
     }
     lab_os_close(probe);
     json_t *answer = line_call(path, request, 0, NULL);
-    *code = answer ? (unsigned)json_integer_value(json_object_get(answer, "code"))
-                   : WIN32_RPC_FAILED;
+    *code =
+        answer ? (unsigned)json_integer_value(json_object_get(answer, "code")) : WIN32_RPC_FAILED;
     if (!*code)
         return answer;
     json_decref(answer);

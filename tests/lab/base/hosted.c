@@ -76,8 +76,7 @@ static void tick(void *arg)
 {
     struct hosted_service *s = arg;
     uint64_t waited = clock_boot_ms() - s->pending_ms, delay = 0;
-    const char *fault =
-        s->state == SVC_START_PENDING ? "service-slow-start" : "service-slow-stop";
+    const char *fault = s->state == SVC_START_PENDING ? "service-slow-start" : "service-slow-stop";
     if (s->checkpoint < 1 + waited / CHECKPOINT_MS) {
         s->checkpoint++;
         report(s, 0);

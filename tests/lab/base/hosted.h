@@ -3,8 +3,9 @@
  * STOPPED --start--> START_PENDING --hosted_running()--> RUNNING --stop--> STOP_PENDING
  *         --hosted_stopped()--> STOPPED. While pending the checkpoint grows twice a second.
  * The faults service-slow-start, service-slow-stop, service-start-fails and was-stuck act here, so
- * that owners need not know of them. The channel is a line to lab-sc: it sends {"control","service"},
- * gets {"service","state","checkpoint","wait_hint_ms","exit_code"}; when it closes, the host ends.
+ * that owners need not know of them. The channel is a line to lab-sc: it sends
+ * {"control","service"}, gets {"service","state","checkpoint","wait_hint_ms","exit_code"}; when it
+ * closes, the host ends.
  */
 #ifndef LAB_BASE_HOSTED_H
 #define LAB_BASE_HOSTED_H
@@ -13,10 +14,10 @@
 #include "tests/lab/base/settings.h"
 
 enum service_state { /* the values of winsvc.h */
-    SVC_STOPPED = 1,
-    SVC_START_PENDING = 2,
-    SVC_STOP_PENDING = 3,
-    SVC_RUNNING = 4,
+                     SVC_STOPPED = 1,
+                     SVC_START_PENDING = 2,
+                     SVC_STOP_PENDING = 3,
+                     SVC_RUNNING = 4,
 };
 const char *service_state_name(enum service_state state);
 
@@ -29,8 +30,8 @@ struct hosted_service {
     void *arg;
     enum service_state state;
     unsigned checkpoint;
-    bool begun, ended;    /* start or stop was called; stop has come to its end */
-    uint64_t pending_ms;  /* since when it is pending */
+    bool begun, ended;   /* start or stop was called; stop has come to its end */
+    uint64_t pending_ms; /* since when it is pending */
     struct hosted *host;
     struct loop_timer timer;
 };

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HTTP_HEAD_MAX 16384        /* bytes; more is 400 */
-#define HTTP_BODY_MAX (8u << 20)   /* bytes; more is 413 */
+#define HTTP_HEAD_MAX   16384      /* bytes; more is 400 */
+#define HTTP_BODY_MAX   (8u << 20) /* bytes; more is 413 */
 #define HTTP_TARGET_MAX 2048
 
 struct http_request {

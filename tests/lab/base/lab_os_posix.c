@@ -95,9 +95,8 @@ bool lab_os_spawn(const char *const *argv, const int *keep, size_t keep_count, b
     sigfillset(&standard);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &standard);
-    posix_spawnattr_setflags(&attr,
-                             (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                     (detach ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP)));
+    posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                            (detach ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP)));
     pid_t child = 0;
     int rc = posix_spawn(&child, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, environ);
     for (size_t i = 0; i < keep_count; i++)

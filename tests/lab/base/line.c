@@ -84,8 +84,7 @@ static bool write_all(int fd, const char *bytes, size_t len)
 }
 
 /* Reads up to a newline or the end into `in`. */
-static enum error_code read_line(int fd, struct buffer *in, uint64_t deadline_ms,
-                                 struct error *err)
+static enum error_code read_line(int fd, struct buffer *in, uint64_t deadline_ms, struct error *err)
 {
     for (;;) {
         if (in->len && memchr(in->data + in->start, '\n', in->len))

@@ -22,7 +22,6 @@ void line_close(struct line *line);
 
 /* Connects to the local socket, sends, waits for one object; timeout_ms 0: for ever. NULL on
  * failure: ERR_NOT_FOUND or ERR_UNREACHABLE when nobody listens, ERR_TIMEOUT, ERR_CORRUPT. */
-json_t *line_call(const char *socket_path, json_t *request, uint64_t timeout_ms,
-                  struct error *err);
+json_t *line_call(const char *socket_path, json_t *request, uint64_t timeout_ms, struct error *err);
 
 #endif

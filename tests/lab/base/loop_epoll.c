@@ -128,8 +128,7 @@ static void heap_down(struct loop *loop, size_t at)
         size_t child = 2 * at + 1;
         if (child >= loop->heap_len)
             break;
-        if (child + 1 < loop->heap_len &&
-            loop->heap[child + 1]->due_ms < loop->heap[child]->due_ms)
+        if (child + 1 < loop->heap_len && loop->heap[child + 1]->due_ms < loop->heap[child]->due_ms)
             child++;
         if (loop->heap[child]->due_ms >= timer->due_ms)
             break;

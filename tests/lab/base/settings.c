@@ -27,14 +27,14 @@ struct settings {
 };
 
 static const char *const FAULTS[] = {
-    "worker-ignores-stop", "worker-hangs",        "worker-leaks",        "worker-burns",
-    "worker-crashes",      "worker-cannot-start", "worker-slow-start",   "worker-cold",
-    "worker-slow",         "worker-500",          "identity-fails",      "kernel-cache",
-    "site-refuses",        "was-stuck",           "was-hangs",           "service-refuses-stop",
-    "service-start-fails", "service-slow-start",  "service-slow-stop",   "service-denied",
-    "scm-error",           "appcmd-slow",         "appcmd-hangs",        "appcmd-output",
-    "appcmd-language",     "appcmd-error",        "access-denied",       "config-locked",
-    "config-broken",       "no-request-monitor",  "recycle-idle-4312",   "start-started-ok",
+    "worker-ignores-stop", "worker-hangs",        "worker-leaks",      "worker-burns",
+    "worker-crashes",      "worker-cannot-start", "worker-slow-start", "worker-cold",
+    "worker-slow",         "worker-500",          "identity-fails",    "kernel-cache",
+    "site-refuses",        "was-stuck",           "was-hangs",         "service-refuses-stop",
+    "service-start-fails", "service-slow-start",  "service-slow-stop", "service-denied",
+    "scm-error",           "appcmd-slow",         "appcmd-hangs",      "appcmd-output",
+    "appcmd-language",     "appcmd-error",        "access-denied",     "config-locked",
+    "config-broken",       "no-request-monitor",  "recycle-idle-4312", "start-started-ok",
 };
 
 static char *trim(char *s)
@@ -51,8 +51,8 @@ static void add(struct settings *s, const char *kind, const char *name, const ch
                 const char *value)
 {
     s->entries = must_realloc(s->entries, s->count + 1, sizeof *s->entries);
-    s->entries[s->count++] = (struct entry){must_copy(kind), must_copy(name), must_copy(key),
-                                            must_copy(value)};
+    s->entries[s->count++] =
+        (struct entry){must_copy(kind), must_copy(name), must_copy(key), must_copy(value)};
 }
 
 /* "pool My Pool" -> kind "pool", name "My Pool". */
@@ -199,7 +199,8 @@ static json_t *find_switched(struct settings *s, const char *fault, const char *
 {
     json_t *f;
     size_t i;
-    json_array_foreach(s->faults, i, f) {
+    json_array_foreach(s->faults, i, f)
+    {
         if (same(json_string_value(json_object_get(f, "name")), fault) &&
             same(json_string_value(json_object_get(f, "scope")), scope) && !timed_out(f))
             return f;
@@ -324,7 +325,8 @@ json_t *fault_list(struct settings *s)
                           json_string_value(json_object_get(f, "scope"))))
             json_array_remove(list, i);
     }
-    json_array_foreach(s->faults, i, f) {
+    json_array_foreach(s->faults, i, f)
+    {
         if (json_is_true(json_object_get(f, "on")) && !timed_out(f))
             json_array_append(list, f);
     }

@@ -36,14 +36,15 @@ void stream_finish(struct stream *s); /* close when everything is sent; on_end f
 void stream_close(struct stream *s);  /* now; buffers are released, on_end is not called */
 void stream_abort(struct stream *s);  /* the same, and the peer sees a reset */
 
-/* Everything that has arrived, now: for a peer that is known to have ended. on_end is not called. */
+/* Everything that has arrived, now: for a peer that is known to have ended. on_end is not called.
+ */
 void stream_drain(struct stream *s);
 
 /* -1 on failure. */
 int stream_listen_local(const char *path, struct error *err); /* replaces an old socket */
 int stream_connect_local(const char *path, struct error *err);
 int stream_listen_tcp(const char *address, unsigned port, struct error *err);
-int stream_accept(int listener);     /* -1: nobody there */
+int stream_accept(int listener); /* -1: nobody there */
 bool stream_pair(int out[2], struct error *err);
 
 #endif

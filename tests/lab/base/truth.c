@@ -80,9 +80,9 @@ void truth_write(const char *server_dir, const char *what, json_t *fields)
 
 void truth_event(const char *server_dir, unsigned event_id, const char *pool, uint32_t pid)
 {
-    json_t *fields = json_pack("{s:i, s:s, s:{s:s?, s:I}}", "id", (int)event_id, "provider",
-                               "Microsoft-Windows-WAS", "data", "AppPoolID", pool, "ProcessID",
-                               (json_int_t)pid);
+    json_t *fields =
+        json_pack("{s:i, s:s, s:{s:s?, s:I}}", "id", (int)event_id, "provider",
+                  "Microsoft-Windows-WAS", "data", "AppPoolID", pool, "ProcessID", (json_int_t)pid);
     append(server_dir, "events.jsonl", fields);
 }
 
@@ -103,12 +103,12 @@ void truth_worker_end(const char *server_dir, struct tally_worker *worker, const
     *worker = (struct tally_worker){0};
 }
 
-void truth_host_died(const char *server_dir, struct tally *t)
+void truth_all_end(const char *server_dir, struct tally *t, const char *how)
 {
     for (size_t i = 0; i < TALLY_WORKERS; i++) {
         if (!t->workers[i].pid)
             continue;
         tally_pool(t, t->workers[i].pool)->lost += t->workers[i].inside;
-        truth_worker_end(server_dir, &t->workers[i], "host-died", 0);
+        truth_worker_end(server_dir, &t->workers[i], how, 0);
     }
 }

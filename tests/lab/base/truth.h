@@ -17,11 +17,11 @@
 #define TALLY_NAME    72
 
 enum reject { /* http.sys's reasons for a 503; REJECT_SILENT: the connection was cut instead */
-    REJECT_APP_OFFLINE,
-    REJECT_QUEUE_FULL,
-    REJECT_DISABLED,
-    REJECT_SILENT,
-    REJECT_COUNT
+              REJECT_APP_OFFLINE,
+              REJECT_QUEUE_FULL,
+              REJECT_DISABLED,
+              REJECT_SILENT,
+              REJECT_COUNT
 };
 const char *reject_name(enum reject reason);
 
@@ -55,8 +55,9 @@ json_t *truth_id(struct lab_id id); /* {"pid","created"} */
 /* The worker has ended: its line, from its tally, which is free afterwards. */
 void truth_worker_end(const char *server_dir, struct tally_worker *worker, const char *how,
                       int code);
-/* The host process has died: all that were in its care end as "host-died". */
-void truth_host_died(const char *server_dir, struct tally *t);
+/* The host process has died ("host-died"), or the whole server ("power"): so end all that were in
+ * its care. */
+void truth_all_end(const char *server_dir, struct tally *t, const char *how);
 
 /* The whole, as LAB.md says. NULL on failure. */
 json_t *truth_sum(const char *server_dir, const char *server_name, bool with_log,

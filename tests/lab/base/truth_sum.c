@@ -36,10 +36,10 @@ static json_t *pool_of(struct sum *sum, const char *name)
     json_t *pool = json_object_get(sum->pools, name);
     if (pool)
         return pool;
-    pool = json_pack("{s:i,s:{},s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:{},s:i,s:[]}", "recycles", 0,
-                     "recycles_by", "starts", 0, "stops", 0, "crashes", 0, "kills", 0,
-                     "rapid_fails", 0, "served", 0, "lost", 0, "rejected", "identity_tries", 0,
-                     "workers");
+    pool =
+        json_pack("{s:i,s:{},s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:{},s:i,s:[]}", "recycles", 0,
+                  "recycles_by", "starts", 0, "stops", 0, "crashes", 0, "kills", 0, "rapid_fails",
+                  0, "served", 0, "lost", 0, "rejected", "identity_tries", 0, "workers");
     json_object_set_new(sum->pools, name, pool);
     return pool;
 }
@@ -68,9 +68,8 @@ static json_t *process_of(json_t *list, const json_t *id)
 
 static json_t *add_process(json_t *list, const json_t *id, const json_t *line)
 {
-    json_t *p = json_pack("{s:O, s:O, s:o, s:n, s:n}", "pid", json_object_get(id, "pid"),
-                          "created", json_object_get(id, "created"), "started", times(line),
-                          "ended", "how");
+    json_t *p = json_pack("{s:O, s:O, s:o, s:n, s:n}", "pid", json_object_get(id, "pid"), "created",
+                          json_object_get(id, "created"), "started", times(line), "ended", "how");
     json_array_append_new(list, p);
     return p;
 }
@@ -143,6 +142,20 @@ static void host_line(struct sum *sum, const char *what, const json_t *line)
     }
 }
 
+/* A boot: whatever was not ended before had its power cut. */
+static void boot_line(struct sum *sum, const json_t *line)
+{
+    size_t i;
+    json_t *host;
+    json_array_foreach(sum->hosts, i, host)
+    {
+        if (!json_is_null(json_object_get(host, "ended")))
+            continue;
+        json_object_set_new(host, "ended", times(line));
+        json_object_set_new(host, "how", json_string("power"));
+    }
+}
+
 static void one_line(struct sum *sum, json_t *line)
 {
     const char *what = text_of(line, "what");
@@ -154,6 +167,8 @@ static void one_line(struct sum *sum, json_t *line)
         service_line(sum, what, line);
     else if (json_object_get(line, "host"))
         host_line(sum, what, line);
+    else if (strcmp(what, "boot") == 0)
+        boot_line(sum, line);
     if (sum->with_log)
         json_array_append(sum->log, line);
 }
@@ -204,8 +219,7 @@ static void read_lines(struct sum *sum, FILE *file)
     free(text);
 }
 
-json_t *truth_sum(const char *server_dir, const char *server_name, bool with_log,
-                  struct error *err)
+json_t *truth_sum(const char *server_dir, const char *server_name, bool with_log, struct error *err)
 {
     char path[LAB_PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/truth.jsonl", server_dir);

@@ -130,7 +130,9 @@ enum error_code create_server(const char *dir, const struct create_options *opti
         code = write_text(dir, "applicationHost.config", conf.data, conf.len, err);
     text_reset(&conf);
     text_addf(&conf, "[server]\nname = %s\n",
-              options->name ? options->name : last && last[1] ? last + 1 : dir);
+              options->name     ? options->name
+              : last && last[1] ? last + 1
+                                : dir);
     if (code == ERR_NONE && options->lab)
         code = copy_file(options->lab, dir, "lab.conf", err);
     else if (code == ERR_NONE)

@@ -42,8 +42,8 @@ const char *start_type_name(enum start_type type)
     return "?";
 }
 
-static struct service *add(struct scm *scm, const char *name, const char *display,
-                           const char *host, const char *depends)
+static struct service *add(struct scm *scm, const char *name, const char *display, const char *host,
+                           const char *depends)
 {
     struct service *s = &scm->services[scm->service_count++];
     char list[256], *rest = list, *one;
@@ -81,8 +81,8 @@ static void configured(const char *name, void *arg)
         s = add(r->scm, name, name, !host || text_equal(host, "own") ? name : host,
                 depends ? depends : "");
     if (start && !start_type_parse(start, &s->start_type))
-        error_set(r->err, ERR_INVALID, "lab.conf: [service %s] start = %s: auto, demand or disabled",
-                  name, start);
+        error_set(r->err, ERR_INVALID,
+                  "lab.conf: [service %s] start = %s: auto, demand or disabled", name, start);
 }
 
 static void saved(struct scm *scm)
@@ -91,7 +91,8 @@ static void saved(struct scm *scm)
     snprintf(path, sizeof path, "%s/services.json", scm->dir);
     json_t *all = json_load_file(path, 0, NULL), *word;
     const char *name;
-    json_object_foreach(all, name, word) {
+    json_object_foreach(all, name, word)
+    {
         struct service *s = database_find(scm, name);
         if (s && json_is_string(word))
             start_type_parse(json_string_value(word), &s->start_type);
@@ -104,8 +105,7 @@ bool database_open(struct scm *scm, struct error *err)
     struct error wrong = {0};
     struct reading r = {scm, &wrong};
     add(scm, "HTTP", "HTTP Service", "", "")->start_type = START_DEMAND;
-    add(scm, "WAS", "Windows Process Activation Service", "iissvcs", "")->start_type =
-        START_DEMAND;
+    add(scm, "WAS", "Windows Process Activation Service", "iissvcs", "")->start_type = START_DEMAND;
     add(scm, "W3SVC", "World Wide Web Publishing Service", "iissvcs", "HTTP WAS");
     settings_each(scm->settings, "service", configured, &r);
     saved(scm);
@@ -114,8 +114,7 @@ bool database_open(struct scm *scm, struct error *err)
     return wrong.code == ERR_NONE;
 }
 
-bool database_save_type(struct scm *scm, struct service *s, enum start_type type,
-                        struct error *err)
+bool database_save_type(struct scm *scm, struct service *s, enum start_type type, struct error *err)
 {
     char path[LAB_PATH_MAX + 32];
     s->start_type = type;

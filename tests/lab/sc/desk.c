@@ -34,21 +34,21 @@ static json_t *names(struct scm *scm, const struct service *s, bool dependents)
 static json_t *service_json(struct scm *scm, const struct service *s)
 {
     bool alive = s->host && s->state != SVC_STOPPED;
-    return json_pack(
-        "{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name", s->name,
-        "display", s->display, "state", (int)s->state, "state_name",
-        service_state_name(s->state), "pid", (json_int_t)(alive ? s->host->id.pid : 0), "created",
-        (json_int_t)(alive ? s->host->id.created : 0), "checkpoint", (int)s->checkpoint,
-        "wait_hint_ms", (int)s->wait_hint_ms, "exit_code", (int)s->exit_code, "start_type",
-        (int)s->start_type, "start_name", start_type_name(s->start_type), "accepts_stop",
-        s->state == SVC_RUNNING, "shares_process", strcmp(s->host_name, "iissvcs") == 0,
-        "depends", names(scm, s, false), "dependents", names(scm, s, true));
+    return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name",
+                     s->name, "display", s->display, "state", (int)s->state, "state_name",
+                     service_state_name(s->state), "pid", (json_int_t)(alive ? s->host->id.pid : 0),
+                     "created", (json_int_t)(alive ? s->host->id.created : 0), "checkpoint",
+                     (int)s->checkpoint, "wait_hint_ms", (int)s->wait_hint_ms, "exit_code",
+                     (int)s->exit_code, "start_type", (int)s->start_type, "start_name",
+                     start_type_name(s->start_type), "accepts_stop", s->state == SVC_RUNNING,
+                     "shares_process", strcmp(s->host_name, "iissvcs") == 0, "depends",
+                     names(scm, s, false), "dependents", names(scm, s, true));
 }
 
 static void reply(struct desk_call *call, unsigned code, json_t *services)
 {
-    json_t *o = json_pack("{s:i, s:o}", "code", (int)code, "services",
-                          services ? services : json_array());
+    json_t *o =
+        json_pack("{s:i, s:o}", "code", (int)code, "services", services ? services : json_array());
     if (code)
         json_object_set_new(o, "message", json_string(win32_text(code)));
     line_send(&call->line, o);

@@ -52,8 +52,8 @@ int verb_fault(const struct verb_context *c)
                 word);
         return 2;
     }
-    if (fault_switch(c->dir, c->argv[1], verb_option(c, "--scope"), verb_option(c, "--value"),
-                     !off, seconds, &err) != ERR_NONE)
+    if (fault_switch(c->dir, c->argv[1], verb_option(c, "--scope"), verb_option(c, "--value"), !off,
+                     seconds, &err) != ERR_NONE)
         return failed(&err);
     return 0;
 }
@@ -66,8 +66,7 @@ int verb_truth(const struct verb_context *c)
         return failed(&err);
     const char *name = settings_get(s, "server", NULL, "name");
     bool with_log = c->argc > 1 && strcmp(c->argv[1], "--log") == 0;
-    json_t *whole =
-        truth_sum(c->dir, name ? name : strrchr(c->dir, '/') + 1, with_log, &err);
+    json_t *whole = truth_sum(c->dir, name ? name : strrchr(c->dir, '/') + 1, with_log, &err);
     settings_close(s);
     return whole ? print(whole) : failed(&err);
 }

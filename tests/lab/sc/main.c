@@ -22,8 +22,9 @@ static const struct {
     int (*run)(const struct verb_context *c);
     bool takes_dir; /* DIR is its first argument */
 } VERBS[] = {
-    {"create", verb_create, true},      {"up", verb_up, true},       {"wait", verb_wait, true},
-    {"down", verb_down, true},          {"crash", verb_crash, true}, {"fault", verb_fault, false},
+    {"create", verb_create, true},      {"up", verb_up, true},
+    {"wait", verb_wait, true},          {"down", verb_down, true},
+    {"crash", verb_crash, true},        {"fault", verb_fault, false},
     {"truth", verb_truth, false},       {"events", verb_events, false},
     {"counters", verb_counters, false},
 };

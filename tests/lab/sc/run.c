@@ -55,7 +55,7 @@ int run_server(const char *dir, struct error *err)
     lab_os_adopt_orphans();
     if (!open_all(&scm, err))
         return 1;
-    truth_host_died(dir, scm.tally); /* what a power cut left behind */
+    truth_all_end(dir, scm.tally, "power"); /* what a power cut left behind */
     scm_boot(&scm);
     loop_run(scm.loop);
     truth_write(dir, "power_off", json_object());

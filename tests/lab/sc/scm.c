@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
-
 bool scm_depends_on(const struct service *s, const char *name)
 {
     for (size_t i = 0; i < s->depend_count; i++) {
@@ -165,6 +163,8 @@ static enum readiness readiness(struct scm *scm, const struct service *s)
             return CANNOT;
         if (d->state == SVC_STOPPED && !d->start_wanted && scm_start(scm, d) != WIN32_OK)
             return CANNOT;
+        if (d->state == SVC_STOP_PENDING)
+            return CANNOT;
         if (d->state != SVC_RUNNING)
             all = WAITS;
     }
@@ -220,8 +220,7 @@ unsigned scm_start(struct scm *scm, struct service *s)
 static bool has_dependents(struct scm *scm, const struct service *s)
 {
     for (size_t i = 0; i < scm->service_count; i++) {
-        if (scm->services[i].state != SVC_STOPPED &&
-            scm_depends_on(&scm->services[i], s->name))
+        if (scm->services[i].state != SVC_STOPPED && scm_depends_on(&scm->services[i], s->name))
             return true;
     }
     return false;
@@ -279,7 +278,7 @@ static void host_ended(struct scm *scm, struct host *h, const struct lab_end *en
                                            : "crashed",
                           "code", end->code));
     if (died && strcmp(h->name, "iissvcs") == 0)
-        truth_host_died(scm->dir, scm->tally);
+        truth_all_end(scm->dir, scm->tally, "host-died");
     line_close(&h->line);
     h->id = (struct lab_id){0};
     h->closing = false;

@@ -54,7 +54,7 @@ struct scm {
     size_t host_count;
     struct desk_call *calls;
     int desk_fd, power_fd; /* power_fd: the end that children hold */
-    bool booted; /* told on stdout as "ready", once */
+    bool booted;           /* told on stdout as "ready", once */
 };
 
 /* database.c */
@@ -68,7 +68,7 @@ const char *start_type_name(enum start_type type);             /* AUTO_START, ..
 /* scm.c; codes are Win32's */
 unsigned scm_start(struct scm *scm, struct service *s); /* begun; see start_wanted */
 unsigned scm_stop(struct scm *scm, struct service *s);
-void scm_boot(struct scm *scm);                         /* starts what starts by itself */
+void scm_boot(struct scm *scm); /* starts what starts by itself */
 void scm_look(struct scm *scm); /* starts that waited may go on now */
 void scm_child_ended(struct scm *scm, const struct lab_end *end);
 bool scm_depends_on(const struct service *s, const char *name);

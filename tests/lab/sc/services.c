@@ -34,8 +34,7 @@ static void print_status(const json_t *s, bool extended)
            shares ? "20  WIN32_SHARE_PROCESS " : "10  WIN32_OWN_PROCESS  ");
     printf("        STATE              : %d  %s \n", number(s, "state"), text_of(s, "state_name"));
     printf("                                (%s, NOT_PAUSABLE, %s)\n",
-           stops ? "STOPPABLE" : "NOT_STOPPABLE",
-           stops ? "ACCEPTS_SHUTDOWN" : "IGNORES_SHUTDOWN");
+           stops ? "STOPPABLE" : "NOT_STOPPABLE", stops ? "ACCEPTS_SHUTDOWN" : "IGNORES_SHUTDOWN");
     printf("        WIN32_EXIT_CODE    : %d  (0x%x)\n", number(s, "exit_code"),
            (unsigned)number(s, "exit_code"));
     printf("        SERVICE_EXIT_CODE  : 0  (0x0)\n");
@@ -71,7 +70,8 @@ static void print_text(const char *verb, bool one, const json_t *answer)
     }
     if (strcmp(verb, "enumdepend") == 0)
         printf("Enum: entriesRead = %zu\n", json_array_size(list));
-    json_array_foreach(list, i, s) {
+    json_array_foreach(list, i, s)
+    {
         if (strcmp(verb, "qc") == 0)
             print_config(s);
         else if (one || number(s, "state") != SVC_STOPPED)

@@ -112,8 +112,8 @@ static void cache_put(struct was *w, const struct request *r, const char *bytes,
     memcpy(slot->bytes, bytes, len);
 }
 
-void http_answer(struct request *r, int status, const char *head, size_t head_len,
-                 const char *body, size_t body_len)
+void http_answer(struct request *r, int status, const char *head, size_t head_len, const char *body,
+                 size_t body_len)
 {
     struct was *w = r->pool->was;
     if (r->cacheable && status == 200 && fault_on(w->settings, "kernel-cache", r->pool->set.name))
@@ -204,8 +204,7 @@ static struct request *make_request(struct conn *c, const struct http_request *h
 }
 
 /* The whole request is there: to its pool, or an answer at once. */
-static void deliver(struct conn *c, const struct http_request *h, const char *body,
-                    size_t body_len)
+static void deliver(struct conn *c, const struct http_request *h, const char *body, size_t body_len)
 {
     struct was *w = c->was;
     const struct app *app = sites_find(w, c->listener, h->host, h->target);
@@ -259,8 +258,7 @@ static void next_request(struct conn *c)
 {
     struct http_request h;
     bool more = true;
-    while (more && c->stream.fd >= 0 && !c->request && !c->stream.close_when_sent &&
-           c->listener) {
+    while (more && c->stream.fd >= 0 && !c->request && !c->stream.close_when_sent && c->listener) {
         int rc = http_parse(c->stream.in.data + c->stream.in.start, c->stream.in.len, &h);
         if (rc < 0)
             conn_refuse(c, -rc);

@@ -143,10 +143,10 @@ static void power_gone(unsigned events, void *arg)
 
 static void add_services(struct was *w, char **guests, int count)
 {
-    w->services[WAS] = (struct hosted_service){
-        .name = "WAS", .start = start_was, .stop = stop_was, .arg = w};
-    w->services[W3SVC] = (struct hosted_service){
-        .name = "W3SVC", .start = start_web, .stop = stop_web, .arg = w};
+    w->services[WAS] =
+        (struct hosted_service){.name = "WAS", .start = start_was, .stop = stop_was, .arg = w};
+    w->services[W3SVC] =
+        (struct hosted_service){.name = "W3SVC", .start = start_web, .stop = stop_web, .arg = w};
     w->hosted = (struct hosted){
         .loop = w->loop, .settings = w->settings, .services = w->services, .count = GUESTS};
     for (int i = 0; i < count && w->hosted.count < sizeof w->services / sizeof *w->services; i++) {

@@ -98,15 +98,21 @@ static size_t serving(const struct pool *p, bool *starting)
     return count;
 }
 
+/* The least busy, then the one that was given nothing for longest: gardens share evenly. */
+static bool better(const struct worker *a, const struct worker *b)
+{
+    if (a->inside.count != b->inside.count)
+        return a->inside.count < b->inside.count;
+    if (a->last_given_ms != b->last_given_ms)
+        return a->last_given_ms < b->last_given_ms;
+    return a->served < b->served;
+}
+
 static struct worker *pick(struct pool *p)
 {
     struct worker *best = NULL;
     for (struct worker *w = p->workers; w; w = w->next) {
-        if (!worker_can_take(w))
-            continue;
-        if (!best || w->inside.count < best->inside.count ||
-            (w->inside.count == best->inside.count && w->last_given_ms < best->last_given_ms) ||
-            (w->last_given_ms == best->last_given_ms && w->served < best->served))
+        if (worker_can_take(w) && (!best || better(w, best)))
             best = w;
     }
     return best;
@@ -153,8 +159,7 @@ static void reject_queue(struct pool *p, enum reject reason)
 static void always_running(struct pool *p)
 {
     bool starting;
-    while (p->set.always_running && may_start(p) &&
-           serving(p, &starting) < p->set.max_processes) {
+    while (p->set.always_running && may_start(p) && serving(p, &starting) < p->set.max_processes) {
         if (!worker_start(p))
             return;
     }

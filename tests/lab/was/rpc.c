@@ -106,8 +106,7 @@ static void answer_state(struct call *call)
         const char *state = !w->web_on ? "Unknown" : listens(w, s) ? "Started" : "Stopped";
         json_array_append_new(sites, json_pack("{s:s, s:s}", "name", s->name, "state", state));
     }
-    line_send(&call->line,
-              json_pack("{s:i, s:o, s:o}", "code", 0, "pools", pools, "sites", sites));
+    line_send(&call->line, json_pack("{s:i, s:o, s:o}", "code", 0, "pools", pools, "sites", sites));
 }
 
 static json_t *request_json(const struct request *r, uint64_t now)
@@ -151,8 +150,8 @@ static int start(struct pool *p)
                                                                            : CODE_ALREADY_RUNNING;
     if (p->state != POOL_STOPPED)
         return CODE_IN_TRANSITION;
-    truth_write(p->was->dir, "pool_start", json_pack("{s:s, s:s}", "pool", p->set.name, "by",
-                                                     "admin"));
+    truth_write(p->was->dir, "pool_start",
+                json_pack("{s:s, s:s}", "pool", p->set.name, "by", "admin"));
     pool_start(p);
     return 0;
 }
@@ -235,8 +234,7 @@ static void handle(struct call *call, json_t *request)
     } else if (strcmp(op, "reload") == 0) {
         was_read_config(w);
         reply_code(call, 0);
-    } else if (strcmp(op, "recycle") == 0 || strcmp(op, "start") == 0 ||
-               strcmp(op, "stop") == 0) {
+    } else if (strcmp(op, "recycle") == 0 || strcmp(op, "start") == 0 || strcmp(op, "stop") == 0) {
         on_pool(call, op, request);
     } else {
         reply_code(call, CODE_NOT_SUPPORTED);

@@ -73,8 +73,7 @@ static void read_binding(struct was *w, struct site *site, const struct xml *nod
         truth_event(w->dir, 1007, NULL, 0);
         return;
     }
-    site->bindings =
-        must_realloc(site->bindings, site->binding_count + 1, sizeof *site->bindings);
+    site->bindings = must_realloc(site->bindings, site->binding_count + 1, sizeof *site->bindings);
     site->bindings[site->binding_count++] = b;
 }
 

@@ -78,9 +78,9 @@ struct worker {
     struct pool *pool;
     struct lab_id id;
     enum worker_state state;
-    bool draining;      /* gets nothing new, was told to end */
-    bool orphaned;      /* no longer in the pool's list; only its end is waited for */
-    const char *how;    /* why it will have ended; NULL: nobody asked */
+    bool draining;   /* gets nothing new, was told to end */
+    bool orphaned;   /* no longer in the pool's list; only its end is waited for */
+    const char *how; /* why it will have ended; NULL: nobody asked */
     struct worker *successor, *predecessor; /* while one replaces the other */
     struct stream stream;
     struct request_list inside;
@@ -154,14 +154,14 @@ void sites_reset(struct was *w);
 const struct app *sites_find(struct was *w, const struct listener *at, const char *host,
                              const char *target);
 /* Calls each preloaded page of the pool. */
-void sites_warm_pages(struct was *w, const char *pool, void (*each)(const char *page,
-                      const char *root, void *arg), void *arg);
+void sites_warm_pages(struct was *w, const char *pool,
+                      void (*each)(const char *page, const char *root, void *arg), void *arg);
 
 /* http_sys.c */
 void http_open_listeners(struct was *w);  /* to what the sites need; opens and closes */
 void http_close_listeners(struct was *w); /* and every connection that waits for nothing */
-void http_answer(struct request *r, int status, const char *head, size_t head_len,
-                 const char *body, size_t body_len); /* frees r */
+void http_answer(struct request *r, int status, const char *head, size_t head_len, const char *body,
+                 size_t body_len); /* frees r */
 void http_reject(struct request *r, enum reject reason);
 void http_lose(struct request *r); /* its worker is gone: the client sees a reset */
 
@@ -186,7 +186,7 @@ void worker_give(struct worker *worker, struct request *r);
 bool worker_can_take(const struct worker *worker);
 void worker_stop(struct worker *worker, const char *how);
 void worker_ended(struct was *w, const struct lab_end *end); /* a child has ended */
-void workers_weigh(struct was *w); /* periodicRestart/@privateMemory */
+void workers_weigh(struct was *w);                           /* periodicRestart/@privateMemory */
 
 /* rpc.c */
 bool rpc_open(struct was *w, struct error *err);

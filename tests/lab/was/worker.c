@@ -47,9 +47,9 @@ static void resume(struct worker *worker)
         return;
     lab_os_suspend(worker->id.pid, false);
     worker->state = WORKER_RUNNING;
-    truth_write(worker->pool->was->dir, "worker_resumed",
-                json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker",
-                          truth_id(worker->id)));
+    truth_write(
+        worker->pool->was->dir, "worker_resumed",
+        json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker", truth_id(worker->id)));
     if (worker->pool->set.pings)
         arm(worker, &worker->ping, worker->pool->set.ping_interval_ms);
     if (worker->pool->set.idle_ms)
@@ -147,8 +147,8 @@ static void answered(struct worker *worker, const struct frame *f, const char *p
     if (warm_up && worker->warm_left && --worker->warm_left == 0 &&
         worker->state == WORKER_WARMING && !worker->draining)
         run(worker);
-    if (p->set.period_requests && worker->served >= p->set.period_requests &&
-        !worker->draining && !worker->successor)
+    if (p->set.period_requests && worker->served >= p->set.period_requests && !worker->draining &&
+        !worker->successor)
         pool_recycle(p, worker, "requests", 5075);
 }
 
@@ -185,9 +185,26 @@ static bool spawn(struct worker *worker, struct error *err)
     int pair[2];
     snprintf(program, sizeof program, "%s/inetsrv/w3wp.exe", w->dir);
     snprintf(config, sizeof config, "%s/apppools/%s.config", w->dir, worker->pool->set.name);
-    const char *argv[] = {program, "-ap", worker->pool->set.name, "-v", "v4.0",
-                          "-l",    "webengine4.dll", "-a", "\\\\.\\pipe\\iisipm", "-h",
-                          config,  "-w",  "", "-m", "0", "-t", "20", "-ta", "0", NULL};
+    const char *argv[] = {program,
+                          "-ap",
+                          worker->pool->set.name,
+                          "-v",
+                          "v4.0",
+                          "-l",
+                          "webengine4.dll",
+                          "-a",
+                          "\\\\.\\pipe\\iisipm",
+                          "-h",
+                          config,
+                          "-w",
+                          "",
+                          "-m",
+                          "0",
+                          "-t",
+                          "20",
+                          "-ta",
+                          "0",
+                          NULL};
     if (!stream_pair(pair, err))
         return false;
     const int keep[] = {pair[1], w->power_fd};
@@ -396,18 +413,18 @@ static void orphan_ended(struct was *w, struct worker *worker)
     while (*at != worker)
         at = &(*at)->next;
     *at = worker->next;
-    truth_write(w->dir, "worker_gone",
-                json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker",
-                          truth_id(worker->id)));
+    truth_write(
+        w->dir, "worker_gone",
+        json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker", truth_id(worker->id)));
     stream_close(&worker->stream);
     loop_defer(w->loop, free, worker);
 }
 
 static const char *verdict(const struct worker *worker, const struct lab_end *end)
 {
-    bool by_us = worker->how && (strcmp(worker->how, "overdue") == 0 ||
-                                 strcmp(worker->how, "unready") == 0 ||
-                                 strcmp(worker->how, "unresponsive") == 0);
+    bool by_us = worker->how &&
+                 (strcmp(worker->how, "overdue") == 0 || strcmp(worker->how, "unready") == 0 ||
+                  strcmp(worker->how, "unresponsive") == 0);
     if (end->signalled && !by_us && (end->code == SIGKILL || end->code == SIGTERM))
         return "killed";
     return worker->how ? worker->how : "crashed";
