@@ -233,8 +233,8 @@ static bool look_is_due(struct agent *a, uint64_t now_ms)
 void agent_next_call(struct agent *a, uint64_t now_ms)
 {
     struct call call = {.kind = CALL_NONE};
-    if (a->caller != CALLER_NONE)
-        return;
+    if (a->caller != CALLER_NONE || !agent_journal_settled(a))
+        return; /* the journal answers at once, and then the recipe may want its turn */
     bool recipe = agent_recipe_wants_call(a, &call, now_ms);
     bool observe = a->observe_count > 0;
     if (observe && (!recipe || a->last_caller == CALLER_RECIPE)) {

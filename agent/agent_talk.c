@@ -240,7 +240,7 @@ static void send_answer(struct agent *a, const struct answer *answer, uint64_t n
 static bool progress_is_due(struct agent *a, uint64_t now_ms)
 {
     const struct hand *hand = &a->hand;
-    if (!hand->recipe)
+    if (!hand->recipe || !agent_journal_settled(a))
         return false;
     bool news = !text_equal(hand->told, recipe_text(hand->recipe));
     uint64_t due_ms =

@@ -16,19 +16,6 @@ static uint64_t lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Stop and start are proved by the pool's state, so it is asked at once; a recycle shows in the
- * process list, and the state only says why nobody comes. */
-void recipe_watch_enter(struct recipe *r, uint64_t now_ms)
-{
-    bool by_state = r->record->verb != VERB_RECYCLE;
-    r->pace = (struct recipe_pace){
-        .beat_at = now_ms,
-        .beat_gap = BEAT_FIRST_MS,
-        .look_at = now_ms + (by_state ? 0 : LOOK_MOST_MS),
-        .look_gap = by_state ? LOOK_FIRST_MS : LOOK_MOST_MS,
-    };
-}
-
 struct recipe_next recipe_watch_next(struct recipe *r, uint64_t now_ms)
 {
     struct recipe_next next = {.want = RECIPE_CALL};
@@ -153,6 +140,20 @@ static void tell(struct recipe *r)
     else
         text_format(r->text, sizeof(r->text), "waiting for the pool to start, it is %s",
                     pool_state_name(r->pool.state));
+}
+
+/* Stop and start are proved by the pool's state, so it is asked at once; a recycle shows in the
+ * process list, and the state only says why nobody comes. */
+void recipe_watch_enter(struct recipe *r, uint64_t now_ms)
+{
+    bool by_state = r->record->verb != VERB_RECYCLE;
+    r->pace = (struct recipe_pace){
+        .beat_at = now_ms,
+        .beat_gap = BEAT_FIRST_MS,
+        .look_at = now_ms + (by_state ? 0 : LOOK_MOST_MS),
+        .look_gap = by_state ? LOOK_FIRST_MS : LOOK_MOST_MS,
+    };
+    tell(r);
 }
 
 /* ---- ends ---- */
