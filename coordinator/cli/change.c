@@ -1,0 +1,170 @@
+/* change.c - the way of every change: reason, plan, question, start, watching. */
+#include "coordinator/cli/cli.h"
+
+#include "common/must.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_blank(const char *s)
+{
+    return s[strspn(s, " \t")] == '\0';
+}
+
+char *cli_reason(struct cli *cli)
+{
+    char typed[512] = "";
+    const char *reason = cli_value(cli, OPT_REASON, NULL);
+    if (reason && !is_blank(reason))
+        return must_copy(reason);
+    if (reason || !cli->terminal.person) {
+        cli_fail(cli, CLI_USAGE,
+                 reason ? "--reason must say why, in words"
+                        : "--reason TEXT is needed: there is no terminal to ask on, and every "
+                          "change is recorded with its reason");
+        return NULL;
+    }
+    if (!terminal_ask("Why? (for the audit trail) ", typed, sizeof(typed)) || is_blank(typed)) {
+        cli_fail(cli, CLI_USAGE, "nothing was changed: a change needs a reason");
+        return NULL;
+    }
+    if (!text_is_utf8(typed, strlen(typed))) {
+        cli_fail(cli, CLI_USAGE, "nothing was changed: the reason is not UTF-8");
+        return NULL;
+    }
+    return must_copy(typed);
+}
+
+int cli_change(struct cli *cli, const char *path, json_t *fields, json_t **out)
+{
+    json_t *body = fields ? json_incref(fields) : json_object();
+    char *reason = cli_reason(cli);
+    int code = CLI_USAGE;
+    if (reason) {
+        json_object_set_new(body, "reason", json_string(reason));
+        code = cli_post(cli, path, body, true, out);
+    }
+    free(reason);
+    json_decref(body);
+    return code;
+}
+
+/* ---- runs ---- */
+
+static json_t *run_request(const struct cli *cli, const char *action, const char *pool,
+                           const char *on, const char *reason)
+{
+    json_t *body =
+        json_pack("{s:s,s:s,s:s,s:s}", "action", action, "pool", pool, "on", on, "reason", reason);
+    must(body != NULL);
+    json_object_set_new(body, "options", cli_run_options(cli));
+    return body;
+}
+
+/* How many servers of the plan something will be done to. */
+static size_t count_acting(const json_t *plan, const char *action)
+{
+    size_t i, acting = 0;
+    const json_t *target;
+    json_array_foreach(cli_list(plan, "targets"), i, target)
+    {
+        const char *will = cli_text(target, "will");
+        acting += text_equal(will, action) || text_equal(will, "wait");
+    }
+    return acting;
+}
+
+/* The plan was shown: shall it be done? */
+static bool is_wanted(const struct cli *cli, const json_t *plan, const char *action)
+{
+    char question[160], answer[16] = "";
+    if (cli_has(cli, OPT_YES) || !cli->terminal.person)
+        return true;
+    size_t count = count_acting(plan, action);
+    text_format(question, sizeof(question), "%zu server%s, go? [y/N] ", count,
+                count == 1 ? "" : "s");
+    return terminal_ask(question, answer, sizeof(answer)) &&
+           (text_equal_nocase(answer, "y") || text_equal_nocase(answer, "yes"));
+}
+
+static int make_plan(struct cli *cli, json_t *body, json_t **plan)
+{
+    json_t *answer = NULL;
+    json_object_set_new(body, "dry_run", json_true());
+    int code = cli_post(cli, "/v1/runs", body, false, &answer);
+    json_object_del(body, "dry_run");
+    if (code != CLI_DONE)
+        return code;
+    *plan = json_incref(json_object_get(answer, "plan"));
+    if (!json_is_object(*plan))
+        code = cli_fail(cli, CLI_FAILED,
+                        "the coordinator answered without a plan: is it of "
+                        "another version?");
+    json_decref(answer);
+    return code;
+}
+
+/* What was shown is what is done: the run is refused if the selection has another size by now. */
+static void freeze(json_t *body, const json_t *plan)
+{
+    json_t *given = json_object_get(body, "options");
+    if (!json_object_get(given, "expect"))
+        json_object_set_new(given, "expect",
+                            json_integer((json_int_t)json_array_size(cli_list(plan, "targets"))));
+}
+
+static int start(struct cli *cli, json_t *body)
+{
+    json_t *answer = NULL;
+    int code = cli_post(cli, "/v1/runs", body, true, &answer);
+    if (code != CLI_DONE)
+        return code;
+    const json_t *run = json_object_get(answer, "run");
+    int64_t id = cli_number(run, "id");
+    if (id == 0) {
+        code = cli_fail(cli, CLI_UNKNOWN,
+                        "the coordinator took the run without giving its number: "
+                        "look with \"farmhand run list\"");
+    } else if (!cli_has(cli, OPT_DETACH)) {
+        code = cli_watch_run(cli, id);
+    } else if (!cli_print_json(cli, answer)) {
+        printf("run %lld started. It goes on by itself: farmhand run watch %lld\n", (long long)id,
+               (long long)id);
+    }
+    json_decref(answer);
+    return code;
+}
+
+static int plan_and_start(struct cli *cli, json_t *body, const char *action)
+{
+    json_t *plan = NULL;
+    bool dry = cli_has(cli, OPT_DRY_RUN);
+    int code = make_plan(cli, body, &plan);
+    if (code == CLI_DONE && dry) {
+        if (!cli_print_json(cli, plan))
+            cli_print_plan(cli, plan);
+    } else if (code == CLI_DONE) {
+        if (!cli_has(cli, OPT_JSON))
+            cli_print_plan(cli, plan);
+        freeze(body, plan);
+        code = is_wanted(cli, plan, action)
+                   ? start(cli, body)
+                   : cli_fail(cli, CLI_PARTIAL, "nothing was changed: you did not say yes");
+    }
+    json_decref(plan);
+    return code;
+}
+
+int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on)
+{
+    char *reason = cli_has(cli, OPT_DRY_RUN) && !cli_has(cli, OPT_REASON) ? must_copy("plan only")
+                                                                          : cli_reason(cli);
+    if (!reason)
+        return CLI_USAGE;
+    json_t *body = run_request(cli, action, pool, on, reason);
+    int code = plan_and_start(cli, body, action);
+    json_decref(body);
+    free(reason);
+    return code;
+}

@@ -1,0 +1,181 @@
+/* cli.h - the operator's command: a table of verbs, a table of options, and a loop.
+ *
+ * Talks to the coordinator by coordinator/API.md and knows nothing else of it: no store, no wire.
+ * Every verb is a function of struct cli that returns an exit code. Results go to stdout, errors
+ * and questions to stderr.
+ */
+#ifndef FARMHAND_CLI_CLI_H
+#define FARMHAND_CLI_CLI_H
+
+#include "common/error.h"
+#include "coordinator/cli/say.h"
+#include "coordinator/cli/terminal.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cli_exit {
+    CLI_DONE = 0,        /* done, healthy */
+    CLI_FAILED = 1,      /* failed, degraded, refused */
+    CLI_USAGE = 2,       /* the words of the command are wrong */
+    CLI_UNREACHABLE = 3, /* no coordinator there */
+    CLI_PARTIAL = 4,     /* partly done, or aborted */
+    CLI_UNKNOWN = 5,     /* what happened is not known */
+};
+
+enum cli_option {
+    OPT_HELP,
+    OPT_JSON,
+    OPT_SOCKET,
+    OPT_VERSION,
+    OPT_ON,
+    OPT_POOL,
+    OPT_REASON,
+    OPT_DRY_RUN,
+    OPT_DETACH,
+    OPT_YES,
+    OPT_FOR,
+    OPT_AS,
+    OPT_FOLLOW,
+    OPT_SINCE,
+    OPT_LIMIT,
+    OPT_RUN,
+    OPT_SERVER,
+    OPT_BATCH,
+    OPT_MAX_UNAVAILABLE,
+    OPT_SOAK,
+    OPT_TIMEOUT,
+    OPT_NO_DRAIN,
+    OPT_DRAIN_TIMEOUT,
+    OPT_ON_DRAIN_TIMEOUT,
+    OPT_GATE_PASSES,
+    OPT_GATE_MIN,
+    OPT_GATE_DEADLINE,
+    OPT_ON_FAILURE,
+    OPT_MAX_FAILURES,
+    OPT_UNREACHABLE,
+    OPT_EXPECT,
+    OPT_START_IDLE,
+    OPT_KEEP_AUTOSTART,
+    OPT_COUNT,
+};
+#define OPT(name) (UINT64_C(1) << OPT_##name)
+
+#define CLI_EVERY (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(VERSION))
+#define CLI_RUN_OPTIONS                                                                            \
+    (OPT(ON) | OPT(REASON) | OPT(DRY_RUN) | OPT(DETACH) | OPT(YES) | OPT(BATCH) |                  \
+     OPT(MAX_UNAVAILABLE) | OPT(SOAK) | OPT(TIMEOUT) | OPT(NO_DRAIN) | OPT(DRAIN_TIMEOUT) |        \
+     OPT(ON_DRAIN_TIMEOUT) | OPT(GATE_PASSES) | OPT(GATE_MIN) | OPT(GATE_DEADLINE) |               \
+     OPT(ON_FAILURE) | OPT(MAX_FAILURES) | OPT(UNREACHABLE) | OPT(EXPECT))
+
+#define CLI_WORDS_MAX 8
+
+struct cli;
+
+struct cli_verb {
+    const char *group;   /* "pool" */
+    const char *name;    /* "recycle"; NULL: the group is the verb ("status") */
+    const char *words;   /* "NAME", for the usage line; "": none */
+    size_t least, most;  /* how many words follow */
+    uint64_t options;    /* OPT(...) beside CLI_EVERY */
+    uint64_t required;   /* those of them that must be given */
+    const char *summary; /* one line */
+    const char *more;    /* paragraphs for --help, or NULL */
+    int (*run)(struct cli *cli);
+};
+
+struct cli {
+    const struct cli_verb *verb;
+    const char *words[CLI_WORDS_MAX];
+    size_t word_count;
+    const char *values[OPT_COUNT]; /* NULL: not given; a switch holds "" */
+    struct terminal terminal;
+    bool reached; /* the coordinator has answered once */
+    bool quiet;   /* failures are not told: they are tried again */
+};
+
+/* ---- options.c ---- */
+
+/* Sorts argv into verb, words and values; ERR_INVALID says what is wrong and what was meant. */
+enum error_code cli_parse(struct cli *cli, const struct cli_verb *const *groups, int argc,
+                          char *const *argv, struct error *err);
+bool cli_has(const struct cli *cli, enum cli_option option);
+const char *cli_value(const struct cli *cli, enum cli_option option, const char *otherwise);
+/* Values were checked by cli_parse: these cannot fail. */
+uint64_t cli_count(const struct cli *cli, enum cli_option option, uint64_t otherwise);
+uint64_t cli_duration_ms(const struct cli *cli, enum cli_option option);
+/* The run options that were given, as the "options" of POST /v1/runs; to be released. */
+json_t *cli_run_options(const struct cli *cli);
+/* The nearest of `names` (NULL-terminated) to what was written; NULL: none is near. */
+const char *cli_nearest(const char *written, const char *const *names);
+
+/* ---- help.c ---- */
+
+void cli_print_usage(const struct cli_verb *const *groups);
+void cli_print_group(const struct cli_verb *const *groups, const char *group);
+void cli_print_help(const struct cli_verb *verb);
+/* For the help's list of options. */
+struct cli_option_words {
+    const char *name, *value, *help;
+};
+struct cli_option_words cli_option_words(enum cli_option option);
+
+/* ---- talk.c: one question, one answer ---- */
+
+/* On anything but a 2xx answer the reason is printed, and the exit code given back. *out: the
+ * answer, json_decref it. `change`: once it may have left, silence is CLI_UNKNOWN. */
+int cli_get(struct cli *cli, const char *path, json_t **out);
+int cli_post(struct cli *cli, const char *path, json_t *body, bool change, json_t **out);
+
+const char *cli_socket(const struct cli *cli);
+/* Adds `part` to a path or query, escaped. */
+void cli_add_escaped(struct text *path, const char *part);
+/* "?a=b&c=d" for what is given: adds `name`=`value` unless value is NULL. */
+void cli_add_query(struct text *path, const char *name, const char *value);
+
+int cli_fail(struct cli *cli, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* With --json: prints it and says true. */
+bool cli_print_json(const struct cli *cli, const json_t *value);
+void cli_print_json_line(const struct cli *cli, const json_t *value);
+void cli_print(struct text *t); /* to stdout, then empties t */
+size_t cli_columns(const struct cli *cli);
+
+/* Fields of an answer: what is missing or of another type reads as "", 0, false. Lent. */
+const char *cli_text(const json_t *object, const char *key);
+int64_t cli_number(const json_t *object, const char *key);
+bool cli_true(const json_t *object, const char *key);
+bool cli_is_null(const json_t *object, const char *key);
+json_t *cli_list(const json_t *object, const char *key);
+
+/* ---- change.c: reason, plan, question, start ---- */
+
+/* Starts a run for action, pool and selector in the way all runs are started, and watches it. */
+int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on);
+/* --reason, or asked for; NULL: none to be had (said already). To be freed. */
+char *cli_reason(struct cli *cli);
+/* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
+int cli_change(struct cli *cli, const char *path, json_t *fields, json_t **out);
+
+/* ---- plan.c, story.c, watch.c ---- */
+
+void cli_print_plan(const struct cli *cli, const json_t *plan);
+/* whole: every server; otherwise those in trouble. */
+void cli_print_story(const struct cli *cli, const json_t *run, bool whole);
+/* Follows a run to its end; the exit code tells the end. */
+int cli_watch_run(struct cli *cli, int64_t id);
+int cli_exit_of_run(const json_t *run);
+/* The sentences about one target: "web03: workers 4711 -> 4892, probe 200 in 12 ms". */
+void cli_add_proof(const struct terminal *t, const json_t *target, struct text *out);
+enum mark cli_mark_of_target(const char *state);
+enum style cli_style_of_run(const char *state);
+/* One event in one line, without its end. */
+void cli_add_event(const struct terminal *t, const json_t *event, struct text *out);
+/* What a person should do next about a run; nothing if nothing is to be done. */
+void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
+
+extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
+    cli_verbs_run[], cli_verbs_events[];
+
+#endif

@@ -1,0 +1,399 @@
+/* options.c - the table of options, and how a command line is taken apart. */
+#include "coordinator/cli/cli.h"
+
+#include "common/must.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NEAR_MAX 3 /* changes of a letter until a word is another word */
+
+enum kind { KIND_SWITCH, KIND_TEXT, KIND_COUNT, KIND_DURATION, KIND_CHOICE };
+
+struct option {
+    const char *name;
+    enum kind kind;
+    const char *value; /* what stands for it in help; choices: "a|b|c" */
+    const char *api;   /* field of the run's options, or NULL */
+    const char *help;
+};
+
+static const struct option options[OPT_COUNT] = {
+    [OPT_HELP] = {"help", KIND_SWITCH, NULL, NULL, "this text"},
+    [OPT_JSON] = {"json", KIND_SWITCH, NULL, NULL, "the answer as JSON, for scripts"},
+    [OPT_SOCKET] = {"socket", KIND_TEXT, "PATH", NULL,
+                    "the coordinator's socket (FARMHAND_SOCKET, /run/farmhand/farmhand.sock)"},
+    [OPT_VERSION] = {"version", KIND_SWITCH, NULL, NULL, "this program's version"},
+    [OPT_ON] = {"on", KIND_TEXT, "SELECTOR", NULL,
+                "which servers: all, web01, web*, farm=web,zone=a, !zone=b"},
+    [OPT_POOL] = {"pool", KIND_TEXT, "POOL", NULL, "the pool"},
+    [OPT_REASON] = {"reason", KIND_TEXT, "TEXT", NULL,
+                    "why, for the audit trail; asked for on a terminal, required without one"},
+    [OPT_DRY_RUN] = {"dry-run", KIND_SWITCH, NULL, NULL, "print the plan, change nothing"},
+    [OPT_DETACH] = {"detach", KIND_SWITCH, NULL, NULL, "start the run and do not watch it"},
+    [OPT_YES] = {"yes", KIND_SWITCH, NULL, NULL, "do not ask before it starts"},
+    [OPT_FOR] = {"for", KIND_DURATION, "LENGTH", NULL, "for how long: 30m, 2h, 7d"},
+    [OPT_AS] = {"as", KIND_CHOICE, "done|failed|not-executed", NULL, "what really happened"},
+    [OPT_FOLLOW] = {"follow", KIND_SWITCH, NULL, NULL, "go on as events happen"},
+    [OPT_SINCE] = {"since", KIND_COUNT, "SEQ", NULL, "only events after this number"},
+    [OPT_LIMIT] = {"limit", KIND_COUNT, "N", NULL, "at most so many"},
+    [OPT_RUN] = {"run", KIND_COUNT, "ID", NULL, "only what this run did"},
+    [OPT_SERVER] = {"server", KIND_TEXT, "NAME", NULL, "only this server"},
+    [OPT_BATCH] = {"batch", KIND_COUNT, "N", "batch", "so many servers at once (1)"},
+    [OPT_MAX_UNAVAILABLE] = {"max-unavailable", KIND_COUNT, "N", "max_unavailable",
+                             "so many may be out at once, for whatever cause"},
+    [OPT_SOAK] = {"soak", KIND_DURATION, "LENGTH", "soak_ms", "watch each server so long after"},
+    [OPT_TIMEOUT] = {"timeout", KIND_DURATION, "LENGTH", "limit_ms", "limit of the act itself"},
+    [OPT_NO_DRAIN] = {"no-drain", KIND_SWITCH, NULL, "drain", "leave servers in rotation"},
+    [OPT_DRAIN_TIMEOUT] = {"drain-timeout", KIND_DURATION, "LENGTH", "drain_limit_ms",
+                           "wait so long for sessions to end"},
+    [OPT_ON_DRAIN_TIMEOUT] = {"on-drain-timeout", KIND_CHOICE, "fail|proceed", "on_drain_limit",
+                              "what then"},
+    [OPT_GATE_PASSES] = {"gate-passes", KIND_COUNT, "N", "gate_passes",
+                         "the probe must pass so many times in a row"},
+    [OPT_GATE_MIN] = {"gate-min", KIND_DURATION, "LENGTH", "gate_min_ms", "and for so long"},
+    [OPT_GATE_DEADLINE] = {"gate-deadline", KIND_DURATION, "LENGTH", "gate_deadline_ms",
+                           "or it has failed after so long"},
+    [OPT_ON_FAILURE] = {"on-failure", KIND_CHOICE, "stop|pause|continue", "on_failure",
+                        "when a server fails (stop)"},
+    [OPT_MAX_FAILURES] = {"max-failures", KIND_COUNT, "N", "max_failures",
+                          "so many failures are borne (0)"},
+    [OPT_UNREACHABLE] = {"unreachable", KIND_CHOICE, "fail|skip|wait", "unreachable",
+                         "when a server does not answer"},
+    [OPT_EXPECT] = {"expect", KIND_COUNT, "N", "expect",
+                    "the selection must be exactly so many servers"},
+    [OPT_START_IDLE] = {"start-idle", KIND_SWITCH, NULL, "start_idle",
+                        "start a worker where the pool has none"},
+    [OPT_KEEP_AUTOSTART] = {"keep-autostart", KIND_SWITCH, NULL, "keep_autostart",
+                            "do not touch autoStart: a restart of WAS undoes the change"},
+};
+
+struct cli_option_words cli_option_words(enum cli_option option)
+{
+    const struct option *o = &options[option];
+    return (struct cli_option_words){o->name, o->value, o->help};
+}
+
+/* ---- nearest ---- */
+
+/* Letters to add, leave out, change or swap with a neighbour to get from a to b (optimal string
+ * alignment); counts no further than the words are long. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    size_t row[3][64];
+    if (n >= 64 || m >= 64)
+        return 64;
+    for (size_t j = 0; j <= m; j++)
+        row[1][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        row[2][0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = row[1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (row[1][j] + 1 < best)
+                best = row[1][j] + 1;
+            if (row[2][j - 1] + 1 < best)
+                best = row[2][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                row[0][j - 2] + 1 < best)
+                best = row[0][j - 2] + 1;
+            row[2][j] = best;
+        }
+        memcpy(row[0], row[1], sizeof(row[0]));
+        memcpy(row[1], row[2], sizeof(row[1]));
+    }
+    return row[1][m];
+}
+
+const char *cli_nearest(const char *written, const char *const *names)
+{
+    const char *found = NULL;
+    size_t best = NEAR_MAX + 1;
+    for (; *names; names++) {
+        /* A beginning of it, or a few letters wrong: but not so many that nothing is left. */
+        bool begins = strlen(written) >= 2 && text_starts(*names, written);
+        size_t far = begins ? 1 : distance(written, *names);
+        if (far < best && far < strlen(*names) && (begins || far * 2 <= strlen(written) + 1)) {
+            best = far;
+            found = *names;
+        }
+    }
+    return found;
+}
+
+/* ---- values ---- */
+
+static bool is_choice(const char *choices, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *p = choices; len > 0 && p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (strncmp(p, word, len) == 0 && (p[len] == '|' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
+static enum error_code check_value(const struct option *o, const char *value, struct error *err)
+{
+    uint64_t number;
+    switch (o->kind) {
+    case KIND_SWITCH:
+        return ERR_NONE;
+    case KIND_TEXT:
+        if (value[0] && text_is_utf8(value, strlen(value)))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID, "--%s needs a text (UTF-8), not \"%s\"", o->name, value);
+    case KIND_COUNT:
+        if (text_parse_u64(value, 0, INT64_MAX, &number))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID, "--%s needs a number, not \"%s\"", o->name, value);
+    case KIND_DURATION:
+        if (text_parse_duration(value, &number))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID,
+                         "--%s needs a length such as 500ms, 30s, 5m or 2h, not \"%s\"", o->name,
+                         value);
+    case KIND_CHOICE:
+        if (is_choice(o->value, value))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID, "--%s is one of %s, not \"%s\"", o->name, o->value,
+                         value);
+    }
+    return ERR_NONE;
+}
+
+bool cli_has(const struct cli *cli, enum cli_option option)
+{
+    return cli->values[option] != NULL;
+}
+
+const char *cli_value(const struct cli *cli, enum cli_option option, const char *otherwise)
+{
+    return cli->values[option] ? cli->values[option] : otherwise;
+}
+
+uint64_t cli_count(const struct cli *cli, enum cli_option option, uint64_t otherwise)
+{
+    uint64_t n = otherwise;
+    if (cli->values[option])
+        must(text_parse_u64(cli->values[option], 0, INT64_MAX, &n));
+    return n;
+}
+
+uint64_t cli_duration_ms(const struct cli *cli, enum cli_option option)
+{
+    uint64_t ms = 0;
+    must(cli->values[option] && text_parse_duration(cli->values[option], &ms));
+    return ms;
+}
+
+static json_t *api_value(const struct cli *cli, enum cli_option option)
+{
+    switch (options[option].kind) {
+    case KIND_SWITCH: /* --no-drain is the one that says no */
+        return option == OPT_NO_DRAIN ? json_false() : json_true();
+    case KIND_COUNT:
+        return json_integer((json_int_t)cli_count(cli, option, 0));
+    case KIND_DURATION:
+        return json_integer((json_int_t)cli_duration_ms(cli, option));
+    case KIND_TEXT:
+    case KIND_CHOICE:
+        return json_string(cli->values[option]);
+    }
+    return json_null();
+}
+
+json_t *cli_run_options(const struct cli *cli)
+{
+    json_t *out = json_object();
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (options[i].api && cli->values[i])
+            json_object_set_new(out, options[i].api, api_value(cli, (enum cli_option)i));
+    return out;
+}
+
+/* ---- the command line ---- */
+
+/* One argument that begins with "--"; *next is the argument after it. Unknown names fall here. */
+struct split {
+    char name[64];
+    const char *value; /* behind '=', or NULL */
+};
+
+static struct split split_option(const char *argument)
+{
+    struct split s = {.value = strchr(argument, '=')};
+    size_t len = s.value ? (size_t)(s.value - argument) - 2 : strlen(argument) - 2;
+    if (s.value)
+        s.value++;
+    if (len >= sizeof(s.name))
+        len = sizeof(s.name) - 1;
+    memcpy(s.name, argument + 2, len);
+    return s;
+}
+
+static int option_named(const char *name)
+{
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (text_equal(options[i].name, name))
+            return i;
+    return -1;
+}
+
+static enum error_code unknown_option(const struct cli *cli, const char *name, struct error *err)
+{
+    const char *names[OPT_COUNT + 1];
+    size_t count = 0;
+    uint64_t allowed = cli->verb ? cli->verb->options | CLI_EVERY : ~UINT64_C(0);
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (allowed & (UINT64_C(1) << i))
+            names[count++] = options[i].name;
+    names[count] = NULL;
+    const char *nearest = cli_nearest(name, names);
+    const char *group = cli->verb ? cli->verb->group : "";
+    const char *verb = cli->verb && cli->verb->name ? cli->verb->name : "";
+    if (nearest)
+        return error_set(err, ERR_INVALID, "there is no option --%s here: did you mean --%s?", name,
+                         nearest);
+    return error_set(err, ERR_INVALID,
+                     "there is no option --%s here: \"farmhand%s%s%s%s --help\" lists them", name,
+                     *group ? " " : "", group, *verb ? " " : "", verb);
+}
+
+static enum error_code take_option(struct cli *cli, const char *argument, const char *next,
+                                   bool *took_next, struct error *err)
+{
+    struct split s = split_option(argument);
+    int found = option_named(s.name);
+    *took_next = false;
+    if (found < 0)
+        return unknown_option(cli, s.name, err);
+    const struct option *o = &options[found];
+    if (o->kind == KIND_SWITCH && s.value)
+        return error_set(err, ERR_INVALID, "--%s takes no value", o->name);
+    if (o->kind != KIND_SWITCH && !s.value) {
+        if (!next)
+            return error_set(err, ERR_INVALID, "--%s needs a value: --%s %s", o->name, o->name,
+                             o->value);
+        s.value = next;
+        *took_next = true;
+    }
+    if (cli->values[found] && o->kind != KIND_SWITCH)
+        return error_set(err, ERR_INVALID, "--%s is given twice", o->name);
+    cli->values[found] = o->kind == KIND_SWITCH ? "" : s.value;
+    return check_value(o, cli->values[found], err);
+}
+
+/* Which verb the words begin with; *used: how many of them name it. */
+static enum error_code find_verb(struct cli *cli, const struct cli_verb *const *groups,
+                                 size_t *used, struct error *err)
+{
+    const char *names[32] = {0};
+    size_t count = 0;
+    const struct cli_verb *group = NULL;
+    for (size_t i = 0; groups[i]; i++) {
+        names[count++] = groups[i]->group;
+        if (text_equal(groups[i]->group, cli->words[0]))
+            group = groups[i];
+    }
+    if (!group) {
+        const char *nearest = cli_nearest(cli->words[0], names);
+        return error_set(err, ERR_INVALID, "there is no command \"%s\": %s%s%s", cli->words[0],
+                         nearest ? "did you mean \"" : "\"farmhand --help\" lists them",
+                         nearest ? nearest : "", nearest ? "\"?" : "");
+    }
+    *used = 1;
+    cli->verb = group;
+    if (!group->name)
+        return ERR_NONE;
+    *used = 2;
+    cli->verb = NULL;
+    if (cli->word_count < 2)
+        return ERR_NONE; /* "farmhand pool": the group's help */
+    memset(names, 0, sizeof(names));
+    count = 0;
+    for (const struct cli_verb *v = group; v->group; v++) {
+        names[count++] = v->name;
+        if (text_equal(v->name, cli->words[1])) {
+            cli->verb = v;
+            return ERR_NONE;
+        }
+    }
+    const char *nearest = cli_nearest(cli->words[1], names);
+    return error_set(err, ERR_INVALID, "there is no \"%s %s\": %s%s%s%s%s", group->group,
+                     cli->words[1], nearest ? "did you mean \"" : "see \"farmhand ", group->group,
+                     nearest ? " " : " --help\"", nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+static enum error_code check_options(const struct cli *cli, struct error *err)
+{
+    const struct cli_verb *v = cli->verb;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        if (cli->values[i] && !((v->options | CLI_EVERY) & bit))
+            return unknown_option(cli, options[i].name, err);
+        if (!cli->values[i] && (v->required & bit))
+            return error_set(err, ERR_INVALID, "--%s %s is needed: %s", options[i].name,
+                             options[i].value, options[i].help);
+    }
+    return ERR_NONE;
+}
+
+static enum error_code check_words(const struct cli *cli, struct error *err)
+{
+    const struct cli_verb *v = cli->verb;
+    if (cli->word_count >= v->least && cli->word_count <= v->most)
+        return ERR_NONE;
+    const char *name = v->name ? v->name : "";
+    if (cli->word_count < v->least)
+        return error_set(err, ERR_INVALID, "something is missing: farmhand %s%s%s %s", v->group,
+                         *name ? " " : "", name, v->words);
+    return error_set(err, ERR_INVALID, "\"%s\" is one word too many: farmhand %s%s%s %s",
+                     cli->words[v->most], v->group, *name ? " " : "", name, v->words);
+}
+
+enum error_code cli_parse(struct cli *cli, const struct cli_verb *const *groups, int argc,
+                          char *const *argv, struct error *err)
+{
+    bool only_words = false;
+    const char *options_seen[64][2]; /* looked at once the verb is known, for better advice */
+    size_t seen = 0;
+    for (int i = 1; i < argc; i++) {
+        bool is_option = !only_words && argv[i][0] == '-' && argv[i][1] != '\0';
+        if (!only_words && text_equal(argv[i], "--")) {
+            only_words = true;
+        } else if (is_option && seen < 64) {
+            const char *written = text_equal(argv[i], "-h") ? "--help" : argv[i];
+            if (!text_starts(written, "--"))
+                return error_set(err, ERR_INVALID,
+                                 "there is no option %s: options are words, such "
+                                 "as --json",
+                                 written);
+            struct split s = split_option(written);
+            int found = option_named(s.name);
+            bool takes = found >= 0 && options[found].kind != KIND_SWITCH && !s.value;
+            options_seen[seen][0] = written;
+            bool there = i + 1 < argc && !text_starts(argv[i + 1], "--");
+            options_seen[seen++][1] = takes && there ? argv[++i] : NULL;
+        } else if (is_option || cli->word_count == CLI_WORDS_MAX) {
+            return error_set(err, ERR_INVALID, "too many words");
+        } else {
+            cli->words[cli->word_count++] = argv[i];
+        }
+    }
+    size_t used = 0;
+    enum error_code code = ERR_NONE;
+    if (cli->word_count > 0)
+        code = find_verb(cli, groups, &used, err);
+    for (size_t i = 0; code == ERR_NONE && i < seen; i++) {
+        bool took;
+        code = take_option(cli, options_seen[i][0], options_seen[i][1], &took, err);
+    }
+    if (code != ERR_NONE || !cli->verb)
+        return code;
+    cli->word_count -= used;
+    memmove(cli->words, cli->words + used, cli->word_count * sizeof(cli->words[0]));
+    if (cli_has(cli, OPT_HELP))
+        return ERR_NONE;
+    code = check_options(cli, err);
+    return code == ERR_NONE ? check_words(cli, err) : code;
+}

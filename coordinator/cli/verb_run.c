@@ -1,0 +1,194 @@
+/* verb_run.c - farmhand run ...: list, look at, follow and steer runs. */
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/table.h"
+
+#include "common/clock.h"
+
+#include <stdio.h>
+
+static int bad_id(struct cli *cli)
+{
+    return cli_fail(cli, CLI_USAGE,
+                    "\"%s\" is no run: runs have numbers, \"farmhand run list\" "
+                    "shows them",
+                    cli->words[0]);
+}
+
+static bool parse_id(const struct cli *cli, uint64_t *id)
+{
+    return text_parse_u64(cli->words[0], 1, INT64_MAX, id);
+}
+
+/* ---- list ---- */
+
+static void add_ended(struct table *t, const json_t *run)
+{
+    char length[TEXT_DURATION_MAX];
+    int64_t from, to = clock_wall_ms();
+    bool known = text_parse_time(cli_text(run, "created_at"), &from);
+    if (cli_true(run, "ended"))
+        known = known && text_parse_time(cli_text(run, "ended_at"), &to);
+    table_cell(t, STYLE_PLAIN, known ? say_duration(length, to - from) : NULL);
+}
+
+static void add_run(struct table *t, const json_t *run)
+{
+    char at[SAY_TIME_MAX];
+    const json_t *counts = json_object_get(run, "counts");
+    const char *state = cli_text(run, "state");
+    int64_t ended =
+        cli_number(counts, "done") + cli_number(counts, "nothing") + cli_number(counts, "skipped");
+    table_cellf(t, STYLE_BOLD, "%lld", (long long)cli_number(run, "id"));
+    table_cell(t, cli_style_of_run(state), state);
+    table_cellf(t, STYLE_PLAIN, "%lld/%lld", (long long)ended,
+                (long long)cli_number(counts, "total"));
+    table_cellf(t, STYLE_PLAIN, "%s %s", cli_text(run, "action"), cli_text(run, "pool"));
+    table_cell(t, STYLE_PLAIN, cli_text(run, "on"));
+    table_cell(t, STYLE_DIM, say_time(at, cli_text(run, "created_at")));
+    add_ended(t, run);
+    table_cell(t, STYLE_PLAIN, cli_text(run, "actor"));
+    table_cell(t, STYLE_PLAIN, cli_text(run, "reason"));
+}
+
+static void print_runs(const struct cli *cli, const json_t *runs)
+{
+    static const struct table_column columns[] = {
+        {"RUN", 9, 3, true},    {"STATE", 8, 6, false}, {"DONE", 7, 3, true},
+        {"WHAT", 6, 12, false}, {"ON", 4, 6, false},    {"BEGUN (UTC)", 2, 10, false},
+        {"TOOK", 5, 4, true},   {"WHO", 3, 4, false},   {"WHY", 1, 8, false},
+    };
+    struct text out = {0};
+    struct table *t = table_open(columns, 9);
+    size_t i;
+    const json_t *run;
+    json_array_foreach(runs, i, run) add_run(t, run);
+    table_lay(t, &cli->terminal, cli_columns(cli), &out);
+    table_close(t);
+    cli_print(&out);
+}
+
+static int run_list(struct cli *cli)
+{
+    struct text path = {0};
+    json_t *answer = NULL;
+    text_add(&path, "/v1/runs");
+    cli_add_query(&path, "limit", cli_value(cli, OPT_LIMIT, "20"));
+    int code = cli_get(cli, text_get(&path), &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        if (json_array_size(cli_list(answer, "runs")) == 0)
+            printf("No run yet. To plan one: farmhand pool recycle POOL --on all --dry-run\n");
+        else
+            print_runs(cli, cli_list(answer, "runs"));
+    }
+    json_decref(answer);
+    text_reset(&path);
+    return code;
+}
+
+/* ---- show, watch ---- */
+
+static int run_show(struct cli *cli)
+{
+    uint64_t id;
+    char path[64];
+    json_t *answer = NULL;
+    if (!parse_id(cli, &id))
+        return bad_id(cli);
+    text_format(path, sizeof(path), "/v1/runs/%llu", (unsigned long long)id);
+    int code = cli_get(cli, path, &answer);
+    if (code == CLI_DONE) {
+        const json_t *inside = json_object_get(answer, "run");
+        const json_t *run = json_is_object(inside) ? inside : answer;
+        if (!cli_print_json(cli, run))
+            cli_print_story(cli, run, true);
+        code = cli_exit_of_run(run);
+    }
+    json_decref(answer);
+    return code;
+}
+
+static int run_watch(struct cli *cli)
+{
+    uint64_t id;
+    return parse_id(cli, &id) ? cli_watch_run(cli, (int64_t)id) : bad_id(cli);
+}
+
+/* ---- pause, resume, abort, resolve ---- */
+
+static void say_state(const json_t *answer)
+{
+    const json_t *inside = json_object_get(answer, "run");
+    const json_t *run = json_is_object(inside) ? inside : answer;
+    struct text line = {0}, safe = {0};
+    text_addf(&line, "run %lld: %s%s%s", (long long)cli_number(run, "id"), cli_text(run, "state"),
+              *cli_text(run, "why") ? ": " : "", cli_text(run, "why"));
+    say_safe(&safe, text_get(&line));
+    text_add(&safe, "\n");
+    cli_print(&safe);
+    text_reset(&line);
+}
+
+static int steer(struct cli *cli, const char *what, json_t *fields)
+{
+    uint64_t id;
+    char path[64];
+    json_t *answer = NULL;
+    if (!parse_id(cli, &id))
+        return bad_id(cli);
+    text_format(path, sizeof(path), "/v1/runs/%llu/%s", (unsigned long long)id, what);
+    int code = cli_change(cli, path, fields, &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer))
+        say_state(answer);
+    json_decref(answer);
+    return code;
+}
+
+static int run_pause(struct cli *cli)
+{
+    return steer(cli, "pause", NULL);
+}
+
+static int run_resume(struct cli *cli)
+{
+    return steer(cli, "resume", NULL);
+}
+
+static int run_abort(struct cli *cli)
+{
+    return steer(cli, "abort", NULL);
+}
+
+static int run_resolve(struct cli *cli)
+{
+    json_t *fields =
+        json_pack("{s:s,s:s}", "server", cli->words[1], "as", cli_value(cli, OPT_AS, ""));
+    int code = fields ? steer(cli, "resolve", fields)
+                      : cli_fail(cli, CLI_USAGE, "the server's name is not UTF-8");
+    json_decref(fields);
+    return code;
+}
+
+const struct cli_verb cli_verbs_run[] = {
+    {"run", "list", "", 0, 0, OPT(LIMIT), 0, "Runs, the newest first", NULL, run_list},
+    {"run", "show", "ID", 1, 1, 0, 0, "The story of one run: who, why, each server, what to do",
+     "The exit code is the run's: 0 done or not ended yet, 1 failed, 4 partly done or aborted, 5 "
+     "not settled.",
+     run_show},
+    {"run", "watch", "ID", 1, 1, 0, 0, "Follow a run to its end",
+     "On a terminal a picture that is redrawn in place; Ctrl-C asks: detach, pause or abort. "
+     "Elsewhere one line\nper event, with --json one JSON object per event and the run as the last "
+     "line. When the coordinator is\nrestarted it connects again; after 60 s without it: exit 3, "
+     "and the run goes on there.",
+     run_watch},
+    {"run", "pause", "ID", 1, 1, OPT(REASON), 0, "Begin no further server until resumed", NULL,
+     run_pause},
+    {"run", "resume", "ID", 1, 1, OPT(REASON), 0, "Go on with a paused run", NULL, run_resume},
+    {"run", "abort", "ID", 1, 1, OPT(REASON), 0,
+     "End a run: what was begun is finished and put back", NULL, run_abort},
+    {"run", "resolve", "ID SERVER", 2, 2, OPT(AS) | OPT(REASON), OPT(AS),
+     "Say what really happened on a server whose outcome is unknown",
+     "Look at the server first. Until this is settled the server keeps its place in the budget: "
+     "nothing is guessed.",
+     run_resolve},
+    {0},
+};

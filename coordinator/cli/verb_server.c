@@ -1,0 +1,333 @@
+/* verb_server.c - farmhand server ...: look at servers, declare them out, release and put back. */
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/table.h"
+
+#include <stdio.h>
+
+static enum style style_of_presence(const char *presence)
+{
+    if (text_equal(presence, "fresh"))
+        return STYLE_GREEN;
+    return text_equal(presence, "declared-out") ? STYLE_DIM : STYLE_YELLOW;
+}
+
+static const char *rotation_word(const json_t *server)
+{
+    if (cli_is_null(server, "in_rotation"))
+        return NULL;
+    return cli_true(server, "in_rotation") ? "in" : "out";
+}
+
+static void add_labels(const json_t *server, struct text *out)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(server, "labels"), key, value)
+        text_addf(out, "%s%s=%s", out->len ? "," : "", key,
+                  json_string_value(value) ? json_string_value(value) : "?");
+}
+
+/* What a person should know about it: trouble first. */
+static void add_remark(const json_t *server, struct text *out)
+{
+    const char *const keys[] = {"out", "why", "trouble"};
+    const char *held = cli_text(server, "held_by");
+    for (size_t i = 0; i < 3; i++)
+        if (*cli_text(server, keys[i]))
+            text_addf(out, "%s%s", out->len ? "; " : "", cli_text(server, keys[i]));
+    if (*held)
+        text_addf(out, "%sheld by %s", out->len ? "; " : "", held);
+}
+
+static void add_age(struct table *t, const json_t *server)
+{
+    char length[TEXT_DURATION_MAX];
+    if (cli_is_null(server, "age_ms"))
+        table_cell(t, STYLE_YELLOW, "never");
+    else
+        table_cell(t, STYLE_DIM, say_duration(length, cli_number(server, "age_ms")));
+}
+
+static void add_server(struct table *t, const json_t *server)
+{
+    struct text labels = {0}, remark = {0};
+    const char *presence = cli_text(server, "presence");
+    const char *rotation = rotation_word(server);
+    add_labels(server, &labels);
+    add_remark(server, &remark);
+    table_cell(t, STYLE_BOLD, cli_text(server, "name"));
+    table_cell(t, style_of_presence(presence), presence);
+    add_age(t, server);
+    table_cell(t, rotation && text_equal(rotation, "out") ? STYLE_YELLOW : STYLE_PLAIN, rotation);
+    table_cellf(t,
+                cli_number(server, "pools_started") < cli_number(server, "pool_count")
+                    ? STYLE_YELLOW
+                    : STYLE_PLAIN,
+                "%lld/%lld", (long long)cli_number(server, "pools_started"),
+                (long long)cli_number(server, "pool_count"));
+    table_cellf(t, STYLE_PLAIN, "%lld %%",
+                (long long)cli_number(json_object_get(server, "host"), "cpu_permille") / 10);
+    table_cell(t, STYLE_DIM, text_get(&labels));
+    table_cell(t, STYLE_PLAIN, text_get(&remark));
+    text_reset(&labels);
+    text_reset(&remark);
+}
+
+static int server_list(struct cli *cli)
+{
+    static const struct table_column columns[] = {
+        {"SERVER", 9, 8, false},   {"STATE", 8, 6, false},   {"AGE", 5, 3, true},
+        {"ROTATION", 6, 3, false}, {"POOLS", 7, 5, true},    {"CPU", 4, 4, true},
+        {"LABELS", 1, 6, false},   {"REMARK", 2, 10, false},
+    };
+    struct text path = {0}, out = {0};
+    json_t *answer = NULL;
+    size_t i;
+    const json_t *server;
+    text_add(&path, "/v1/servers");
+    cli_add_query(&path, "on", cli_value(cli, OPT_ON, "all"));
+    int code = cli_get(cli, text_get(&path), &answer);
+    text_reset(&path);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        struct table *t = table_open(columns, 8);
+        json_array_foreach(cli_list(answer, "servers"), i, server) add_server(t, server);
+        table_lay(t, &cli->terminal, cli_columns(cli), &out);
+        table_close(t);
+        if (json_array_size(cli_list(answer, "servers")) == 0)
+            fprintf(stderr, "no servers: has an agent been started? it reports by itself\n");
+        else
+            fputs(text_get(&out), stdout);
+        text_reset(&out);
+    }
+    json_decref(answer);
+    return code;
+}
+
+/* ---- show ---- */
+
+static void add_fact(const struct cli *cli, const char *head, const char *fact, struct text *out)
+{
+    if (!*fact)
+        return;
+    text_addf(out, "  %-14s", head);
+    say_wrapped(out, fact, 16, cli_columns(cli));
+    text_add(out, "\n");
+}
+
+static void add_host(const struct cli *cli, const json_t *server, struct text *out)
+{
+    const json_t *host = json_object_get(server, "host");
+    char total[SAY_BYTES_MAX], left[SAY_BYTES_MAX], up[TEXT_DURATION_MAX];
+    struct text s = {0};
+    if (!json_is_object(host))
+        return;
+    text_addf(&s, "%lld processors at %lld %%, %s of %s memory available, up %s",
+              (long long)cli_number(host, "processors"),
+              (long long)cli_number(host, "cpu_permille") / 10,
+              say_bytes(left, (uint64_t)cli_number(host, "memory_available_bytes")),
+              say_bytes(total, (uint64_t)cli_number(host, "memory_total_bytes")),
+              say_duration(up, cli_number(host, "uptime_ms")));
+    add_fact(cli, "host", text_get(&s), out);
+    text_reset(&s);
+}
+
+static void add_services(const struct cli *cli, const json_t *server, struct text *out)
+{
+    struct text s = {0};
+    size_t i;
+    const json_t *one;
+    json_array_foreach(cli_list(server, "services"), i, one)
+        text_addf(&s, "%s%s %s", i ? ", " : "", cli_text(one, "name"), cli_text(one, "state"));
+    add_fact(cli, "services", text_get(&s), out);
+    text_reset(&s);
+}
+
+static void add_backends(const struct cli *cli, const json_t *server, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text s = {0};
+    json_array_foreach(cli_list(server, "backends"), i, one)
+    {
+        text_addf(&s, "%s/%s: %s, %s, %lld session%s", cli_text(one, "backend"),
+                  cli_text(one, "name"), cli_text(one, "admin"),
+                  cli_true(one, "up") ? "up" : "down", (long long)cli_number(one, "sessions"),
+                  cli_number(one, "sessions") == 1 ? "" : "s");
+        add_fact(cli, i ? "" : "balancer", text_get(&s), out);
+        text_reset(&s);
+    }
+}
+
+static void add_pools(const struct cli *cli, const json_t *server, struct text *out)
+{
+    static const struct table_column columns[] = {
+        {"POOL", 9, 8, false}, {"STATE", 8, 7, false},      {"WORKERS", 7, 6, false},
+        {"AUTO", 5, 4, false}, {"START MODE", 1, 4, false}, {"QUEUE", 4, 3, true},
+    };
+    size_t i, k;
+    const json_t *pool, *worker;
+    struct table *t = table_open(columns, 6);
+    json_array_foreach(cli_list(server, "pools"), i, pool)
+    {
+        struct text pids = {0};
+        const char *state = cli_text(pool, "state");
+        json_array_foreach(cli_list(pool, "workers"), k, worker)
+            text_addf(&pids, "%s%lld", k ? "," : "", (long long)cli_number(worker, "pid"));
+        table_cell(t, STYLE_BOLD, cli_text(pool, "name"));
+        table_cell(t, text_equal(state, "Started") ? STYLE_GREEN : STYLE_YELLOW, state);
+        table_cell(t, STYLE_PLAIN, text_get(&pids));
+        table_cell(t, STYLE_PLAIN, cli_true(pool, "auto_start") ? "yes" : "no");
+        table_cell(t, STYLE_DIM, cli_text(pool, "start_mode"));
+        if (cli_is_null(pool, "queued"))
+            table_cell(t, STYLE_DIM, NULL);
+        else
+            table_cellf(t, STYLE_PLAIN, "%lld", (long long)cli_number(pool, "queued"));
+        text_reset(&pids);
+    }
+    if (i > 0) {
+        text_add(out, "\n");
+        table_lay(t, &cli->terminal, cli_columns(cli), out);
+    }
+    table_close(t);
+}
+
+static void add_sites(const struct cli *cli, const json_t *server, struct text *out)
+{
+    static const struct table_column columns[] = {
+        {"SITE", 9, 8, false},
+        {"STATE", 8, 7, false},
+        {"POOL", 5, 6, false},
+        {"BINDINGS", 2, 10, false},
+    };
+    size_t i;
+    const json_t *site;
+    struct table *t = table_open(columns, 4);
+    json_array_foreach(cli_list(server, "sites"), i, site)
+    {
+        bool started = cli_true(site, "started");
+        table_cell(t, STYLE_BOLD, cli_text(site, "name"));
+        table_cell(t, started ? STYLE_GREEN : STYLE_YELLOW, started ? "Started" : "Stopped");
+        table_cell(t, STYLE_PLAIN, cli_text(site, "pool"));
+        table_cell(t, STYLE_DIM, cli_text(site, "bindings"));
+    }
+    if (i > 0) {
+        text_add(out, "\n");
+        table_lay(t, &cli->terminal, cli_columns(cli), out);
+    }
+    table_close(t);
+}
+
+static void print_server(const struct cli *cli, const json_t *server)
+{
+    struct text out = {0}, labels = {0}, remark = {0}, seen = {0};
+    char length[TEXT_DURATION_MAX];
+    const char *presence = cli_text(server, "presence"), *rotation = rotation_word(server);
+    add_labels(server, &labels);
+    add_remark(server, &remark);
+    say_styled(&out, &cli->terminal, STYLE_BOLD, cli_text(server, "name"));
+    text_add(&out, "  ");
+    say_styled(&out, &cli->terminal, style_of_presence(presence), presence);
+    if (!cli_is_null(server, "age_ms"))
+        text_addf(&seen, "  seen %s ago", say_duration(length, cli_number(server, "age_ms")));
+    text_addf(&out, "%s%s%s\n", text_get(&seen), rotation ? ", rotation: " : "",
+              rotation ? rotation : "");
+    add_fact(cli, "remark", text_get(&remark), &out);
+    add_fact(cli, "labels", text_get(&labels), &out);
+    add_fact(cli, "address", cli_text(server, "address"), &out);
+    add_host(cli, server, &out);
+    add_services(cli, server, &out);
+    add_backends(cli, server, &out);
+    if (cli_true(server, "config_shared"))
+        add_fact(cli, "configuration", "shared with other servers", &out);
+    add_pools(cli, server, &out);
+    add_sites(cli, server, &out);
+    cli_print(&out);
+    text_reset(&labels);
+    text_reset(&remark);
+    text_reset(&seen);
+}
+
+static void server_path(const struct cli *cli, const char *what, struct text *path)
+{
+    text_add(path, "/v1/servers/");
+    cli_add_escaped(path, cli->words[0]);
+    text_add(path, what);
+}
+
+static int server_show(struct cli *cli)
+{
+    struct text path = {0};
+    json_t *answer = NULL;
+    server_path(cli, "", &path);
+    int code = cli_get(cli, text_get(&path), &answer);
+    text_reset(&path);
+    if (code == CLI_DONE) {
+        const json_t *inside = json_object_get(answer, "server");
+        const json_t *server = json_is_object(inside) ? inside : answer;
+        if (!cli_print_json(cli, server))
+            print_server(cli, server);
+    }
+    json_decref(answer);
+    return code;
+}
+
+/* ---- changes ---- */
+
+static int change_server(struct cli *cli, const char *what, json_t *fields, const char *said)
+{
+    struct text path = {0}, line = {0};
+    json_t *answer = NULL;
+    server_path(cli, what, &path);
+    int code = cli_change(cli, text_get(&path), fields, &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        say_safe(&line, cli->words[0]);
+        text_addf(&line, " %s\n", said);
+        cli_print(&line);
+    }
+    json_decref(answer);
+    text_reset(&path);
+    return code;
+}
+
+static int server_declare_out(struct cli *cli)
+{
+    char said[96], length[TEXT_DURATION_MAX];
+    uint64_t for_ms = cli_duration_ms(cli, OPT_FOR);
+    if (for_ms == 0)
+        return cli_fail(cli, CLI_USAGE, "--for 0 would end at once: give a length such as 2h");
+    json_t *fields = json_pack("{s:I}", "for_ms", (json_int_t)for_ms);
+    text_format(said, sizeof(said), "is declared out for %s: it no longer blocks the farm",
+                text_format_duration(length, for_ms));
+    int code = change_server(cli, "/declare-out", fields, said);
+    json_decref(fields);
+    return code;
+}
+
+static int server_release(struct cli *cli)
+{
+    return change_server(cli, "/release", NULL, "is released");
+}
+
+static int server_undrain(struct cli *cli)
+{
+    return cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
+}
+
+const struct cli_verb cli_verbs_server[] = {
+    {"server", "list", "", 0, 0, OPT(ON), 0, "Servers, how fresh they are and what is the matter",
+     NULL, server_list},
+    {"server", "show", "NAME", 1, 1, 0, 0, "One server with everything known", NULL, server_show},
+    {"server", "declare-out", "NAME", 1, 1, OPT(FOR) | OPT(REASON), OPT(FOR),
+     "Say that a server is out: it leaves the budget for a while",
+     "One dead machine then no longer blocks the farm; it still counts against the minimum in "
+     "service.\nIt ends by itself after --for, or with \"farmhand server release\".",
+     server_declare_out},
+    {"server", "release", "NAME", 1, 1, OPT(REASON), 0,
+     "End a quarantine (its new journal is approved) or a declaration", NULL, server_release},
+    {"server", "undrain", "NAME", 1, 1,
+     (CLI_RUN_OPTIONS & ~OPT(ON) & ~OPT(NO_DRAIN) & ~OPT(DRAIN_TIMEOUT) & ~OPT(ON_DRAIN_TIMEOUT)) |
+         OPT(POOL),
+     OPT(POOL), "Put a server back that a failed run left out of rotation",
+     "Its probe must pass first: a run with one target does it.", server_undrain},
+    {0},
+};

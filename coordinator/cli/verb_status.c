@@ -1,0 +1,153 @@
+/* verb_status.c - farmhand status: the farm at a glance. */
+#include "coordinator/cli/cli.h"
+
+#include "common/clock.h"
+
+#include <stdio.h>
+
+/* A line with a head of its own width, wrapped under itself. */
+static void add_line(const struct cli *cli, const char *head, enum style style, const char *words,
+                     struct text *out)
+{
+    struct text wrapped = {0};
+    size_t wide = text_columns(head);
+    say_styled(out, &cli->terminal, STYLE_BOLD, head);
+    say_spaces(out, wide < 12 ? 12 - wide : 1);
+    say_wrapped(&wrapped, words, 12, cli_columns(cli));
+    if (style == STYLE_PLAIN || !cli->terminal.colour)
+        text_add(out, text_get(&wrapped));
+    else /* a styled text stands on one line */
+        say_styled(out, &cli->terminal, style, words);
+    text_add(out, "\n");
+    text_reset(&wrapped);
+}
+
+static void add_health(const struct cli *cli, const json_t *status, struct text *out)
+{
+    const char *health = cli_text(status, "health");
+    const json_t *c = json_object_get(status, "coordinator");
+    bool healthy = text_equal(health, "healthy");
+    struct text words = {0};
+    char length[TEXT_DURATION_MAX];
+    int64_t began;
+    add_line(cli, "Farm", healthy ? STYLE_GREEN : STYLE_YELLOW, *health ? health : "unknown", out);
+    text_addf(&words, "version %s", cli_text(c, "version"));
+    if (text_parse_time(cli_text(c, "started_at"), &began))
+        text_addf(&words, ", up %s", say_duration(length, clock_wall_ms() - began));
+    if (cli_true(c, "settling"))
+        text_add(&words, ", settling: nothing is concluded yet");
+    add_line(cli, "Coordinator", STYLE_PLAIN, text_get(&words), out);
+    if (!cli_is_null(c, "frozen"))
+        add_line(cli, "Frozen", STYLE_RED, cli_text(c, "frozen"), out);
+    if (*cli_text(c, "store") && !text_equal(cli_text(c, "store"), "ok"))
+        add_line(cli, "Store", STYLE_RED, cli_text(c, "store"), out);
+    text_reset(&words);
+}
+
+static void add_servers(const struct cli *cli, const json_t *status, struct text *out)
+{
+    static const char *const keys[] = {"fresh", "silent", "down", "quarantined", "declared_out"};
+    static const char *const said[] = {"answering", "silent", "down", "quarantined",
+                                       "declared out"};
+    const json_t *servers = json_object_get(status, "servers");
+    struct text words = {0};
+    text_addf(&words, "%lld", (long long)cli_number(servers, "total"));
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (cli_number(servers, keys[i]) > 0)
+            text_addf(&words, "%s %lld %s", i && words.len > 4 ? "," : ":",
+                      (long long)cli_number(servers, keys[i]), said[i]);
+    add_line(cli, "Servers", STYLE_PLAIN, text_get(&words), out);
+    text_reset(&words);
+}
+
+static void add_each(const json_t *list, const char *what, struct text *words)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+        text_addf(words, "; %s %s", cli_text(one, "server"), cli_text(one, what));
+}
+
+static void add_budget(const struct cli *cli, const json_t *status, struct text *out)
+{
+    const json_t *budget = json_object_get(status, "budget");
+    struct text words = {0}, held = {0};
+    size_t i;
+    const json_t *one;
+    text_addf(&words, "%lld of %lld may be out, in use: %lld",
+              (long long)cli_number(budget, "limit"),
+              (long long)cli_number(json_object_get(status, "servers"), "total"),
+              (long long)cli_number(budget, "used"));
+    add_each(cli_list(budget, "out"), "why", &words);
+    add_line(cli, "Budget", STYLE_PLAIN, text_get(&words), out);
+    json_array_foreach(cli_list(budget, "held"), i, one)
+        text_addf(&held, "%s%s by %s", i ? ", " : "", cli_text(one, "server"), cli_text(one, "by"));
+    if (held.len > 0)
+        add_line(cli, "Held", STYLE_PLAIN, text_get(&held), out);
+    text_reset(&words);
+    text_reset(&held);
+}
+
+static void add_runs(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *run;
+    struct text words = {0};
+    json_array_foreach(cli_list(status, "runs"), i, run)
+    {
+        const json_t *counts = json_object_get(run, "counts");
+        text_addf(&words, "%lld  %s %s on %s  %s  %lld/%lld", (long long)cli_number(run, "id"),
+                  cli_text(run, "action"), cli_text(run, "pool"), cli_text(run, "on"),
+                  cli_text(run, "state"), (long long)cli_number(counts, "done"),
+                  (long long)cli_number(counts, "total"));
+        if (*cli_text(run, "why"))
+            text_addf(&words, "  %s", cli_text(run, "why"));
+        add_line(cli, "Run", STYLE_PLAIN, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
+static void add_incidents(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text words = {0};
+    char at[SAY_TIME_MAX];
+    json_array_foreach(cli_list(status, "incidents"), i, one)
+    {
+        text_addf(&words, "%s", cli_text(one, "server"));
+        if (*cli_text(one, "pool"))
+            text_addf(&words, " %s", cli_text(one, "pool"));
+        text_addf(&words, ": %s (since %s)",
+                  *cli_text(one, "text") ? cli_text(one, "text") : cli_text(one, "kind"),
+                  say_time(at, cli_text(one, "opened_at")));
+        add_line(cli, "Incident", STYLE_PLAIN, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
+static int run_status(struct cli *cli)
+{
+    json_t *status = NULL;
+    struct text out = {0};
+    int code = cli_get(cli, "/v1/status", &status);
+    if (code != CLI_DONE)
+        return code;
+    if (!cli_print_json(cli, status)) {
+        add_health(cli, status, &out);
+        add_servers(cli, status, &out);
+        add_budget(cli, status, &out);
+        add_runs(cli, status, &out);
+        add_incidents(cli, status, &out);
+        cli_print(&out);
+    }
+    code = text_equal(cli_text(status, "health"), "healthy") ? CLI_DONE : CLI_FAILED;
+    json_decref(status);
+    return code;
+}
+
+const struct cli_verb cli_verbs_status[] = {
+    {"status", NULL, "", 0, 0, 0, 0, "The farm at a glance",
+     "The exit code is 0 when the farm is healthy, 1 when it is degraded.", run_status},
+    {0},
+};
