@@ -15,34 +15,38 @@ struct pool_config {
     const char *name;
     const char *path; /* of its application */
     const char *attributes;
-    const char *inside; /* processModel, recycling, failure */
+    const char *process_model; /* its attributes */
+    const char *inside;        /* further elements */
     bool preload;
 };
 
+/* Reports runs under an account, so that its password is there to be leaked: tests look for it. */
 static const struct pool_config pools[] = {
     {"Shop", "/", "autoStart=\"true\" startMode=\"AlwaysRunning\"",
-     "<processModel idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\""
-     " startupTimeLimit=\"00:00:30\" />"
+     "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\" startupTimeLimit=\"00:00:30\"",
      "<recycling disallowOverlappingRotation=\"false\"><periodicRestart time=\"00:00:00\" />"
      "</recycling>",
      true},
     {"Api", "/api", "autoStart=\"true\" startMode=\"OnDemand\"",
-     "<processModel idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\" />"
-     "<recycling><periodicRestart time=\"00:00:00\" /></recycling>",
-     false},
+     "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\"",
+     "<recycling><periodicRestart time=\"00:00:00\" /></recycling>", false},
     {"Reports", "/reports", "autoStart=\"true\" startMode=\"OnDemand\"",
-     "<processModel idleTimeout=\"00:20:00\" shutdownTimeLimit=\"00:01:30\" />", false},
-    {"Old", "/old", "autoStart=\"false\" startMode=\"OnDemand\"", "", false},
+     "identityType=\"SpecificUser\" userName=\"SHOP\\reports\" password=\"" CONFIGS_PASSWORD "\"",
+     "", false},
+    {"Old", "/old", "autoStart=\"false\" startMode=\"OnDemand\"", "", "", false},
 };
 
 #define POOL_COUNT (sizeof(pools) / sizeof(pools[0]))
 
-static void add_pools(struct text *out)
+static void add_pools(struct text *out, unsigned garden)
 {
     text_add(out, "    <applicationPools>\n");
     for (size_t i = 0; i < POOL_COUNT; i++)
-        text_addf(out, "      <add name=\"%s\" managedRuntimeVersion=\"v4.0\" %s>%s</add>\n",
-                  pools[i].name, pools[i].attributes, pools[i].inside);
+        text_addf(out,
+                  "      <add name=\"%s\" managedRuntimeVersion=\"v4.0\" %s>"
+                  "<processModel maxProcesses=\"%u\" %s />%s</add>\n",
+                  pools[i].name, pools[i].attributes, i == 0 ? garden : 1, pools[i].process_model,
+                  pools[i].inside);
     text_add(out, "    </applicationPools>\n");
 }
 
@@ -64,13 +68,13 @@ static void add_site(struct text *out, unsigned port)
 }
 
 static enum error_code write_host_config(const struct farm *f, unsigned index, const char *path,
-                                         struct error *err)
+                                         unsigned garden, struct error *err)
 {
     struct text out = {0};
     text_add(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                    "<configuration>\n"
                    "  <system.applicationHost>\n");
-    add_pools(&out);
+    add_pools(&out, garden);
     add_site(&out, farm_port_server(f, index));
     text_add(&out, "  </system.applicationHost>\n"
                    "</configuration>\n");
@@ -162,7 +166,7 @@ static enum error_code write_server(const struct farm *f, unsigned index,
     char name[FARM_NAME_MAX], path[PATH_MAX];
     farm_server_name(name, index);
     farm_path(path, f, "conf/%s.config", name);
-    enum error_code code = write_host_config(f, index, path, err);
+    enum error_code code = write_host_config(f, index, path, o->garden, err);
     farm_path(path, f, "conf/%s.lab", name);
     if (code == ERR_NONE)
         code = write_lab(name, path, o, err);

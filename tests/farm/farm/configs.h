@@ -16,8 +16,12 @@
 
 #define CONFIGS_OVERRIDES_MAX 64
 
+/* The password of Reports' account: whoever reads the configuration must not pass it on. */
+#define CONFIGS_PASSWORD "Lab-Secret-4711"
+
 /* "[NAME:]SECTION.KEY=VALUE", as given on the command line; NAME is a server. */
 struct configs_overrides {
+    unsigned garden; /* worker processes of Shop, usually 1 */
     const char *agent[CONFIGS_OVERRIDES_MAX], *coordinator[CONFIGS_OVERRIDES_MAX],
         *lab[CONFIGS_OVERRIDES_MAX];
     size_t agent_count, coordinator_count, lab_count;

@@ -68,6 +68,7 @@ static bool take_options(int argc, char **argv, struct up *up)
     up->quiet = verb_flag(&argc, argv, "--quiet");
     if (!take_number(&argc, argv, "--servers", FARM_SERVERS_MAX, &f->servers) ||
         !take_number(&argc, argv, "--rate", 10000, &f->rate) ||
+        !take_number(&argc, argv, "--garden", 16, &o->garden) ||
         !take_number(&argc, argv, "--while", 1u << 30, &guarded) ||
         !take_balancer(&argc, argv, f) ||
         !take_list(&argc, argv, "--agent", o->agent, &o->agent_count) ||
@@ -150,7 +151,7 @@ static void show_result(const struct up *up)
 int verb_up(int argc, char **argv)
 {
     struct error err = {0}, ignored = {0};
-    struct up up = {.farm = {.servers = 8, .rate = 200}};
+    struct up up = {.farm = {.servers = 8, .rate = 200}, .overrides = {.garden = 1}};
     if (!take_options(argc, argv, &up))
         return 2;
     proc_catch_stop();
