@@ -1,0 +1,520 @@
+/* rig_iis.c - the iis driver on a lab server (tests/lab/LAB.md). */
+#include "agent/drivers/iis.h"
+#include "common/clock.h"
+#include "common/http.h"
+#include "common/must.h"
+#include "common/process.h"
+#include "common/text.h"
+#include "tests/contract/memory.h"
+#include "tests/contract/rig.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORTS            3
+#define SETTLE_MS        20000
+#define SECRET_BACKWARDS "1y-nrob-tsrif-eht-fo-terces"
+
+/* Workers are killed 4 s after they were told to stop. Names in the order of the ports. */
+static const char config_text[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<configuration><system.applicationHost><applicationPools>\n"
+    "<add name=\"Shop\" startMode=\"AlwaysRunning\">"
+    "<processModel identityType=\"SpecificUser\" userName=\"FARM\\shop\" password=\"@SECRET@\" "
+    "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:04\" /></add>\n"
+    "<add name=\"Garden\" startMode=\"AlwaysRunning\">"
+    "<processModel maxProcesses=\"3\" idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:04\" />"
+    "</add>\n"
+    "<add name=\"Idle\" />\n"
+    "<add name=\"B\xC3\xBCro &amp; S\xC3\xB6hne, (Q4) /x\" startMode=\"AlwaysRunning\" />\n"
+    "<applicationPoolDefaults><processModel identityType=\"ApplicationPoolIdentity\" />"
+    "</applicationPoolDefaults></applicationPools>\n"
+    "<sites>"
+    "<site name=\"Shop\" id=\"1\"><application path=\"/\" applicationPool=\"Shop\" "
+    "preloadEnabled=\"true\"><virtualDirectory path=\"/\" physicalPath=\"sites/Shop\" />"
+    "</application><application path=\"/idle\" applicationPool=\"Idle\">"
+    "<virtualDirectory path=\"/\" physicalPath=\"sites/Idle\" /></application>"
+    "<bindings><binding protocol=\"http\" bindingInformation=\"127.0.0.1:%u:\" "
+    "/></bindings></site>\n"
+    "<site name=\"Garden\" id=\"2\"><application path=\"/\" applicationPool=\"Garden\">"
+    "<virtualDirectory path=\"/\" physicalPath=\"sites/Garden\" /></application>"
+    "<bindings><binding protocol=\"http\" bindingInformation=\"127.0.0.1:%u:\" "
+    "/></bindings></site>\n"
+    "<site name=\"B\xC3\xBCro\" id=\"3\"><application path=\"/\" "
+    "applicationPool=\"B\xC3\xBCro &amp; S\xC3\xB6hne, (Q4) /x\">"
+    "<virtualDirectory path=\"/\" physicalPath=\"sites/Odd\" /></application>"
+    "<bindings><binding protocol=\"http\" bindingInformation=\"127.0.0.1:%u:\" "
+    "/></bindings></site>\n"
+    "</sites></system.applicationHost></configuration>\n";
+
+static const char lab_text[] = "[server]\n"
+                               "name = contract\n"
+                               "appcmd_delay_ms = 5\n"
+                               "worker_start_ms = 30\n";
+
+struct rig_iis {
+    struct rig rig;
+    char *folder, *server;
+    char *sc, *appcmd;
+    uint16_t ports[PORTS];
+    pid_t lab;
+    pid_t visitor; /* a request under way; 0: none */
+    struct iis_settings settings;
+};
+
+static void sleep_ms(unsigned ms)
+{
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static char *join(const char *folder, const char *name)
+{
+    struct text path = {0};
+    text_addf(&path, "%s/%s", folder, name);
+    return text_take(&path);
+}
+
+/* Runs a program; its output where asked for. Gives back its whole exit code. */
+static uint32_t run(const char *const *argv, char **output)
+{
+    struct process_call call = {.argv = argv,
+                                .timeout_ms = 60000,
+                                .output_max_bytes = 1 << 20,
+                                .exit_fd_env = "FARMHAND_EXIT_FD"};
+    struct process_result result;
+    struct error err;
+    if (process_run(&call, &result, &err) != ERR_NONE) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    if (output)
+        *output = result.output;
+    else
+        free(result.output);
+    return result.exit_code;
+}
+
+#define RUN(output, ...) run((const char *const[]){__VA_ARGS__, NULL}, output)
+
+static json_t *run_json(const char *program, const char *a, const char *b)
+{
+    char *output;
+    const char *argv[] = {program, a, b, NULL};
+    run(argv, &output);
+    json_t *answer = json_loads(output, 0, NULL);
+    free(output);
+    must(answer != NULL);
+    return answer;
+}
+
+/* ---- building the server ---- */
+
+/* All at once, so that no two are the same. */
+static void choose_ports(uint16_t ports[PORTS])
+{
+    int fds[PORTS];
+    for (size_t i = 0; i < PORTS; i++) {
+        struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t len = sizeof(any);
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        must(bind(fds[i], (struct sockaddr *)&any, sizeof(any)) == 0);
+        must(getsockname(fds[i], (struct sockaddr *)&any, &len) == 0);
+        ports[i] = ntohs(any.sin_port);
+    }
+    for (size_t i = 0; i < PORTS; i++)
+        close(fds[i]);
+}
+
+static char *write_file(const char *folder, const char *name, const char *content)
+{
+    char *path = join(folder, name);
+    FILE *file = fopen(path, "we");
+    must(file && fputs(content, file) >= 0 && fclose(file) == 0);
+    return path;
+}
+
+/* The password is put in by a program of its own, so that this process never held it. */
+static char *write_config(struct rig_iis *r)
+{
+    struct text text = {0};
+    text_addf(&text, config_text, r->ports[0], r->ports[1], r->ports[2]);
+    char *raw = write_file(r->folder, "raw.config", text_get(&text));
+    char *done = join(r->folder, "done.config");
+    must(RUN(NULL, "/bin/sh", "-c", "sed \"s/@SECRET@/$(echo \"$1\" | rev)/\" \"$2\" > \"$3\"",
+             "sh", SECRET_BACKWARDS, raw, done) == 0);
+    text_reset(&text);
+    free(raw);
+    return done;
+}
+
+/* `lab-sc run` as a child that dies with us, however we die; everything below it ends with it. */
+static void start_lab(struct rig_iis *r)
+{
+    int ready[2];
+    must(pipe(ready) == 0);
+    r->lab = fork();
+    must(r->lab >= 0);
+    if (r->lab == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ready[1], 1);
+        close(ready[0]);
+        close(ready[1]);
+        execl(LAB_PROGRAMS "/lab-sc", "lab-sc", "run", r->server, (char *)NULL);
+        _exit(127);
+    }
+    close(ready[1]);
+    char word[6] = {0};
+    FILE *said = fdopen(ready[0], "r");
+    must(said && fgets(word, sizeof(word), said) && text_equal(word, "ready"));
+    fclose(said);
+}
+
+static void create_server(struct rig_iis *r)
+{
+    const char *base = getenv("TMPDIR");
+    struct text folder = {0};
+    text_addf(&folder, "%s/farmhand contract XXXXXX", base ? base : "/tmp");
+    must(mkdtemp(folder.data) != NULL);
+    r->folder = text_take(&folder);
+    r->server = join(r->folder, "web01");
+    choose_ports(r->ports);
+    char *config = write_config(r);
+    char *lab = write_file(r->folder, "lab.conf", lab_text);
+    must(RUN(NULL, LAB_PROGRAMS "/lab-sc", "create", r->server, "--config", config, "--lab", lab) ==
+         0);
+    free(config);
+    free(lab);
+    r->sc = join(r->server, "inetsrv/sc");
+    r->appcmd = join(r->server, "inetsrv/appcmd");
+}
+
+static void open_driver(struct rig_iis *r)
+{
+    struct error err;
+    if (iis_open(&r->settings, &r->rig.driver, &err) != ERR_NONE) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+}
+
+static void fill_settings(struct rig_iis *r)
+{
+    iis_settings_init(&r->settings);
+    r->settings.appcmd = must_copy(r->appcmd);
+    r->settings.worker = join(r->server, "inetsrv/w3wp.exe");
+    r->settings.config = join(r->server, "applicationHost.config");
+    r->settings.service_tool = must_copy(r->sc);
+    r->settings.service_backend = 1;
+    r->settings.services_every_ms = 1;
+}
+
+/* ---- back to the beginning ---- */
+
+static bool service_is(struct rig_iis *r, const char *name, int state)
+{
+    json_t *answer = run_json(r->sc, "--json", "query");
+    bool is = false;
+    size_t i;
+    json_t *service;
+    json_array_foreach(json_object_get(answer, "services"), i, service)
+    {
+        if (text_equal(json_string_value(json_object_get(service, "name")), name))
+            is = json_integer_value(json_object_get(service, "state")) == state;
+    }
+    json_decref(answer);
+    return is;
+}
+
+static void wait_service(struct rig_iis *r, const char *name, int state)
+{
+    uint64_t deadline = clock_boot_ms() + SETTLE_MS;
+    while (!service_is(r, name, state)) {
+        must(clock_boot_ms() < deadline);
+        sleep_ms(20);
+    }
+}
+
+/* Every pool started, with as many workers as it should have, all of them ready. */
+static bool is_settled(struct rig_iis *r)
+{
+    json_t *answer = run_json(r->sc, "counters", NULL);
+    size_t good = 0, i, k;
+    json_t *pool, *worker;
+    json_array_foreach(json_object_get(answer, "pools"), i, pool)
+    {
+        const char *name = json_string_value(json_object_get(pool, "name"));
+        json_t *workers = json_object_get(pool, "workers");
+        size_t want = text_equal(name, "Garden") ? 3 : text_equal(name, "Idle") ? 0 : 1;
+        bool fits = json_array_size(workers) == want &&
+                    text_equal(json_string_value(json_object_get(pool, "state")), "Started");
+        json_array_foreach(workers, k, worker)
+        {
+            fits &= text_equal(json_string_value(json_object_get(worker, "state")), "Running");
+        }
+        good += fits;
+    }
+    json_decref(answer);
+    return good == 4;
+}
+
+static void start_pool(struct rig_iis *r, const char *pool)
+{
+    struct text name = {0};
+    text_addf(&name, "/apppool.name:%s", pool);
+    RUN(NULL, r->appcmd, "set", "apppool", name.data, "/autoStart:true");
+    RUN(NULL, r->appcmd, "start", "apppool", name.data);
+    text_reset(&name);
+}
+
+/* Idle has to lose its worker, where it got one. */
+static void stop_idle(struct rig_iis *r)
+{
+    RUN(NULL, r->appcmd, "stop", "apppool", "/apppool.name:Idle");
+}
+
+static void end_visitor(struct rig_iis *r)
+{
+    if (r->visitor <= 0)
+        return;
+    kill(r->visitor, SIGKILL);
+    waitpid(r->visitor, NULL, 0);
+    r->visitor = 0;
+}
+
+static void iis_reset(struct rig *rig)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    end_visitor(r);
+    must(RUN(NULL, r->sc, "fault", "all", "off") == 0);
+    RUN(NULL, r->sc, "start", "W3SVC");
+    wait_service(r, "W3SVC", 4);
+    stop_idle(r);
+    start_pool(r, rig->pool);
+    start_pool(r, rig->garden);
+    start_pool(r, rig->idle);
+    start_pool(r, rig->odd);
+    uint64_t deadline = clock_boot_ms() + SETTLE_MS;
+    while (!is_settled(r)) {
+        must(clock_boot_ms() < deadline);
+        sleep_ms(20);
+    }
+    rig->driver->ops->close(rig->driver);
+    open_driver(r);
+}
+
+/* ---- disturbing and asking ---- */
+
+struct fault {
+    const char *name, *scope, *value;
+};
+
+static struct fault fault_of(enum disturbance what)
+{
+    switch (what) {
+    case TOOL_HANGS:
+        return (struct fault){"appcmd-hangs", NULL, NULL};
+    case TOOL_SLOW:
+        return (struct fault){"appcmd-slow", NULL, "2000"};
+    case TOOL_HALF:
+        return (struct fault){"appcmd-output", NULL, "half"};
+    case TOOL_MARK:
+        return (struct fault){"appcmd-output", NULL, "bom"};
+    case TOOL_CRLF:
+        return (struct fault){"appcmd-output", NULL, "crlf"};
+    case TOOL_HUGE:
+        return (struct fault){"appcmd-output", NULL, "huge"};
+    case TOOL_EMPTY:
+        return (struct fault){"appcmd-output", NULL, "empty"};
+    case TOOL_NOTHING:
+        return (struct fault){"appcmd-output", NULL, "nomatch1"};
+    case TOOL_GARBAGE:
+        return (struct fault){"appcmd-output", NULL, "garbage"};
+    case TOOL_WIDE:
+        return (struct fault){"appcmd-output", NULL, "utf16"};
+    case LANGUAGE_OEM:
+        return (struct fault){"appcmd-language", NULL, "de-cp850"};
+    case LANGUAGE_ANSI:
+        return (struct fault){"appcmd-language", NULL, "de-cp1252"};
+    case LANGUAGE_WIDE:
+        return (struct fault){"appcmd-language", NULL, "de-utf16"};
+    case LANGUAGE_UTF8:
+        return (struct fault){"appcmd-language", NULL, "de-utf8"};
+    case ACCESS_DENIED:
+        return (struct fault){"access-denied", NULL, NULL};
+    case CONFIG_LOCKED:
+        return (struct fault){"config-locked", NULL, NULL};
+    case CONFIG_BROKEN:
+        return (struct fault){"config-broken", NULL, NULL};
+    case MANAGER_DOWN:
+        return (struct fault){NULL, NULL, NULL};
+    case MANAGER_HANGS:
+        return (struct fault){"was-hangs", NULL, NULL};
+    case NO_REQUEST_LIST:
+        return (struct fault){"no-request-monitor", NULL, "50"};
+    case NO_REQUEST_ANSWER:
+        return (struct fault){"no-request-monitor", NULL, "empty"};
+    case POOL_FAILS:
+        return (struct fault){"worker-500", "Shop", "all"};
+    case SITE_GONE:
+        return (struct fault){"site-refuses", "Shop", NULL};
+    case WORKER_STAYS:
+        return (struct fault){"worker-ignores-stop", "Shop", NULL};
+    case IDLE_REFUSED:
+        return (struct fault){"recycle-idle-4312", NULL, NULL};
+    }
+    abort();
+}
+
+static bool iis_disturb(struct rig *rig, enum disturbance what)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    if (what == MANAGER_DOWN) {
+        RUN(NULL, r->sc, "stop", "W3SVC");
+        wait_service(r, "W3SVC", 1);
+        RUN(NULL, r->sc, "stop", "WAS");
+        wait_service(r, "WAS", 1);
+        return true;
+    }
+    struct fault fault = fault_of(what);
+    const char *argv[10] = {r->sc, "fault", fault.name, "on"};
+    size_t count = 4;
+    if (fault.scope) {
+        argv[count++] = "--scope";
+        argv[count++] = fault.scope;
+    }
+    if (fault.value) {
+        argv[count++] = "--value";
+        argv[count++] = fault.value;
+    }
+    must(run(argv, NULL) == 0);
+    return true;
+}
+
+static uint32_t counted(const json_t *pool, const char *key)
+{
+    return (uint32_t)json_integer_value(json_object_get(pool, key));
+}
+
+static struct rig_acts iis_acts(struct rig *rig, const char *pool)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    json_t *truth = run_json(r->sc, "truth", NULL);
+    const json_t *row = json_object_get(json_object_get(truth, "pools"), pool);
+    struct rig_acts acts = {counted(row, "recycles"), counted(row, "starts"),
+                            counted(row, "stops")};
+    json_decref(truth);
+    return acts;
+}
+
+static uint64_t active(struct rig_iis *r)
+{
+    json_t *answer = run_json(r->sc, "counters", NULL);
+    json_t *shop = json_array_get(json_object_get(answer, "pools"), 0);
+    uint64_t count = (uint64_t)json_integer_value(json_object_get(shop, "active"));
+    json_decref(answer);
+    return count;
+}
+
+static void iis_request(struct rig *rig, uint32_t ms)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    end_visitor(r);
+    r->visitor = fork();
+    must(r->visitor >= 0);
+    if (r->visitor == 0) {
+        char url[100];
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        text_format(url, sizeof(url), "http://127.0.0.1:%u/slow?ms=%u", r->ports[0], ms);
+        struct http_call call = {
+            .method = "GET", .url = url, .timeout_ms = 60000, .response_max_bytes = 1 << 20};
+        struct http_reply reply;
+        http_request(&call, &reply, NULL);
+        _exit(0);
+    }
+    uint64_t deadline = clock_boot_ms() + SETTLE_MS;
+    while (active(r) == 0) {
+        must(clock_boot_ms() < deadline);
+        sleep_ms(10);
+    }
+}
+
+static bool iis_tells_secret(struct rig *rig, const char *text)
+{
+    (void)rig;
+    static const char backwards[] = SECRET_BACKWARDS;
+    size_t len = sizeof(backwards) - 1;
+    for (; strlen(text) >= len; text++) {
+        size_t same = 0;
+        while (same < len && text[same] == backwards[len - 1 - same])
+            same++;
+        if (same == len)
+            return true;
+    }
+    return false;
+}
+
+static char *iis_secret_in_memory(struct rig *rig)
+{
+    (void)rig;
+    return memory_find(SECRET_BACKWARDS);
+}
+
+/* ---- life ---- */
+
+static void iis_rig_close(struct rig *rig)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    end_visitor(r);
+    rig->driver->ops->close(rig->driver);
+    RUN(NULL, r->sc, "down", r->server);
+    waitpid(r->lab, NULL, 0);
+    RUN(NULL, "/bin/rm", "-rf", r->folder);
+    iis_settings_reset(&r->settings);
+    free(r->folder);
+    free(r->server);
+    free(r->sc);
+    free(r->appcmd);
+    free(r);
+}
+
+static const struct rig_ops ops = {
+    .driver = "iis",
+    .reset = iis_reset,
+    .disturb = iis_disturb,
+    .acts = iis_acts,
+    .request = iis_request,
+    .tells_secret = iis_tells_secret,
+    .secret_in_memory = iis_secret_in_memory,
+    .close = iis_rig_close,
+};
+
+struct rig *rig_open(void)
+{
+    struct rig_iis *r = must_alloc(1, sizeof(*r));
+    http_start();
+    create_server(r);
+    start_lab(r);
+    fill_settings(r);
+    r->rig = (struct rig){
+        .ops = &ops,
+        .pool = "Shop",
+        .garden = "Garden",
+        .garden_size = 3,
+        .idle = "Idle",
+        .odd = "B\xC3\xBCro & S\xC3\xB6hne, (Q4) /x",
+        .stop_limit_ms = 4000,
+    };
+    open_driver(r);
+    return &r->rig;
+}
