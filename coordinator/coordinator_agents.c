@@ -291,7 +291,7 @@ static bool on_result(struct coordinator *c, struct session *s, const struct age
     if (!r || !result_is_ours(c, result)) {
         return !c->store_trouble[0];
     }
-    if (result->outcome != OUTCOME_RUNNING) {
+    if (result->outcome != OUTCOME_RUNNING && result->outcome != OUTCOME_NONE) {
         session_forget(c, s->server->name, &result->id);
     }
     struct rollout_view view = runs_view(c);
@@ -351,7 +351,7 @@ static void dispatch(struct coordinator *c, struct session *s, const struct agen
         break;
     case AGENT_RESULT:
         if (trusted && !on_result(c, s, m)) {
-            return; /* not durable: no answer, the agent sends it again */
+            answer = COORDINATOR_NOTHING; /* not durable: the agent sends it again */
         }
         break;
     case AGENT_OBSERVATION:
@@ -360,7 +360,9 @@ static void dispatch(struct coordinator *c, struct session *s, const struct agen
         }
         break;
     }
-    reply(c, from, m->seq, trusted ? answer : COORDINATOR_QUARANTINED, s->server->quarantine_why);
+    bool old = hearing == FLEET_OLD;
+    reply(c, from, m->seq, trusted || old ? answer : COORDINATOR_QUARANTINED,
+          s->server->quarantine_why);
 }
 
 static void after_report(struct coordinator *c, struct session *s, uint64_t seq,

@@ -237,7 +237,11 @@ void change_settle_unknown(const struct rollout *r, struct rollout_change *c)
         bool same = c->target_changed && i == c->target_index;
         unknown = !same && r->targets[i].state == TARGET_UNKNOWN;
     }
+    bool over = !unknown && (c->pause_causes & PAUSE_UNKNOWN);
     change_pause(c, PAUSE_UNKNOWN, unknown);
+    if (over && c->run_state == RUN_RUNNING) {
+        text_copy(c->why, sizeof c->why, "");
+    }
 }
 
 void change_say(struct rollout_change *c, const char *step, ...)

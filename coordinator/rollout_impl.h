@@ -17,6 +17,7 @@
 #define UP_LIMIT_MS          60000 /* returning: the balancer must see it up within */
 #define QUIET_READS          2     /* reads without a session, in a row: "0" is a moment */
 #define COMMAND_ATTEMPTS_MAX 3     /* of commands that were certainly not begun */
+#define BLOCKED_AGAIN_MS     1000  /* after evidence said no, it is asked again */
 #define BLOCKED_LOOKAHEAD    32    /* waiting targets tried when the first is blocked */
 
 /* Starts a change: nothing changed yet, the header as it is. */

@@ -60,6 +60,10 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
                       const struct rollout_view *view, uint64_t now_ms, bool *blocked)
 {
     const struct rollout_target *t = &r->targets[i];
+    if (t->entered_ms && now_ms < t->entered_ms + BLOCKED_AGAIN_MS) {
+        *blocked = true; /* it came back from checking a moment ago */
+        return false;
+    }
     char why[ROLLOUT_STEP_MAX] = "";
     enum presence presence = view->presence(view->ctx, t->server, why, sizeof why);
     if (presence == PRESENCE_FRESH || presence == PRESENCE_SILENT) {

@@ -271,7 +271,8 @@ struct agent_message {
 /* ---- coordinator -> agent ---- */
 
 enum coordinator_message_kind {
-    COORDINATOR_NOTHING = 1, /* the listen's time is over: listen again */
+    COORDINATOR_NOTHING = 1, /* the listen's time is over: listen again.
+                                   To a result: not taken durably, send it again later */
     COORDINATOR_COMMAND,
     COORDINATOR_ACK,          /* what was sent is taken (a result: durably) */
     COORDINATOR_QUARANTINED,  /* not trusted yet or any more; detail says why; go on reporting */

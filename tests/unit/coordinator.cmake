@@ -1,0 +1,2 @@
+farmhand_test(rollout SOURCES coordinator/test_rollout.c coordinator/play.c LIBS farmhand_coordinator_pure)
+farmhand_test(coordinator_decisions SOURCES coordinator/test_small.c LIBS farmhand_coordinator_pure)

@@ -1,0 +1,436 @@
+/* selector, budget, plan and fleet: the small decisions. */
+#include "common/text.h"
+#include "coordinator/budget.h"
+#include "coordinator/fleet.h"
+#include "coordinator/plan.h"
+#include "coordinator/selector.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- selector ---- */
+
+static bool matches(const char *selector, const char *server)
+{
+    static const struct selector_label labels[] = {{"farm", "web"}, {"zone", "a"}};
+    struct error err;
+    if (selector_check(selector, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    return selector_match(selector, server, labels, 2);
+}
+
+static void selector_means_what_it_says(void **state)
+{
+    (void)state;
+    assert_true(matches("all", "web01"));
+    assert_true(matches("WEB01", "web01"));
+    assert_true(matches("web*", "web01"));
+    assert_true(matches("db01, web0?", "web01"));
+    assert_true(matches("farm=web,zone=a", "web01"));
+    assert_true(matches("farm=w*", "web01"));
+    assert_true(matches("!zone=b", "web01"));
+    assert_false(matches("farm=web,zone=b", "web01"));
+    assert_false(matches("all,!web01", "web01"));
+    assert_false(matches("web*,!zone=a", "web01"));
+    assert_false(matches("db*", "web01"));
+    assert_false(matches("db*,farm=web", "web01"));
+}
+
+static void selector_refuses_what_means_nothing(void **state)
+{
+    (void)state;
+    const char *const bad[] = {"", "  ", ",", "web01,", "!", "=a", "zone=", "a b", "!!web01"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct error err;
+        if (selector_check(bad[i], &err) != ERR_INVALID) {
+            fail_msg("'%s' was taken", bad[i]);
+        }
+    }
+    assert_int_equal(selector_check(NULL, NULL), ERR_INVALID);
+}
+
+/* ---- budget ---- */
+
+static void budget_counts_all_causes_together(void **state)
+{
+    (void)state;
+    struct budget_member m[4] = {
+        {.server = "a"}, {.server = "b"}, {.server = "c"}, {.server = "d"}};
+    struct budget b = {.max_out = 1, .members = m, .count = 4};
+    char why[200];
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    m[1] = (struct budget_member){.server = "b", .held = true, .held_by = "run 7"};
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "budget 1/1 used by b (run 7)");
+    m[1] = (struct budget_member){.server = "b", .out = true, .why = "silent for 12s"};
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "budget 1/1 used by b (silent for 12s)");
+    assert_true(budget_may_take(&b, "b", 0, why, sizeof why)); /* out already: costs nothing */
+    b.max_out = 2;
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(budget_may_take(&b, "a", 1, why, sizeof why)); /* a run's own, smaller limit */
+    assert_true(budget_may_take(&b, "a", 9, why, sizeof why));
+    m[0].held = true;
+    assert_false(budget_may_take(&b, "c", 9, why, sizeof why)); /* never above the budget */
+}
+
+static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
+{
+    (void)state;
+    struct budget_member m[3] = {
+        {.server = "a"}, {.server = "b", .out = true, .declared_out = true}, {.server = "c"}};
+    struct budget b = {.max_out = 1, .min_in_service = 1, .members = m, .count = 3};
+    char why[200];
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    b.min_in_service = 2;
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "2 in service, the minimum is 2");
+}
+
+static void server_that_is_held_and_out_counts_once(void **state)
+{
+    (void)state;
+    struct budget_member m[2] = {{.server = "a", .held = true, .held_by = "run 1", .out = true},
+                                 {.server = "b"}};
+    struct budget b = {.max_out = 2, .members = m, .count = 2};
+    struct budget_use use;
+    budget_count(&b, &use);
+    assert_int_equal(use.held, 1);
+    assert_int_equal(use.out, 0);
+    char why[200];
+    assert_true(budget_may_take(&b, "b", 0, why, sizeof why));
+}
+
+/* ---- fleet ---- */
+
+static const struct pool shop = {
+    .name = "Shop", .state = POOL_STATE_STARTED, .auto_start = true, .overlap = true};
+static const struct pool shop_dead = {
+    .name = "Shop", .state = POOL_STATE_STOPPED, .auto_start = true};
+static const struct pool shop_off = {.name = "Shop", .state = POOL_STATE_STOPPED};
+static const struct service up[] = {{.name = "WAS", .state = SVC_RUNNING},
+                                    {.name = "W3SVC", .state = SVC_RUNNING}};
+static const struct service down[] = {{.name = "WAS", .state = SVC_RUNNING},
+                                      {.name = "W3SVC", .state = SVC_STOPPED}};
+static const struct worker worker = {.pool = "Shop", .pid = 11, .created = 5, .cpu_ms = 100};
+
+static void free_message(struct agent_message *m)
+{
+    free(m);
+}
+
+static struct agent_message *report(const char *agent, uint64_t seq, const struct pool *pool,
+                                    const struct service *services)
+{
+    struct agent_message *m = calloc(1, sizeof *m);
+    *m = (struct agent_message){.agent = agent,
+                                .incarnation = {{1}},
+                                .boot = {{2}},
+                                .start_no = 1,
+                                .seq = seq,
+                                .kind = AGENT_REPORT};
+    m->report.state = (struct state){.whole = pool != NULL,
+                                     .config_identity = "",
+                                     .trouble = "",
+                                     .services = services,
+                                     .service_count = services ? 2 : 0,
+                                     .pools = pool,
+                                     .pool_count = pool ? 1 : 0,
+                                     .workers = &worker,
+                                     .worker_count = 1};
+    return m;
+}
+
+static char heard[2000];
+
+static void hear_change(void *arg, const struct fleet_change *change)
+{
+    (void)arg;
+    size_t used = strlen(heard);
+    text_format(heard + used, sizeof heard - used, "%s %s: %s\n", change->kind, change->server,
+                change->text);
+}
+
+static struct fleet *new_fleet(void)
+{
+    heard[0] = '\0';
+    const struct fleet_spec spec = {.silent_after_ms = 5000, .free_message = free_message};
+    return fleet_new(&spec);
+}
+
+static enum fleet_hearing hear(struct fleet *f, struct agent_message *m, uint64_t now_ms)
+{
+    bool first;
+    enum fleet_hearing hearing = fleet_hear(f, m, now_ms, &first, hear_change, NULL);
+    fleet_tick(f, now_ms, 1, hear_change, NULL);
+    return hearing;
+}
+
+static void fleet_tells_what_changed(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    assert_int_equal(hear(f, report("web01", 1, &shop, up), 1000), FLEET_TAKEN);
+    hear(f, report("web01", 2, &shop_dead, down), 2000);
+    assert_string_equal(heard, "server.presence web01: fresh, was never-seen\n"
+                               "pool.state web01: pool Shop: Stopped, was Started\n"
+                               "service.state web01: service W3SVC: STOPPED, was RUNNING\n");
+    fleet_free(f);
+}
+
+static void older_report_is_dropped(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 5, &shop, up), 1000);
+    assert_int_equal(hear(f, report("web01", 4, &shop_dead, up), 1100), FLEET_OLD);
+    assert_int_equal(hear(f, report("web01", 5, &shop_dead, up), 1100), FLEET_OLD);
+    assert_int_equal(fleet_pool(fleet_find(f, "WEB01"), "shop")->state, POOL_STATE_STARTED);
+    struct agent_message *old_start = report("web01", 9, &shop_dead, up);
+    old_start->start_no = 0;
+    assert_int_equal(hear(f, old_start, 1200), FLEET_OLD);
+    fleet_free(f);
+}
+
+static void small_report_after_a_restart_asks_for_a_whole_one(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 5, &shop, up), 1000);
+    struct agent_message *m = report("web01", 1, NULL, NULL);
+    m->start_no = 2;
+    assert_int_equal(hear(f, m, 1100), FLEET_WANT_WHOLE);
+    fleet_free(f);
+}
+
+static void silence_is_unknown_and_counts_as_out(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop, up), 1000);
+    struct fleet_server *s = fleet_find(f, "web01");
+    char why[200];
+    assert_false(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    fleet_tick(f, 6001, 1, hear_change, NULL);
+    assert_int_equal(s->presence, PRESENCE_SILENT);
+    assert_true(fleet_is_out(s, "Shop", 13000, why, sizeof why));
+    assert_string_equal(why, "silent for 12s");
+    fleet_free(f);
+}
+
+static void nothing_is_silent_while_settling(void **state)
+{
+    (void)state;
+    const struct fleet_spec spec = {
+        .silent_after_ms = 5000, .settle_until_ms = 20000, .free_message = free_message};
+    struct fleet *f = fleet_new(&spec);
+    hear(f, report("web01", 1, &shop, up), 1000);
+    fleet_tick(f, 19000, 1, hear_change, NULL);
+    assert_int_equal(fleet_find(f, "web01")->presence, PRESENCE_FRESH);
+    fleet_tick(f, 20000, 1, hear_change, NULL);
+    assert_int_equal(fleet_find(f, "web01")->presence, PRESENCE_SILENT);
+    fleet_free(f);
+}
+
+static void out_of_service_is_told_with_its_cause(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop_dead, up), 1000);
+    hear(f, report("web02", 1, &shop_off, up), 1000);
+    hear(f, report("web03", 1, &shop, down), 1000);
+    char why[200];
+    assert_true(fleet_is_out(fleet_find(f, "web01"), "Shop", 1000, why, sizeof why));
+    assert_string_equal(why, "pool Shop is Stopped");
+    assert_false(fleet_is_out(fleet_find(f, "web02"), "Shop", 1000, why, sizeof why));
+    assert_true(fleet_is_out(fleet_find(f, "web03"), "Shop", 1000, why, sizeof why));
+    assert_string_equal(why, "W3SVC is STOPPED");
+    struct balancer_entry place = {.backend = "shop", .admin = BALANCER_READY, .up = false};
+    fleet_note_places(fleet_find(f, "web02"), &place, 1, true, 1000);
+    assert_false(fleet_is_out(fleet_find(f, "web02"), "Shop", 1000, why, sizeof why));
+    assert_true(fleet_is_out(fleet_find(f, "web02"), "Api", 1000, why, sizeof why));
+    assert_false(fleet_is_out(fleet_find(f, "web02"), "Api", 12000, why, sizeof why)); /* stale */
+    fleet_free(f);
+}
+
+static void another_journal_is_quarantined_until_released(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop, up), 1000);
+    struct agent_message *m = report("web01", 1, &shop_dead, up);
+    m->incarnation.bytes[0] = 9;
+    assert_int_equal(hear(f, m, 1100), FLEET_NEW_JOURNAL);
+    struct fleet_server *s = fleet_find(f, "web01");
+    assert_int_equal(s->presence, PRESENCE_QUARANTINED);
+    assert_int_equal(fleet_pool(s, "Shop")->state, POOL_STATE_STARTED); /* its word is not taken */
+    fleet_release(s);
+    m = report("web01", 2, &shop_dead, up);
+    m->incarnation.bytes[0] = 9;
+    assert_int_equal(hear(f, m, 1200), FLEET_TAKEN);
+    assert_int_equal(s->presence, PRESENCE_FRESH);
+    fleet_free(f);
+}
+
+static void two_machines_under_one_name_are_found_out(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop, up), 1000);
+    struct agent_message *clone = report("web01", 1, &shop, up);
+    clone->boot.bytes[0] = 7;
+    assert_int_equal(hear(f, clone, 1100), FLEET_TAKEN); /* could be a reboot */
+    assert_int_equal(hear(f, report("web01", 2, &shop, up), 1200), FLEET_NEW_JOURNAL);
+    assert_int_equal(fleet_find(f, "web01")->presence, PRESENCE_QUARANTINED);
+    fleet_free(f);
+}
+
+static void many_silent_at_once_is_our_own_trouble(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    const char *const names[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++) {
+        hear(f, report(names[i], 1, &shop, up), 1000);
+    }
+    hear(f, report("a", 2, &shop, up), 5000);
+    hear(f, report("b", 2, &shop, up), 5000);
+    assert_false(fleet_mass_silence(f));
+    fleet_tick(f, 6500, 1, hear_change, NULL);
+    assert_true(fleet_mass_silence(f));
+    hear(f, report("c", 2, &shop, up), 6600);
+    assert_false(fleet_mass_silence(f));
+    fleet_free(f);
+}
+
+static void names_that_could_lead_astray_are_refused(void **state)
+{
+    (void)state;
+    assert_true(fleet_name_ok("web-01.farm_a"));
+    assert_false(fleet_name_ok(""));
+    assert_false(fleet_name_ok("web 01"));
+    assert_false(fleet_name_ok("web01\n"));
+    assert_false(fleet_name_ok("../web"));
+    assert_false(fleet_name_ok("w*"));
+}
+
+/* ---- plan ---- */
+
+static struct plan_request request(void)
+{
+    return (struct plan_request){.action = ROLLOUT_RECYCLE,
+                                 .pool = "Shop",
+                                 .selector = "all",
+                                 .actor = "anna",
+                                 .reason = "leak",
+                                 .options = {.batch = 1,
+                                             .limit_ms = 60000,
+                                             .drain_limit_ms = 60000,
+                                             .gate_passes = 3,
+                                             .gate_min_ms = 1000,
+                                             .gate_deadline_ms = 60000,
+                                             .gate_interval_ms = 1000}};
+}
+
+static void plan_freezes_the_selection_in_order(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web02", 1, &shop, up), 1000);
+    hear(f, report("web01", 1, &shop, up), 1000);
+    fleet_add(f, "web03"); /* never seen: may have the pool */
+    struct plan_request q = request();
+    struct rollout *run;
+    struct error err;
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NONE);
+    assert_int_equal(run->target_count, 3);
+    assert_string_equal(run->targets[0].server, "web01");
+    assert_string_equal(run->targets[2].server, "web03");
+    struct plan_target foreseen;
+    plan_foresee(run, 0, f, 1000, &foreseen);
+    assert_int_equal(foreseen.will, PLAN_ACT);
+    plan_foresee(run, 2, f, 1000, &foreseen);
+    assert_int_equal(foreseen.will, PLAN_FAIL);
+    rollout_free(run);
+    fleet_free(f);
+}
+
+static void plan_refuses_with_what_to_do(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop, up), 1000);
+    struct rollout *run = NULL;
+    struct error err;
+    struct plan_request q = request();
+    q.selector = "db*";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "selects no server"));
+    q = request();
+    q.pool = "Shopp";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no pool 'Shopp'"));
+    q = request();
+    q.expect = 8;
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_INVALID);
+    assert_string_equal(err.text, "1 servers would be touched, 8 were expected");
+    q = request();
+    q.reason = " ";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_INVALID);
+    q = request();
+    q.selector = "";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_INVALID);
+    q = request();
+    q.options.batch = 0;
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_INVALID);
+    q = request();
+    q.options.gate_deadline_ms = 10;
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_INVALID);
+    assert_null(run);
+    fleet_free(f);
+}
+
+static void rule_is_told_in_words(void **state)
+{
+    (void)state;
+    struct rollout r = {.options = {.max_failures = 2}};
+    char text[100];
+    assert_string_equal(plan_rule(&r, text, sizeof text), "stops after the 3rd failure");
+    r.options.max_failures = 0;
+    r.options.on_failure = ON_FAILURE_PAUSE;
+    assert_string_equal(plan_rule(&r, text, sizeof text), "pauses after the 1st failure");
+    r.options.max_failures = 10;
+    assert_string_equal(plan_rule(&r, text, sizeof text), "pauses after the 11th failure");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(selector_means_what_it_says),
+        cmocka_unit_test(selector_refuses_what_means_nothing),
+        cmocka_unit_test(budget_counts_all_causes_together),
+        cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
+        cmocka_unit_test(server_that_is_held_and_out_counts_once),
+        cmocka_unit_test(fleet_tells_what_changed),
+        cmocka_unit_test(older_report_is_dropped),
+        cmocka_unit_test(small_report_after_a_restart_asks_for_a_whole_one),
+        cmocka_unit_test(silence_is_unknown_and_counts_as_out),
+        cmocka_unit_test(nothing_is_silent_while_settling),
+        cmocka_unit_test(out_of_service_is_told_with_its_cause),
+        cmocka_unit_test(another_journal_is_quarantined_until_released),
+        cmocka_unit_test(two_machines_under_one_name_are_found_out),
+        cmocka_unit_test(many_silent_at_once_is_our_own_trouble),
+        cmocka_unit_test(names_that_could_lead_astray_are_refused),
+        cmocka_unit_test(plan_freezes_the_selection_in_order),
+        cmocka_unit_test(plan_refuses_with_what_to_do),
+        cmocka_unit_test(rule_is_told_in_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
