@@ -18,8 +18,7 @@
 #include <stdint.h>
 
 enum config_type {
-    CONFIG_TEXT, /* char *field, never empty: allocated, a default too (must_copy), NULL while unset
-                  */
+    CONFIG_TEXT, /* char *: allocated (a default too: must_copy), never empty, NULL while unset */
     CONFIG_BOOL, /* bool: yes|no|true|false|on|off */
     CONFIG_UINT, /* uint64_t, within [min, max] */
     CONFIG_DURATION, /* uint64_t in ms, "30s", within [min, max] in ms */

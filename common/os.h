@@ -19,7 +19,7 @@ struct os_process {
     uint64_t created;
     uint64_t cpu_ms;         /* user + system time so far */
     uint64_t memory_bytes;   /* resident */
-    const char *const *argv; /* lent for the call, NULL-terminated */
+    const char *const *argv; /* lent for the call, NULL-terminated; may be empty */
 };
 
 /* Calls each process whose executable is `image_path` (absolute; compared with argv[0] and, where

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,9 +92,13 @@ struct walk {
 static void split_arguments(struct walk *w, size_t len)
 {
     size_t count = 0;
+    if (!w->argv) {
+        w->argv_cap = 16;
+        w->argv = must_alloc(w->argv_cap, sizeof(*w->argv));
+    }
     for (size_t at = 0; at < len; at += strlen(w->arguments + at) + 1) {
         if (count + 2 > w->argv_cap) {
-            w->argv_cap = w->argv_cap ? w->argv_cap * 2 : 16;
+            w->argv_cap *= 2;
             w->argv = must_realloc(w->argv, w->argv_cap, sizeof(*w->argv));
         }
         w->argv[count++] = w->arguments + at;
@@ -101,16 +106,34 @@ static void split_arguments(struct walk *w, size_t len)
     w->argv[count] = NULL;
 }
 
-static bool runs_image(const struct walk *w, int dir)
+static bool has_executable(const struct walk *w, int dir)
 {
-    if (strcmp(w->arguments, w->image) == 0)
-        return true;
     char real[PATH_MAX];
     ssize_t len = readlinkat(dir, "exe", real, sizeof(real) - 1);
     if (len < 0)
         return false;
     real[len] = '\0';
     return strcmp(real, w->image) == 0 || (w->image_real && strcmp(real, w->image_real) == 0);
+}
+
+/* In the middle of an exec the arguments are empty for some microseconds, while the executable is
+ * known already (seen on Linux 6): then they are read again. They may also stay empty, where a
+ * program wiped them. */
+#define EXEC_TRIES 1000
+
+/* True, with the arguments in w, if the process runs the image. */
+static bool runs_image(struct walk *w, int dir)
+{
+    bool executable = has_executable(w, dir);
+    ssize_t len = read_entry(dir, "cmdline", w->arguments, ARGUMENTS_MAX);
+    for (int i = 0; executable && len == 0 && i < EXEC_TRIES; i++) {
+        sched_yield();
+        len = read_entry(dir, "cmdline", w->arguments, ARGUMENTS_MAX);
+    }
+    if (len < 0)
+        return false;
+    split_arguments(w, (size_t)len);
+    return executable || (w->argv[0] && strcmp(w->argv[0], w->image) == 0);
 }
 
 /* True, with out filled, if the process runs the image and is still there. */
@@ -120,11 +143,8 @@ static bool read_process(struct walk *w, uint32_t pid, struct os_process *out)
     if (dir < 0)
         return false;
     bool found = false;
-    ssize_t len = read_entry(dir, "cmdline", w->arguments, ARGUMENTS_MAX);
-    if (len > 0 && runs_image(w, dir)) {
-        *out = (struct os_process){.pid = pid};
-        split_arguments(w, (size_t)len);
-        out->argv = w->argv;
+    if (runs_image(w, dir)) {
+        *out = (struct os_process){.pid = pid, .argv = w->argv};
         found = read_stat(dir, out);
     }
     close(dir);

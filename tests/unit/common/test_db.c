@@ -341,6 +341,35 @@ static void a_transaction_is_all_or_nothing(void **state)
     db_close(db);
 }
 
+/* ON CONFLICT ROLLBACK stands for the failures after which SQLite undoes all by itself. */
+static void after_an_undone_transaction_nothing_is_saved_alone(void **state)
+{
+    static const char *const undoing[] = {"INSERT INTO t(id) VALUES (?1)",
+                                          "INSERT OR ROLLBACK INTO t(id) VALUES (1)",
+                                          "SELECT count(*) FROM t"};
+    struct db_spec spec = spec_of(in_dir(state, "undone.db"));
+    spec.statements = undoing;
+    spec.statement_count = 3;
+    struct db *db = NULL;
+    struct error err = {0};
+    bool got = false;
+    assert_code(db_open(&spec, &db, &err), ERR_NONE, &err);
+    assert_code(db_begin(db, &err), ERR_NONE, &err);
+    assert_code(db_run(db, 1, &err), ERR_NONE, &err);
+    assert_code(db_run(db, 1, &err), ERR_EXISTS, &err);
+    assert_true(db_in_transaction(db)); /* until the caller has understood */
+    db_bind_int(db, 0, 1, 2);
+    assert_code(db_run(db, 0, &err), ERR_STATE, &err);
+    assert_contains(err.text, "nothing was saved");
+    assert_code(db_row(db, 2, &got, &err), ERR_STATE, &err);
+    assert_code(db_commit(db, &err), ERR_STATE, &err);
+    assert_false(db_in_transaction(db));
+    assert_true(ask(db, 2) == 0);
+    assert_code(db_run(db, 1, &err), ERR_NONE, &err);
+    assert_true(ask(db, 2) == 1);
+    db_close(db);
+}
+
 static void a_lock_of_another_process_is_busy(void **state)
 {
     const char *path = in_dir(state, "busy.db");
@@ -518,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_store_that_cannot_be_opened_says_why),
         cmocka_unit_test(constraints_have_their_codes),
         cmocka_unit_test(a_transaction_is_all_or_nothing),
+        cmocka_unit_test(after_an_undone_transaction_nothing_is_saved_alone),
         cmocka_unit_test(a_lock_of_another_process_is_busy),
         cmocka_unit_test(a_full_store_saves_nothing_by_halves_and_recovers),
         cmocka_unit_test(a_full_disk_is_told_and_overcome),

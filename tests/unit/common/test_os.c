@@ -54,24 +54,40 @@ static void the_host_name_is_lower_case_and_must_fit(void **state)
 
 /* ---- processes ---- */
 
-/* A process of ours that waits until its stdin closes. */
+/* A `cat` of ours, which lives until its stdin closes. */
 struct child {
     pid_t pid;
     int keep_alive;
 };
 
-static struct child start_child(const char *const *argv)
+static struct child spawn_cat(const char *const *argv, int *answers)
 {
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    int in[2], out[2];
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
-    struct child child = {.keep_alive = ends[1]};
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    struct child child = {.keep_alive = in[1]};
     assert_int_equal(posix_spawn(&child.pid, "/bin/cat", &actions, NULL, (char *const *)argv, NULL),
                      0);
     posix_spawn_file_actions_destroy(&actions);
-    close(ends[0]);
+    close(in[0]);
+    close(out[1]);
+    *answers = out[0];
+    return child;
+}
+
+/* posix_spawn returns in the middle of the exec; when a byte has come back it is over. */
+static struct child start_child(const char *const *argv)
+{
+    int answers;
+    char byte = 'x';
+    struct child child = spawn_cat(argv, &answers);
+    assert_int_equal(write(child.keep_alive, &byte, 1), 1);
+    assert_int_equal(read(answers, &byte, 1), 1);
+    close(answers);
     return child;
 }
 
@@ -110,7 +126,6 @@ static void a_process_is_found_by_its_path_with_its_arguments(void **state)
     struct error err = {0};
     struct seen seen = {.wanted = child.pid};
     int stopped = 0;
-    /* posix_spawn returns when exec is done, so argv is there */
     assert_code(os_processes("/pretended/w3wp.exe", look_for, &seen, &stopped, &err), ERR_NONE,
                 &err);
     assert_int_equal(stopped, 7);
@@ -130,6 +145,24 @@ static void a_process_is_found_by_its_path_with_its_arguments(void **state)
                 &err);
     assert_int_equal(stopped, 0);
     assert_int_equal(seen.count, 0);
+}
+
+/* A new worker must not be missed, nor be seen without its arguments. */
+static void a_process_in_the_middle_of_its_exec_is_found(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"/bin/cat", "-", NULL};
+    struct error err = {0};
+    for (int i = 0; i < 20; i++) {
+        int answers, stopped = 0;
+        struct child child = spawn_cat(argv, &answers);
+        struct seen seen = {.wanted = child.pid};
+        assert_code(os_processes("/bin/cat", look_for, &seen, &stopped, &err), ERR_NONE, &err);
+        assert_int_equal(stopped, 7);
+        assert_string_equal(seen.argument, "-");
+        close(answers);
+        end_child(&child);
+    }
 }
 
 static void a_process_that_ended_is_not_found(void **state)
@@ -345,6 +378,7 @@ int main(void)
         cmocka_unit_test(the_boot_id_stays_and_random_bytes_do_not),
         cmocka_unit_test(the_host_name_is_lower_case_and_must_fit),
         cmocka_unit_test(a_process_is_found_by_its_path_with_its_arguments),
+        cmocka_unit_test(a_process_in_the_middle_of_its_exec_is_found),
         cmocka_unit_test(a_process_that_ended_is_not_found),
         cmocka_unit_test(figures_are_those_of_the_process),
         cmocka_unit_test(only_the_process_that_was_meant_is_killed),
