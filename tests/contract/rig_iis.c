@@ -1,5 +1,6 @@
 /* rig_iis.c - the iis driver on a lab server (tests/lab/LAB.md). */
 #include "agent/drivers/iis.h"
+#include "agent/drivers/tcp.h"
 #include "common/clock.h"
 #include "common/http.h"
 #include "common/must.h"
@@ -268,6 +269,17 @@ static bool is_settled(struct rig_iis *r)
     return good == 4;
 }
 
+/* The lab looks at its faults a few times a second. */
+static void wait_port(uint16_t port, bool open)
+{
+    uint64_t deadline = clock_boot_ms() + SETTLE_MS;
+    uint32_t elapsed;
+    while ((tcp_connect("127.0.0.1", port, 1000, &elapsed, NULL) == ERR_NONE) != open) {
+        must(clock_boot_ms() < deadline);
+        sleep_ms(20);
+    }
+}
+
 static void start_pool(struct rig_iis *r, const char *pool)
 {
     struct text name = {0};
@@ -309,6 +321,7 @@ static void iis_reset(struct rig *rig)
         must(clock_boot_ms() < deadline);
         sleep_ms(20);
     }
+    wait_port(r->ports[0], true);
     rig->driver->ops->close(rig->driver);
     open_driver(r);
 }
@@ -398,6 +411,8 @@ static bool iis_disturb(struct rig *rig, enum disturbance what)
         argv[count++] = fault.value;
     }
     must(run(argv, NULL) == 0);
+    if (what == SITE_GONE)
+        wait_port(r->ports[0], false);
     return true;
 }
 
