@@ -92,6 +92,7 @@ struct store_command {
 /* The caller numbers: ERR_EXISTS if this agent was given that id before. */
 enum error_code store_insert_command(struct store *s, const struct store_command *c,
                                      struct error *err);
+/* ERR_NOT_FOUND if it was never sent by this store; that alone does not fail the transaction. */
 enum error_code store_end_command(struct store *s, const char *server, const struct command_id *id,
                                   enum outcome outcome, struct error *err);
 /* ERR_NOT_FOUND if it was never sent by this store. */

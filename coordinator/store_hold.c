@@ -146,9 +146,9 @@ enum error_code store_end_command(struct store *s, const char *server, const str
         store_run_write(s, SQL_END_COMMAND);
         found = !s->first.code && db_changes(s->db) == 1;
     }
-    if (!s->first.code && !found)
-        not_sent(server, id, &s->first);
-    return store_tell(s, err);
+    if (s->first.code || found)
+        return store_tell(s, err);
+    return not_sent(server, id, err); /* an answer, not a failure: the transaction goes on */
 }
 
 static void read_command(struct row *r, struct store_command *c)
