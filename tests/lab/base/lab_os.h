@@ -33,6 +33,8 @@ struct lab_end {
 };
 bool lab_os_reap(struct lab_end *out); /* one ended child, without waiting; false: none */
 
+void lab_os_reap_all(void); /* waits until every child has ended and is gone; a second at most */
+
 /* A thread that ends this process with code 1 when the pipe's other side is gone. Even a process
  * whose other threads hang obeys. */
 void lab_os_end_with(int power_fd);

@@ -123,6 +123,17 @@ bool lab_os_reap(struct lab_end *out)
     return true;
 }
 
+void lab_os_reap_all(void)
+{
+    for (int i = 0; i < 200; i++) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        if (pid < 0 && errno == ECHILD)
+            return;
+        if (pid == 0)
+            lab_os_sleep_ms(5);
+    }
+}
+
 static void *wait_for_power(void *arg)
 {
     struct pollfd p = {.fd = (int)(intptr_t)arg, .events = POLLIN};

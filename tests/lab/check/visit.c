@@ -5,6 +5,7 @@
 #include "common/text.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -50,6 +51,8 @@ static bool read_answer(int fd, struct reply *r)
     const char *body = NULL;
     while (len < want && len < sizeof bytes - 1) {
         ssize_t n = recv(fd, bytes + len, sizeof bytes - 1 - len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return false;
         len += (size_t)n;

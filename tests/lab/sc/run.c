@@ -61,6 +61,7 @@ int run_server(const char *dir, struct error *err)
     truth_write(dir, "power_off", json_object());
     snprintf(folder, sizeof folder, "%s/inetsrv", dir);
     lab_os_kill_folder(folder);
+    lab_os_reap_all();
     return 0;
 }
 
