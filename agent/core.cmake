@@ -13,3 +13,15 @@ add_library(farmhand_agent_core STATIC
   veto.c
 )
 target_link_libraries(farmhand_agent_core PUBLIC farmhand_base farmhand_common farmhand_proto)
+
+# What it remembers over restarts.
+add_library(farmhand_journal STATIC journal.c)
+target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
+
+# Around the heart: threads, settings, and the program.
+add_library(farmhand_agent_shell STATIC settings.c shell.c worker.c)
+target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
+                                                  Threads::Threads)
+
+add_executable(farmhand-agent main.c)
+target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell)

@@ -1,0 +1,372 @@
+/* settings.c - see settings.h. */
+#include "agent/settings.h"
+
+#include "common/must.h"
+#include "common/os.h"
+#include "common/text.h"
+#include "proto/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+
+/* Offsets into struct settings, but for [probe *], which is one struct iis_probe each. */
+#define TOP(field)   offsetof(struct settings, field)
+#define PROBE(field) offsetof(struct iis_probe, field)
+
+static const struct config_key keys[] = {
+    {.section = "agent",
+     .key = "name",
+     .type = CONFIG_TEXT,
+     .offset = TOP(name),
+     .expected = "this server's name in the farm"},
+    {.section = "agent",
+     .key = "coordinator",
+     .type = CONFIG_TEXT,
+     .offset = TOP(coordinator),
+     .required = true,
+     .expected = "where the coordinator listens, such as tcp://127.0.0.1:7600"},
+    {.section = "agent",
+     .key = "data_dir",
+     .type = CONFIG_TEXT,
+     .offset = TOP(data_dir),
+     .expected = "a directory for the journal"},
+    {.section = "agent",
+     .key = "heartbeat",
+     .type = CONFIG_DURATION,
+     .offset = TOP(heartbeat_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "a duration such as 15s, 1s to 1h"},
+    {.section = "agent",
+     .key = "beat",
+     .type = CONFIG_DURATION,
+     .offset = TOP(beat_ms),
+     .min = 100,
+     .max = MINUTE,
+     .expected = "a duration such as 1s, 100ms to 1m"},
+    {.section = "agent",
+     .key = "look_every",
+     .type = CONFIG_DURATION,
+     .offset = TOP(look_every_ms),
+     .min = 5 * SECOND,
+     .max = DAY,
+     .expected = "a duration such as 5m, 5s to 1d"},
+    {.section = "agent",
+     .key = "reconnect_min",
+     .type = CONFIG_DURATION,
+     .offset = TOP(reconnect_min_ms),
+     .min = 100,
+     .max = HOUR,
+     .expected = "a duration such as 1s, 100ms to 1h"},
+    {.section = "agent",
+     .key = "reconnect_max",
+     .type = CONFIG_DURATION,
+     .offset = TOP(reconnect_max_ms),
+     .min = 100,
+     .max = HOUR,
+     .expected = "a duration such as 1m, 100ms to 1h"},
+    {.section = "agent",
+     .key = "log_level",
+     .type = CONFIG_CHOICE,
+     .offset = TOP(log_level),
+     .choices = log_levels,
+     .expected = "debug, info, warn or error"},
+    {.section = "allow",
+     .key = "verbs",
+     .type = CONFIG_LIST,
+     .offset = TOP(verbs),
+     .expected = "some of recycle, start, stop, with commas between"},
+    {.section = "allow",
+     .key = "pools",
+     .type = CONFIG_LIST,
+     .offset = TOP(pools),
+     .expected = "names or globs with commas between, !name excludes"},
+    {.section = "allow",
+     .key = "cool_down",
+     .type = CONFIG_DURATION,
+     .offset = TOP(cool_down_ms),
+     .max = DAY,
+     .expected = "a duration such as 10s, 0 to 1d"},
+    {.section = "allow",
+     .key = "max_per_hour",
+     .type = CONFIG_UINT,
+     .offset = TOP(max_per_hour),
+     .max = 100000,
+     .expected = "a number of disruptive acts, 0 for no limit"},
+    {.section = "iis",
+     .key = "appcmd",
+     .type = CONFIG_TEXT,
+     .offset = TOP(iis.appcmd),
+     .required = true,
+     .expected = "the path of appcmd.exe"},
+    {.section = "iis",
+     .key = "worker",
+     .type = CONFIG_TEXT,
+     .offset = TOP(iis.worker),
+     .required = true,
+     .expected = "the path of w3wp.exe"},
+    {.section = "iis",
+     .key = "service_backend",
+     .type = CONFIG_CHOICE,
+     .offset = TOP(iis.service_backend),
+     .choices = scm_names,
+     .expected = "none or lab"},
+    {.section = "iis",
+     .key = "service_tool",
+     .type = CONFIG_TEXT,
+     .offset = TOP(iis.service_tool),
+     .expected = "the path of the service tool that the back end runs"},
+    {.section = "iis",
+     .key = "config",
+     .type = CONFIG_TEXT,
+     .offset = TOP(iis.config),
+     .required = true,
+     .expected = "the path of applicationHost.config"},
+    {.section = "iis",
+     .key = "code_page",
+     .type = CONFIG_TEXT,
+     .offset = TOP(iis.code_page),
+     .expected = "the code page of appcmd's output, such as CP850"},
+    {.section = "iis",
+     .key = "appcmd_timeout",
+     .type = CONFIG_DURATION,
+     .offset = TOP(iis.appcmd_timeout_ms),
+     .min = SECOND,
+     .max = 10 * MINUTE,
+     .expected = "a duration such as 30s, 1s to 10m"},
+    {.section = "iis",
+     .key = "stop_timeout",
+     .type = CONFIG_DURATION,
+     .offset = TOP(iis.stop_timeout_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "a duration such as 120s, 1s to 1h"},
+    {.section = "iis",
+     .key = "services_every",
+     .type = CONFIG_DURATION,
+     .offset = TOP(iis.services_every_ms),
+     .min = 100,
+     .max = HOUR,
+     .expected = "a duration such as 2s, 100ms to 1h"},
+    {.section = "probe *",
+     .key = "url",
+     .type = CONFIG_TEXT,
+     .offset = PROBE(url),
+     .expected = "a URL such as http://shop.example/health"},
+    {.section = "probe *",
+     .key = "connect_to",
+     .type = CONFIG_TEXT,
+     .offset = PROBE(connect_to),
+     .expected = "an address such as 127.0.0.1:8080"},
+    {.section = "probe *",
+     .key = "status",
+     .type = CONFIG_LIST,
+     .offset = PROBE(status),
+     .expected = "statuses that pass, such as 200-299, 401"},
+    {.section = "probe *",
+     .key = "timeout",
+     .type = CONFIG_DURATION,
+     .offset = PROBE(timeout_ms),
+     .min = 100,
+     .max = 10 * MINUTE,
+     .expected = "a duration such as 5s, 100ms to 10m"},
+    {.section = "probe *",
+     .key = "tcp_only",
+     .type = CONFIG_BOOL,
+     .offset = PROBE(tcp_only),
+     .expected = "yes or no"},
+    {.section = "probe *",
+     .key = "unique",
+     .type = CONFIG_BOOL,
+     .offset = PROBE(unique),
+     .expected = "yes or no"},
+    {.section = "probe *",
+     .key = "off",
+     .type = CONFIG_BOOL,
+     .offset = PROBE(off),
+     .expected = "yes or no"},
+};
+
+static void *section_of(void *target, const char *section, const char *name, struct error *err)
+{
+    struct settings *settings = target;
+    (void)section;
+    return name ? (void *)iis_settings_add_probe(&settings->iis, name, err) : settings;
+}
+
+static const struct config_schema schema = {
+    .keys = keys,
+    .key_count = sizeof(keys) / sizeof(keys[0]),
+    .section = section_of,
+};
+
+/* ---- beyond single keys ---- */
+
+static void init(struct settings *settings)
+{
+    *settings = (struct settings){
+        .heartbeat_ms = 15 * SECOND,
+        .beat_ms = SECOND,
+        .look_every_ms = 5 * MINUTE,
+        .reconnect_min_ms = SECOND,
+        .reconnect_max_ms = MINUTE,
+        .log_level = LOG_LEVEL_INFO,
+        .cool_down_ms = 10 * SECOND,
+        .max_per_hour = 20,
+    };
+    iis_settings_init(&settings->iis);
+}
+
+static const struct {
+    const char *word;
+    enum verb verb;
+} verb_words[] = {{"recycle", VERB_RECYCLE}, {"start", VERB_START}, {"stop", VERB_STOP}};
+
+#define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
+
+static enum verb verb_of(const char *word)
+{
+    for (size_t i = 0; i < VERB_WORDS; i++)
+        if (text_equal_nocase(word, verb_words[i].word))
+            return verb_words[i].verb;
+    return VERB_NONE;
+}
+
+static enum error_code check_verbs(const struct settings *settings, struct error *err)
+{
+    for (size_t i = 0; i < settings->verbs.count; i++)
+        if (verb_of(settings->verbs.items[i]) == VERB_NONE)
+            return error_set(err, ERR_INVALID,
+                             "[allow] verbs: there is no verb %s: expected some of recycle, start, "
+                             "stop",
+                             settings->verbs.items[i]);
+    return ERR_NONE;
+}
+
+static enum error_code check_name(struct settings *settings, struct error *err)
+{
+    char host[WIRE_NAME_MAX];
+    if (!settings->name) {
+        enum error_code code = os_hostname(host, sizeof(host), err);
+        if (code != ERR_NONE)
+            return error_wrap(err, "[agent] name is not given");
+        settings->name = must_copy(host);
+    }
+    size_t len = strlen(settings->name);
+    if (len == 0 || len >= WIRE_NAME_MAX || text_has_control(settings->name) ||
+        !text_is_utf8(settings->name, len))
+        return error_set(err, ERR_INVALID,
+                         "[agent] name: expected 1 to %d bytes of UTF-8 without control characters",
+                         WIRE_NAME_MAX - 1);
+    return ERR_NONE;
+}
+
+static enum error_code check(struct settings *settings, struct error *err)
+{
+    enum error_code code = check_name(settings, err);
+    if (code != ERR_NONE)
+        return code;
+    if (!settings->data_dir)
+        settings->data_dir = must_copy("/var/lib/farmhand-agent");
+    if (settings->data_dir[0] == '\0')
+        return error_set(err, ERR_INVALID, "[agent] data_dir: expected a directory");
+    if (wire_check_url(settings->coordinator, false, err) != ERR_NONE)
+        return error_wrap(err, "[agent] coordinator");
+    if (settings->reconnect_min_ms > settings->reconnect_max_ms)
+        return error_set(err, ERR_INVALID, "[agent] reconnect_min is above reconnect_max");
+    code = check_verbs(settings, err);
+    return code == ERR_NONE ? iis_settings_check(&settings->iis, err) : code;
+}
+
+static enum error_code finish(enum error_code code, const char *name, struct settings *settings,
+                              struct settings *out, void (*report)(void *, const char *), void *arg,
+                              struct error *err)
+{
+    if (code == ERR_NONE) {
+        code = check(settings, err);
+        if (code != ERR_NONE) {
+            error_wrap(err, "%s", name);
+            if (report)
+                report(arg, err->text);
+        }
+    }
+    if (code == ERR_NONE)
+        *out = *settings;
+    else
+        settings_reset(settings);
+    return code;
+}
+
+enum error_code settings_read(const char *path, struct settings *out,
+                              void (*report)(void *arg, const char *line), void *arg,
+                              struct error *err)
+{
+    struct error own = {0};
+    struct settings settings;
+    init(&settings);
+    if (!err)
+        err = &own;
+    enum error_code code = config_read(path, &schema, &settings, report, arg, err);
+    return finish(code, path, &settings, out, report, arg, err);
+}
+
+enum error_code settings_parse(const char *content, const char *name, struct settings *out,
+                               void (*report)(void *arg, const char *line), void *arg,
+                               struct error *err)
+{
+    struct error own = {0};
+    struct settings settings;
+    init(&settings);
+    if (!err)
+        err = &own;
+    enum error_code code = config_parse(content, name, &schema, &settings, report, arg, err);
+    return finish(code, name, &settings, out, report, arg, err);
+}
+
+static void free_list(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
+void settings_reset(struct settings *settings)
+{
+    free(settings->name);
+    free(settings->coordinator);
+    free(settings->data_dir);
+    free_list(&settings->verbs);
+    free_list(&settings->pools);
+    iis_settings_reset(&settings->iis);
+    *settings = (struct settings){0};
+}
+
+struct agent_settings settings_for_agent(const struct settings *settings)
+{
+    struct agent_settings agent = {
+        .name = settings->name,
+        .heartbeat_ms = settings->heartbeat_ms,
+        .beat_ms = settings->beat_ms,
+        .look_every_ms = settings->look_every_ms,
+        .veto =
+            {
+                .pools = (const char *const *)settings->pools.items,
+                .pool_count = settings->pools.count,
+                .cool_down_ms = settings->cool_down_ms,
+                .max_per_hour = settings->max_per_hour,
+            },
+    };
+    for (size_t i = 0; i < settings->verbs.count; i++)
+        agent.veto.verbs[verb_of(settings->verbs.items[i])] = true;
+    recipe_limits_init(&agent.recipe);
+    agent.recipe.stop_ms = settings->iis.stop_timeout_ms;
+    return agent;
+}

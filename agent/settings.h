@@ -1,0 +1,48 @@
+/* settings.h - the agent's configuration file: what may stand in it, and what holds without it.
+ *
+ * Sections: [agent], [allow], [iis], [probe POOL]. The commented sample is
+ * deploy/agent.conf.sample. Blocks on reading the file.
+ */
+#ifndef FARMHAND_AGENT_SETTINGS_H
+#define FARMHAND_AGENT_SETTINGS_H
+
+#include "agent/agent.h"
+#include "agent/drivers/iis.h"
+#include "common/config.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#include <stdint.h>
+
+#define SETTINGS_PATH "/etc/farmhand/agent.conf"
+
+struct settings {
+    /* [agent] */
+    char *name;        /* the host's name where the file gives none */
+    char *coordinator; /* url, see proto/url.h */
+    char *data_dir;
+    uint64_t heartbeat_ms, beat_ms, look_every_ms;
+    uint64_t reconnect_min_ms, reconnect_max_ms;
+    int log_level; /* enum log_level */
+    /* [allow] */
+    struct config_list verbs, pools;
+    uint64_t cool_down_ms, max_per_hour;
+    /* [iis], [probe POOL] */
+    struct iis_settings iis;
+};
+
+/* Reads and checks everything that can be checked without acting. All errors of the file, one line
+ * each, go to `report` (may be NULL); err says how many and the first. */
+enum error_code settings_read(const char *path, struct settings *out,
+                              void (*report)(void *arg, const char *line), void *arg,
+                              struct error *err);
+/* The same from a string (tests). */
+enum error_code settings_parse(const char *content, const char *name, struct settings *out,
+                               void (*report)(void *arg, const char *line), void *arg,
+                               struct error *err);
+void settings_reset(struct settings *settings);
+
+/* As the heart wants them; lent from `settings`. */
+struct agent_settings settings_for_agent(const struct settings *settings);
+
+#endif

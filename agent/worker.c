@@ -1,0 +1,142 @@
+/* worker.c - see worker.h. */
+#include "agent/worker.h"
+
+#include "common/mailbox.h"
+#include "common/must.h"
+#include "common/os.h"
+#include "common/text.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS_MAX 16 /* the brain gives one at a time */
+
+struct worker_thread {
+    struct driver *driver;
+    worker_deliver *deliver;
+    void *arg;
+    struct mailbox *calls;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+/* ---- one call ---- */
+
+static void read_host(struct call_host *out)
+{
+    struct os_host host;
+    if (os_host(&host, NULL) != ERR_NONE)
+        return;
+    *out = (struct call_host){
+        .cpu_busy_ms = host.cpu_busy_ms,
+        .cpu_total_ms = host.cpu_total_ms,
+        .memory_total_bytes = host.memory_total_bytes,
+        .memory_available_bytes = host.memory_available_bytes,
+        .uptime_ms = host.uptime_ms,
+        .processors = host.processors,
+    };
+}
+
+static enum error_code make(struct driver *d, const struct call *call, struct call_result *out,
+                            struct error *err)
+{
+    const struct driver_ops *ops = d->ops;
+    switch (call->kind) {
+    case CALL_BEAT:
+        read_host(&out->host);
+        out->changed = ops->changed(d);
+        return ops->workers(d, &out->view, err);
+    case CALL_LOOK:
+        read_host(&out->host);
+        return ops->look(d, call->timeout_ms, &out->view, err);
+    case CALL_LOOK_POOL:
+        return ops->look_pool(d, call->pool, call->timeout_ms, &out->view, err);
+    case CALL_RECYCLE:
+        return ops->pool_recycle(d, call->pool, call->timeout_ms, err);
+    case CALL_START:
+        return ops->pool_start(d, call->pool, call->timeout_ms, err);
+    case CALL_STOP:
+        return ops->pool_stop(d, call->pool, call->timeout_ms, err);
+    case CALL_SET_AUTOSTART:
+        return ops->pool_set_autostart(d, call->pool, call->on, call->timeout_ms, err);
+    case CALL_PROBE:
+        return ops->probe(d, call->pool, call->timeout_ms, &out->probe, err);
+    case CALL_NONE:
+        break;
+    }
+    return error_set(err, ERR_INVALID, "no such call");
+}
+
+struct call_result *worker_call(struct driver *driver, const struct call *call)
+{
+    struct error err = {0};
+    struct call_result *result = must_alloc(1, sizeof(*result));
+    result->call = *call;
+    result->code = make(driver, call, result, &err);
+    if (result->code != ERR_NONE)
+        text_copy(result->text, sizeof(result->text), err.text);
+    return result;
+}
+
+void worker_result_free(struct call_result *result)
+{
+    if (!result)
+        return;
+    if (result->code == ERR_NONE)
+        driver_view_reset(&result->view);
+    free(result);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+    struct worker_thread *w = arg;
+    while (!atomic_load(&w->stop)) {
+        struct call *call = mailbox_take(w->calls, UINT64_MAX);
+        if (!call)
+            continue;
+        if (!atomic_load(&w->stop))
+            w->deliver(w->arg, worker_call(w->driver, call));
+        free(call);
+    }
+    return NULL;
+}
+
+enum error_code worker_open(struct driver *driver, worker_deliver *deliver, void *arg,
+                            struct worker_thread **out, struct error *err)
+{
+    struct worker_thread *w = must_alloc(1, sizeof(*w));
+    w->driver = driver;
+    w->deliver = deliver;
+    w->arg = arg;
+    w->calls = mailbox_open(CALLS_MAX, free);
+    int errnum = pthread_create(&w->thread, NULL, run, w);
+    if (errnum != 0) {
+        mailbox_close(w->calls);
+        free(w);
+        return error_errno(err, errnum, "cannot start the worker thread");
+    }
+    *out = w;
+    return ERR_NONE;
+}
+
+void worker_close(struct worker_thread *w)
+{
+    if (!w)
+        return;
+    atomic_store(&w->stop, true);
+    mailbox_wake(w->calls);
+    pthread_join(w->thread, NULL);
+    mailbox_close(w->calls);
+    free(w);
+}
+
+void worker_give(struct worker_thread *w, const struct call *call)
+{
+    struct call *copy = must_alloc(1, sizeof(*copy));
+    *copy = *call;
+    must(mailbox_post(w->calls, copy));
+}

@@ -1,0 +1,31 @@
+/* worker.h - the one thread that runs driver calls, in order.
+ *
+ * IIS and service calls block, up to two minutes for a stop; the brain never does. A call goes in
+ * by worker_give, its result comes out through `deliver`, on the worker thread, which hands it to
+ * the brain and leaves. Host figures are read here too, beside a beat and a look.
+ */
+#ifndef FARMHAND_AGENT_WORKER_H
+#define FARMHAND_AGENT_WORKER_H
+
+#include "agent/call.h"
+#include "agent/driver.h"
+
+struct worker_thread;
+
+/* Takes the result over. */
+typedef void worker_deliver(void *arg, struct call_result *result);
+
+/* The driver is lent; from here on it belongs to the thread. */
+enum error_code worker_open(struct driver *driver, worker_deliver *deliver, void *arg,
+                            struct worker_thread **out, struct error *err);
+/* Blocks until the call in hand has ended; those not begun are dropped. NULL is fine. */
+void worker_close(struct worker_thread *w);
+
+/* Never blocks. The call is copied. */
+void worker_give(struct worker_thread *w, const struct call *call);
+
+/* Makes one call, here and now. */
+struct call_result *worker_call(struct driver *driver, const struct call *call);
+void worker_result_free(struct call_result *result); /* NULL is fine */
+
+#endif
