@@ -48,6 +48,10 @@ struct iis_settings {
     uint64_t services_every_ms; /* key services_every: how often the back end is asked, where that
                                    starts a tool */
     struct iis_probe *probes;
+
+    /* Without keys: when `changed` asks for another look by itself. */
+    uint64_t look_again_ms;   /* after a look that could not read everything */
+    uint64_t look_workers_ms; /* workers that come and go ask for a look no faster than this */
 };
 
 /* Names of the service back ends in the order of the index, NULL at the end: "none", "lab". */

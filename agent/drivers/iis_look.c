@@ -11,10 +11,8 @@
 
 #include <stdlib.h>
 
-#define SERVICES_TIMEOUT_MS 5000  /* a service manager answers at once or is stuck */
-#define QUICK_TIMEOUT_MS    2000  /* the same, on a beat */
-#define LOOK_AGAIN_MS       30000 /* after a look that could not read everything */
-#define LOOK_WORKERS_MS     5000  /* workers that come and go ask for a look no faster than this */
+#define SERVICES_TIMEOUT_MS 5000 /* a service manager answers at once or is stuck */
+#define QUICK_TIMEOUT_MS    2000 /* the same, on a beat */
 
 /* ---- workers ---- */
 
@@ -380,7 +378,7 @@ static bool services_changed(struct iis *iis, uint64_t now)
 static bool workers_changed(const struct iis *iis, uint64_t now)
 {
     uint64_t stamp;
-    if (now < iis->looked_ms + LOOK_WORKERS_MS)
+    if (now < iis->looked_ms + iis->settings->look_workers_ms)
         return false;
     if (read_workers(iis, NULL, NULL, &stamp, NULL))
         return false;
@@ -391,7 +389,7 @@ bool iis_changed(struct driver *d)
 {
     struct iis *iis = iis_of(d);
     uint64_t now = clock_boot_ms();
-    if (!iis->looked || (iis->troubled && now >= iis->looked_ms + LOOK_AGAIN_MS))
+    if (!iis->looked || (iis->troubled && now >= iis->looked_ms + iis->settings->look_again_ms))
         return true;
     struct iis_config_stamp config = iis_config_stamp(iis->settings->config);
     return !iis_config_stamp_equal(&config, &iis->config) || services_changed(iis, now) ||

@@ -19,6 +19,8 @@ void iis_settings_init(struct iis_settings *settings)
         .appcmd_timeout_ms = 30 * 1000,
         .stop_timeout_ms = 120 * 1000,
         .services_every_ms = 2 * 1000,
+        .look_again_ms = 30 * 1000,
+        .look_workers_ms = 5 * 1000,
     };
 }
 

@@ -381,6 +381,30 @@ static void failure_told_in_xml_is_a_failure(void **state)
                      ERR_NOT_FOUND);
 }
 
+static void lists_are_never_quoted(void **state)
+{
+    struct box *box = *state;
+    struct driver_view view;
+    struct error err = {0};
+    uint32_t count;
+    appcmd_says(box, "ERROR ( message:visitor 10.9.8.7 )", 5);
+    assert_int_equal(box->driver->ops->look_pool(box->driver, "Shop", 9000, &view, &err),
+                     ERR_DENIED);
+    assert_null(strstr(err.text, "visitor"));
+    assert_int_equal(box->driver->ops->requests(box->driver, "Shop", 9000, &count, &err),
+                     ERR_DENIED);
+    assert_null(strstr(err.text, "visitor"));
+}
+
+static void appcmd_ended_by_somebody_leaves_the_outcome_open(void **state)
+{
+    struct box *box = *state;
+    struct error err = {0};
+    tool_script(box->folder, "appcmd", "kill -9 $$");
+    assert_int_equal(act(box, "recycle", 9000, &err), ERR_IO);
+    assert_non_null(strstr(err.text, "from outside"));
+}
+
 static void password_gets_out_nowhere(void **state)
 {
     struct box *box = *state;
@@ -469,6 +493,33 @@ static void services_are_not_asked_on_every_beat(void **state)
     assert_false(box->driver->ops->changed(box->driver));
 }
 
+static void look_is_due_again_after_trouble_but_not_at_once(void **state)
+{
+    struct box *box = *state;
+    put(box, "pools", "<half");
+    look_once(box);
+    assert_false(box->driver->ops->changed(box->driver));
+    box->settings.look_again_ms = 0;
+    assert_true(box->driver->ops->changed(box->driver));
+    put(box, "pools", POOLS);
+    look_once(box);
+    assert_false(box->driver->ops->changed(box->driver));
+}
+
+static void look_is_due_when_workers_come_and_go_but_not_at_once(void **state)
+{
+    struct box *box = *state;
+    look_once(box);
+    struct tool_worker worker = tool_worker_start(box->settings.worker, "Shop");
+    assert_false(box->driver->ops->changed(box->driver));
+    box->settings.look_workers_ms = 0;
+    assert_true(box->driver->ops->changed(box->driver));
+    look_once(box);
+    assert_false(box->driver->ops->changed(box->driver));
+    tool_worker_end(&worker);
+    assert_true(box->driver->ops->changed(box->driver));
+}
+
 static void shared_configuration_is_told(void **state)
 {
     struct box *box = *state;
@@ -537,10 +588,14 @@ int main(void)
         IN_BOX(half_an_answer_is_corrupt_and_said_so),
         IN_BOX(unknown_pool_is_not_found),
         IN_BOX(failure_told_in_xml_is_a_failure),
+        IN_BOX(lists_are_never_quoted),
+        IN_BOX(appcmd_ended_by_somebody_leaves_the_outcome_open),
         IN_BOX(password_gets_out_nowhere),
         IN_BOX(requests_are_counted_or_unknown_but_never_guessed),
         IN_BOX(look_is_due_when_files_or_services_changed),
         IN_BOX(services_are_not_asked_on_every_beat),
+        IN_BOX(look_is_due_again_after_trouble_but_not_at_once),
+        IN_BOX(look_is_due_when_workers_come_and_go_but_not_at_once),
         IN_BOX(shared_configuration_is_told),
         IN_BOX(nothing_readable_at_all_is_an_error),
         IN_BOX(probe_finds_its_address_in_the_sites_once),
