@@ -25,7 +25,8 @@ static void load_run(void *arg, struct rollout *run)
     struct coordinator *c = arg;
     c->runs = must_realloc(c->runs, c->run_count + 1, sizeof(struct rollout *));
     c->runs[c->run_count++] = run;
-    rollout_restart(run, c->now_ms);
+    /* Deadlines begin when agents have had time to speak. */
+    rollout_restart(run, c->now_ms + c->spec.settle_ms);
     log_info("run_resumed", LOG_UINT("run", run->id), LOG_TEXT("pool", run->pool),
              LOG_TEXT("state", run_state_name(run->state)));
 }
@@ -168,6 +169,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
     if (!coordinator_settling(c, now_ms)) {
         runs_set_pause(c, PAUSE_SILENCE, fleet_mass_silence(c->fleet));
     }
+    runs_set_pause(c, PAUSE_STORE, c->store_trouble[0] != '\0');
     runs_drive(c);
 }
 

@@ -156,12 +156,13 @@ static struct ask *ask_for(struct coordinator *c, const struct rollout *r, size_
     return a;
 }
 
-static void send_question(struct coordinator *c, const struct rollout *r, size_t target,
+static void send_question(struct coordinator *c, struct rollout *r, size_t target,
                           const struct rollout_effect *effect)
 {
     struct session *s = session_find(c, r->targets[target].server);
     if (!s) {
-        return; /* never heard of: asked again by and by */
+        r->targets[target].ask_ticket = 0; /* nobody to ask yet: nothing is outstanding */
+        return;
     }
     bool observe = effect->kind == EFFECT_OBSERVE;
     struct pending p = pending_for(c, r, observe ? VERB_OBSERVE : VERB_QUERY);

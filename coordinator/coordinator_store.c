@@ -117,7 +117,6 @@ void store_failed(struct coordinator *c, const struct error *err)
     if (first) {
         log_error("store_trouble", LOG_TEXT("error", err->text),
                   LOG_TEXT("effect", "no new disruptive step begins; what was begun is finished"));
-        runs_set_pause(c, PAUSE_STORE, true);
     }
 }
 
@@ -180,7 +179,6 @@ void store_try_again(struct coordinator *c)
     c->unsaved_drop_count = 0;
     log_info("store_again", LOG_TEXT("effect", "runs go on"));
     tell_events(c);
-    runs_set_pause(c, PAUSE_STORE, false);
 }
 
 /* ---- one change of a run ---- */

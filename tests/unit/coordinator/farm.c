@@ -1,0 +1,394 @@
+#include "tests/unit/coordinator/farm.h"
+
+#include "common/must.h"
+#include "proto/codec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DELAY_MS  5
+#define STEP_MS   10
+#define REPORT_MS 500
+#define AGAIN_MS  400
+#define WALL(f)   ((int64_t)(f)->now_ms + 1000000)
+
+/* ---- agent -> coordinator ---- */
+
+static void post(struct farm *f, size_t i, struct agent_message *m)
+{
+    struct farm_agent *a = &f->agents[i];
+    m->version = WIRE_VERSION;
+    m->agent = a->name;
+    m->incarnation.bytes[0] = a->incarnation;
+    m->boot.bytes[0] = a->boot;
+    m->start_no = a->start_no;
+    m->seq = ++a->seq;
+    uint8_t *bytes;
+    size_t len;
+    struct error err;
+    if (codec_encode_agent(m, &bytes, &len, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    for (size_t k = 0; k < FARM_LETTERS; k++) {
+        struct farm_letter *l = &f->letters[k];
+        if (l->used) {
+            continue;
+        }
+        *l = (struct farm_letter){.used = true, .at_ms = f->now_ms + DELAY_MS, .agent = i};
+        assert_int_equal(codec_decode_agent(bytes, len, &l->message, &err), ERR_NONE);
+        free(bytes);
+        return;
+    }
+    fail_msg("too many letters");
+}
+
+static struct pool shop_of(const struct farm_agent *a)
+{
+    (void)a;
+    return (struct pool){.name = "Shop",
+                         .state = POOL_STATE_STARTED,
+                         .auto_start = true,
+                         .overlap = true,
+                         .max_processes = 1,
+                         .queued = -1};
+}
+
+static struct worker worker_of(const struct farm_agent *a)
+{
+    return (struct worker){.pool = "Shop", .pid = a->generation * 10, .created = a->generation};
+}
+
+static void send_report(struct farm *f, size_t i, bool whole)
+{
+    static const struct service services[] = {
+        {.name = "WAS", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5},
+        {.name = "W3SVC", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5}};
+    struct farm_agent *a = &f->agents[i];
+    struct pool pool = shop_of(a);
+    struct worker worker = worker_of(a);
+    struct agent_message m = {.kind = AGENT_REPORT};
+    m.report.state = (struct state){.whole = whole,
+                                    .config_identity = "own",
+                                    .trouble = "",
+                                    .workers = &worker,
+                                    .worker_count = 1};
+    if (whole) {
+        m.report.state.services = services;
+        m.report.state.service_count = 2;
+        m.report.state.pools = &pool;
+        m.report.state.pool_count = 1;
+    }
+    a->want_whole = false;
+    a->report_at_ms = f->now_ms + REPORT_MS;
+    post(f, i, &m);
+}
+
+static void send_listen(struct farm *f, size_t i)
+{
+    struct farm_agent *a = &f->agents[i];
+    struct agent_message m = {.kind = AGENT_LISTEN};
+    m.listen = (struct listen){.last = {.fence = a->fence, .seq = a->last_seq},
+                               .fence = a->fence,
+                               .listen_no = ++a->listen_no};
+    a->listening = true;
+    post(f, i, &m);
+}
+
+static void send_result(struct farm *f, size_t i, const struct command_id *id, enum outcome outcome,
+                        const struct wire_id *nonce)
+{
+    struct agent_message m = {.kind = AGENT_RESULT};
+    m.result = (struct result){
+        .id = *id, .verb = VERB_RECYCLE, .pool = "Shop", .outcome = outcome, .detail = "as asked"};
+    if (nonce) {
+        m.result.nonce = *nonce;
+    }
+    post(f, i, &m);
+}
+
+static void send_observation(struct farm *f, size_t i, const struct command *c)
+{
+    struct farm_agent *a = &f->agents[i];
+    struct worker worker = worker_of(a);
+    struct agent_message m = {.kind = AGENT_OBSERVATION};
+    m.observation = (struct observation){.id = c->id,
+                                         .nonce = c->nonce,
+                                         .detail = "",
+                                         .pool = shop_of(a),
+                                         .workers = &worker,
+                                         .worker_count = 1,
+                                         .services_up = true,
+                                         .probed = c->probe,
+                                         .probe_passed = a->probe_status == 200,
+                                         .probe_status = a->probe_status};
+    post(f, i, &m);
+}
+
+/* ---- coordinator -> agent ---- */
+
+static void query(struct farm *f, size_t i, const struct command *c)
+{
+    struct farm_agent *a = &f->agents[i];
+    bool known = command_id_equal(&a->act_id, &c->about);
+    send_result(f, i, &c->about, known ? a->act_outcome : OUTCOME_UNHEARD, &c->nonce);
+}
+
+static void command(struct farm *f, size_t i, const struct command *c)
+{
+    struct farm_agent *a = &f->agents[i];
+    bool known = command_id_equal(&a->act_id, &c->id);
+    if (c->id.seq <= a->last_seq && !known && verb_is_disruptive(c->verb)) {
+        return; /* overtaken: never begun */
+    }
+    a->last_seq = c->id.seq > a->last_seq ? c->id.seq : a->last_seq;
+    if (c->verb == VERB_OBSERVE) {
+        send_observation(f, i, c);
+    } else if (c->verb == VERB_QUERY) {
+        query(f, i, c);
+    } else if (!known) {
+        a->act_id = c->id;
+        a->act_outcome = OUTCOME_RUNNING;
+        a->act_done_ms = f->now_ms + a->act_ms;
+        a->acts++;
+    }
+}
+
+/* Promise 2, seen from outside: what leaves stands in the store as sent. */
+static void check_sent(struct farm *f, const struct farm_agent *a, const struct command *c)
+{
+    struct store_command row;
+    f->acts_sent++;
+    f->unsaved_send = f->unsaved_send ||
+                      store_find_command(f->store, a->name, &c->id, &row, NULL) != ERR_NONE ||
+                      row.verb != c->verb;
+}
+
+static void reply(void *ctx, const struct coordinator_peer *to,
+                  const struct coordinator_message *message)
+{
+    struct farm *f = ctx;
+    size_t i = to->pipe - 1;
+    struct farm_agent *a = &f->agents[i];
+    bool was_listen = to->bytes[0] == AGENT_LISTEN;
+    bool act = message->kind == COORDINATOR_COMMAND && verb_is_disruptive(message->command.verb);
+    if (act) {
+        check_sent(f, a, &message->command);
+    }
+    a->listening = a->listening && !was_listen;
+    if (a->dead || (act && a->lose_commands)) {
+        return;
+    }
+    if (message->fence.number > a->fence.number) {
+        a->fence = message->fence;
+        a->last_seq = 0;
+    }
+    if (message->kind == COORDINATOR_COMMAND && fence_equal(&message->fence, &a->fence)) {
+        command(f, i, &message->command);
+    } else if (message->kind == COORDINATOR_RESEND_WHOLE) {
+        a->want_whole = true;
+    } else if (message->kind == COORDINATOR_ACK && to->bytes[0] == AGENT_RESULT) {
+        a->act_unacknowledged = false;
+    }
+}
+
+static void close_pipe(void *ctx, uint32_t pipe)
+{
+    (void)ctx;
+    (void)pipe;
+}
+
+static void random_id(void *ctx, struct wire_id *out)
+{
+    struct farm *f = ctx;
+    *out = (struct wire_id){{0}};
+    f->next_id++;
+    memcpy(out->bytes, &f->next_id, sizeof f->next_id);
+}
+
+static void event(void *ctx, const struct event *e)
+{
+    struct farm *f = ctx;
+    if (strcmp(e->kind, "target.step") != 0) {
+        text_addf(&f->events, "%s: %s\n", e->kind, e->text);
+    }
+}
+
+/* ---- time ---- */
+
+static void agent_turn(struct farm *f, size_t i)
+{
+    struct farm_agent *a = &f->agents[i];
+    if (a->dead) {
+        return;
+    }
+    if (a->act_outcome == OUTCOME_RUNNING && f->now_ms >= a->act_done_ms) {
+        a->act_outcome = OUTCOME_DONE;
+        a->generation++;
+        a->act_unacknowledged = true;
+        a->result_at_ms = f->now_ms;
+    }
+    if (a->act_unacknowledged && f->now_ms >= a->result_at_ms) {
+        send_result(f, i, &a->act_id, a->act_outcome, NULL);
+        a->result_at_ms = f->now_ms + AGAIN_MS;
+    }
+    if (f->now_ms >= a->report_at_ms || a->want_whole) {
+        send_report(f, i, a->want_whole || a->seq == 0);
+    }
+    if (!a->listening) {
+        send_listen(f, i);
+    }
+}
+
+static void deliver(struct farm *f)
+{
+    for (size_t k = 0; k < FARM_LETTERS; k++) {
+        struct farm_letter l = f->letters[k];
+        if (!l.used || l.at_ms > f->now_ms) {
+            continue;
+        }
+        f->letters[k].used = false;
+        struct coordinator_peer peer = {.pipe = (uint32_t)l.agent + 1, .len = 1};
+        peer.bytes[0] = (uint8_t)l.message->kind;
+        if (f->brain) {
+            coordinator_on_agent(f->brain, l.message, &peer, "test", f->now_ms, WALL(f));
+        } else {
+            codec_free_agent(l.message);
+            f->agents[l.agent].listening = false; /* refused: it dials again */
+        }
+    }
+}
+
+void farm_run(struct farm *f, uint64_t ms)
+{
+    uint64_t end = f->now_ms + ms;
+    for (; f->now_ms < end; f->now_ms += STEP_MS) {
+        for (size_t i = 0; i < f->count; i++) {
+            agent_turn(f, i);
+        }
+        deliver(f);
+        if (f->brain) {
+            coordinator_on_time(f->brain, f->now_ms, WALL(f));
+        }
+    }
+}
+
+void farm_run_to_end(struct farm *f, uint64_t limit_ms)
+{
+    uint64_t limit = f->now_ms + limit_ms;
+    while (coordinator_run_count(f->brain)) {
+        if (f->now_ms > limit) {
+            fail_msg("it never ended:\n%s", farm_events(f));
+        }
+        farm_run(f, 100);
+    }
+}
+
+/* ---- life ---- */
+
+void farm_start(struct farm *f)
+{
+    struct error err;
+    struct store_spec file = {.path = files_path(&f->files, "state.db"), .wall_ms = WALL(f)};
+    file.instance.bytes[0] = ++f->next_instance;
+    if (store_open(&file, &f->store, &f->fence, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    const struct coordinator_spec spec = {.store = f->store,
+                                          .fence = f->fence,
+                                          .ports = {.ctx = f,
+                                                    .reply = reply,
+                                                    .close_pipe = close_pipe,
+                                                    .random_id = random_id,
+                                                    .event = event},
+                                          .silent_after_ms = 3000,
+                                          .settle_ms = 1000,
+                                          .max_out = 1,
+                                          .defaults = {.batch = 1,
+                                                       .limit_ms = 10000,
+                                                       .drain = true,
+                                                       .drain_limit_ms = 5000,
+                                                       .gate_passes = 2,
+                                                       .gate_min_ms = 200,
+                                                       .gate_deadline_ms = 5000,
+                                                       .gate_interval_ms = 100},
+                                          .now_ms = f->now_ms,
+                                          .wall_ms = WALL(f)};
+    if (coordinator_open(&spec, &f->brain, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* SIGKILL, as far as one process can show it: the store is closed without a word from the brain,
+ * and everything under way is lost. */
+void farm_crash(struct farm *f)
+{
+    coordinator_close(f->brain);
+    store_close(f->store);
+    f->brain = NULL;
+    for (size_t k = 0; k < FARM_LETTERS; k++) {
+        if (f->letters[k].used) {
+            codec_free_agent(f->letters[k].message);
+            f->letters[k].used = false;
+        }
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        f->agents[i].listening = false;
+    }
+}
+
+void farm_begin(struct farm *f, size_t count)
+{
+    *f = (struct farm){.count = count, .now_ms = 1000};
+    files_open(&f->files);
+    for (size_t i = 0; i < count; i++) {
+        f->agents[i] = (struct farm_agent){.incarnation = (uint8_t)(i + 1),
+                                           .boot = (uint8_t)(i + 1),
+                                           .start_no = 1,
+                                           .generation = 1,
+                                           .probe_status = 200,
+                                           .act_ms = 300,
+                                           .want_whole = true};
+        text_format(f->agents[i].name, sizeof f->agents[i].name, "web%02zu", i + 1);
+    }
+    farm_start(f);
+    farm_run(f, 1200);
+}
+
+void farm_end(struct farm *f)
+{
+    farm_crash(f);
+    files_close(&f->files);
+    text_reset(&f->events);
+}
+
+enum error_code farm_try_recycle(struct farm *f, const char *selector, struct error *err)
+{
+    struct plan_request q = {.action = ROLLOUT_RECYCLE,
+                             .pool = "Shop",
+                             .selector = selector,
+                             .actor = "anna",
+                             .reason = "leak",
+                             .options = *coordinator_defaults(f->brain)};
+    uint64_t id;
+    return coordinator_start_run(f->brain, &q, f->now_ms, WALL(f), &id, err);
+}
+
+uint64_t farm_recycle(struct farm *f, const char *selector)
+{
+    struct error err;
+    if (farm_try_recycle(f, selector, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    return coordinator_run_at(f->brain, coordinator_run_count(f->brain) - 1)->id;
+}
+
+const char *farm_events(const struct farm *f)
+{
+    return text_get(&f->events);
+}

@@ -1,0 +1,72 @@
+/* farm.h - the brain with a real store, and a farm of invented agents that speak the real wire, on
+ * virtual time. Messages go through the codec; the network is a list of letters with a delay.
+ */
+#ifndef FARMHAND_TESTS_UNIT_COORDINATOR_FARM_H
+#define FARMHAND_TESTS_UNIT_COORDINATOR_FARM_H
+
+#include "common/text.h"
+#include "coordinator/coordinator.h"
+#include "tests/unit/coordinator_store/files.h"
+
+#define FARM_AGENTS  6
+#define FARM_LETTERS 512
+
+struct farm_agent {
+    char name[16];
+    uint8_t incarnation, boot;
+    uint64_t start_no, seq, listen_no;
+    struct fence fence;
+    uint64_t last_seq; /* of commands received under that fence */
+    bool dead;         /* neither hears nor speaks */
+    bool listening;
+    bool lose_commands; /* replies that hold an act are lost without a word */
+    uint64_t report_at_ms;
+    bool want_whole;
+    /* its journal: the last act */
+    struct command_id act_id;
+    enum outcome act_outcome; /* RUNNING while it is at it */
+    bool act_unacknowledged;
+    uint64_t act_done_ms;
+    uint64_t result_at_ms; /* when it is told again */
+    uint32_t generation;
+    int acts;
+    int probe_status;
+    uint64_t act_ms;
+};
+
+struct farm_letter {
+    bool used;
+    uint64_t at_ms;
+    size_t agent;
+    struct agent_message *message; /* to the coordinator; decoded, owned */
+};
+
+struct farm {
+    struct files files;
+    struct store *store;
+    struct fence fence;
+    struct coordinator *brain;
+    struct farm_agent agents[FARM_AGENTS];
+    size_t count;
+    uint64_t now_ms;
+    struct farm_letter letters[FARM_LETTERS];
+    struct text events; /* "kind server: text" lines that followers were told */
+    uint8_t next_instance;
+    uint64_t next_id;
+    int acts_sent;     /* disruptive commands that left */
+    bool unsaved_send; /* one of them was not in the store as sent */
+};
+
+void farm_begin(struct farm *f, size_t count);
+void farm_end(struct farm *f);
+void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
+void farm_start(struct farm *f); /* and comes back on what is in the store */
+void farm_run(struct farm *f, uint64_t ms);
+/* Until no run is open; fails after limit_ms. */
+void farm_run_to_end(struct farm *f, uint64_t limit_ms);
+/* Recycles Shop on the selection; the run's id, fails the test if it is refused. */
+uint64_t farm_recycle(struct farm *f, const char *selector);
+enum error_code farm_try_recycle(struct farm *f, const char *selector, struct error *err);
+const char *farm_events(const struct farm *f);
+
+#endif
