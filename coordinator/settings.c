@@ -1,0 +1,384 @@
+/* settings.c - see settings.h. */
+#include "coordinator/settings.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+#include "coordinator/fleet.h"
+#include "coordinator/words.h"
+#include "proto/url.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_MS 1000ULL
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
+/* ---- the table of what may stand in the file ---- */
+
+static const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
+
+#define KEY(where, name, kind, holder, field)                                                      \
+    .section = (where), .key = (name), .type = (kind), .offset = offsetof(struct holder, field)
+#define MAIN(name, kind, field) KEY("coordinator", name, kind, settings, field)
+#define RUNS(name, kind, field) KEY("defaults", name, kind, settings_defaults, field)
+#define BEHIND(name, field)     KEY("backend *", name, CONFIG_TEXT, settings_backend, field)
+
+static const struct config_key keys[] = {
+    {MAIN("listen", CONFIG_TEXT, listen),
+     .expected = "where agents reach us, on this machine alone, such as tcp://127.0.0.1:7600"},
+    {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket"},
+    {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory"},
+    {MAIN("silent_after", CONFIG_DURATION, silent_after_ms), .min = SECOND_MS, .max = HOUR_MS},
+    {MAIN("settle", CONFIG_DURATION, settle_ms), .min = 0, .max = HOUR_MS},
+    {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},
+    {MAIN("log_level", CONFIG_CHOICE, log_level), .choices = log_level_words},
+
+    {KEY("budget", "max_out", CONFIG_UINT, settings, max_out), .min = 1, .max = 100000},
+    {KEY("budget", "min_in_service", CONFIG_UINT, settings, min_in_service), .max = 100000},
+
+    {RUNS("soak", CONFIG_DURATION, soak_ms), .max = DAY_MS},
+    {RUNS("limit", CONFIG_DURATION, limit_ms), .min = SECOND_MS, .max = DAY_MS},
+    {RUNS("gate_passes", CONFIG_UINT, gate_passes), .min = 1, .max = 1000},
+    {RUNS("gate_min", CONFIG_DURATION, gate_min_ms), .max = DAY_MS},
+    {RUNS("gate_deadline", CONFIG_DURATION, gate_deadline_ms), .min = SECOND_MS, .max = DAY_MS},
+    {RUNS("gate_interval", CONFIG_DURATION, gate_interval_ms), .min = 100, .max = HOUR_MS},
+    {RUNS("drain_limit", CONFIG_DURATION, drain_limit_ms), .max = DAY_MS},
+    {RUNS("on_drain_limit", CONFIG_CHOICE, on_drain_limit), .choices = on_drain_limit_words},
+    {RUNS("unreachable", CONFIG_CHOICE, unreachable), .choices = on_unreachable_words},
+
+    {KEY("server *", "labels", CONFIG_LIST, settings_server, given),
+     .expected = "labels with commas between them, such as farm=web, zone=a"},
+
+    {KEY("haproxy *", "address", CONFIG_TEXT, settings_haproxy, address), .required = true,
+     .expected = "its runtime API: the absolute path of a socket, or ADDRESS:PORT"},
+    {KEY("haproxy *", "timeout", CONFIG_DURATION, settings_haproxy, timeout_ms), .min = 100,
+     .max = MINUTE_MS},
+
+    {BEHIND("haproxy", haproxy), .required = true,
+     .expected = "the name of a [haproxy NAME] section"},
+    {BEHIND("pools", pools), .expected = "the pools behind it, such as Shop or *"},
+    {BEHIND("name", name_of),
+     .expected = "how it calls a server, such as {server} or iis-{server}"},
+    {KEY("backend *", "renamed", CONFIG_LIST, settings_backend, renamed),
+     .expected = "exceptions with commas between them, such as web01:srv1"},
+};
+
+/* ---- sections ---- */
+
+/* Room for one more at the end of an array, zeroed. */
+static void *grow(void **array, size_t *count, size_t size_bytes)
+{
+    *array = must_realloc(*array, *count + 1, size_bytes);
+    void *added = (char *)*array + *count * size_bytes;
+    memset(added, 0, size_bytes);
+    ++*count;
+    return added;
+}
+
+static void *add_server(struct settings *s, const char *name, struct error *err)
+{
+    if (!fleet_name_ok(name)) {
+        error_set(err, ERR_INVALID,
+                  "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only", name);
+        return NULL;
+    }
+    struct settings_server *server =
+        grow((void **)&s->servers, &s->server_count, sizeof(*s->servers));
+    server->name = must_copy(name);
+    return server;
+}
+
+static void *add_haproxy(struct settings *s, const char *name)
+{
+    struct settings_haproxy *haproxy =
+        grow((void **)&s->haproxies, &s->haproxy_count, sizeof(*s->haproxies));
+    haproxy->name = must_copy(name);
+    haproxy->timeout_ms = 3 * SECOND_MS;
+    return haproxy;
+}
+
+static void *add_backend(struct settings *s, const char *name)
+{
+    struct settings_backend *backend =
+        grow((void **)&s->backends, &s->backend_count, sizeof(*s->backends));
+    backend->name = must_copy(name);
+    return backend;
+}
+
+static void *section(void *target, const char *section, const char *name, struct error *err)
+{
+    struct settings *s = target;
+    if (text_equal(section, "defaults"))
+        return &s->defaults;
+    if (text_equal(section, "server *"))
+        return add_server(s, name, err);
+    if (name && strlen(name) >= BALANCER_NAME_MAX) {
+        error_set(err, ERR_INVALID, "\"%.40s...\" is too long for a name here: %d bytes at most",
+                  name, BALANCER_NAME_MAX - 1);
+        return NULL;
+    }
+    if (text_equal(section, "haproxy *"))
+        return add_haproxy(s, name);
+    if (text_equal(section, "backend *"))
+        return add_backend(s, name);
+    return s;
+}
+
+static const struct config_schema schema = {
+    .keys = keys, .key_count = sizeof(keys) / sizeof(keys[0]), .section = section};
+
+static void set_defaults(struct settings *s)
+{
+    *s = (struct settings){
+        .silent_after_ms = 45 * SECOND_MS,
+        .settle_ms = 10 * SECOND_MS,
+        .keep_history_ms = 90 * DAY_MS,
+        .log_level = LOG_LEVEL_INFO,
+        .max_out = 1,
+        .defaults = {.soak_ms = 10 * SECOND_MS,
+                     .limit_ms = 5 * MINUTE_MS,
+                     .gate_passes = 3,
+                     .gate_min_ms = 3 * SECOND_MS,
+                     .gate_deadline_ms = 2 * MINUTE_MS,
+                     .gate_interval_ms = SECOND_MS,
+                     .drain_limit_ms = 2 * MINUTE_MS,
+                     .on_drain_limit = DRAIN_LIMIT_FAIL,
+                     .unreachable = UNREACHABLE_FAIL},
+    };
+}
+
+static void fill_text(char **field, const char *value)
+{
+    if (!*field)
+        *field = must_copy(value);
+}
+
+static void fill_missing(struct settings *s)
+{
+    fill_text(&s->listen, "tcp://127.0.0.1:7600");
+    fill_text(&s->socket, "/run/farmhand/farmhand.sock");
+    fill_text(&s->data_dir, "/var/lib/farmhand");
+    for (size_t i = 0; i < s->backend_count; i++) {
+        fill_text(&s->backends[i].pools, "*");
+        fill_text(&s->backends[i].name_of, "{server}");
+    }
+}
+
+/* ---- what one line alone cannot tell ---- */
+
+struct checking {
+    const char *file;
+    void (*report)(void *arg, const char *line);
+    void *arg;
+    size_t errors;
+    struct error *err; /* the first */
+};
+
+__attribute__((format(printf, 2, 3))) static void complain(struct checking *c, const char *fmt, ...)
+{
+    struct text line = {0};
+    va_list args;
+    text_addf(&line, "%s: ", c->file);
+    va_start(args, fmt);
+    text_vaddf(&line, fmt, args);
+    va_end(args);
+    if (c->errors++ == 0)
+        error_set(c->err, ERR_INVALID, "%s", line.data);
+    if (c->report)
+        c->report(c->arg, line.data);
+    text_reset(&line);
+}
+
+static void check_path(struct checking *c, const char *key, const char *path)
+{
+    if (path[0] != '/')
+        complain(c, "[coordinator] %s = %s: expected an absolute path", key, path);
+}
+
+static void check_times(struct checking *c, const struct settings_defaults *d)
+{
+    if (d->gate_min_ms > d->gate_deadline_ms)
+        complain(c, "[defaults] gate_min is longer than gate_deadline: no gate could ever pass");
+    if (d->gate_passes * d->gate_interval_ms > d->gate_deadline_ms)
+        complain(c, "[defaults] gate_passes times gate_interval is longer than gate_deadline: no "
+                    "gate could ever pass");
+}
+
+/* "zone=a" becomes key and value, where it stands. */
+static void cut_label(struct checking *c, const struct settings_server *server, char *given,
+                      struct selector_label *out)
+{
+    char *sign = strchr(given, '=');
+    if (!sign || sign == given || sign[1] == '\0' || strchr(sign + 1, '=')) {
+        complain(c, "[server %s] labels: \"%s\": expected KEY=VALUE, such as zone=a", server->name,
+                 given);
+        return;
+    }
+    *sign = '\0';
+    *out = (struct selector_label){.key = given, .value = sign + 1};
+}
+
+static void check_server(struct checking *c, struct settings_server *server)
+{
+    server->labels = must_alloc(server->given.count + 1, sizeof(*server->labels));
+    for (size_t i = 0; i < server->given.count; i++) {
+        struct selector_label *label = &server->labels[server->label_count];
+        cut_label(c, server, server->given.items[i], label);
+        if (!label->key)
+            continue;
+        for (size_t k = 0; k < server->label_count; k++)
+            if (text_equal_nocase(server->labels[k].key, label->key))
+                complain(c, "[server %s] labels: %s is given twice", server->name, label->key);
+        server->label_count++;
+    }
+}
+
+static void check_renamed(struct checking *c, struct settings_backend *b)
+{
+    b->renamed_pairs = must_alloc(b->renamed.count + 1, sizeof(*b->renamed_pairs));
+    for (size_t i = 0; i < b->renamed.count; i++) {
+        const char *pair = b->renamed.items[i], *colon = strchr(pair, ':');
+        if (!colon || colon == pair || colon[1] == '\0')
+            complain(c, "[backend %s] renamed: \"%s\": expected SERVER:NAME, such as web01:srv1",
+                     b->name, pair);
+        b->renamed_pairs[i] = pair;
+    }
+}
+
+static void check_backend(struct checking *c, const struct settings *s, struct settings_backend *b)
+{
+    bool found = false;
+    for (size_t i = 0; i < s->haproxy_count; i++)
+        found |= text_equal(s->haproxies[i].name, b->haproxy);
+    if (!found)
+        complain(c, "[backend %s] haproxy = %s: there is no section [haproxy %s]", b->name,
+                 b->haproxy, b->haproxy);
+    if (!strstr(b->name_of, "{server}"))
+        complain(c,
+                 "[backend %s] name = %s: expected {server} in it, else all servers would share "
+                 "one line",
+                 b->name, b->name_of);
+    check_renamed(c, b);
+}
+
+static enum error_code check_all(struct settings *s, struct checking *c)
+{
+    struct error url;
+    if (wire_check_url(s->listen, true, &url))
+        complain(c, "[coordinator] listen = %s: %s", s->listen, url.text);
+    check_path(c, "socket", s->socket);
+    check_path(c, "data_dir", s->data_dir);
+    check_times(c, &s->defaults);
+    for (size_t i = 0; i < s->server_count; i++)
+        check_server(c, &s->servers[i]);
+    for (size_t i = 0; i < s->backend_count; i++)
+        check_backend(c, s, &s->backends[i]);
+    if (c->errors > 1)
+        error_set(c->err, ERR_INVALID, "%s holds %zu errors; the first: %s", c->file, c->errors,
+                  c->err ? c->err->text : "");
+    return c->errors > 0 ? ERR_INVALID : ERR_NONE;
+}
+
+/* ---- the whole ---- */
+
+static enum error_code conclude(enum error_code code, struct settings *s, struct checking *c,
+                                struct settings *out)
+{
+    if (!code) {
+        fill_missing(s);
+        code = check_all(s, c);
+    }
+    if (code)
+        settings_release(s);
+    else
+        *out = *s;
+    return code;
+}
+
+enum error_code settings_read(const char *path, struct settings *out,
+                              void (*report)(void *arg, const char *line), void *arg,
+                              struct error *err)
+{
+    struct settings s;
+    struct checking c = {.file = path, .report = report, .arg = arg, .err = err};
+    set_defaults(&s);
+    return conclude(config_read(path, &schema, &s, report, arg, err), &s, &c, out);
+}
+
+enum error_code settings_parse(const char *content, const char *name, struct settings *out,
+                               void (*report)(void *arg, const char *line), void *arg,
+                               struct error *err)
+{
+    struct settings s;
+    struct checking c = {.file = name, .report = report, .arg = arg, .err = err};
+    set_defaults(&s);
+    return conclude(config_parse(content, name, &schema, &s, report, arg, err), &s, &c, out);
+}
+
+void settings_release(struct settings *s)
+{
+    for (size_t i = 0; i < s->server_count; i++) {
+        config_release(&schema, "server *", &s->servers[i]);
+        free(s->servers[i].labels);
+        free(s->servers[i].name);
+    }
+    for (size_t i = 0; i < s->haproxy_count; i++) {
+        config_release(&schema, "haproxy *", &s->haproxies[i]);
+        free(s->haproxies[i].name);
+    }
+    for (size_t i = 0; i < s->backend_count; i++) {
+        config_release(&schema, "backend *", &s->backends[i]);
+        free(s->backends[i].renamed_pairs);
+        free(s->backends[i].name);
+    }
+    config_release(&schema, "coordinator", s);
+    free(s->servers);
+    free(s->haproxies);
+    free(s->backends);
+    *s = (struct settings){0};
+}
+
+struct rollout_options settings_options(const struct settings *s)
+{
+    const struct settings_defaults *d = &s->defaults;
+    return (struct rollout_options){
+        .batch = 1,
+        .soak_ms = d->soak_ms,
+        .limit_ms = d->limit_ms,
+        .drain = true,
+        .drain_limit_ms = d->drain_limit_ms,
+        .on_drain_limit = (enum on_drain_limit)d->on_drain_limit,
+        .gate_passes = (uint32_t)d->gate_passes,
+        .gate_min_ms = d->gate_min_ms,
+        .gate_deadline_ms = d->gate_deadline_ms,
+        .gate_interval_ms = d->gate_interval_ms,
+        .on_failure = ON_FAILURE_STOP,
+        .unreachable = (enum on_unreachable)d->unreachable,
+    };
+}
+
+struct balancer_place *settings_places(const struct settings *s)
+{
+    struct balancer_place *places = must_alloc(s->haproxy_count + 1, sizeof(*places));
+    for (size_t i = 0; i < s->haproxy_count; i++)
+        places[i] = (struct balancer_place){.name = s->haproxies[i].name,
+                                            .address = s->haproxies[i].address,
+                                            .timeout_ms = s->haproxies[i].timeout_ms};
+    return places;
+}
+
+struct balancer_backend *settings_backends(const struct settings *s)
+{
+    struct balancer_backend *backends = must_alloc(s->backend_count + 1, sizeof(*backends));
+    for (size_t i = 0; i < s->backend_count; i++)
+        backends[i] = (struct balancer_backend){.balancer = s->backends[i].haproxy,
+                                                .backend = s->backends[i].name,
+                                                .pool_glob = s->backends[i].pools,
+                                                .name_of = s->backends[i].name_of,
+                                                .renamed = s->backends[i].renamed_pairs};
+    return backends;
+}

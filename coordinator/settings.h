@@ -1,0 +1,77 @@
+/* settings.h - coordinator.conf: read, checked as a whole, kept for the life of the program.
+ *
+ * What each key means and what is taken where it is missing stands in
+ * deploy/coordinator.conf.sample. Blocks on reading the file. Everything in here is owned by the
+ * struct, until settings_release.
+ */
+#ifndef FARMHAND_COORDINATOR_SETTINGS_H
+#define FARMHAND_COORDINATOR_SETTINGS_H
+
+#include "common/config.h"
+#include "common/error.h"
+#include "coordinator/balancer.h"
+#include "coordinator/rollout.h"
+#include "coordinator/selector.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct settings_server {
+    char *name;
+    struct config_list given; /* "zone=a", cut at the sign */
+    struct selector_label *labels;
+    size_t label_count;
+};
+
+struct settings_haproxy {
+    char *name;
+    char *address;
+    uint64_t timeout_ms;
+};
+
+struct settings_backend {
+    char *name;
+    char *haproxy, *pools, *name_of;
+    struct config_list renamed;
+    const char **renamed_pairs; /* the same, NULL-terminated */
+};
+
+/* Read as the file has them; see settings_options. */
+struct settings_defaults {
+    uint64_t soak_ms, limit_ms, gate_passes, gate_min_ms, gate_deadline_ms, gate_interval_ms,
+        drain_limit_ms;
+    int on_drain_limit, unreachable;
+};
+
+struct settings {
+    char *listen, *socket, *data_dir;
+    uint64_t silent_after_ms, settle_ms, keep_history_ms;
+    int log_level; /* enum log_level */
+    uint64_t max_out, min_in_service;
+    struct settings_defaults defaults;
+    struct settings_server *servers;
+    size_t server_count;
+    struct settings_haproxy *haproxies;
+    size_t haproxy_count;
+    struct settings_backend *backends;
+    size_t backend_count;
+};
+
+/* On failure *out holds nothing. Every error goes to `report`, one line each, as config_read does
+ * it; err says how many there are. */
+enum error_code settings_read(const char *path, struct settings *out,
+                              void (*report)(void *arg, const char *line), void *arg,
+                              struct error *err);
+enum error_code settings_parse(const char *content, const char *name, struct settings *out,
+                               void (*report)(void *arg, const char *line), void *arg,
+                               struct error *err);
+void settings_release(struct settings *s);
+
+/* What a run gets where its request says nothing. */
+struct rollout_options settings_options(const struct settings *s);
+
+/* The map of the balancer, lent from the settings; both arrays are the caller's to free. */
+struct balancer_place *settings_places(const struct settings *s);
+struct balancer_backend *settings_backends(const struct settings *s);
+
+#endif
