@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PLACES_FRESH_MS 10000
 
@@ -52,7 +51,7 @@ static size_t lower_bound(const struct fleet *f, const char *name)
     size_t low = 0, high = f->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcasecmp(f->servers[middle]->name, name) < 0) {
+        if (text_compare_nocase(f->servers[middle]->name, name) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -64,7 +63,8 @@ static size_t lower_bound(const struct fleet *f, const char *name)
 struct fleet_server *fleet_find(const struct fleet *f, const char *name)
 {
     size_t at = lower_bound(f, name);
-    return at < f->count && strcasecmp(f->servers[at]->name, name) == 0 ? f->servers[at] : NULL;
+    return at < f->count && text_compare_nocase(f->servers[at]->name, name) == 0 ? f->servers[at]
+                                                                                 : NULL;
 }
 
 struct fleet_server *fleet_add(struct fleet *f, const char *name)
