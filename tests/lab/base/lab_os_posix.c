@@ -26,7 +26,7 @@ extern char **environ;
 
 static bool program_of(const char *pid, char out[LAB_PATH_MAX])
 {
-    char link[64];
+    char link[280]; /* a name from readdir has up to 255 bytes */
     snprintf(link, sizeof link, "/proc/%s/exe", pid);
     ssize_t n = readlink(link, out, LAB_PATH_MAX - 1);
     if (n <= 0)
