@@ -34,7 +34,7 @@ static void add_targets(const struct cli *cli, const json_t *plan, struct text *
 {
     static const struct table_column columns[] = {
         {"#", 9, 1, true},       {"SERVER", 8, 8, false}, {"WILL", 7, 4, false},
-        {"WORKERS", 2, 3, true}, {"DRAINS", 3, 8, false}, {"WHY", 4, 12, false},
+        {"WORKERS", 6, 7, true}, {"DRAINS", 2, 8, false}, {"WHY", 4, 12, false},
     };
     struct table *t = table_open(columns, 6);
     size_t i;

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum mark cli_mark_of_target(const char *state)
 {
@@ -104,11 +105,11 @@ static void add_what(const struct terminal *t, const json_t *target, struct text
     const char *state = cli_text(target, "state");
     enum mark mark = cli_mark_of_target(state);
     bool ended = mark != MARK_WAITING && mark != MARK_WORKING;
-    add_sentence(out, cli_text(target, "detail"));
-    if (!ended || !*cli_text(target, "detail"))
-        add_sentence(out, cli_text(target, "step"));
     struct text proof = {0};
     cli_add_proof(t, target, &proof);
+    add_sentence(out, cli_text(target, "detail"));
+    if (!ended || (!*cli_text(target, "detail") && proof.len == 0))
+        add_sentence(out, cli_text(target, "step"));
     add_sentence(out, text_get(&proof));
     text_reset(&proof);
     if (!ended || mark == MARK_SKIPPED)
@@ -203,6 +204,28 @@ static void add_command(const struct cli *cli, const char *why, const char *comm
     text_add(out, "\n");
 }
 
+/* A word that is safe to paste into a shell, whatever a server or pool is called. */
+static void add_word(struct text *out, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=";
+    struct text safe = {0};
+    say_safe(&safe, word);
+    const char *s = text_get(&safe);
+    if (*s && s[strspn(s, plain)] == '\0') {
+        text_add(out, s);
+    } else {
+        text_add(out, "'");
+        for (; *s; s++)
+            if (*s == '\'')
+                text_add(out, "'\\''");
+            else
+                text_add_bytes(out, s, 1);
+        text_add(out, "'");
+    }
+    text_reset(&safe);
+}
+
 static void advise_target(const struct cli *cli, const json_t *run, const json_t *target,
                           struct text *out)
 {
@@ -212,13 +235,16 @@ static void advise_target(const struct cli *cli, const json_t *run, const json_t
     if (text_equal(state, "unknown")) {
         text_addf(&why, "%s: nobody knows yet whether it was done. Look at the server, then say:",
                   server);
-        text_addf(&command,
-                  "farmhand run resolve %lld %s --as done|failed|not-executed --reason \"...\"",
-                  (long long)cli_number(run, "id"), server);
+        text_addf(&command, "farmhand run resolve %lld ", (long long)cli_number(run, "id"));
+        add_word(&command, server);
+        text_add(&command, " --as done|failed|not-executed --reason \"...\"");
     } else if (text_equal(state, "failed") && begun && !cli_true(target, "in_rotation_again")) {
         text_addf(&why, "%s was left out of rotation. Once it is well, put it back:", server);
-        text_addf(&command, "farmhand server undrain %s --pool \"%s\" --reason \"...\"", server,
-                  cli_text(run, "pool"));
+        text_add(&command, "farmhand server undrain ");
+        add_word(&command, server);
+        text_add(&command, " --pool ");
+        add_word(&command, cli_text(run, "pool"));
+        text_add(&command, " --reason \"...\"");
     }
     if (why.len > 0)
         add_command(cli, text_get(&why), text_get(&command), out);
@@ -248,10 +274,14 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out)
         add_command(cli, "The run is paused. To go on:", command, out);
     }
     int64_t waiting = cli_number(json_object_get(run, "counts"), "waiting");
-    if (cli_true(run, "ended") && waiting > 0) {
+    bool of_pool = !text_equal(cli_text(run, "action"), "undrain");
+    if (cli_true(run, "ended") && waiting > 0 && of_pool) {
         struct text again = {0};
-        text_addf(&again, "farmhand pool %s \"%s\" --on \"%s\" --reason \"...\"",
-                  cli_text(run, "action"), cli_text(run, "pool"), cli_text(run, "on"));
+        text_addf(&again, "farmhand pool %s ", cli_text(run, "action"));
+        add_word(&again, cli_text(run, "pool"));
+        text_add(&again, " --on ");
+        add_word(&again, cli_text(run, "on"));
+        text_add(&again, " --reason \"...\"");
         text_format(command, sizeof(command),
                     "%lld server%s never touched. Once the cause is "
                     "mended, run it again:",

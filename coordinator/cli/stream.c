@@ -33,6 +33,7 @@ struct stream {
     atomic_int owners; /* reader and thread: the last one to leave frees */
     /* the thread's own: */
     uint64_t since;
+    uint64_t give_up_ms;
     bool lost;
     uint64_t heard_ms; /* when something came last */
     struct sse sse;
@@ -146,7 +147,7 @@ static void *stream_run(void *arg)
             s->lost = true;
             s->heard_ms = clock_boot_ms();
             tell(s, STREAM_LOST, NULL);
-        } else if (clock_boot_ms() - s->heard_ms > GIVE_UP_MS) {
+        } else if (clock_boot_ms() - s->heard_ms > s->give_up_ms) {
             tell(s, STREAM_GONE, NULL);
             break;
         }
@@ -156,13 +157,15 @@ static void *stream_run(void *arg)
     return NULL;
 }
 
-struct stream *stream_open(const char *socket_path, const char *query, uint64_t since)
+struct stream *stream_open(const char *socket_path, const char *query, uint64_t since,
+                           uint64_t give_up_ms)
 {
     struct stream *s = must_alloc(1, sizeof(*s));
     pthread_t thread;
     s->socket_path = must_copy(socket_path);
     s->query = must_copy(query);
     s->since = since;
+    s->give_up_ms = give_up_ms;
     s->box = mailbox_open(QUEUE_MAX, release_letter);
     atomic_store(&s->owners, 2);
     must(pthread_create(&thread, NULL, stream_run, s) == 0);

@@ -1,7 +1,7 @@
 /* stream.h - events as they happen, on a thread of their own that reconnects by itself.
  *
- * When the connection breaks (the coordinator was restarted) it dials again every second and goes
- * on after the last event seen; after 60 seconds without one answer it gives up.
+ * When the connection breaks (the coordinator was restarted) it dials again twice a second and goes
+ * on after the last event seen; after a while without one answer it gives up.
  */
 #ifndef FARMHAND_CLI_STREAM_H
 #define FARMHAND_CLI_STREAM_H
@@ -19,10 +19,13 @@ enum stream_news {
     STREAM_REFUSED, /* the coordinator does not want to (*event: its error object) */
 };
 
+#define STREAM_GIVE_UP_MS 60000
+
 struct stream;
 
 /* query: "run=7", or ""; since: events after this number. */
-struct stream *stream_open(const char *socket_path, const char *query, uint64_t since);
+struct stream *stream_open(const char *socket_path, const char *query, uint64_t since,
+                           uint64_t give_up_ms);
 /* Returns at once; the thread ends by itself within a second or so. */
 void stream_close(struct stream *s);
 

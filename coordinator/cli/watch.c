@@ -188,9 +188,8 @@ static bool on_interrupt(struct watch *w)
 {
     char answer[16] = "d";
     bool asked = w->cli->terminal.person &&
-                 terminal_ask("\n[d]etach (the run goes on), [p]ause, [a]bort, or Enter to go on "
-                              "watching: ",
-                              answer, sizeof(answer));
+                 terminal_ask("\n[d]etach, [p]ause, [a]bort, or Enter to watch on: ", answer,
+                              sizeof(answer));
     terminal_interrupted(); /* a second Ctrl-C, at the question, means: detach */
     w->drawn = 0;           /* what was drawn stays above the question */
     char choice = asked ? answer[0] : 'd';
@@ -288,7 +287,7 @@ int cli_watch_run(struct cli *cli, int64_t id)
         w.code = tell_end(&w);
     } else {
         text_format(query, sizeof(query), "run=%lld", (long long)id);
-        w.stream = stream_open(cli_socket(cli), query, 0);
+        w.stream = stream_open(cli_socket(cli), query, 0, STREAM_GIVE_UP_MS);
         w.over = false;
         w.stale = true; /* the history comes first: what is now is asked for behind it */
         if (w.drawn_in_place)
