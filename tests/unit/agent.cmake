@@ -1,3 +1,10 @@
 # The agent's heart on virtual time, its journal, its settings.
 farmhand_test(agent_recipes SOURCES agent/test_recipes.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
+
+# The whole program against a lab server.
+farmhand_test(agent_program SOURCES agent/test_program.c agent/desk.c
+  LIBS farmhand_agent_core farmhand_coordinator_link nng::nng LABELS lab TIMEOUT 120)
+target_compile_definitions(test_agent_program PRIVATE LAB_SC="$<TARGET_FILE:lab-sc>"
+                                                      FARMHAND_AGENT="$<TARGET_FILE:farmhand-agent>")
+add_dependencies(test_agent_program farmhand-agent lab)

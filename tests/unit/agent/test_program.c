@@ -1,0 +1,322 @@
+/* test_program.c - the whole agent, a process of its own, against one lab server and a desk that
+ * plays the coordinator over a real link. What was really done is judged by the lab's own count. */
+#include "agent/worker.h"
+#include "common/clock.h"
+#include "common/os.h"
+#include "common/process.h"
+#include "common/text.h"
+#include "proto/codec.h"
+#include "tests/unit/agent/desk.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATH_BYTES 512
+
+struct farm {
+    char dir[PATH_BYTES];    /* of everything */
+    char server[PATH_BYTES]; /* the lab server's */
+    char config[PATH_BYTES];
+    struct desk desk;
+    pid_t agent; /* 0: not running */
+};
+
+/* ---- programs ---- */
+
+static uint32_t run(char **output, const char *const *argv)
+{
+    struct error err = {0};
+    struct process_result result;
+    const struct process_call call = {
+        .argv = argv, .timeout_ms = 30000, .output_max_bytes = 1024 * 1024};
+    if (process_run(&call, &result, &err) != ERR_NONE)
+        fail_msg("%s: %s", argv[0], err.text);
+    if (output)
+        *output = result.output;
+    else
+        free(result.output);
+    return result.exit_code;
+}
+
+#define LAB(...) run(NULL, (const char *const[]){LAB_SC, __VA_ARGS__, NULL})
+
+static void write_config(struct farm *f)
+{
+    struct text t = {0};
+    struct error err = {0};
+    text_addf(&t,
+              "[agent]\nname = web01\ncoordinator = %s\ndata_dir = %s/data\nheartbeat = 1s\n"
+              "beat = 200ms\nreconnect_min = 100ms\nlook_every = 10s\n"
+              "[allow]\nverbs = recycle, start, stop\npools = *, !Reports\ncool_down = 0\n"
+              "[iis]\nappcmd = %s/inetsrv/appcmd\nworker = %s/inetsrv/w3wp.exe\n"
+              "service_backend = lab\nservice_tool = %s/inetsrv/sc\n"
+              "config = %s/applicationHost.config\n",
+              link_url(f->desk.link), f->dir, f->server, f->server, f->server, f->server);
+    if (os_write_file(f->config, text_get(&t), t.len, 0600, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    text_reset(&t);
+}
+
+static void start_agent(struct farm *f)
+{
+    char log[PATH_BYTES + 16];
+    snprintf(log, sizeof(log), "%s/agent.log", f->dir);
+    f->agent = fork();
+    if (f->agent != 0)
+        return;
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(fd, 1);
+    dup2(fd, 2);
+    execl(FARMHAND_AGENT, FARMHAND_AGENT, "--config", f->config, (char *)NULL);
+    _exit(127);
+}
+
+/* Its exit status, or -1 when a signal ended it. */
+static int end_agent(struct farm *f, int signal)
+{
+    int status = 0;
+    kill(f->agent, signal);
+    waitpid(f->agent, &status, 0);
+    f->agent = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static uint64_t truth(struct farm *f, const char *key)
+{
+    char *json;
+    run(&json, (const char *const[]){LAB_SC, "--server", f->server, "truth", NULL});
+    char *pool = strstr(json, "\"Shop\"");
+    char *at = pool ? strstr(pool, key) : NULL;
+    if (!at)
+        fail_msg("no %s in %s", key, json);
+    uint64_t value = strtoull(at + strlen(key), NULL, 10);
+    free(json);
+    return value;
+}
+
+/* A port that is free now; the lab binds it a moment later. */
+static void free_port(char out[16])
+{
+    struct error err = {0};
+    uint16_t random = 0;
+    os_random(&random, sizeof(random), &err);
+    snprintf(out, 16, "%u", 20000u + random % 12000u);
+}
+
+static int set_up(void **state)
+{
+    struct farm *f = calloc(1, sizeof(*f));
+    char template[] = "/tmp/farmhand-agent-XXXXXX";
+    char port[16];
+    assert_non_null(mkdtemp(template));
+    snprintf(f->dir, sizeof(f->dir), "%s", template);
+    snprintf(f->server, sizeof(f->server), "%s/web01", template);
+    snprintf(f->config, sizeof(f->config), "%s/agent.conf", template);
+    bool up = false;
+    for (int tries = 0; tries < 5 && !up; tries++) {
+        free_port(port);
+        run(NULL, (const char *const[]){"/bin/rm", "-rf", f->server, NULL});
+        assert_int_equal(LAB("create", f->server, "--port", port), 0);
+        up = LAB("up", f->server) == 0;
+        if (!up)
+            LAB("down", f->server);
+    }
+    assert_true(up);
+    desk_open(&f->desk);
+    write_config(f);
+    start_agent(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct farm *f = *state;
+    if (f->agent)
+        end_agent(f, SIGKILL);
+    LAB("down", f->server);
+    desk_close(&f->desk);
+    run(NULL, (const char *const[]){"/bin/rm", "-rf", f->dir, NULL});
+    free(f);
+    return 0;
+}
+
+static void assert_outcome(struct agent_message *m, enum outcome outcome, enum cause cause)
+{
+    if (m->result.outcome != outcome || m->result.cause != cause)
+        fail_msg("%s (%s): %s", outcome_name(m->result.outcome), cause_name(m->result.cause),
+                 m->result.detail);
+}
+
+static const struct pool *find_pool(const struct state *s, const char *name)
+{
+    for (size_t i = 0; i < s->pool_count; i++)
+        if (text_equal(s->pools[i].name, name))
+            return &s->pools[i];
+    return NULL;
+}
+
+/* ---- tests ---- */
+
+static void it_reports_what_is_there(void **state)
+{
+    struct farm *f = *state;
+    struct agent_message *m = desk_wait_whole(&f->desk);
+    const struct pool *shop = find_pool(&m->report.state, "Shop");
+    assert_string_equal(m->agent, "web01");
+    assert_string_equal(m->report.state.trouble, "");
+    assert_non_null(shop);
+    assert_int_equal(shop->state, POOL_STATE_STARTED);
+    assert_non_null(find_pool(&m->report.state, "Api"));
+    assert_true(m->report.state.worker_count >= 1);
+    assert_true(m->report.state.service_count >= 2);
+    assert_true(m->report.state.host.processors > 0);
+    assert_true(m->report.state.host.memory_total_bytes > 0);
+    codec_free_agent(m);
+}
+
+static void it_observes_recycles_stops_and_starts(void **state)
+{
+    struct farm *f = *state;
+    uint64_t seq = desk_command(&f->desk, VERB_OBSERVE, "Shop", true);
+    struct agent_message *m = desk_wait(&f->desk, AGENT_OBSERVATION);
+    assert_int_equal(m->observation.id.seq, seq);
+    assert_int_equal(m->observation.nonce.bytes[3], seq);
+    assert_int_equal(m->observation.cause, CAUSE_NONE);
+    assert_true(m->observation.services_up);
+    assert_true(m->observation.probe_passed);
+    codec_free_agent(m);
+
+    m = desk_act(&f->desk, VERB_RECYCLE, "Shop", true);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    assert_true(m->result.proof.baseline_gone);
+    assert_true(m->result.proof.after_count >= 1);
+    assert_int_equal(m->result.proof.probe_status, 200);
+    codec_free_agent(m);
+    assert_int_equal(truth(f, "\"recycles\":"), 1);
+
+    m = desk_act(&f->desk, VERB_STOP, "Shop", false);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    codec_free_agent(m);
+    m = desk_act(&f->desk, VERB_RECYCLE, "Shop", false);
+    assert_outcome(m, OUTCOME_REFUSED, CAUSE_POOL_STOPPED);
+    codec_free_agent(m);
+    m = desk_act(&f->desk, VERB_START, "Shop", true);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    assert_int_equal(m->result.proof.probe_status, 200);
+    codec_free_agent(m);
+    assert_int_equal(truth(f, "\"recycles\":"), 1);
+    assert_int_equal(truth(f, "\"stops\":"), 1);
+}
+
+static void it_refuses_what_its_owner_does_not_allow(void **state)
+{
+    struct farm *f = *state;
+    struct agent_message *m = desk_act(&f->desk, VERB_RECYCLE, "Reports", false);
+    assert_outcome(m, OUTCOME_REFUSED, CAUSE_DENIED_BY_AGENT);
+    codec_free_agent(m);
+    m = desk_act(&f->desk, VERB_RECYCLE, "Nope", false);
+    assert_outcome(m, OUTCOME_REFUSED, CAUSE_UNKNOWN_POOL);
+    codec_free_agent(m);
+    m = desk_act(&f->desk, VERB_RECYCLE, "Api", false);
+    assert_outcome(m, OUTCOME_NOTHING, CAUSE_POOL_IDLE);
+    codec_free_agent(m);
+}
+
+static void it_goes_on_reporting_while_a_stop_takes_long(void **state)
+{
+    struct farm *f = *state;
+    assert_int_equal(
+        LAB("--server", f->server, "fault", "worker-ignores-stop", "on", "--value", "5"), 0);
+    desk_command(&f->desk, VERB_STOP, "Shop", false);
+    unsigned reports = f->desk.reports;
+    uint64_t oldest_ms = 0;
+    struct agent_message *m = NULL;
+    for (;;) {
+        uint64_t deadline_ms = clock_boot_ms() + DESK_WAIT_MS;
+        m = desk_wait(&f->desk, AGENT_REPORT);
+        if (m->report.state.age_ms > oldest_ms)
+            oldest_ms = m->report.state.age_ms;
+        bool held = strstr(m->report.state.trouble, "stop of pool Shop has been running") != NULL;
+        codec_free_agent(m);
+        if (held && f->desk.reports >= reports + 3)
+            break;
+        assert_true(clock_boot_ms() < deadline_ms);
+    }
+    assert_true(oldest_ms >= 2000);
+    m = desk_wait(&f->desk, AGENT_RESULT);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    codec_free_agent(m);
+}
+
+static void killed_in_the_middle_it_proves_what_was_done(void **state)
+{
+    struct farm *f = *state;
+    assert_int_equal(
+        LAB("--server", f->server, "fault", "worker-ignores-stop", "on", "--value", "3"), 0);
+    uint64_t seq = desk_command(&f->desk, VERB_RECYCLE, "Shop", false);
+    struct agent_message *m = NULL;
+    for (bool watching = false; !watching;) {
+        m = desk_wait(&f->desk, AGENT_PROGRESS);
+        watching = text_starts(m->progress.step, "waiting");
+        codec_free_agent(m);
+    }
+    assert_int_equal(end_agent(f, SIGKILL), -1);
+    f->desk.listening = false;
+    start_agent(f);
+    m = desk_wait(&f->desk, AGENT_RESULT);
+    assert_int_equal(m->result.id.seq, seq);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    assert_true(text_starts(m->result.detail, "proved after the agent's restart"));
+    codec_free_agent(m);
+    assert_int_equal(truth(f, "\"recycles\":"), 1);
+}
+
+static void told_to_stop_it_ends_cleanly(void **state)
+{
+    struct farm *f = *state;
+    codec_free_agent(desk_wait_whole(&f->desk));
+    uint64_t begun_ms = clock_boot_ms();
+    assert_int_equal(end_agent(f, SIGTERM), 0);
+    assert_true(clock_boot_ms() - begun_ms < 5000);
+}
+
+static void two_agents_do_not_share_a_journal(void **state)
+{
+    struct farm *f = *state;
+    codec_free_agent(desk_wait_whole(&f->desk));
+    pid_t first = f->agent;
+    start_agent(f);
+    pid_t second = f->agent;
+    int status = 0;
+    waitpid(second, &status, 0);
+    f->agent = first;
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_reports_what_is_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_observes_recycles_stops_and_starts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_refuses_what_its_owner_does_not_allow, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(it_goes_on_reporting_while_a_stop_takes_long, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(killed_in_the_middle_it_proves_what_was_done, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(told_to_stop_it_ends_cleanly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_agents_do_not_share_a_journal, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
