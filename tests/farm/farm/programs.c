@@ -14,7 +14,7 @@ static const char *const places[][4] = {
     [PROGRAM_FARM] = {"tests/farm/lab-farm"},
     [PROGRAM_AGENT] = {"agent/farmhand-agent"},
     [PROGRAM_COORDINATOR] = {"coordinator/farmhand-coordinator"},
-    [PROGRAM_FARMHAND] = {"coordinator/cli/farmhand", "coordinator/farmhand"},
+    [PROGRAM_FARMHAND] = {"coordinator/farmhand"},
     [PROGRAM_HAPROXY] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy"},
 };
 

@@ -143,7 +143,7 @@ static void print_row(const struct row *row, json_t *const *tallies, int count)
         char cell[32];
         double value = value_of(row, tallies[i]);
         text_format(cell, sizeof(cell), row->kind == ROW_MS ? "%.0f ms" : "%.0f", value);
-        printf("%16s", cell);
+        printf(" %17s", cell);
     }
     putchar('\n');
 }
@@ -185,7 +185,7 @@ static void print_table(json_t *const *tallies, int count)
 {
     printf("  %-24s", "");
     for (int i = 0; i < count; i++)
-        printf("%16s", json_string_value(json_object_get(tallies[i], "name")));
+        printf(" %17s", json_string_value(json_object_get(tallies[i], "name")));
     putchar('\n');
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (is_shown(&rows[i], tallies, count))
