@@ -4,6 +4,7 @@
 #include "agent/link_outbox.h"
 #include "common/clock.h"
 #include "common/must.h"
+#include "common/nng_close.h"
 #include "proto/codec.h"
 #include "proto/url.h"
 
@@ -13,7 +14,8 @@
 
 #include <stdlib.h>
 
-#define ENVELOPE_MAX 64 /* bytes nng counts beside our message */
+#define CLOSE_LIMIT_MS 2000
+#define ENVELOPE_MAX   64 /* bytes nng counts beside our message */
 
 /* One request at a time, and what becomes of it. */
 struct lane {
@@ -213,8 +215,6 @@ static void lane_end(struct lane *lane, int rv)
     nng_mtx_lock(link->lock);
     uint32_t broken = lane_rest(lane, answer, &err, &superseded);
     nng_mtx_unlock(link->lock);
-    if (broken)
-        nng_pipe_close((nng_pipe){.id = broken});
     if (!answer) {
         event.kind = AGENT_LINK_FAILED;
         event.error = &err;
@@ -222,6 +222,8 @@ static void lane_end(struct lane *lane, int rv)
     event.answer = answer;
     if (answer || !superseded)
         link->spec.on_event(link->spec.arg, &event);
+    if (broken) /* last, so that the reason is told before the end */
+        nng_pipe_close((nng_pipe){.id = broken});
 }
 
 /* The request is out: wait for its answer for the rest of its time. False: nobody wants it. */
@@ -406,7 +408,8 @@ void agent_link_close(struct agent_link *link)
     if (nng_socket_id(link->socket) > 0) {
         nng_pipe_notify(link->socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
         nng_pipe_notify(link->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
-        nng_close(link->socket);
+        if (!nng_close_within(link->socket, CLOSE_LIMIT_MS))
+            return; /* nng's threads are still at it: they keep what they use */
     }
     lane_reset(&link->listener);
     lane_reset(&link->sender);

@@ -58,8 +58,10 @@ struct agent_link;
 /* Starts dialling; a coordinator that is not there is no error, AGENT_LINK_UP comes when it is. */
 enum error_code agent_link_open(const struct agent_link_spec *spec, struct agent_link **out,
                                 struct error *err);
-/* After it returned no event comes; what still waited is dropped. Blocks until nng's threads are
- * done with the socket. NULL is fine. */
+/* After it returned no event comes; what still waited is dropped. NULL is fine. Blocks until nng's
+ * threads are done with the socket, 2 s at most: when a message arrives in the moment of closing,
+ * nng 1.5.2 may never finish (common/nng_close.h). Its threads then stay; a program that ends
+ * leaves by _exit after flushing. */
 void agent_link_close(struct agent_link *link);
 
 /* Opens the listen; an open one is given up for it, silently. Any thread, never blocks. The

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/must.h"
+#include "common/nng_close.h"
 #include "common/text.h"
 #include "proto/codec.h"
 #include "proto/url.h"
@@ -18,10 +19,12 @@
 /* Bytes nng counts beside our message: ids of the request and of devices in between. Somewhat more
  * is let in, so that a message just over the bound is told as such; nng closes the pipe of a longer
  * one without a word. */
-#define ENVELOPE_MAX 4096
-#define QUEUE_LEN    128
-#define HOPS_MAX     1 /* no devices in between: a header is pipe and request, 8 bytes */
-#define IPC_MODE     0660
+#define CLOSE_LIMIT_MS 2000
+#define ENVELOPE_MAX   4096
+#define RECEIVE_QUEUE  128
+#define SEND_QUEUE     8192 /* the most nng takes: thousands of listens may end in the same moment */
+#define HOPS_MAX       1    /* no devices in between: a header is pipe and request, 8 bytes */
+#define IPC_MODE       0660
 
 struct link {
     nng_socket socket;
@@ -222,8 +225,8 @@ static int configure_socket(struct link *link)
 {
     nng_socket s = link->socket;
     int rv = nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, WIRE_MESSAGE_MAX + ENVELOPE_MAX);
-    rv = rv ? rv : nng_socket_set_int(s, NNG_OPT_RECVBUF, QUEUE_LEN);
-    rv = rv ? rv : nng_socket_set_int(s, NNG_OPT_SENDBUF, QUEUE_LEN);
+    rv = rv ? rv : nng_socket_set_int(s, NNG_OPT_RECVBUF, RECEIVE_QUEUE);
+    rv = rv ? rv : nng_socket_set_int(s, NNG_OPT_SENDBUF, SEND_QUEUE);
     rv = rv ? rv : nng_socket_set_int(s, NNG_OPT_MAXTTL, HOPS_MAX);
     rv = rv ? rv : nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, on_pipe_added, link);
     rv = rv ? rv : nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, on_pipe_removed, link);
@@ -281,7 +284,8 @@ void link_close(struct link *link)
     if (nng_socket_id(link->socket) > 0) {
         nng_pipe_notify(link->socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
         nng_pipe_notify(link->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
-        nng_close(link->socket); /* returns when every pipe is gone, and with it every callback */
+        if (!nng_close_within(link->socket, CLOSE_LIMIT_MS))
+            return; /* nng's threads are still at it: they keep what they use */
     }
     nng_aio_free(link->receive);
     link_guard_free(link->guard);

@@ -52,7 +52,10 @@ struct link;
  * does. Events may come before it returns. */
 enum error_code link_open(const char *url, link_on_event *on_event, void *arg, struct link **out,
                           struct error *err);
-/* After it returned no event comes. Blocks until nng's threads are done with the socket. */
+/* After it returned no event comes. Blocks until nng's threads are done with the socket, 2 s at
+ * most: when a message arrives in the moment of closing, nng 1.5.2 may never finish
+ * (common/nng_close.h). Its threads then stay; a program that ends leaves by _exit after flushing.
+ * NULL is fine. */
 void link_close(struct link *link);
 
 const char *link_url(const struct link *link); /* with the real port */
@@ -63,7 +66,9 @@ const char *link_url(const struct link *link); /* with the real port */
 enum error_code link_reply(struct link *link, const struct link_peer *to,
                            const struct coordinator_message *message, struct error *err);
 
-/* Ends a connection; LINK_GONE follows if it was known. An unknown pipe is fine. */
+/* Ends a connection; LINK_GONE follows if it was known. An unknown pipe is fine. For peers that are
+ * silent: nng's flaw that link_close() knows hits here too if the peer speaks in that moment, and
+ * then no end of any pipe is told any more. */
 void link_close_pipe(struct link *link, uint32_t pipe);
 
 struct link_figures {
