@@ -338,7 +338,7 @@ static struct fault fault_of(enum disturbance what)
     case TOOL_HANGS:
         return (struct fault){"appcmd-hangs", NULL, NULL};
     case TOOL_SLOW:
-        return (struct fault){"appcmd-slow", NULL, "2000"};
+        return (struct fault){"appcmd-slow", NULL, "400"};
     case TOOL_HALF:
         return (struct fault){"appcmd-output", NULL, "half"};
     case TOOL_MARK:

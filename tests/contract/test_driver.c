@@ -136,7 +136,6 @@ static void wait_replaced(struct rig *rig, const char *pool, const struct driver
     }
 }
 
-/* A look that shows no worker while one of the new may not have come yet. */
 static void expect_state(struct rig *rig, const char *pool, enum pool_state state)
 {
     struct driver_view view;
@@ -425,8 +424,8 @@ static void probe_of_a_stopped_pool_does_not_pass(void **state)
 
 /* ---- disturbed ---- */
 
-/* What each call makes of a disturbance. EITHER: the outcome is open, the code is not ERR_NONE's
- * business alone; a `done` of ANY likewise. */
+/* What each call makes of a disturbance, and whether the world was really changed by it. ANY: the
+ * caller is told that it is not known. */
 static const struct expectation {
     enum disturbance what;
     const char *name;

@@ -1,4 +1,5 @@
 /* appcmd's answers, as recorded and as a hostile server could give them. */
+#include "agent/drivers/iis_decode.h"
 #include "agent/drivers/iis_parse.h"
 #include "agent/drivers/iis_xml.h"
 
@@ -386,6 +387,57 @@ static void lines_that_are_no_requests_are_corrupt(void **state)
     assert_int_equal(requests("REQUEST \"7\"", &seen), ERR_CORRUPT);
 }
 
+/* xorshift: the same damage every time, and on every machine. */
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+static void damage(char *bytes, size_t len, uint32_t *random)
+{
+    static const char signs[] = "<>&\"'/=;![]\0\x81\xFF\r\n)(";
+    for (uint32_t hits = 1 + next_random(random) % 4; hits > 0; hits--) {
+        uint32_t at = next_random(random) % (uint32_t)len;
+        bytes[at] = signs[next_random(random) % (sizeof(signs) - 1)];
+    }
+}
+
+static void damaged_answers_are_taken_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char whole[] = HEAD SHOP PLAIN TAIL;
+    static const char request[] = "REQUEST \"7\" (url:GET /a, time:3 msec, client:c, stage:s, "
+                                  "module:m)\r\nREQUEST \"8\" (url:GET /, time:4 msec, "
+                                  "client:c, stage:s, module:m)\r\n";
+    uint32_t random = 20261122;
+    for (int i = 0; i < 3000; i++) {
+        char bytes[sizeof(whole)];
+        char *utf8;
+        size_t len;
+        memcpy(bytes, whole, sizeof(whole));
+        damage(bytes, sizeof(whole) - 1, &random);
+        if (iis_decode(bytes, sizeof(whole) - 1, NULL, &utf8, &len, NULL) == ERR_NONE) {
+            struct parsed p;
+            enum error_code code = pools(&p, utf8);
+            assert_true(code == ERR_NONE || code == ERR_CORRUPT);
+            if (code)
+                assert_int_equal(p.view.pool_count, 0);
+            else if (!p.failure.told)
+                assert_in_range(p.view.pool_count + p.view.left_out, 0, 2);
+            view_reset(&p.view);
+            iis_wipe_free(utf8, len);
+        }
+        memcpy(bytes, request, sizeof(request));
+        damage(bytes, sizeof(request) - 1, &random);
+        uint32_t count = 0;
+        if (iis_parse_requests(bytes, sizeof(request) - 1, NULL, NULL, &count, NULL) == ERR_NONE)
+            assert_in_range(count, 0, 2);
+    }
+}
+
 static void time_spans(void **state)
 {
     (void)state;
@@ -432,6 +484,7 @@ int main(void)
         cmocka_unit_test(requests_are_parsed_from_the_right),
         cmocka_unit_test(no_requests_are_none),
         cmocka_unit_test(lines_that_are_no_requests_are_corrupt),
+        cmocka_unit_test(damaged_answers_are_taken_whole_or_not_at_all),
         cmocka_unit_test(time_spans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
