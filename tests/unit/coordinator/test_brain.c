@@ -261,6 +261,44 @@ static void full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing(vo
     farm_end(&f);
 }
 
+static void full_disk_met_by_the_act_itself_lets_nothing_leave(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    farm_recycle(&f, "all");
+    disk_is_full(true); /* nobody has noticed yet: the first save of a step will */
+    farm_run(&f, 5000);
+    disk_is_full(false);
+    assert_int_equal(f.acts_sent, 0);
+    farm_run_to_end(&f, 60000);
+    expect_each_once(&f);
+    farm_end(&f);
+}
+
+static void pause_by_a_person_survives_a_kill(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    uint64_t run = farm_recycle(&f, "all");
+    struct error err;
+    assert_int_equal(
+        coordinator_request(f.brain, run, REQUEST_PAUSE, "anna", "lunch", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 20000);
+    assert_int_equal(coordinator_run_find(f.brain, run)->pause_causes, PAUSE_PERSON);
+    assert_int_equal(f.agents[0].acts + f.agents[1].acts, 0);
+    assert_int_equal(coordinator_request(f.brain, run, REQUEST_RESUME, "bert", "lunch is over",
+                                         f.now_ms, WALL(&f), &err),
+                     ERR_NONE);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 static void killed_while_the_disk_is_full_it_still_goes_on(void **state)
 {
     (void)state;
@@ -307,6 +345,8 @@ int main(void)
         cmocka_unit_test(higher_fence_at_an_agent_freezes_this_coordinator),
         cmocka_unit_test(reinstalled_agent_is_not_commanded_before_a_person_says_so),
         cmocka_unit_test(full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing),
+        cmocka_unit_test(full_disk_met_by_the_act_itself_lets_nothing_leave),
+        cmocka_unit_test(pause_by_a_person_survives_a_kill),
         cmocka_unit_test(killed_while_the_disk_is_full_it_still_goes_on),
         cmocka_unit_test(suspended_machine_trusts_nothing_it_knew),
     };

@@ -96,6 +96,27 @@ static void successor_that_answers_500_stays_out_and_stops_the_run(void **state)
     play_end(&p);
 }
 
+static void gate_wants_its_passes_in_a_row(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.run->options.gate_passes = 5;
+    p.run->options.gate_min_ms = 0;
+    play_until(&p, 2700); /* acted at 0.5s, gating since 1.5s: passes come every half second */
+    assert_int_equal(p.run->targets[0].passes, 3);
+    p.servers[0].probe_status = 503;
+    play_until(&p, 3300);
+    assert_int_equal(p.run->targets[0].passes, 0);
+    p.servers[0].probe_status = 200;
+    play_until(&p, 5200);
+    assert_int_equal(p.run->targets[0].state, TARGET_GATING);
+    assert_int_equal(p.servers[0].readies, 0);
+    play_to_end(&p, MINUTE);
+    expect_all_back(&p);
+    play_end(&p);
+}
+
 static void act_that_failed_on_a_serving_pool_is_put_back(void **state)
 {
     (void)state;
@@ -542,6 +563,7 @@ int main(void)
         cmocka_unit_test(two_servers_one_after_the_other),
         cmocka_unit_test(batch_of_two_holds_two_never_three),
         cmocka_unit_test(successor_that_answers_500_stays_out_and_stops_the_run),
+        cmocka_unit_test(gate_wants_its_passes_in_a_row),
         cmocka_unit_test(act_that_failed_on_a_serving_pool_is_put_back),
         cmocka_unit_test(continue_goes_on_after_a_failure_and_ends_partial),
         cmocka_unit_test(pause_on_failure_waits_for_a_person),
