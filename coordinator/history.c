@@ -63,6 +63,10 @@ enum statement {
     EVENTS_OF_RUN,
     EVENTS_OF_SERVER,
     EVENTS_OF_BOTH,
+    LAST_EVENTS,
+    LAST_EVENTS_OF_RUN,
+    LAST_EVENTS_OF_SERVER,
+    LAST_EVENTS_OF_BOTH,
     FORGET_EVENTS,
     FORGET_SAMPLES,
     STATEMENT_COUNT
@@ -70,6 +74,15 @@ enum statement {
 
 #define EVENT_COLUMNS  "seq, wall_ms, kind, run, server, pool, actor, text, from_word, to_word"
 #define SAMPLE_COLUMNS "server, wall_ms, cpu_permille, memory_available, pools_started, workers"
+
+/* Both give the oldest first: the first ones above ?1, or the last ones. */
+#define OF_RUN    " AND run > 0 AND run = ?3"
+#define OF_SERVER " AND server = ?4"
+#define FIRST(filter)                                                                              \
+    "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1" filter " ORDER BY seq LIMIT ?2"
+#define LAST(filter)                                                                               \
+    "SELECT * FROM (SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1" filter                     \
+    " ORDER BY seq DESC LIMIT ?2) ORDER BY seq"
 
 static const char *const statements[STATEMENT_COUNT] = {
     [READ_WATERMARK] = "SELECT seq FROM watermark",
@@ -83,13 +96,14 @@ static const char *const statements[STATEMENT_COUNT] = {
                    " memory_available = ?4, pools_started = ?5, workers = ?6"
                    " WHERE ?2 >= wall_ms",
     [LATEST] = "SELECT " SAMPLE_COLUMNS " FROM latest ORDER BY server",
-    [EVENTS] = "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-    [EVENTS_OF_RUN] = "SELECT " EVENT_COLUMNS " FROM event WHERE run > 0 AND run = ?3"
-                      " AND seq > ?1 ORDER BY seq LIMIT ?2",
-    [EVENTS_OF_SERVER] = "SELECT " EVENT_COLUMNS " FROM event WHERE server = ?4"
-                         " AND seq > ?1 ORDER BY seq LIMIT ?2",
-    [EVENTS_OF_BOTH] = "SELECT " EVENT_COLUMNS " FROM event WHERE run > 0 AND run = ?3"
-                       " AND server = ?4 AND seq > ?1 ORDER BY seq LIMIT ?2",
+    [EVENTS] = FIRST(""),
+    [EVENTS_OF_RUN] = FIRST(OF_RUN),
+    [EVENTS_OF_SERVER] = FIRST(OF_SERVER),
+    [EVENTS_OF_BOTH] = FIRST(OF_RUN OF_SERVER),
+    [LAST_EVENTS] = LAST(""),
+    [LAST_EVENTS_OF_RUN] = LAST(OF_RUN),
+    [LAST_EVENTS_OF_SERVER] = LAST(OF_SERVER),
+    [LAST_EVENTS_OF_BOTH] = LAST(OF_RUN OF_SERVER),
     /* Only the oldest are looked at, so that a call is short whether there is much to do or none.
      */
     [FORGET_EVENTS] = "DELETE FROM event WHERE wall_ms < ?1"
@@ -312,11 +326,11 @@ static void read_event(struct db *db, int statement, struct event *out)
     out->to = db_text(db, statement, 9);
 }
 
+/* The four of each kind stand in this order in the enum. */
 static int events_statement(const struct history_query *query)
 {
-    if (query->run != 0)
-        return query->server ? EVENTS_OF_BOTH : EVENTS_OF_RUN;
-    return query->server ? EVENTS_OF_SERVER : EVENTS;
+    int first = query->last ? LAST_EVENTS : EVENTS;
+    return first + (query->run != 0 ? 1 : 0) + (query->server ? 2 : 0);
 }
 
 enum error_code history_events(struct history *h, const struct history_query *query,

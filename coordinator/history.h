@@ -57,6 +57,7 @@ struct history_query {
     uint64_t run;       /* 0: any */
     const char *server; /* NULL: any */
     size_t limit;
+    bool last; /* of more than limit, the last ones instead of the first */
 };
 /* Oldest first. */
 enum error_code history_events(struct history *h, const struct history_query *query,

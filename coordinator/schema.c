@@ -235,6 +235,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",
+    [SQL_LAST_EVENT] = "SELECT last_event FROM self",
     [SQL_INSERT_OUTBOX] = "INSERT INTO outbox (seq, wall_ms, kind, run, server, pool, actor, text,"
                           " from_word, to_word) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_OUTBOX] = "SELECT seq, wall_ms, kind, run, server, pool, actor, text, from_word, to_word"

@@ -45,6 +45,7 @@ enum schema_statement {
     SQL_SERVERS,
     SQL_NEXT_EVENT,
     SQL_RAISE_EVENT,
+    SQL_LAST_EVENT,
     SQL_INSERT_OUTBOX,
     SQL_OUTBOX,
     SQL_OUTBOX_DONE,

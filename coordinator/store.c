@@ -180,6 +180,16 @@ enum error_code store_add_event(struct store *s, struct event *event, struct err
     return store_tell(s, err);
 }
 
+enum error_code store_last_event(struct store *s, uint64_t *out_seq, struct error *err)
+{
+    struct row r = row_of(s, SQL_LAST_EVENT, "the outbox", err);
+    if (row_next(&r)) {
+        *out_seq = row_uint(&r, "last_event", INT64_MAX);
+        db_reset(s->db, SQL_LAST_EVENT);
+    }
+    return r.code;
+}
+
 enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *err)
 {
     store_begin(s, NULL);
@@ -212,7 +222,7 @@ enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,
         return ERR_NONE;
     struct binding b = binding_of(s, SQL_OUTBOX);
     bind_uint(&b, after);
-    bind_uint(&b, limit);
+    bind_uint(&b, limit < INT64_MAX ? limit : INT64_MAX);
     struct row r = row_of(s, SQL_OUTBOX, "the outbox", err);
     while (row_next(&r)) {
         struct event event = {.seq = row_uint(&r, "seq", INT64_MAX)};

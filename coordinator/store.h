@@ -154,6 +154,8 @@ enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,
 /* Rows up to and with `seq` are in history.db, synced: forget them. Also outside a transaction. */
 enum error_code store_outbox_done(struct store *s, uint64_t seq, struct error *err);
 
+/* The number of the newest event; 0: there was none. */
+enum error_code store_last_event(struct store *s, uint64_t *out_seq, struct error *err);
 /* Events up to and with `seq` are in history.db already, whatever this file remembers (it was put
  * back from a backup): the next one gets a higher number. A transaction of its own. */
 enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *err);

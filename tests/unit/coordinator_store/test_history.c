@@ -130,6 +130,16 @@ static void events_are_found_by_run_server_and_number(void **state)
     assert_int_equal(find(f, (struct history_query){.run = 8, .server = "web02"}).count, 0);
     assert_int_equal(find(f, (struct history_query){.limit = 3}).count, 3);
     assert_int_equal(find(f, (struct history_query){.since = UINT64_MAX}).count, 0);
+    struct seen last = find(f, (struct history_query){.limit = 2, .last = true});
+    assert_int_equal(last.count, 2);
+    assert_int_equal(last.seqs[0], 3);
+    assert_int_equal(last.seqs[1], 4);
+    last = find(f, (struct history_query){.limit = 1, .last = true, .server = "web01"});
+    assert_int_equal(last.seqs[0], 2);
+    last = find(f, (struct history_query){.limit = 1, .last = true, .run = 7});
+    assert_int_equal(last.seqs[0], 3);
+    last = find(f, (struct history_query){.last = true, .run = 7, .server = "web01"});
+    assert_int_equal(last.seqs[0], 1);
 }
 
 static void known_events_are_passed_over(void **state)

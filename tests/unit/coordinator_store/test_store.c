@@ -698,6 +698,9 @@ static void numbers_that_history_has_are_passed_over(void **state)
     assert_int_equal(add_event(f, true), 501);
     assert_int_equal(store_pass_events(f->store, 3, &f->err), ERR_NONE);
     assert_int_equal(add_event(f, true), 502);
+    uint64_t last = 0;
+    assert_int_equal(store_last_event(f->store, &last, &f->err), ERR_NONE);
+    assert_int_equal(last, 502);
 }
 
 static void audit_trail_is_only_added_to(void **state)
