@@ -170,8 +170,8 @@ int cli_exit_of_run(const json_t *run);
 void cli_add_proof(const struct terminal *t, const json_t *target, struct text *out);
 enum mark cli_mark_of_target(const char *state);
 enum style cli_style_of_run(const char *state);
-/* One event in one line, without its end. */
-void cli_add_event(const struct terminal *t, const json_t *event, struct text *out);
+/* One event, without the end of its line; wrapped under itself where it is wider than columns. */
+void cli_add_event(const struct terminal *t, const json_t *event, size_t columns, struct text *out);
 /* What a person should do next about a run; nothing if nothing is to be done. */
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 

@@ -155,15 +155,25 @@ static void lay_title(const struct progress *p, struct line l)
     text_reset(&s);
 }
 
-/* How long the rest will take if it goes on like this; -1: nobody can say yet. */
-static int64_t estimate_rest(const struct counts *c, int64_t elapsed_ms)
+/* How long the rest will take if each server takes as long as those before it, as many at once as
+ * now, and what is being worked on is half done; -1: nobody can say yet. */
+static int64_t estimate_rest(const struct progress *p, const struct counts *c)
 {
-    size_t ended = c->done + c->failed, rest = c->waiting + c->working;
-    if (ended == 0 || rest == 0 || elapsed_ms <= 0)
+    size_t i, ended = 0, rest = c->waiting + c->working;
+    int64_t sum_ms = 0;
+    const json_t *target;
+    json_array_foreach(cli_list(p->run, "targets"), i, target)
+    {
+        int64_t ms = cli_number(target, "elapsed_ms");
+        bool counts = ms > 0 && !is_working(target) && !is_waiting(target);
+        sum_ms += counts ? ms : 0;
+        ended += counts;
+    }
+    if (ended == 0 || rest == 0)
         return -1;
-    /* What is being worked on is half done, on average. */
+    double at_once = c->working > 1 ? (double)c->working : 1;
     double left = (double)c->waiting + (double)c->working / 2;
-    return (int64_t)((double)elapsed_ms / ((double)ended + (double)c->working / 2) * left);
+    return (int64_t)((double)sum_ms / (double)ended * left / at_once);
 }
 
 static void lay_bar(const struct progress *p, const struct counts *c, int64_t now_ms, struct line l)
@@ -186,7 +196,7 @@ static void lay_bar(const struct progress *p, const struct counts *c, int64_t no
     text_addf(&s, "  %zu/%zu", ended, c->total);
     if (text_parse_time(cli_text(p->run, "created_at"), &from) && now_ms >= from)
         text_addf(&s, "  %s", say_duration(length, now_ms - from));
-    int64_t rest = estimate_rest(c, now_ms - from);
+    int64_t rest = estimate_rest(p, c);
     if (rest >= 0 && text_equal(cli_text(p->run, "state"), "running"))
         text_addf(&s, ", about %s left", say_duration(length, rest));
     put(&l, STYLE_PLAIN, text_get(&s));

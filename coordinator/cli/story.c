@@ -322,10 +322,10 @@ static void add_end(const struct cli *cli, const json_t *run, struct text *out)
     if (ended)
         known = known && text_parse_time(cli_text(run, "ended_at"), &to);
     if (known)
-        text_addf(&line, "%s %s", ended ? "ended after" : "goes on since",
+        text_addf(&line, "%s %s", ended ? "ended after" : "under way for",
                   say_duration(length, to - from));
     else
-        text_add(&line, ended ? "ended" : "goes on");
+        text_add(&line, ended ? "ended" : "under way");
     if (*cli_text(run, "why"))
         text_addf(&line, ": %s", cli_text(run, "why"));
     text_add(out, "  ");

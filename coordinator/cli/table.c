@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define GAP 2 /* blanks between columns */
+#define GAP   2 /* blanks between columns */
+#define SCANT 4 /* columns below which nothing can be read */
 
 struct cell {
     enum style style;
@@ -79,26 +80,41 @@ static size_t total(const struct table *t, const size_t widths[TABLE_COLUMNS_MAX
     return sum;
 }
 
-/* The least important column that can still give something; column_count: none. */
-static size_t next_to_cut(const struct table *t, const size_t widths[TABLE_COLUMNS_MAX])
+/* The least important column that is wider than its floor; column_count: none. */
+static size_t next_to_cut(const struct table *t, const size_t widths[TABLE_COLUMNS_MAX],
+                          const size_t floors[TABLE_COLUMNS_MAX])
 {
     size_t found = t->column_count;
     for (size_t c = 0; c < t->column_count; c++)
-        if (widths[c] > t->columns[c].least &&
+        if (widths[c] > floors[c] &&
             (found == t->column_count || t->columns[c].importance < t->columns[found].importance))
             found = c;
     return found;
 }
 
-static void fit(const struct table *t, size_t widths[TABLE_COLUMNS_MAX], size_t width)
+static void cut_to(const struct table *t, size_t widths[TABLE_COLUMNS_MAX],
+                   const size_t floors[TABLE_COLUMNS_MAX], size_t width)
 {
     for (size_t sum; (sum = total(t, widths)) > width;) {
-        size_t c = next_to_cut(t, widths);
+        size_t c = next_to_cut(t, widths, floors);
         if (c == t->column_count)
-            return; /* narrower than anything can be made readable: the terminal wraps */
-        size_t give = widths[c] - t->columns[c].least;
+            return;
+        size_t give = widths[c] - floors[c];
         widths[c] -= give < sum - width ? give : sum - width;
     }
+}
+
+/* First down to what reads well, then to what can be told apart at all; in a window narrower than
+ * that the terminal wraps. */
+static void fit(const struct table *t, size_t widths[TABLE_COLUMNS_MAX], size_t width)
+{
+    size_t comfortable[TABLE_COLUMNS_MAX] = {0}, scant[TABLE_COLUMNS_MAX] = {0};
+    for (size_t c = 0; c < t->column_count; c++) {
+        comfortable[c] = t->columns[c].least;
+        scant[c] = comfortable[c] < SCANT ? comfortable[c] : SCANT;
+    }
+    cut_to(t, widths, comfortable, width);
+    cut_to(t, widths, scant, width);
 }
 
 static void lay_cell(const struct table *t, const struct terminal *terminal, size_t column,

@@ -15,7 +15,7 @@
 struct table_column {
     const char *title;
     int importance; /* the lowest is cut first */
-    size_t least;   /* columns it keeps at least */
+    size_t least;   /* columns it keeps, unless all others have given theirs */
     bool right;     /* numbers stand to the right */
 };
 

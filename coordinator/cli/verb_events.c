@@ -8,21 +8,28 @@
 
 #define NAME_COLUMNS 10
 
-static void add_move(const struct terminal *t, const json_t *event, struct text *out)
+/* "draining → acting: recycling"; one without a sentence is told by its kind. */
+static void add_words(const struct terminal *t, const json_t *event, struct text *out)
 {
     const char *from = cli_text(event, "from"), *to = cli_text(event, "to");
-    if (!*from || !*to)
-        return;
-    say_styled(out, t, STYLE_DIM, from);
-    text_addf(out, " %s ", say_arrow(t));
-    say_styled(out, t, say_mark_style(cli_mark_of_target(to)), to);
-    text_add(out, *cli_text(event, "text") ? ": " : "");
+    const char *words = cli_text(event, "text");
+    bool moved = *from && *to;
+    if (moved)
+        text_addf(out, "%s %s %s%s", from, say_arrow(t), to, *words ? ": " : "");
+    text_add(out, *words || moved ? words : cli_text(event, "kind"));
 }
 
-void cli_add_event(const struct terminal *t, const json_t *event, struct text *out)
+static enum style style_of_event(const json_t *event)
+{
+    if (!text_equal(cli_text(event, "kind"), "target.state"))
+        return STYLE_BOLD;
+    return say_mark_style(cli_mark_of_target(cli_text(event, "to")));
+}
+
+void cli_add_event(const struct terminal *t, const json_t *event, size_t columns, struct text *out)
 {
     char at[SAY_TIME_MAX];
-    struct text who = {0};
+    struct text who = {0}, words = {0};
     const char *server = cli_text(event, "server");
     if (*server)
         say_safe(&who, server);
@@ -32,13 +39,14 @@ void cli_add_event(const struct terminal *t, const json_t *event, struct text *o
         text_add(&who, "-");
     say_styled(out, t, STYLE_DIM, say_time(at, cli_text(event, "at")));
     text_add(out, "  ");
-    say_styled(out, t, STYLE_BOLD, text_get(&who));
+    say_styled(out, t, style_of_event(event), text_get(&who));
     size_t wide = text_columns(text_get(&who));
-    say_spaces(out, (wide < NAME_COLUMNS ? NAME_COLUMNS - wide : 0) + 2);
-    add_move(t, event, out);
-    const char *words = cli_text(event, "text");
-    say_safe(out, *words ? words : cli_text(event, "kind"));
+    size_t room = wide < NAME_COLUMNS ? NAME_COLUMNS : wide;
+    say_spaces(out, room - wide + 2);
+    add_words(t, event, &words);
+    say_wrapped(out, text_get(&words), text_columns(at) + room + 4, columns);
     text_reset(&who);
+    text_reset(&words);
 }
 
 static void print_event(const struct cli *cli, const json_t *event)
@@ -48,7 +56,7 @@ static void print_event(const struct cli *cli, const json_t *event)
         cli_print_json_line(cli, event);
         return;
     }
-    cli_add_event(&cli->terminal, event, &line);
+    cli_add_event(&cli->terminal, event, cli_columns(cli), &line);
     text_add(&line, "\n");
     cli_print(&line);
     fflush(stdout);

@@ -76,9 +76,9 @@ static void add_server(struct table *t, const json_t *server)
 static int server_list(struct cli *cli)
 {
     static const struct table_column columns[] = {
-        {"SERVER", 9, 8, false},   {"STATE", 8, 6, false},   {"AGE", 5, 3, true},
-        {"ROTATION", 6, 3, false}, {"POOLS", 7, 5, true},    {"CPU", 4, 4, true},
-        {"LABELS", 1, 6, false},   {"REMARK", 2, 10, false},
+        {"SERVER", 9, 8, false}, {"STATE", 8, 6, false},   {"AGE", 5, 5, true},
+        {"LB", 6, 3, false},     {"POOLS", 7, 5, true},    {"CPU", 4, 4, true},
+        {"LABELS", 2, 6, false}, {"REMARK", 1, 18, false},
     };
     struct text path = {0}, out = {0};
     json_t *answer = NULL;

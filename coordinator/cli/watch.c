@@ -58,9 +58,8 @@ static void draw(struct watch *w)
         return;
     terminal_size(&w->cli->terminal, &columns, &rows);
     clear_picture(w, &frame, columns);
-    w->progress.note = w->lost ? "The connection to the coordinator is lost; the run goes on "
-                                 "there. Trying again..."
-                               : NULL;
+    w->progress.note =
+        w->lost ? "Connection lost; the run goes on in the coordinator. Trying again..." : NULL;
     progress_lay(&w->progress, &w->cli->terminal, columns, rows > 2 ? rows - 2 : 1, clock_wall_ms(),
                  &picture);
     for (const char *p = text_get(&picture); (p = strchr(p, '\n')); p++)
@@ -131,7 +130,7 @@ static void print_event(struct watch *w, const json_t *event)
         cli_print_json_line(w->cli, event);
         return;
     }
-    cli_add_event(&w->cli->terminal, event, &line);
+    cli_add_event(&w->cli->terminal, event, cli_columns(w->cli), &line);
     text_add(&line, "\n");
     cli_print(&line);
     fflush(stdout);
