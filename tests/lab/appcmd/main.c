@@ -148,6 +148,8 @@ int main(int argc, char **argv)
         return win32_exit(WIN32_INVALID_DATA);
     if (argc < 2 || strcmp(argv[1], "/?") == 0) {
         fputs(HELP, stdout);
+        fflush(stdout);
+        settings_close(a.settings);
         return win32_exit(WIN32_NOTHING);
     }
     const char *language = fault_value(a.settings, "appcmd-language", NULL, "de-cp850");

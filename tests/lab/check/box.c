@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/must.h"
+#include "common/os.h"
 #include "common/process.h"
 #include "common/text.h"
 
@@ -201,11 +202,26 @@ void box_down(struct box *b)
     assert_int_equal(run(argv, NULL), 0);
 }
 
+/* What the server's own programs wrote when something inside them was broken. */
+static bool is_broken(const char *log)
+{
+    return strstr(log, "Sanitizer") || strstr(log, "runtime error:") ||
+           strstr(log, "a promise inside the program");
+}
+
 void box_close(struct box *b)
 {
     const char *argv[] = {"/bin/rm", "-rf", b->root, NULL};
+    char path[400], *log = NULL;
     box_down(b);
+    snprintf(path, sizeof path, "%s/lab.log", b->dir);
+    os_read_file(path, OUTPUT_MAX, &log, NULL, NULL);
     run(argv, NULL);
+    bool broken = log && is_broken(log);
+    if (broken)
+        print_error("%s\n", log);
+    free(log);
+    assert_false(broken);
 }
 
 json_t *box_truth(struct box *b)

@@ -121,7 +121,7 @@ static void stop_drains_workers_and_refuses_visitors(void **state)
 {
     struct box *b = *state;
     box_open(b, NULL, NULL, NULL);
-    struct visitors *v = box_visitors(b, 1, "/slow?ms=1000");
+    struct visitors *v = box_visitors(b, 1, "/slow?ms=3000");
     box_sleep(300);
     box_sc(b, 0, "stop", "W3SVC", NULL);
     assert_int_equal(box_service(b, "W3SVC", "state"), STOP_PENDING);

@@ -107,7 +107,7 @@ struct reply box_get(struct box *b, const char *path)
 }
 
 struct visitors {
-    struct box *box;
+    unsigned port;
     char path[256];
     pthread_t threads[16];
     unsigned count;
@@ -124,7 +124,7 @@ static void *visit(void *arg)
     for (unsigned n = 0; !atomic_load(&v->stop); n++) {
         bool fresh = fd < 0;
         if (fresh)
-            fd = dial(v->box->port);
+            fd = dial(v->port);
         struct reply r = {.status = -1};
         if (fd >= 0)
             r = n % 3 == 0 ? exchange(fd, "POST", v->path, NULL, "order=1")
@@ -148,7 +148,7 @@ static void *visit(void *arg)
 struct visitors *box_visitors(struct box *b, unsigned threads, const char *path)
 {
     struct visitors *v = must_alloc(1, sizeof *v);
-    v->box = b;
+    v->port = b->port;
     v->count = threads;
     text_copy(v->path, sizeof v->path, path);
     for (unsigned i = 0; i < threads; i++)

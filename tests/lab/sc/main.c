@@ -93,7 +93,7 @@ static int dispatch(struct verb_context *c, char dir[LAB_PATH_MAX], const char *
         int code = run_server(dir, &err);
         if (code)
             fprintf(stderr, "lab-sc: %s\n", err.text);
-        return code;
+        _exit(code); /* the power is off: nothing is taken down in order */
     }
     fputs(USAGE, stderr);
     return 2;

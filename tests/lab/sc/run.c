@@ -79,7 +79,7 @@ static void power_gone(unsigned events, void *arg)
 {
     (void)events;
     (void)arg;
-    exit(1);
+    _exit(1);
 }
 
 int run_idle(char **names, int count)

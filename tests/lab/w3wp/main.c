@@ -35,7 +35,7 @@ static void crash(void *arg)
 static void linger_over(void *arg)
 {
     (void)arg;
-    exit(0);
+    _exit(0);
 }
 
 /* Told to stop and nothing inside: the end, unless a fault holds it. */
@@ -45,7 +45,7 @@ static void end_if_idle(struct w3wp *w)
     if (!w->stopping || w->inside || w->lingering)
         return;
     if (!fault_number(w->settings, "worker-ignores-stop", w->pool, 0, &seconds))
-        exit(0);
+        _exit(0);
     w->lingering = true;
     w->linger_timer = (struct loop_timer){.fire = linger_over};
     if (seconds)
@@ -86,7 +86,7 @@ static void tick(void *arg)
         fault_number(w->settings, "worker-crashes", w->pool, 200, &value))
         loop_arm(w->loop, &w->crash_timer, clock_boot_ms() + value);
     if (w->lingering && !fault_on(w->settings, "worker-ignores-stop", w->pool))
-        exit(0);
+        _exit(0);
     loop_arm(w->loop, &w->tick_timer, clock_boot_ms() + TICK_MS);
 }
 
@@ -136,7 +136,7 @@ static void on_end(struct stream *s)
     struct w3wp *w = s->owner;
     w3wp_hang(w, while_fault);
     if (!w->orphaned && !w->lingering)
-        exit(0);
+        _exit(0);
 }
 
 static const char *option(char **argv, const char *name)
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     w.server = w.server ? w.server : strrchr(dir, '/') + 1;
     w.born_sick = fault_on(w.settings, "worker-500", w.pool);
     if (fault_on(w.settings, "worker-cannot-start", w.pool))
-        return 1;
+        _exit(1);
     w.was = (struct stream){.on_data = on_data, .on_end = on_end, .owner = &w};
     stream_open(&w.was, w.loop, CHANNEL_FD);
     w.start_timer = (struct loop_timer){.fire = be_ready, .arg = &w};

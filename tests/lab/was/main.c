@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHANNEL_FD 3
 #define POWER_FD   4
@@ -129,7 +130,7 @@ static void on_signal(int number, void *arg)
 {
     struct lab_end end;
     if (number == SIGTERM)
-        exit(0);
+        _exit(0);
     while (lab_os_reap(&end))
         worker_ended(arg, &end);
 }
@@ -138,7 +139,7 @@ static void power_gone(unsigned events, void *arg)
 {
     (void)events;
     (void)arg;
-    exit(1);
+    _exit(1);
 }
 
 static void add_services(struct was *w, char **guests, int count)
