@@ -85,11 +85,13 @@ static void on_event(void *arg, const char *data)
     struct stream *s = arg;
     json_t *event = json_loads(data, 0, NULL);
     uint64_t seq = (uint64_t)json_integer_value(json_object_get(event, "seq"));
-    if (!json_is_object(event) || (seq && seq <= s->since)) {
-        json_decref(event); /* not ours to understand, or seen before the connection broke */
+    /* Without a number it speaks of the stream itself, which ends then and is dialled again; one
+     * that is not newer was seen before the connection broke. */
+    if (!json_is_object(event) || seq <= s->since) {
+        json_decref(event);
         return;
     }
-    s->since = seq ? seq : s->since;
+    s->since = seq;
     tell(s, STREAM_EVENT, event);
 }
 

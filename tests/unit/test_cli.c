@@ -428,7 +428,9 @@ static void broken_stream_is_taken_up_where_it_broke(void **state)
 {
     struct bench *b = *state;
     /* The second connection tells the first event again: it is not shown twice. */
-    static const char *const first[] = {EVENT_DRAIN, NULL};
+    static const char *const first[] = {
+        EVENT_DRAIN,
+        "event: end\ndata: {\"seq\":null,\"kind\":\"stream.end\",\"text\":\"bye\"}\n\n", NULL};
     static const char *const second[] = {EVENT_DRAIN, EVENT_ACT, EVENT_END, NULL};
     static const struct fake_script scripts[] = {{first}, {second}};
     static const struct fake_route routes[] = {{"GET /v1/runs/7", 200, RUNNING, 3},
@@ -439,6 +441,7 @@ static void broken_stream_is_taken_up_where_it_broke(void **state)
     assert_has(&b->err, "the connection to the coordinator is lost; the run goes on there");
     assert_has(&b->err, "connected again");
     assert_asked(b, "GET /v1/events?follow=1&since=1&run=7", true);
+    assert_lacks(&b->out, "bye");
     const char *once = strstr(text_get(&b->out), "12 sessions left");
     assert_non_null(once);
     assert_null(strstr(once + 1, "12 sessions left"));
