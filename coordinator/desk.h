@@ -1,0 +1,29 @@
+/* desk.h - the operators' desk: requests of the API become calls of the brain, and what it knows
+ * becomes their answers. One table of paths; API.md says what each means. For the brain thread.
+ */
+#ifndef FARMHAND_COORDINATOR_DESK_H
+#define FARMHAND_COORDINATOR_DESK_H
+
+#include "coordinator/api.h"
+#include "coordinator/archive.h"
+#include "coordinator/coordinator.h"
+
+#include <stdint.h>
+
+struct desk {
+    struct coordinator *brain;
+    struct store *store;
+    struct archive *archive;
+    struct api *api;
+    int64_t started_wall_ms;
+    size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                  size_t max); /* NULL: no balancer */
+    void *map_ctx;
+};
+
+/* Answers it, or makes it a follower and feeds it. */
+void desk_take(struct desk *d, struct api_request *request, uint64_t now_ms, int64_t wall_ms);
+/* To those who follow. */
+void desk_publish(struct desk *d, const struct event *event);
+
+#endif

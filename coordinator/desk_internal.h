@@ -1,0 +1,38 @@
+/* desk_internal.h - what desk.c and desk_run.c share; nobody else includes it. */
+#ifndef FARMHAND_COORDINATOR_DESK_INTERNAL_H
+#define FARMHAND_COORDINATOR_DESK_INTERNAL_H
+
+#include "coordinator/desk.h"
+#include "coordinator/views.h"
+
+/* One request while it is answered. */
+struct asking {
+    struct desk *desk;
+    struct api_request *request; /* NULL once it was answered */
+    struct view view;
+    char name[WIRE_NAME_MAX]; /* NAME of the path */
+    uint64_t id;              /* ID of the path */
+    json_t *list;             /* being filled */
+    size_t limit;
+};
+
+/* Each ends the request. desk_answer takes json. */
+void desk_answer(struct asking *a, int status, json_t *json);
+void desk_refuse(struct asking *a, const struct error *err);
+void desk_refuse_as(struct asking *a, enum error_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* wrapped: {"run": ...} */
+void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
+/* The server of the path; NULL: refused. */
+const struct fleet_server *desk_server(struct asking *a);
+
+/* desk_run.c */
+void desk_declare_out(struct asking *a);
+void desk_release(struct asking *a);
+void desk_start_run(struct asking *a);
+void desk_pause(struct asking *a);
+void desk_resume(struct asking *a);
+void desk_abort(struct asking *a);
+void desk_resolve(struct asking *a);
+
+#endif

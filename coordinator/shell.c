@@ -1,0 +1,423 @@
+/* shell.c - see shell.h. */
+#include "coordinator/shell.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mailbox.h"
+#include "common/must.h"
+#include "common/os.h"
+#include "common/service.h"
+#include "common/text.h"
+#include "coordinator/api.h"
+#include "coordinator/archive.h"
+#include "coordinator/balancer.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/desk.h"
+#include "coordinator/link.h"
+#include "proto/codec.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAILBOX_LETTERS 16384
+#define ADDRESS_MAX     64
+#define PATH_BYTES_MAX  512
+#define TURN_MS         1000 /* the brain wants to be asked at least this often */
+
+struct shell {
+    const struct settings *settings;
+    struct balancer_place *places; /* map of the balancer, lent from settings */
+    struct balancer_backend *backends;
+    struct mailbox *box;
+    struct store *store;
+    struct archive *archive;
+    struct coordinator *brain;
+    struct balancer *balancer; /* NULL: none is configured */
+    struct link *link;
+    struct api *api;
+    struct desk desk;
+    uint64_t now_ms; /* of the letter in hand */
+    int64_t wall_ms;
+    uint64_t brain_due_ms;
+    _Atomic uint64_t lost; /* letters that found the mailbox full */
+    uint64_t lost_told;
+};
+
+/* ---- letters ---- */
+
+enum letter_kind { LETTER_AGENT, LETTER_GONE, LETTER_BALANCER, LETTER_REQUEST };
+
+struct letter {
+    enum letter_kind kind;
+    struct agent_message *message;
+    struct coordinator_peer peer; /* AGENT, and its pipe for GONE */
+    char address[ADDRESS_MAX];
+    struct balancer_answer *answer;
+    struct api_request *request;
+};
+
+static void release_letter(void *arg)
+{
+    struct letter *l = arg;
+    if (l->message)
+        codec_free_agent(l->message);
+    if (l->request)
+        api_drop(l->request);
+    free(l->answer);
+    free(l);
+}
+
+static struct letter *letter_new(enum letter_kind kind)
+{
+    struct letter *l = must_alloc(1, sizeof(*l));
+    l->kind = kind;
+    return l;
+}
+
+/* false: full, and the letter is released. */
+static bool post(struct shell *s, struct letter *l)
+{
+    if (mailbox_post(s->box, l))
+        return true;
+    atomic_fetch_add(&s->lost, 1);
+    release_letter(l);
+    return false;
+}
+
+/* ---- foreign threads: copy and leave ---- */
+
+static struct coordinator_peer peer_of(const struct link_peer *from)
+{
+    struct coordinator_peer peer = {.pipe = from->pipe, .len = from->len};
+    _Static_assert(sizeof(peer.bytes) == sizeof(from->bytes), "the brain carries what link needs");
+    memcpy(peer.bytes, from->bytes, sizeof(peer.bytes));
+    return peer;
+}
+
+static void on_link(void *arg, const struct link_event *event)
+{
+    struct letter *l;
+    switch (event->kind) {
+    case LINK_MESSAGE:
+        l = letter_new(LETTER_AGENT);
+        l->message = event->message;
+        l->peer = peer_of(&event->peer);
+        text_copy(l->address, sizeof(l->address), event->address ? event->address : "");
+        post(arg, l);
+        break;
+    case LINK_GONE:
+        l = letter_new(LETTER_GONE);
+        l->peer = peer_of(&event->peer);
+        post(arg, l);
+        break;
+    case LINK_BAD_PEER:
+        log_warn("bad_peer", LOG_TEXT("address", event->address), LOG_TEXT("why", event->why),
+                 LOG_UINT("dropped", event->dropped));
+        break;
+    }
+}
+
+static void on_balancer(void *arg, const struct balancer_answer *answer)
+{
+    struct letter *l = letter_new(LETTER_BALANCER);
+    l->answer = must_alloc(1, sizeof(*l->answer));
+    *l->answer = *answer;
+    post(arg, l);
+}
+
+static bool on_request(void *arg, struct api_request *request)
+{
+    struct shell *s = arg;
+    struct letter *l = letter_new(LETTER_REQUEST);
+    l->request = request;
+    if (mailbox_post(s->box, l))
+        return true;
+    free(l); /* the request stays the API's */
+    return false;
+}
+
+/* ---- ports: what the brain asks of the outside ---- */
+
+static void port_reply(void *ctx, const struct coordinator_peer *to,
+                       const struct coordinator_message *message)
+{
+    struct shell *s = ctx;
+    struct link_peer peer = {.pipe = to->pipe, .len = to->len};
+    struct error err = {0};
+    memcpy(peer.bytes, to->bytes, sizeof(peer.bytes));
+    if (link_reply(s->link, &peer, message, &err))
+        log_warn("reply_not_sent", LOG_UINT("pipe", to->pipe), LOG_TEXT("error", err.text));
+}
+
+static void port_close_pipe(void *ctx, uint32_t pipe)
+{
+    link_close_pipe(((struct shell *)ctx)->link, pipe);
+}
+
+static bool port_balancer(void *ctx, const struct balancer_request *request)
+{
+    return balancer_ask(((struct shell *)ctx)->balancer, request);
+}
+
+static size_t port_map(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                       size_t max)
+{
+    const struct shell *s = ctx;
+    return balancer_map(s->backends, s->settings->backend_count, server, pool, out, max);
+}
+
+static void port_random_id(void *ctx, struct wire_id *out)
+{
+    (void)ctx;
+    must(os_random(out->bytes, sizeof(out->bytes), NULL) == ERR_NONE);
+}
+
+static void port_event(void *ctx, const struct event *event)
+{
+    struct shell *s = ctx;
+    if (event->seq != 0)
+        archive_note_event(s->archive, s->now_ms);
+    desk_publish(&s->desk, event);
+}
+
+static uint32_t started_pools(const struct state *whole)
+{
+    uint32_t started = 0;
+    for (size_t i = 0; whole && i < whole->pool_count; i++)
+        started += whole->pools[i].state == POOL_STATE_STARTED;
+    return started;
+}
+
+static void port_seen(void *ctx, const struct fleet_server *server, int64_t wall_ms)
+{
+    struct shell *s = ctx;
+    const struct state *latest = fleet_latest(server);
+    if (!latest)
+        return;
+    struct history_sample sample = {
+        .wall_ms = wall_ms,
+        .server = server->name,
+        .cpu_permille = latest->host.cpu_permille,
+        .memory_available_bytes = latest->host.memory_available_bytes,
+        .pools_started = started_pools(fleet_whole(server)),
+        .workers = (uint32_t)latest->worker_count,
+    };
+    archive_note_sample(s->archive, &sample, s->now_ms);
+}
+
+/* ---- opening ---- */
+
+static void read_clocks(struct shell *s)
+{
+    s->now_ms = clock_boot_ms();
+    s->wall_ms = clock_wall_ms();
+}
+
+static enum error_code open_data_dir(struct shell *s, struct error *err)
+{
+    char path[PATH_BYTES_MAX];
+    const char *dir = s->settings->data_dir;
+    enum error_code code = os_make_dir(dir, 0750, err);
+    if (code)
+        return code;
+    if (!text_format(path, sizeof(path), "%s/coordinator.lock", dir))
+        return error_set(err, ERR_INVALID, "data_dir: the path is too long");
+    code = os_lock_file(path, err);
+    if (code == ERR_EXISTS)
+        error_wrap(err, "another coordinator runs on %s: stop that one, or name another data_dir",
+                   dir);
+    return code;
+}
+
+static enum error_code open_stores(struct shell *s, struct fence *fence, struct error *err)
+{
+    char path[PATH_BYTES_MAX];
+    struct store_spec spec = {.path = path, .wall_ms = s->wall_ms};
+    port_random_id(s, &spec.instance);
+    text_format(path, sizeof(path), "%s/state.db", s->settings->data_dir);
+    enum error_code code = store_open(&spec, &s->store, fence, err);
+    if (code)
+        return code;
+    text_format(path, sizeof(path), "%s/history.db", s->settings->data_dir);
+    struct archive_spec archive = {.path = path,
+                                   .store = s->store,
+                                   .keep_ms = s->settings->keep_history_ms,
+                                   .now_ms = s->now_ms,
+                                   .wall_ms = s->wall_ms};
+    s->archive = archive_open(&archive);
+    return ERR_NONE;
+}
+
+static enum error_code open_brain(struct shell *s, struct fence fence, struct error *err)
+{
+    const struct settings *set = s->settings;
+    bool balanced = set->backend_count > 0;
+    struct coordinator_spec spec = {
+        .store = s->store,
+        .fence = fence,
+        .ports = {.ctx = s,
+                  .reply = port_reply,
+                  .close_pipe = port_close_pipe,
+                  .balancer = balanced ? port_balancer : NULL,
+                  .map = balanced ? port_map : NULL,
+                  .random_id = port_random_id,
+                  .event = port_event,
+                  .seen = port_seen},
+        .silent_after_ms = set->silent_after_ms,
+        .settle_ms = set->settle_ms,
+        .max_out = (uint32_t)set->max_out,
+        .min_in_service = (uint32_t)set->min_in_service,
+        .defaults = settings_options(set),
+        .now_ms = s->now_ms,
+        .wall_ms = s->wall_ms,
+    };
+    enum error_code code = coordinator_open(&spec, &s->brain, err);
+    for (size_t i = 0; !code && i < set->server_count; i++)
+        coordinator_declare_server(s->brain, set->servers[i].name, set->servers[i].labels,
+                                   set->servers[i].label_count);
+    return code;
+}
+
+static enum error_code open_balancer(struct shell *s, struct error *err)
+{
+    const struct settings *set = s->settings;
+    if (set->backend_count == 0)
+        return ERR_NONE;
+    return balancer_open(s->places, set->haproxy_count, s->backends, set->backend_count,
+                         on_balancer, s, &s->balancer, err);
+}
+
+static enum error_code open_api(struct shell *s, struct error *err)
+{
+    struct api_spec spec = {.socket = s->settings->socket, .deliver = on_request, .arg = s};
+    s->desk = (struct desk){.brain = s->brain,
+                            .store = s->store,
+                            .archive = s->archive,
+                            .started_wall_ms = s->wall_ms,
+                            .map = s->settings->backend_count > 0 ? port_map : NULL,
+                            .map_ctx = s};
+    enum error_code code = api_open(&spec, &s->api, err);
+    s->desk.api = s->api;
+    return code;
+}
+
+enum error_code shell_open(const struct settings *settings, struct shell **out, struct error *err)
+{
+    struct fence fence;
+    struct shell *s = must_alloc(1, sizeof(*s));
+    s->settings = settings;
+    s->places = settings_places(settings);
+    s->backends = settings_backends(settings);
+    s->box = mailbox_open(MAILBOX_LETTERS, release_letter);
+    read_clocks(s);
+    /* Told to stop: the mailbox is there already. Before any other thread starts. */
+    enum error_code code = service_start(shell_wake, s, err);
+    code = code ? code : open_data_dir(s, err);
+    code = code ? code : open_stores(s, &fence, err);
+    code = code ? code : open_brain(s, fence, err);
+    code = code ? code : open_balancer(s, err);
+    code = code ? code : link_open(settings->listen, on_link, s, &s->link, err);
+    code = code ? code : open_api(s, err);
+    if (code) {
+        shell_close(s);
+        return code;
+    }
+    log_info("coordinator_started", LOG_TEXT("version", FARMHAND_VERSION),
+             LOG_TEXT("listen", link_url(s->link)), LOG_TEXT("socket", settings->socket),
+             LOG_TEXT("data_dir", settings->data_dir), LOG_UINT("fence", fence.number));
+    *out = s;
+    return ERR_NONE;
+}
+
+/* ---- the loop ---- */
+
+void shell_wake(void *shell)
+{
+    mailbox_wake(((struct shell *)shell)->box);
+}
+
+static void take_letter(struct shell *s, struct letter *l)
+{
+    switch (l->kind) {
+    case LETTER_AGENT:
+        coordinator_on_agent(s->brain, l->message, &l->peer, l->address, s->now_ms, s->wall_ms);
+        l->message = NULL; /* the brain's now */
+        break;
+    case LETTER_GONE:
+        coordinator_on_pipe_gone(s->brain, l->peer.pipe, s->now_ms, s->wall_ms);
+        break;
+    case LETTER_BALANCER:
+        coordinator_on_balancer(s->brain, l->answer, s->now_ms, s->wall_ms);
+        break;
+    case LETTER_REQUEST:
+        desk_take(&s->desk, l->request, s->now_ms, s->wall_ms);
+        l->request = NULL; /* answered */
+        break;
+    }
+    release_letter(l);
+}
+
+static void tell_lost(struct shell *s)
+{
+    uint64_t lost = atomic_load(&s->lost);
+    if (lost == s->lost_told)
+        return;
+    log_warn("messages_dropped", LOG_UINT("count", lost - s->lost_told),
+             LOG_TEXT("why", "more came than could be handled; agents repeat what matters"));
+    s->lost_told = lost;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is due by time. Busy or not, the brain gets its turn. */
+static void on_time(struct shell *s)
+{
+    if (s->now_ms >= s->brain_due_ms) {
+        coordinator_on_time(s->brain, s->now_ms, s->wall_ms);
+        s->brain_due_ms = s->now_ms + TURN_MS;
+        tell_lost(s);
+    }
+    s->brain_due_ms = earlier(s->brain_due_ms, coordinator_wake_ms(s->brain, s->now_ms));
+    archive_on_time(s->archive, s->now_ms, s->wall_ms);
+    api_on_time(s->api, s->now_ms);
+}
+
+static uint64_t next_deadline(struct shell *s)
+{
+    return earlier(s->brain_due_ms, earlier(archive_wake_ms(s->archive), api_wake_ms(s->api)));
+}
+
+void shell_run(struct shell *s)
+{
+    while (!service_stopping()) {
+        struct letter *l = mailbox_take(s->box, next_deadline(s));
+        read_clocks(s);
+        if (l)
+            take_letter(s, l);
+        on_time(s);
+    }
+    log_info("coordinator_stops", LOG_UINT("open_runs", coordinator_run_count(s->brain)));
+}
+
+/* Threads first, then what they posted, then the brain and its stores. */
+void shell_close(struct shell *s)
+{
+    if (!s)
+        return;
+    s->desk.api = NULL;
+    api_close(s->api);
+    if (s->link)
+        link_close(s->link);
+    balancer_close(s->balancer);
+    mailbox_close(s->box);
+    coordinator_close(s->brain);
+    archive_close(s->archive);
+    store_close(s->store);
+    free(s->places);
+    free(s->backends);
+    free(s);
+}

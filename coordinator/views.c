@@ -1,0 +1,367 @@
+/* views.c - see views.h: status, servers and pools. Runs, plans and events are in views_run.c. */
+#include "coordinator/views.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <string.h>
+
+/* ---- small things ---- */
+
+json_t *view_string(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char clean[WIRE_TEXT_MAX];
+    return json_string(wire_clean_text(clean, sizeof(clean), text));
+}
+
+json_t *view_text(const char *text)
+{
+    return text ? view_string(text) : json_null();
+}
+
+json_t *view_time(int64_t wall_ms)
+{
+    char time[TEXT_TIME_MAX];
+    return wall_ms == 0 ? json_null() : json_string(text_format_time(time, wall_ms));
+}
+
+static json_t *number(uint64_t value)
+{
+    return json_integer(value < INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+static json_t *hex_id(const struct wire_id *id)
+{
+    char hex[2 * sizeof(id->bytes) + 1];
+    if (wire_id_is_zero(id))
+        return json_null();
+    text_to_hex(hex, id->bytes, sizeof(id->bytes));
+    return json_string(hex);
+}
+
+/* Since `since_ms`; 0 is never: null. */
+static json_t *age(const struct view *v, uint64_t since_ms)
+{
+    if (since_ms == 0)
+        return json_null();
+    return number(v->now_ms > since_ms ? v->now_ms - since_ms : 0);
+}
+
+json_t *view_error(const char *code, const char *text)
+{
+    return json_pack("{s:{s:s, s:o}}", "error", "code", code, "text", view_string(text));
+}
+
+/* ---- pools ---- */
+
+static json_t *cpu_of(const struct fleet_server *s, const struct worker *w)
+{
+    for (size_t i = 0; i < s->figure_count; i++)
+        if (s->figures[i].pid == w->pid && s->figures[i].created == w->created)
+            return number(s->figures[i].cpu_permille);
+    return json_null();
+}
+
+static json_t *view_workers(const struct fleet_server *s, const char *pool)
+{
+    const struct state *state = fleet_latest(s);
+    json_t *list = json_array();
+    for (size_t i = 0; state && i < state->worker_count; i++) {
+        const struct worker *w = &state->workers[i];
+        if (!text_equal_nocase(w->pool, pool))
+            continue;
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(w->pid),
+                                              "created", number(w->created), "cpu_ms",
+                                              number(w->cpu_ms), "cpu_permille", cpu_of(s, w),
+                                              "memory_bytes", number(w->memory_bytes)));
+    }
+    return list;
+}
+
+/* How old the figures of its workers are: when they were read, not when they came. */
+static json_t *state_age(const struct view *v, const struct fleet_server *s)
+{
+    const struct state *state = fleet_latest(s);
+    if (!state || s->state_ms == 0)
+        return json_null();
+    uint64_t since_ms = v->now_ms > s->state_ms ? v->now_ms - s->state_ms : 0;
+    return number(since_ms + state->age_ms);
+}
+
+json_t *view_pool(const struct view *v, const struct fleet_server *s, const struct pool *p)
+{
+    json_t *queued = p->queued < 0 ? json_null() : json_integer(p->queued);
+    return json_pack("{s:s, s:o, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "server", s->name,
+                     "name", view_string(p->name), "state", pool_state_name(p->state), "auto_start",
+                     (int)p->auto_start, "start_mode", start_mode_name(p->start_mode), "overlap",
+                     (int)p->overlap, "max_processes", number(p->max_processes), "queue_length",
+                     number(p->queue_length), "queued", queued, "workers", view_workers(s, p->name),
+                     "age_ms", state_age(v, s));
+}
+
+/* ---- servers ---- */
+
+static json_t *view_labels(const struct fleet_server *s)
+{
+    json_t *labels = json_object();
+    for (size_t i = 0; i < s->label_count; i++)
+        json_object_set_new(labels, s->labels[i].key, view_string(s->labels[i].value));
+    return labels;
+}
+
+/* Everywhere ready and up; null: behind no balancer, or not read yet. */
+static json_t *in_rotation(const struct fleet_server *s)
+{
+    if (s->place_count == 0 || s->places_ms == 0)
+        return json_null();
+    bool all = true;
+    for (size_t i = 0; i < s->place_count; i++)
+        all &= s->places[i].admin == BALANCER_READY && s->places[i].up;
+    return json_boolean(all);
+}
+
+static const char *admin_word(enum balancer_admin admin)
+{
+    switch (admin) {
+    case BALANCER_READY:
+        return "ready";
+    case BALANCER_DRAIN:
+        return "drain";
+    case BALANCER_MAINT:
+        return "maint";
+    }
+    return "?";
+}
+
+static json_t *view_backends(const struct view *v, const struct fleet_server *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->place_count; i++) {
+        const struct balancer_entry *e = &s->places[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "balancer",
+                            view_string(e->balancer), "backend", view_string(e->backend), "name",
+                            view_string(e->name), "admin", admin_word(e->admin), "up", (int)e->up,
+                            "sessions", number(e->sessions), "age_ms", age(v, s->places_ms)));
+    }
+    return list;
+}
+
+static json_t *view_services(const struct state *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; state && i < state->service_count; i++) {
+        const struct service *service = &state->services[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:s, s:o}", "name", view_string(service->name), "state",
+                            service_state_name(service->state), "start",
+                            service_start_name(service->start), "pid", number(service->pid)));
+    }
+    return list;
+}
+
+static json_t *view_sites(const struct state *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; state && i < state->site_count; i++) {
+        const struct site *site = &state->sites[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name", view_string(site->name), "id",
+                            number(site->id), "started", (int)site->started, "bindings",
+                            view_string(site->bindings), "pool", view_string(site->pool)));
+    }
+    return list;
+}
+
+static json_t *view_host(const struct state *state)
+{
+    if (!state)
+        return json_null();
+    const struct host *h = &state->host;
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "processors", number(h->processors),
+                     "cpu_permille", number(h->cpu_permille), "memory_total_bytes",
+                     number(h->memory_total_bytes), "memory_available_bytes",
+                     number(h->memory_available_bytes), "uptime_ms", number(h->uptime_ms));
+}
+
+static json_t *view_pools_of(const struct view *v, const struct fleet_server *s,
+                             const struct state *whole)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; whole && i < whole->pool_count; i++)
+        json_array_append_new(list, view_pool(v, s, &whole->pools[i]));
+    return list;
+}
+
+static uint64_t pools_started(const struct state *whole)
+{
+    uint64_t started = 0;
+    for (size_t i = 0; whole && i < whole->pool_count; i++)
+        started += whole->pools[i].state == POOL_STATE_STARTED;
+    return started;
+}
+
+/* Why its presence is what it is. */
+static const char *presence_why(const struct fleet_server *s)
+{
+    switch (s->presence) {
+    case PRESENCE_QUARANTINED:
+        return s->quarantine_why;
+    case PRESENCE_DECLARED_OUT:
+        return s->declared_out_reason;
+    case PRESENCE_NEVER_SEEN:
+        return "no agent of this name was heard since the coordinator started";
+    case PRESENCE_SILENT:
+        return "no word from its agent: what it does is unknown";
+    case PRESENCE_FRESH:
+        return "";
+    }
+    return "";
+}
+
+static void add_details(const struct view *v, const struct fleet_server *s, json_t *out)
+{
+    const struct state *whole = fleet_whole(s);
+    json_object_set_new(out, "pools", view_pools_of(v, s, whole));
+    json_object_set_new(out, "sites", view_sites(whole));
+    json_object_set_new(out, "backends", view_backends(v, s));
+    json_object_set_new(out, "declared_out_until", view_time(s->declared_out_until_ms));
+}
+
+static void add_sums(const struct fleet_server *s, json_t *out)
+{
+    const struct state *whole = fleet_whole(s);
+    json_object_set_new(out, "pool_count", number(whole ? whole->pool_count : 0));
+    json_object_set_new(out, "pools_started", number(pools_started(whole)));
+}
+
+json_t *view_server(const struct view *v, const struct fleet_server *s, bool whole)
+{
+    char why[256] = "";
+    bool is_out = fleet_is_out(s, NULL, v->now_ms, why, sizeof(why));
+    const struct state *state = fleet_whole(s), *latest = fleet_latest(s);
+    json_t *out = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "name",
+        s->name, "presence", presence_name(s->presence), "why", view_string(presence_why(s)),
+        "age_ms", age(v, s->seen ? s->heard_ms : 0), "labels", view_labels(s), "in_rotation",
+        in_rotation(s), "out", is_out ? view_string(why) : json_null(), "held_by",
+        view_text(coordinator_holder(v->brain, s->name, NULL)), "services", view_services(state),
+        "host", view_host(latest), "trouble",
+        view_string(latest && latest->trouble ? latest->trouble : ""), "incarnation",
+        hex_id(&s->incarnation), "boot", hex_id(&s->boot), "config_identity",
+        view_string(state && state->config_identity ? state->config_identity : ""), "config_shared",
+        state ? (int)state->config_shared : 0, "address", view_string(s->address));
+    must(out != NULL);
+    if (whole)
+        add_details(v, s, out);
+    else
+        add_sums(s, out);
+    return out;
+}
+
+/* ---- status ---- */
+
+struct tally {
+    size_t fresh, silent, down, quarantined, declared_out, never_seen;
+};
+
+static void count_server(const struct view *v, const struct fleet_server *s, struct tally *t)
+{
+    char why[256];
+    t->fresh += s->presence == PRESENCE_FRESH;
+    t->silent += s->presence == PRESENCE_SILENT;
+    t->quarantined += s->presence == PRESENCE_QUARANTINED;
+    t->declared_out += s->presence == PRESENCE_DECLARED_OUT;
+    t->never_seen += s->presence == PRESENCE_NEVER_SEEN;
+    t->down += s->presence == PRESENCE_FRESH && fleet_is_out(s, NULL, v->now_ms, why, sizeof(why));
+}
+
+static struct tally count_servers(const struct view *v)
+{
+    struct tally t = {0};
+    const struct fleet *fleet = coordinator_fleet(v->brain);
+    for (size_t i = 0; i < fleet_count(fleet); i++)
+        count_server(v, fleet_at(fleet, i), &t);
+    return t;
+}
+
+static json_t *view_tally(const struct view *v, const struct tally *t)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
+                     number(fleet_count(coordinator_fleet(v->brain))), "fresh", number(t->fresh),
+                     "silent", number(t->silent), "down", number(t->down), "quarantined",
+                     number(t->quarantined), "declared_out", number(t->declared_out), "never_seen",
+                     number(t->never_seen));
+}
+
+static json_t *view_budget(const struct view *v)
+{
+    struct budget b;
+    struct budget_use use;
+    json_t *out = json_array(), *held = json_array();
+    coordinator_budget(v->brain, v->now_ms, &b);
+    budget_count(&b, &use);
+    for (size_t i = 0; i < b.count; i++) {
+        const struct budget_member *m = &b.members[i];
+        if (m->held)
+            json_array_append_new(held, json_pack("{s:s, s:o}", "server", m->server, "by",
+                                                  view_string(m->held_by ? m->held_by : "")));
+        else if (m->out && !m->declared_out)
+            json_array_append_new(out, json_pack("{s:s, s:o}", "server", m->server, "why",
+                                                 view_string(m->why ? m->why : "")));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "limit", number(b.max_out), "used",
+                     number((uint64_t)use.held + use.out), "min_in_service",
+                     number(b.min_in_service), "in_service", number(use.in_service), "out", out,
+                     "held", held);
+}
+
+static json_t *view_open_runs(const struct view *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < coordinator_run_count(v->brain); i++) {
+        const struct rollout *run = coordinator_run_at(v->brain, i);
+        struct rollout_counts counts;
+        rollout_count(run, &counts);
+        if (!run_state_ended(run->state))
+            json_array_append_new(list, view_run(v, run, &counts));
+    }
+    return list;
+}
+
+static json_t *view_incidents(const struct view *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < coordinator_incident_count(v->brain); i++) {
+        const struct incident *n = coordinator_incident_at(v->brain, i);
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", number(n->id),
+                                        "server", n->server, "pool", view_string(n->pool), "kind",
+                                        view_string(n->kind), "text", view_string(n->text), "run",
+                                        n->run ? number(n->run) : json_null(), "opened_at",
+                                        view_time(n->opened_wall_ms)));
+    }
+    return list;
+}
+
+json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *history_trouble)
+{
+    const struct coordinator *c = v->brain;
+    struct tally t = count_servers(v);
+    const char *trouble = coordinator_store_trouble(c);
+    if (!trouble)
+        trouble = history_trouble;
+    bool healthy = t.silent + t.down + t.quarantined + t.never_seen == 0 && !trouble &&
+                   !coordinator_frozen(c) && coordinator_incident_count(c) == 0;
+    json_t *self =
+        json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "version", FARMHAND_VERSION, "started_at",
+                  view_time(started_wall_ms), "fence", number(coordinator_fence(c).number),
+                  "settling", (int)coordinator_settling(c, v->now_ms), "frozen",
+                  view_text(coordinator_frozen(c)), "store", view_string(trouble ? trouble : "ok"));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
+                     view_tally(v, &t), "budget", view_budget(v), "runs", view_open_runs(v),
+                     "incidents", view_incidents(v), "health", healthy ? "healthy" : "degraded");
+}
