@@ -25,7 +25,8 @@ static void serve(int fd)
     char bytes[4096];
     ssize_t got;
     while ((got = recv(fd, bytes, sizeof(bytes) - 1, 0)) > 0) {
-        const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Lab-Server: box\r\n\r\nok";
+        const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Lab-Server: box\r\n"
+                             "Connection: close\r\n\r\nok";
         struct linger hard = {1, 0};
         bytes[got] = '\0';
         if (strstr(bytes, " /hang "))
@@ -37,11 +38,13 @@ static void serve(int fd)
         if (strstr(bytes, " /half "))
             answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok";
         if (strstr(bytes, " /busy "))
-            answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+            answer = "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
         if (strstr(bytes, " /chat "))
             answer = "220 mail.example ready\r\n";
         if (strstr(bytes, " /missing "))
-            answer = "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n";
+            answer = "HTTP/1.1 404 Gone\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        if (strstr(bytes, " /stay "))
+            answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Lab-Server: box\r\n\r\nok";
         send(fd, answer, strlen(answer), MSG_NOSIGNAL);
         if (!strstr(bytes, " /stay "))
             break;
