@@ -75,6 +75,9 @@ static void actions_fill(posix_spawn_file_actions_t *actions, const int *high, s
     posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
     for (size_t i = 0; i < count; i++)
         posix_spawn_file_actions_adddup2(actions, high[i], 3 + (int)i);
+    /* Not even what our caller left open: a server that holds its starter's pipe keeps it waiting.
+     */
+    posix_spawn_file_actions_addclosefrom_np(actions, 3 + (int)count);
 }
 
 bool lab_os_spawn(const char *const *argv, const int *keep, size_t keep_count, bool detach,

@@ -460,6 +460,36 @@ static void pool_recycles_itself_by_requests_and_memory(void **state)
     assert_true(box_event(b, 5117));
 }
 
+static uint32_t child_of(uint32_t parent)
+{
+    char path[64], line[64] = "";
+    snprintf(path, sizeof path, "/proc/%u/task/%u/children", parent, parent);
+    FILE *f = fopen(path, "re");
+    bool read = f && fgets(line, sizeof line, f);
+    if (f)
+        fclose(f);
+    return read ? (uint32_t)strtoul(line, NULL, 10) : 0;
+}
+
+static void out_of_process_application_is_a_child(void **state)
+{
+    struct box *b = *state;
+    box_open(b, NULL, NULL, "[pool Shop]\nout_of_process = yes\n");
+    uint32_t worker = one_worker(b), child = 0;
+    for (int i = 0; i < 100 && !(child = child_of(worker)); i++)
+        box_sleep(20);
+    assert_int_not_equal(child, 0);
+    box_kill(child);
+    for (int i = 0; i < 100 && (child_of(worker) == child || !child_of(worker)); i++)
+        box_sleep(20);
+    child = child_of(worker);
+    assert_int_not_equal(child, 0);
+    box_appcmd(b, 0, NULL, "stop", "apppool", SHOP, NULL);
+    for (int i = 0; i < 100 && box_alive(child); i++)
+        box_sleep(20);
+    assert_false(box_alive(child));
+}
+
 static void bad_requests_do_no_harm(void **state)
 {
     struct box *b = *state;
@@ -501,6 +531,7 @@ int main(int argc, char **argv)
         ONE(kernel_cache_answers_for_a_dead_pool),
         ONE(refused_site_closes_its_port),
         ONE(pool_recycles_itself_by_requests_and_memory),
+        ONE(out_of_process_application_is_a_child),
         ONE(bad_requests_do_no_harm),
     };
     if (argc > 1)

@@ -93,6 +93,7 @@ static bool link_programs(const char *dir, struct error *err)
            link_program(own, "lab-sc", "sc", dir, err) &&
            link_program(own, "lab-was", "lab-was", dir, err) &&
            link_program(own, "lab-w3wp", "w3wp.exe", dir, err) &&
+           link_program(own, "lab-w3wp", "dotnet.exe", dir, err) &&
            link_program(own, "appcmd", "appcmd", dir, err);
 }
 

@@ -13,7 +13,6 @@
 
 #define CHANNEL_FD 3
 #define POWER_FD   4
-#define TICK_MS    200
 
 static bool while_fault(struct w3wp *w)
 {
@@ -58,30 +57,16 @@ void w3wp_answered(struct w3wp *w)
     end_if_idle(w);
 }
 
-static void leak(struct w3wp *w, uint64_t kb_per_second)
-{
-    size_t bytes = (size_t)(kb_per_second * 1024 * TICK_MS / 1000);
-    memset(must_alloc(bytes, 1), 1, bytes); /* never given back: that is the fault */
-    w->leaked_bytes += bytes;
-}
-
-static void burn(uint64_t percent)
-{
-    uint64_t until = clock_boot_ms() + TICK_MS * (percent > 100 ? 100 : percent) / 100;
-    while (clock_boot_ms() < until)
-        ;
-}
-
 /* Faults that need no request: looked at a few times a second, also when switched on later. */
 static void tick(void *arg)
 {
     struct w3wp *w = arg;
     uint64_t value = 0;
     w3wp_hang(w, while_fault);
-    if (fault_number(w->settings, "worker-leaks", w->pool, 1024, &value))
-        leak(w, value);
-    if (fault_number(w->settings, "worker-burns", w->pool, 50, &value))
-        burn(value);
+    if (child_wanted(w))
+        child_keep(w);
+    else
+        faults_use(w->settings, w->pool);
     if (w->ready && !w->stopping && !w->crash_timer.place &&
         fault_number(w->settings, "worker-crashes", w->pool, 200, &value))
         loop_arm(w->loop, &w->crash_timer, clock_boot_ms() + value);
@@ -153,8 +138,12 @@ int main(int argc, char **argv)
     char dir[LAB_PATH_MAX];
     struct error err = {0};
     struct w3wp w = {.pool = option(argv, "-ap"), .self = lab_os_self()};
-    (void)argc;
-    if (!w.pool || !lab_os_own_folder(dir, &err)) {
+    bool here = lab_os_own_folder(dir, &err);
+    if (here && child_called(argc, argv)) {
+        *strrchr(dir, '/') = '\0';
+        return child_main(dir, argv[1]);
+    }
+    if (!w.pool || !here) {
         fprintf(stderr, "w3wp: started by hand? usage: w3wp.exe -ap NAME, by lab-was. %s\n",
                 err.text);
         return 2;

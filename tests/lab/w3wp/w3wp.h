@@ -13,6 +13,8 @@
 
 #include "common/text.h"
 
+#define TICK_MS 200 /* how often faults that need no request are looked at */
+
 struct session {
     unsigned long key;
     unsigned visits;
@@ -24,7 +26,8 @@ struct w3wp {
     struct settings *settings;
     const char *pool, *server;
     struct lab_id self;
-    uint64_t served, leaked_bytes;
+    uint64_t served;
+    uint32_t child;  /* dotnet.exe; 0: none */
     unsigned inside; /* requests that were taken and not answered yet */
     bool ready, stopping, orphaned, lingering;
     bool born_sick; /* the fault worker-500 was on when it was started */
@@ -38,5 +41,12 @@ void w3wp_answer(struct w3wp *w, uint64_t id, const char *payload, size_t len);
 /* The process stops doing anything while `still` says so. */
 void w3wp_hang(struct w3wp *w, bool (*still)(struct w3wp *w));
 void w3wp_answered(struct w3wp *w); /* main.c: one less inside */
+
+/* child.c */
+void faults_use(struct settings *settings, const char *pool); /* worker-leaks, worker-burns */
+bool child_wanted(const struct w3wp *w);                      /* [pool] out_of_process = yes */
+void child_keep(struct w3wp *w);                              /* starts it unless it lives */
+bool child_called(int argc, char **argv);                     /* as dotnet.exe NAME.dll */
+int child_main(const char *server_dir, const char *dll);
 
 #endif
