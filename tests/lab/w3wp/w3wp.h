@@ -28,6 +28,7 @@ struct w3wp {
     struct lab_id self;
     uint64_t served;
     uint32_t child;  /* dotnet.exe; 0: none */
+    int child_fd;    /* its power, while there is one */
     unsigned inside; /* requests that were taken and not answered yet */
     bool ready, stopping, orphaned, lingering;
     bool born_sick; /* the fault worker-500 was on when it was started */
