@@ -62,10 +62,11 @@ static enum error_code fill_entry(const struct haproxy_server *servers, size_t c
         else if (is_serving(&servers[i]))
             others++;
     if (!mine)
-        return error_set(err, ERR_NOT_FOUND,
-                         "balancer %s: backend %s has no server \"%s\": give its name there in "
-                         "[backend %s], or \"-\" if it does not stand there",
-                         entry->balancer, entry->backend, entry->name, entry->backend);
+        return error_set(
+            err, ERR_NOT_FOUND,
+            "balancer %s: backend %s has no server \"%s\": give its name there as \"renamed\" in "
+            "[backend %s], or \"-\" if it does not stand there",
+            entry->balancer, entry->backend, entry->name, entry->backend);
     entry->admin = mine->admin;
     entry->up = mine->up;
     entry->sessions = mine->sessions;

@@ -29,7 +29,7 @@ static void expand(const char *pattern, const char *server, char out[BALANCER_NA
 static bool pair_applies(const char *pair, const char *server, const char **to)
 {
     char pattern[256];
-    const char *colon = strrchr(pair, ':');
+    const char *colon = strchr(pair, ':'); /* no server's name holds one */
     if (!colon || (size_t)(colon - pair) >= sizeof(pattern))
         return false;
     memcpy(pattern, pair, (size_t)(colon - pair));
@@ -91,7 +91,7 @@ size_t balancer_map(const struct balancer_backend *backends, size_t backend_coun
 static enum error_code check_pairs(const struct balancer_backend *b, struct error *err)
 {
     for (const char *const *pair = b->renamed; pair && *pair; pair++) {
-        const char *colon = strrchr(*pair, ':');
+        const char *colon = strchr(*pair, ':');
         if (!colon || colon == *pair || colon[1] == '\0')
             return error_set(err, ERR_INVALID,
                              "backend %s: \"%s\" is no pair: expected server:name (web01:srv1), or "

@@ -87,10 +87,11 @@ static enum error_code refused(const char *answer, const char *backend, const ch
                          "with haproxy.cfg",
                          backend, line);
     if (text_starts(line, "No such server"))
-        return error_set(err, ERR_NOT_FOUND,
-                         "backend %s has no server \"%s\" (\"%s\"): give its name there in "
-                         "[backend %s], or \"-\" if it does not stand there",
-                         backend, server ? server : "?", line, backend);
+        return error_set(
+            err, ERR_NOT_FOUND,
+            "backend %s has no server \"%s\" (\"%s\"): give its name there as \"renamed\" in "
+            "[backend %s], or \"-\" if it does not stand there",
+            backend, server ? server : "?", line, backend);
     if (text_starts(line, "Permission denied"))
         return error_set(err, ERR_DENIED,
                          "HAProxy refused (\"%s\"): its stats socket needs \"level admin\"", line);
