@@ -130,9 +130,16 @@ static void without_overlap_requests_wait_for_the_next_worker(void **state)
     box_appcmd(b, 0, NULL, "recycle", "apppool", SHOP, NULL);
     await_ended(b, "Shop", "recycled", 1);
     assert_int_equal(box_workers(b, "Shop", pids, 4), 0);
-    struct reply r = box_get(b, "/health");
+    old = box_get(b, "/health").pid;
+    struct visitors *v = box_visitors(b, 1, "/slow?ms=800");
+    box_sleep(200);
+    box_appcmd(b, 0, NULL, "recycle", "apppool", SHOP, NULL);
+    assert_true(box_alive(old));
+    struct reply r = box_get(b, "/health"); /* comes when the old one is gone */
     assert_int_equal(r.status, 200);
     assert_int_not_equal(r.pid, old);
+    assert_false(box_alive(old));
+    assert_int_equal(box_visitors_end(v).failures, 0);
 }
 
 static void recycle_of_an_idle_pool_does_nothing(void **state)

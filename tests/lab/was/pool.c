@@ -84,13 +84,14 @@ static bool may_start(const struct pool *p)
     return p->state == POOL_STARTED && p->was->was_on && p->was->web_on && p->in_config;
 }
 
-/* Workers that will serve: not on their way out, and not counted twice while one replaces one. */
+/* Workers that will serve: not counted twice while one replaces one, and not on their way out,
+ * unless overlapping is disallowed: then the next waits until the last has gone. */
 static size_t serving(const struct pool *p, bool *starting)
 {
     size_t count = 0;
     *starting = false;
     for (const struct worker *w = p->workers; w; w = w->next) {
-        if (w->draining)
+        if (w->draining && p->set.overlaps)
             continue;
         count += w->predecessor ? 0 : 1;
         *starting |= w->state == WORKER_STARTING || w->state == WORKER_WARMING;
