@@ -13,7 +13,7 @@ static enum style style_of(const char *will)
     return text_equal(will, "wait") ? STYLE_YELLOW : STYLE_PLAIN;
 }
 
-static void add_target(struct table *t, const json_t *target)
+static void add_target(struct table *t, size_t position, const json_t *target)
 {
     struct text drain = {0};
     size_t i;
@@ -21,7 +21,7 @@ static void add_target(struct table *t, const json_t *target)
     const char *will = cli_text(target, "will");
     json_array_foreach(cli_list(target, "drain"), i, place) text_addf(
         &drain, "%s%s", i ? ", " : "", json_string_value(place) ? json_string_value(place) : "?");
-    table_cellf(t, STYLE_DIM, "%lld", (long long)cli_number(target, "order"));
+    table_cellf(t, STYLE_DIM, "%zu", position);
     table_cell(t, STYLE_PLAIN, cli_text(target, "server"));
     table_cell(t, style_of(will), will);
     table_cellf(t, STYLE_PLAIN, "%lld", (long long)cli_number(target, "workers"));
@@ -39,7 +39,7 @@ static void add_targets(const struct cli *cli, const json_t *plan, struct text *
     struct table *t = table_open(columns, 6);
     size_t i;
     const json_t *target;
-    json_array_foreach(cli_list(plan, "targets"), i, target) add_target(t, target);
+    json_array_foreach(cli_list(plan, "targets"), i, target) add_target(t, i + 1, target);
     table_lay(t, &cli->terminal, cli_columns(cli), out);
     table_close(t);
 }

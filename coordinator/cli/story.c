@@ -79,12 +79,11 @@ void cli_add_proof(const struct terminal *t, const json_t *target, struct text *
     }
     if (!cli_is_null(proof, "probe_status")) {
         int64_t status = cli_number(proof, "probe_status");
-        if (status > 0)
+        if (status > 0) { /* 0: not probed, or no answer; the detail tells which */
             text_format(part, sizeof(part), "probe answered %lld in %s", (long long)status,
                         say_duration(length, cli_number(proof, "probe_ms")));
-        else
-            text_format(part, sizeof(part), "the probe got no answer");
-        add_part(out, begin, part);
+            add_part(out, begin, part);
+        }
     }
     if (cli_number(proof, "gap_ms") > 0) {
         text_format(part, sizeof(part), "%s without a worker",
@@ -117,7 +116,7 @@ static void add_what(const struct terminal *t, const json_t *target, struct text
     if (cli_true(target, "in_rotation_again"))
         add_sentence(out, "in rotation again");
     else if ((mark == MARK_FAILED || mark == MARK_UNKNOWN) && !cli_is_null(target, "started_at"))
-        add_sentence(out, "still out of rotation");
+        add_sentence(out, "not put back by this run");
 }
 
 /* ---- targets ---- */
@@ -239,7 +238,9 @@ static void advise_target(const struct cli *cli, const json_t *run, const json_t
         add_word(&command, server);
         text_add(&command, " --as done|failed|not-executed --reason \"...\"");
     } else if (text_equal(state, "failed") && begun && !cli_true(target, "in_rotation_again")) {
-        text_addf(&why, "%s was left out of rotation. Once it is well, put it back:", server);
+        text_addf(
+            &why,
+            "%s was not put back. If it is out of rotation, put it back once it is well:", server);
         text_add(&command, "farmhand server undrain ");
         add_word(&command, server);
         text_add(&command, " --pool ");

@@ -466,7 +466,7 @@ static void exit_code_is_the_runs(void **state)
     }
     run(b, "run|show|1");
     assert_has(&b->out, "asked for by anna at 2026-11-22 20:00:00: \"patch\"");
-    assert_has(&b->out, "answered 500; still out of rotation");
+    assert_has(&b->out, "answered 500; not put back by this run");
     assert_has(&b->out, "farmhand server undrain web01 --pool Shop --reason");
     run(b, "run|show|4");
     assert_has(&b->out, "workers 4711 → 4892, probe answered 200 in 12ms; in rotation again");
