@@ -354,6 +354,26 @@ static void broken_configuration_is_refused_and_the_old_one_goes_on(void **state
     assert_int_equal(box_get(b, "/").status, 200);
 }
 
+static void names_and_paths_may_be_long_and_odd(void **state)
+{
+    struct box *b = *state;
+    char to[sizeof b->dir];
+    box_make(b, NULL,
+             "</add><add name=\"B\xc3\xbcro &amp; &quot;Lager&quot;\" startMode=\"AlwaysRunning\">",
+             NULL);
+    text_format(to, sizeof to, "%s/a folder with blanks and a name so long that %s %s", b->root,
+                "no socket address could hold it, since one of those", "has room for 107 bytes");
+    assert_int_equal(rename(b->dir, to), 0);
+    text_copy(b->dir, sizeof b->dir, to);
+    box_up(b);
+    assert_true(box_until(b, 3000, answers_200, NULL));
+    box_appcmd(b, 0, "APPPOOL.NAME=\"B\xc3\xbcro &amp; &quot;Lager&quot;\"", "list", "apppool",
+               "/xml", NULL);
+    box_appcmd(b, 0, "\"B\xc3\xbcro & \"Lager\"\" successfully recycled", "recycle", "apppool",
+               "/apppool.name:B\xc3\xbcro & \"Lager\"", NULL);
+    assert_int_equal(box_count(b, "pools/B\xc3\xbcro & \"Lager\"/recycles"), 1);
+}
+
 static void create_and_up_refuse_what_cannot_be(void **state)
 {
     struct box *b = *state;
@@ -393,6 +413,7 @@ int main(int argc, char **argv)
         ONE(everything_ends_with_the_service_manager),
         ONE(shared_configuration_reaches_every_server),
         ONE(broken_configuration_is_refused_and_the_old_one_goes_on),
+        ONE(names_and_paths_may_be_long_and_odd),
         ONE(create_and_up_refuse_what_cannot_be),
     };
     if (argc > 1)
