@@ -1,3 +1,5 @@
 # The two ends of the wire, against each other and against peers that misbehave.
 farmhand_test(link SOURCES link/test_link.c link/rig.c
   LIBS farmhand_agent_link farmhand_coordinator_link nng::nng)
+farmhand_test(link_guard SOURCES link/test_link_guard.c LIBS farmhand_coordinator_link)
+farmhand_test(link_outbox SOURCES link/test_link_outbox.c LIBS farmhand_agent_link)

@@ -1,0 +1,175 @@
+/* Which pipes are listened to, on virtual time. */
+#include "coordinator/link_guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BUSY "127.0.0.1"
+
+static struct link_guard_report report;
+
+static bool add(struct link_guard *g, uint32_t pipe, uint64_t now_ms)
+{
+    char peer[LINK_PEER_MAX];
+    snprintf(peer, sizeof(peer), BUSY ":%u", pipe);
+    return link_guard_add(g, pipe, BUSY, peer, now_ms);
+}
+
+static void bad_pipe(struct link_guard *g, uint32_t pipe, uint64_t now_ms)
+{
+    assert_true(add(g, pipe, now_ms));
+    link_guard_bad(g, pipe, now_ms, &report);
+}
+
+static void bad_pipe_is_not_heard_again(void **state)
+{
+    struct link_guard *g = link_guard_new(10);
+    (void)state;
+    assert_true(add(g, 1, 0));
+    assert_true(link_guard_admit(g, 1, 0, &report));
+    link_guard_bad(g, 1, 0, &report);
+    assert_true(report.due);
+    assert_string_equal(report.peer, BUSY ":1");
+    assert_int_equal(report.dropped, 1);
+    assert_false(link_guard_admit(g, 1, 100000000, &report));
+    assert_false(link_guard_good(g, 1));
+    assert_int_equal(link_guard_quarantined(g), 1);
+    assert_false(link_guard_remove(g, 1, 0, &report));
+    assert_int_equal(link_guard_quarantined(g), 0);
+    assert_int_equal(link_guard_pipes(g), 0);
+    link_guard_free(g);
+}
+
+static void one_report_per_address_in_its_time(void **state)
+{
+    struct link_guard *g = link_guard_new(10);
+    (void)state;
+    bad_pipe(g, 1, 0);
+    assert_true(report.due);
+    for (uint64_t t = 1; t < LINK_GUARD_REPORT_MS; t += 100) {
+        assert_false(link_guard_admit(g, 1, t, &report));
+        assert_false(report.due);
+    }
+    assert_false(link_guard_admit(g, 1, LINK_GUARD_REPORT_MS, &report));
+    assert_true(report.due);
+    assert_int_equal(report.dropped, 101);
+    assert_true(link_guard_add(g, 2, "ipc pid 7", "ipc pid 7", 5));
+    link_guard_bad(g, 2, 5, &report);
+    assert_true(report.due); /* another address has its own */
+    link_guard_free(g);
+}
+
+static void address_in_disfavour_waits_and_its_proven_pipes_do_not(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    assert_true(add(g, 1, 0));
+    assert_true(link_guard_good(g, 1));
+    for (uint32_t i = 0; i < LINK_GUARD_STRIKES; i++)
+        bad_pipe(g, 100 + i, 0);
+    assert_true(link_guard_admit(g, 1, 0, &report));
+    assert_true(add(g, 2, 0));
+    assert_false(link_guard_admit(g, 2, LINK_GUARD_WAIT_MS - 1, &report));
+    assert_true(link_guard_admit(g, 2, LINK_GUARD_WAIT_MS, &report)); /* it stayed */
+    assert_true(link_guard_add(g, 3, "127.0.0.2", "127.0.0.2:1", 0));
+    assert_true(link_guard_admit(g, 3, 0, &report));
+    link_guard_free(g);
+}
+
+static void strikes_are_forgotten_with_time(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    for (uint32_t i = 0; i < LINK_GUARD_STRIKES; i++)
+        bad_pipe(g, 100 + i, 0);
+    assert_true(add(g, 1, LINK_GUARD_FORGET_MS - 1));
+    assert_false(link_guard_admit(g, 1, LINK_GUARD_FORGET_MS - 1, &report));
+    assert_true(link_guard_admit(g, 1, LINK_GUARD_FORGET_MS, &report));
+    link_guard_free(g);
+}
+
+static void pipes_that_end_without_a_word_count(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    for (uint32_t i = 0; i < LINK_GUARD_STRIKES; i++) {
+        assert_false(report.due && i > 0);
+        assert_true(add(g, i, 0));
+        assert_false(link_guard_remove(g, i, 0, &report));
+    }
+    assert_true(report.due); /* by then it is no accident */
+    assert_true(add(g, 50, 0));
+    assert_false(link_guard_admit(g, 50, 0, &report));
+    link_guard_free(g);
+}
+
+static void proven_pipe_is_told_gone_and_counts_nothing(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    for (uint32_t i = 0; i < 3 * LINK_GUARD_STRIKES; i++) {
+        assert_true(add(g, 7, 0));
+        assert_true(link_guard_admit(g, 7, 0, &report));
+        assert_true(link_guard_good(g, 7));
+        assert_string_equal(link_guard_peer(g, 7), BUSY ":7");
+        assert_true(link_guard_remove(g, 7, 0, &report));
+    }
+    assert_string_equal(link_guard_peer(g, 7), "");
+    link_guard_free(g);
+}
+
+static void message_after_the_end_of_its_pipe_is_dropped(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    assert_true(add(g, 1, 0));
+    assert_true(link_guard_good(g, 1));
+    assert_true(link_guard_remove(g, 1, 0, &report));
+    assert_false(link_guard_admit(g, 1, 0, &report));
+    assert_false(link_guard_good(g, 1));
+    assert_false(link_guard_remove(g, 1, 0, &report)); /* told twice */
+    link_guard_bad(g, 1, 0, &report);
+    assert_false(report.due);
+    link_guard_free(g);
+}
+
+static void memory_is_bounded(void **state)
+{
+    struct link_guard *g = link_guard_new(3);
+    char address[LINK_PEER_MAX];
+    (void)state;
+    assert_true(add(g, 1, 0) && add(g, 2, 0) && add(g, 3, 0));
+    assert_false(add(g, 4, 0));
+    assert_int_equal(link_guard_pipes(g), 3);
+    link_guard_bad(g, 1, 0, &report);
+    link_guard_bad(g, 2, 0, &report); /* two strikes: the last to be forgotten */
+    link_guard_remove(g, 3, 0, &report);
+    for (uint32_t i = 0; i < 3 * LINK_GUARD_ADDRESSES; i++) {
+        snprintf(address, sizeof(address), "10.0.0.%u", i);
+        assert_true(link_guard_add(g, 9, address, address, 0));
+        link_guard_bad(g, 9, 0, &report);
+        link_guard_remove(g, 9, 0, &report);
+    }
+    assert_false(link_guard_admit(g, 1, LINK_GUARD_REPORT_MS - 1, &report));
+    assert_false(report.due); /* it is still known when it was last told */
+    link_guard_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_pipe_is_not_heard_again),
+        cmocka_unit_test(one_report_per_address_in_its_time),
+        cmocka_unit_test(address_in_disfavour_waits_and_its_proven_pipes_do_not),
+        cmocka_unit_test(strikes_are_forgotten_with_time),
+        cmocka_unit_test(pipes_that_end_without_a_word_count),
+        cmocka_unit_test(proven_pipe_is_told_gone_and_counts_nothing),
+        cmocka_unit_test(message_after_the_end_of_its_pipe_is_dropped),
+        cmocka_unit_test(memory_is_bounded),
+    };
+    return cmocka_run_group_tests_name("link_guard", tests, NULL, NULL);
+}
