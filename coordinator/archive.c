@@ -235,7 +235,7 @@ enum error_code archive_events(struct archive *a, const struct history_query *qu
             after = history_watermark(a->history);
     }
     if (query->last)
-        p.left = query->limit; /* the newest are in the outbox: the caller keeps the last ones */
+        p.left = SIZE_MAX; /* the newest of all are the last of these */
     if (!code && p.left > 0)
         code = store_outbox(a->store, after, SIZE_MAX, pass_on, &p, err);
     return code;

@@ -36,7 +36,8 @@ uint64_t archive_wake_ms(const struct archive *a);
 
 const char *archive_trouble(const struct archive *a); /* NULL: fine */
 
-/* As history_events, with those that still wait in the outbox. */
+/* As history_events, with those that still wait in the outbox. With query->last more than `limit`
+ * may come: the last `limit` of them are meant. */
 enum error_code archive_events(struct archive *a, const struct history_query *query,
                                void (*each)(void *arg, const struct event *event), void *arg,
                                struct error *err);

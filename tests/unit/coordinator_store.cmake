@@ -11,3 +11,9 @@ farmhand_test(api SOURCES coordinator_api/test_api.c coordinator_api/client.c LI
 farmhand_test(coordinator_settings SOURCES coordinator_main/test_settings.c LIBS farmhand_settings)
 target_compile_definitions(test_coordinator_settings
                            PRIVATE SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
+
+# What operators ask, against a brain with invented agents.
+farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coordinator_store/files.c
+                           coordinator_api/client.c
+              LIBS farmhand_desk TIMEOUT 120)
+farmhand_test(archive SOURCES coordinator_main/test_archive.c ${store_tools} LIBS farmhand_store)

@@ -1,0 +1,532 @@
+/* test_desk.c - what operators ask over HTTP, against a real brain with invented agents: every path
+ * of API.md, and what is said to those who ask wrongly. */
+#include "tests/unit/coordinator/farm.h"
+#include "tests/unit/coordinator_api/client.h"
+
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "common/must.h"
+#include "coordinator/desk.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct farm farm;
+    struct mailbox *box;
+    struct archive *archive;
+    struct api *api;
+    struct desk desk;
+    struct client client;
+    int status;   /* of the last answer */
+    json_t *json; /* its body */
+};
+
+static void drop_letter(void *letter)
+{
+    api_drop(letter);
+}
+
+static bool deliver(void *arg, struct api_request *request)
+{
+    return mailbox_post(((struct fixture *)arg)->box, request);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = must_alloc(1, sizeof(*f));
+    struct error err = {0};
+    farm_begin(&f->farm, 3);
+    farm_run(&f->farm, 15000);
+    f->box = mailbox_open(16, drop_letter);
+    struct archive_spec archive = {.path = files_path(&f->farm.files, "history.db"),
+                                   .store = f->farm.store,
+                                   .keep_ms = 1000000000,
+                                   .now_ms = f->farm.now_ms};
+    f->archive = archive_open(&archive);
+    const char *socket = files_path(&f->farm.files, "api.sock");
+    struct api_spec spec = {.socket = socket, .deliver = deliver, .arg = f};
+    if (api_open(&spec, &f->api, &err))
+        fail_msg("%s", err.text);
+    f->desk = (struct desk){.brain = f->farm.brain,
+                            .store = f->farm.store,
+                            .archive = f->archive,
+                            .api = f->api,
+                            .started_wall_ms = 1790000000000};
+    f->client = client_open(socket);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    json_decref(f->json);
+    client_close(&f->client);
+    api_close(f->api);
+    mailbox_close(f->box);
+    archive_close(f->archive);
+    farm_end(&f->farm);
+    free(f);
+    return 0;
+}
+
+/* The desk takes the next request that arrives. */
+static void serve(struct fixture *f)
+{
+    struct api_request *r = mailbox_take(f->box, clock_boot_ms() + 10000);
+    assert_non_null(r);
+    desk_take(&f->desk, r, f->farm.now_ms, 1790000000000 + (int64_t)f->farm.now_ms);
+}
+
+static void ask(struct fixture *f, const char *method, const char *target, const char *body)
+{
+    struct text answer = {0};
+    json_decref(f->json);
+    client_ask(&f->client, method, target, body);
+    serve(f);
+    f->status = client_answer(&f->client, &answer);
+    f->json = json_loads(text_get(&answer), 0, NULL);
+    if (!f->json)
+        fail_msg("not JSON: %s", text_get(&answer));
+    text_reset(&answer);
+}
+
+/* A value of the answer by its path, such as "servers.0.name"; NULL: there is none. */
+static json_t *at(const struct fixture *f, const char *path)
+{
+    char part[64];
+    json_t *value = f->json;
+    while (*path && value) {
+        size_t len = strcspn(path, ".");
+        must(len < sizeof(part));
+        memcpy(part, path, len);
+        part[len] = '\0';
+        value = json_is_array(value) ? json_array_get(value, strtoul(part, NULL, 10))
+                                     : json_object_get(value, part);
+        path += len + (path[len] == '.');
+    }
+    return value;
+}
+
+static const char *text_at(const struct fixture *f, const char *path)
+{
+    const char *text = json_string_value(at(f, path));
+    return text ? text : "(none)";
+}
+
+static json_int_t number_at(const struct fixture *f, const char *path)
+{
+    if (!json_is_integer(at(f, path)))
+        fail_msg("%s is no number", path);
+    return json_integer_value(at(f, path));
+}
+
+static size_t size_at(const struct fixture *f, const char *path)
+{
+    return json_array_size(at(f, path));
+}
+
+static void assert_refused(struct fixture *f, int status, const char *code, const char *part)
+{
+    if (f->status != status || !text_equal(text_at(f, "error.code"), code) ||
+        !strstr(text_at(f, "error.text"), part))
+        fail_msg("%d %s: %s (expected %d %s: %s)", f->status, text_at(f, "error.code"),
+                 text_at(f, "error.text"), status, code, part);
+}
+
+static void post(struct fixture *f, const char *target, const char *body)
+{
+    ask(f, "POST", target, body);
+}
+
+static void get(struct fixture *f, const char *target)
+{
+    ask(f, "GET", target, NULL);
+}
+
+#define RECYCLE                                                                                    \
+    "{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"all\", \"reason\": \"leaks\""
+
+/* ---- looking ---- */
+
+static void status_is_the_farm_at_a_glance(void **state)
+{
+    struct fixture *f = *state;
+    get(f, "/v1/status");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "coordinator.version"), FARMHAND_VERSION);
+    assert_string_equal(text_at(f, "coordinator.started_at"), "2026-09-21T14:13:20.000Z");
+    assert_string_equal(text_at(f, "coordinator.store"), "ok");
+    assert_true(json_is_null(at(f, "coordinator.frozen")));
+    assert_true(json_is_false(at(f, "coordinator.settling")));
+    assert_int_equal(number_at(f, "servers.total"), 3);
+    assert_int_equal(number_at(f, "servers.fresh"), 3);
+    assert_int_equal(number_at(f, "budget.limit"), 1);
+    assert_int_equal(number_at(f, "budget.used"), 0);
+    assert_int_equal(size_at(f, "runs"), 0);
+    assert_int_equal(size_at(f, "incidents"), 0);
+    assert_string_equal(text_at(f, "health"), "healthy");
+}
+
+static void server_that_falls_silent_degrades_the_farm(void **state)
+{
+    struct fixture *f = *state;
+    f->farm.agents[1].dead = true;
+    farm_run(&f->farm, 120000);
+    get(f, "/v1/status");
+    assert_int_equal(number_at(f, "servers.silent"), 1);
+    assert_string_equal(text_at(f, "health"), "degraded");
+    assert_string_equal(text_at(f, "budget.out.0.server"), f->farm.agents[1].name);
+    char target[64];
+    text_format(target, sizeof(target), "/v1/servers/%s", f->farm.agents[1].name);
+    get(f, target);
+    assert_string_equal(text_at(f, "presence"), "silent");
+    assert_true(number_at(f, "age_ms") > 60000);
+    assert_true(json_is_string(at(f, "out")));
+}
+
+static void servers_are_listed_by_selector(void **state)
+{
+    struct fixture *f = *state;
+    get(f, "/v1/servers");
+    assert_int_equal(size_at(f, "servers"), 3);
+    assert_string_equal(text_at(f, "servers.0.name"), f->farm.agents[0].name);
+    assert_string_equal(text_at(f, "servers.0.presence"), "fresh");
+    assert_true(json_is_integer(at(f, "servers.0.pool_count")));
+    assert_null(at(f, "servers.0.pools"));
+    assert_null(at(f, "servers.0.sites"));
+    char target[96];
+    text_format(target, sizeof(target), "/v1/servers?on=%s", f->farm.agents[2].name);
+    get(f, target);
+    assert_int_equal(size_at(f, "servers"), 1);
+    get(f, "/v1/servers?on=nobody*");
+    assert_int_equal(size_at(f, "servers"), 0);
+    get(f, "/v1/servers?on=");
+    assert_int_equal(f->status, 400);
+    get(f, "/v1/servers?pool=Shop");
+    assert_refused(f, 400, "invalid", "unknown parameter \"pool\": expected one of on");
+}
+
+static void server_is_shown_whole(void **state)
+{
+    struct fixture *f = *state;
+    char target[64];
+    text_format(target, sizeof(target), "/v1/servers/%s", f->farm.agents[0].name);
+    get(f, target);
+    assert_int_equal(f->status, 200);
+    assert_true(size_at(f, "pools") > 0);
+    assert_true(json_is_array(at(f, "sites")));
+    assert_true(json_is_array(at(f, "backends")));
+    assert_true(json_is_array(at(f, "services")));
+    assert_true(json_is_object(at(f, "host")));
+    assert_int_equal(strlen(text_at(f, "incarnation")), 32);
+    assert_int_equal(strlen(text_at(f, "boot")), 32);
+    assert_true(json_is_null(at(f, "held_by")));
+    get(f, "/v1/servers/web99");
+    assert_refused(f, 404, "not-found", "web99");
+}
+
+static void pools_are_listed_by_glob(void **state)
+{
+    struct fixture *f = *state;
+    get(f, "/v1/pools?pool=sh*");
+    assert_int_equal(size_at(f, "pools"), 3);
+    assert_string_equal(text_at(f, "pools.0.name"), "Shop");
+    assert_string_equal(text_at(f, "pools.0.state"), "Started");
+    assert_true(size_at(f, "pools.0.workers") > 0);
+    assert_true(number_at(f, "pools.0.workers.0.pid") > 0);
+    assert_true(json_is_integer(at(f, "pools.0.age_ms")));
+    get(f, "/v1/pools?pool=none");
+    assert_int_equal(size_at(f, "pools"), 0);
+}
+
+/* ---- runs ---- */
+
+static void run_is_started_watched_and_shown_after_its_end(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE ", \"options\": {\"soak_ms\": 1000, \"expect\": 3}}");
+    assert_int_equal(f->status, 201);
+    assert_int_equal(number_at(f, "run.id"), 1);
+    assert_string_equal(text_at(f, "run.reason"), "leaks");
+    assert_int_equal(size_at(f, "run.targets"), 3);
+    get(f, "/v1/status");
+    assert_int_equal(size_at(f, "runs"), 1);
+    assert_null(at(f, "runs.0.targets"));
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/1");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "state"), "done");
+    assert_true(json_is_true(at(f, "ended")));
+    assert_int_equal(number_at(f, "counts.done"), 3);
+    assert_string_equal(text_at(f, "targets.2.state"), "done");
+    assert_true(json_is_true(at(f, "targets.2.in_rotation_again")));
+    assert_true(json_is_array(at(f, "targets.2.proof.before")));
+    assert_true(json_is_array(at(f, "targets.2.proof.after")));
+    assert_int_equal(number_at(f, "targets.2.proof.probe_status"), 200);
+    get(f, "/v1/runs?limit=5");
+    assert_int_equal(size_at(f, "runs"), 1);
+    assert_int_equal(number_at(f, "runs.0.counts.done"), 3);
+    assert_null(at(f, "runs.0.targets"));
+    get(f, "/v1/runs/2");
+    assert_refused(f, 404, "not-found", "run 2");
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE ", \"dry_run\": true}");
+    assert_int_equal(f->status, 200);
+    assert_int_equal(size_at(f, "plan.targets"), 3);
+    assert_string_equal(text_at(f, "plan.targets.0.will"), "recycle");
+    assert_int_equal(number_at(f, "plan.targets.1.order"), 1);
+    assert_int_equal(number_at(f, "plan.targets.0.workers"), 1);
+    assert_true(size_at(f, "plan.gates") > 0);
+    assert_non_null(strstr(text_at(f, "plan.rule"), "1st failure"));
+    assert_int_equal(number_at(f, "plan.budget.limit"), 1);
+    get(f, "/v1/runs");
+    assert_int_equal(size_at(f, "runs"), 0);
+}
+
+static void second_run_over_the_same_servers_is_told_who_holds_them(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    assert_int_equal(f->status, 201);
+    post(f, "/v1/runs", RECYCLE "}");
+    assert_refused(f, 409, "exists", "run 1 holds");
+}
+
+static void wrong_requests_are_told_what_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *body;
+        int status;
+        const char *part;
+    } wrong[] = {
+        {"", 400, "action is missing"},
+        {"{", 400, "not JSON"},
+        {"[]", 400, "not a JSON object"},
+        {"{\"action\": \"explode\"}", 400, "action: expected recycle, start, stop or undrain"},
+        {"{\"action\": \"recycle\", \"on\": \"all\", \"reason\": \"x\"}", 400, "pool is missing"},
+        {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"reason\": \"x\"}", 400, "on is missing"},
+        {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"all\"}", 400, "reason"},
+        {RECYCLE ", \"colour\": 1}", 400, "colour: there is no such field"},
+        {RECYCLE ", \"reason\": \"twice\"}", 400, "not JSON"},
+        {RECYCLE ", \"dry_run\": 1}", 400, "dry_run: expected true or false"},
+        {RECYCLE ", \"options\": 1}", 400, "options: expected an object"},
+        {RECYCLE ", \"options\": {\"batsh\": 1}}", 400, "options.batsh: there is no such field"},
+        {RECYCLE ", \"options\": {\"batch\": 0}}", 400, "options.batch: expected a number from 1"},
+        {RECYCLE ", \"options\": {\"batch\": -1}}", 400, "options.batch"},
+        {RECYCLE ", \"options\": {\"batch\": 1.5}}", 400, "options.batch"},
+        {RECYCLE ", \"options\": {\"batch\": \"1\"}}", 400, "options.batch"},
+        {RECYCLE ", \"options\": {\"soak_ms\": 9223372036854775807}}", 400, "options.soak_ms"},
+        {RECYCLE ", \"options\": {\"on_failure\": \"cry\"}}", 400, "stop, pause or continue"},
+        {RECYCLE ", \"options\": {\"unreachable\": \"cry\"}}", 400, "fail, skip or wait"},
+        {RECYCLE ", \"options\": {\"on_drain_limit\": 3}}", 400, "fail or proceed"},
+        {RECYCLE ", \"options\": {\"expect\": 4}}", 400, "3"},
+        {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"\", \"reason\": \"x\"}", 400,
+         "on is missing"},
+        {"{\"action\": \"recycle\", \"pool\": \"Sh\\u0000op\", \"on\": \"all\"}", 400, ""},
+        {"{\"action\": \"recycle\", \"pool\": \"Nope\", \"on\": \"all\", \"reason\": \"x\"}", 404,
+         "Nope"},
+        {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"nobody\", \"reason\": \"x\"}", 0,
+         "nobody"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        post(f, "/v1/runs", wrong[i].body);
+        if (f->status < 400 || (wrong[i].status != 0 && f->status != wrong[i].status) ||
+            !strstr(text_at(f, "error.text"), wrong[i].part))
+            fail_msg("%s: %d %s", wrong[i].body, f->status, text_at(f, "error.text"));
+    }
+    get(f, "/v1/runs");
+    assert_int_equal(size_at(f, "runs"), 0);
+}
+
+static void run_is_paused_resumed_and_aborted(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    post(f, "/v1/runs/1/pause", "{\"reason\": \"lunch\"}");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "state"), "paused");
+    assert_string_equal(text_at(f, "pause_causes.0"), "person");
+    post(f, "/v1/runs/1/resume", "{\"reason\": \"back\"}");
+    assert_string_equal(text_at(f, "state"), "running");
+    assert_int_equal(size_at(f, "pause_causes"), 0);
+    post(f, "/v1/runs/1/abort", "{\"reason\": \"enough\"}");
+    assert_int_equal(f->status, 200);
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/1");
+    assert_string_equal(text_at(f, "state"), "aborted");
+    post(f, "/v1/runs/1/pause", "{\"reason\": \"late\"}");
+    assert_refused(f, 409, "state", "run 1");
+    post(f, "/v1/runs/1/pause", "{\"why\": \"late\"}");
+    assert_refused(f, 400, "invalid", "why: there is no such field");
+}
+
+static void only_what_is_unknown_can_be_resolved(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    post(f, "/v1/runs/1/resolve", "{\"reason\": \"x\"}");
+    assert_refused(f, 400, "invalid", "server and as are required");
+    post(f, "/v1/runs/1/resolve", "{\"server\": \"web01\", \"as\": \"gone\"}");
+    assert_refused(f, 400, "invalid", "done, failed or not-executed");
+    char body[128];
+    text_format(body, sizeof(body), "{\"server\": \"%s\", \"as\": \"done\", \"reason\": \"x\"}",
+                f->farm.agents[2].name);
+    post(f, "/v1/runs/1/resolve", body);
+    assert_int_equal(f->status, 409);
+}
+
+/* ---- servers ---- */
+
+static void server_is_declared_out_and_released(void **state)
+{
+    struct fixture *f = *state;
+    char out[96], release[96];
+    text_format(out, sizeof(out), "/v1/servers/%s/declare-out", f->farm.agents[0].name);
+    text_format(release, sizeof(release), "/v1/servers/%s/release", f->farm.agents[0].name);
+    post(f, out, "{\"reason\": \"dead board\"}");
+    assert_refused(f, 400, "invalid", "for_ms");
+    post(f, out, "{\"reason\": \"dead board\", \"for_ms\": 3600000}");
+    assert_int_equal(f->status, 200);
+    assert_true(json_is_string(at(f, "declared_out_until")));
+    farm_run(&f->farm, 2000);
+    get(f, "/v1/status");
+    assert_int_equal(number_at(f, "servers.declared_out"), 1);
+    post(f, release, "{\"reason\": \"new board\"}");
+    assert_int_equal(f->status, 200);
+    assert_true(json_is_null(at(f, "declared_out_until")));
+    post(f, "/v1/servers/web99/release", "{\"reason\": \"x\"}");
+    assert_refused(f, 404, "not-found", "web99");
+    post(f, "/v1/servers/web99/declare-out", "{}");
+    assert_refused(f, 404, "not-found", "web99");
+}
+
+/* ---- events ---- */
+
+static void events_are_listed_and_filtered(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/events?run=1&since=0&limit=1000");
+    size_t count = size_at(f, "events");
+    assert_true(count > 10);
+    assert_string_equal(text_at(f, "events.0.kind"), "run.created");
+    json_int_t last = number_at(f, "last");
+    char path[32], target[96];
+    text_format(path, sizeof(path), "events.%zu.kind", count - 1);
+    assert_string_equal(text_at(f, path), "run.ended");
+    get(f, "/v1/events?run=1&limit=2"); /* without since: the newest */
+    assert_int_equal(size_at(f, "events"), 2);
+    assert_string_equal(text_at(f, "events.1.kind"), "run.ended");
+    assert_int_equal(number_at(f, "last"), last);
+    text_format(target, sizeof(target), "/v1/events?run=1&server=%s", f->farm.agents[1].name);
+    get(f, target);
+    assert_true(size_at(f, "events") > 3);
+    assert_string_equal(text_at(f, "events.0.server"), f->farm.agents[1].name);
+    text_format(target, sizeof(target), "/v1/events?since=%lld", (long long)last);
+    get(f, target);
+    assert_int_equal(size_at(f, "events"), 0);
+    get(f, "/v1/events?since=-1");
+    assert_refused(f, 400, "invalid", "since=-1");
+    get(f, "/v1/events?limit=1001");
+    assert_refused(f, 400, "invalid", "from 1 to 1000");
+    get(f, "/v1/events?follow=yes");
+    assert_refused(f, 400, "invalid", "follow=yes");
+}
+
+static void follower_gets_history_and_then_what_happens(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/events?limit=1");
+    json_int_t last = number_at(f, "last");
+    struct client c = client_open(files_path(&f->farm.files, "api.sock"));
+    client_ask(&c, "GET", "/v1/events?follow=1&since=0&run=1", NULL);
+    serve(f);
+    for (struct api_request *r; (r = mailbox_take(f->box, clock_boot_ms() + 500));)
+        desk_take(&f->desk, r, f->farm.now_ms, 0); /* further pages */
+    struct event live = {.seq = (uint64_t)last + 1, .kind = "target.step", .run = 1, .text = "now"};
+    desk_publish(&f->desk, &live);
+    live.run = 2;
+    live.text = "of another run";
+    desk_publish(&f->desk, &live);
+    assert_true(client_read_until(&c, "\"text\":\"now\""));
+    assert_non_null(strstr(c.unread.data, "\"kind\":\"run.created\""));
+    assert_non_null(strstr(c.unread.data, "\"kind\":\"run.ended\""));
+    assert_null(strstr(c.unread.data, "of another run"));
+    client_close(&c);
+}
+
+static void follower_without_since_gets_only_what_is_new(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    struct client c = client_open(files_path(&f->farm.files, "api.sock"));
+    client_ask(&c, "GET", "/v1/events?follow=1", NULL);
+    serve(f);
+    struct event live = {.seq = 99999, .kind = "target.step", .text = "now"};
+    desk_publish(&f->desk, &live);
+    assert_true(client_read_until(&c, "\"text\":\"now\""));
+    assert_null(strstr(c.unread.data, "run.created"));
+    client_close(&c);
+}
+
+/* ---- paths ---- */
+
+static void unknown_paths_and_methods_are_told(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"/",           "/v1",          "/v1/status/",
+                                        "/v1/runs/x",  "/v1/runs/0",   "/v1/runs/1/explode",
+                                        "/v1//status", "/v1/servers/", "/v2/status"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        get(f, paths[i]);
+        if (f->status != 404)
+            fail_msg("%s: %d", paths[i], f->status);
+    }
+    post(f, "/v1/status", "{}");
+    assert_int_equal(f->status, 405);
+    ask(f, "DELETE", "/v1/runs/1", NULL);
+    assert_int_equal(f->status, 405);
+    get(f, "/v1/status?x=1");
+    assert_refused(f, 400, "invalid", "takes none");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(status_is_the_farm_at_a_glance),
+        CASE(server_that_falls_silent_degrades_the_farm),
+        CASE(servers_are_listed_by_selector),
+        CASE(server_is_shown_whole),
+        CASE(pools_are_listed_by_glob),
+        CASE(run_is_started_watched_and_shown_after_its_end),
+        CASE(dry_run_changes_nothing),
+        CASE(second_run_over_the_same_servers_is_told_who_holds_them),
+        CASE(wrong_requests_are_told_what_is_wrong),
+        CASE(run_is_paused_resumed_and_aborted),
+        CASE(only_what_is_unknown_can_be_resolved),
+        CASE(server_is_declared_out_and_released),
+        CASE(events_are_listed_and_filtered),
+        CASE(follower_gets_history_and_then_what_happens),
+        CASE(follower_without_since_gets_only_what_is_new),
+        CASE(unknown_paths_and_methods_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
