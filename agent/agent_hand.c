@@ -231,6 +231,15 @@ static void on_released(struct agent *a, const struct record *record)
     forget(a, kept); /* if that was not written it is told once more after a restart: harmless */
 }
 
+/* Something that could not be written before is still not written, nor on its way. */
+static bool owes_the_journal(const struct agent *a, enum journal_write_kind done)
+{
+    for (size_t i = 0; i < a->kept_count; i++)
+        if (!a->kept[i].written && !a->kept[i].writing)
+            return true;
+    return !a->fence_written && done != JOURNAL_FENCE;
+}
+
 void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t now_ms)
 {
     must(a->pending_count > 0);
@@ -240,8 +249,8 @@ void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t 
     bool written = event->code == ERR_NONE;
     if (!written)
         journal_failed(a, event, now_ms);
-    else
-        a->journal_retry_ms = 0;
+    else if (a->journal_retry_ms != 0)
+        a->journal_retry_ms = owes_the_journal(a, done.kind) ? now_ms : 0;
     switch (done.kind) {
     case JOURNAL_FENCE:
         a->fence_written = written;

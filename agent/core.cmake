@@ -7,6 +7,7 @@ add_library(farmhand_agent_core STATIC
   agent_talk.c
   call.c
   known.c
+  recipe_order.c
   recipe_watch.c
   recipes.c
   record.c

@@ -1,4 +1,5 @@
-/* recipe_internal.h - what recipes.c and recipe_watch.c share; nobody else includes it. */
+/* recipe_internal.h - what recipes.c, recipe_order.c and recipe_watch.c share; nobody else includes
+ * it. */
 #ifndef FARMHAND_AGENT_RECIPE_INTERNAL_H
 #define FARMHAND_AGENT_RECIPE_INTERNAL_H
 
@@ -57,6 +58,14 @@ void recipe_finish(struct recipe *r, uint64_t now_ms, enum outcome outcome, enum
 bool recipe_take_view(struct recipe *r, const struct driver_view *view);
 /* Keeps what a failed call said. */
 void recipe_note(struct recipe *r, const struct call_result *result);
+
+/* recipe_order.c */
+void recipe_look_on_result(struct recipe *r, const struct call_result *result, uint64_t now_ms);
+void recipe_autostart_on_result(struct recipe *r, const struct call_result *result,
+                                uint64_t now_ms);
+void recipe_act_on_result(struct recipe *r, const struct call_result *result, uint64_t now_ms);
+void recipe_relook_on_result(struct recipe *r, const struct call_result *result, uint64_t now_ms);
+void recipe_set_deadline(struct recipe *r, uint64_t now_ms); /* once the recipe began */
 
 /* recipe_watch.c */
 void recipe_watch_enter(struct recipe *r, uint64_t now_ms);

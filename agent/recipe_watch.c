@@ -214,13 +214,15 @@ static bool was_stopped(const struct recipe *r)
     return r->record->verb != VERB_STOP && r->pool.state == POOL_STATE_STOPPED && !r->act_unknown;
 }
 
+/* A pool that we have just started, or whose new workers were seen, was stopped by WAS. */
 static void finish_stopped(struct recipe *r, uint64_t now_ms)
 {
-    bool crashed = r->newcomers > 0;
-    recipe_finish(r, now_ms, OUTCOME_FAILED, crashed ? CAUSE_RAPID_FAIL : CAUSE_POOL_STOPPED,
+    bool by_was = r->newcomers > 0 || r->record->verb == VERB_START;
+    recipe_finish(r, now_ms, OUTCOME_FAILED, by_was ? CAUSE_RAPID_FAIL : CAUSE_POOL_STOPPED,
                   "the pool is Stopped now%s: rapid-fail protection (event 5002), an invalid "
-                  "identity (events 5021, 5057) or a person; it is not tried again",
-                  crashed ? ", after new workers came and went" : "");
+                  "identity (events 5021, 5057)%s; it is not tried again",
+                  r->newcomers > 0 ? ", after new workers came and went" : "",
+                  by_was ? "" : " or a person");
 }
 
 /* ---- events ---- */

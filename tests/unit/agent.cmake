@@ -1,6 +1,8 @@
 # The agent's heart on virtual time, its journal, its settings.
 farmhand_test(agent_recipes SOURCES agent/test_recipes.c agent/box.c LIBS farmhand_agent_core)
+farmhand_test(agent_parts SOURCES agent/test_parts.c LIBS farmhand_agent_core)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
+farmhand_test(agent_worker SOURCES agent/test_worker.c LIBS farmhand_agent_shell)
 farmhand_test(agent_journal SOURCES agent/test_journal.c LIBS farmhand_journal)
 farmhand_test(agent_settings SOURCES agent/test_settings.c LIBS farmhand_agent_shell)
 target_compile_definitions(test_agent_settings PRIVATE SAMPLE="${PROJECT_SOURCE_DIR}/deploy/agent.conf.sample"

@@ -2,6 +2,7 @@
 #include "tests/unit/agent/stage.h"
 
 #include "common/must.h"
+#include "proto/codec.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -190,8 +191,22 @@ static void answer_talk(struct stage *s, uint64_t token, struct due *due)
         .kind = AGENT_EVENT_ANSWER, .channel = AGENT_CHANNEL_TALK, .token = token};
 }
 
+/* Whatever the heart says has to fit the wire. */
+static void must_encode(const struct agent_message *message)
+{
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t len;
+    if (codec_encode_agent(message, &bytes, &len, &err) != ERR_NONE) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    free(bytes);
+}
+
 static void execute_send(struct stage *s, const struct agent_effect *effect, struct due *talk)
 {
+    must_encode(&effect->send.message);
     tell_message(s, &effect->send.message);
     take_message(s, &effect->send.message);
     if (effect->send.channel == AGENT_CHANNEL_LISTEN) {

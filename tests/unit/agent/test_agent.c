@@ -638,6 +638,25 @@ static void what_was_begun_is_finished_and_told_on_a_full_disk(void **state)
     stage_free(s);
 }
 
+static void a_result_is_written_late_even_if_other_writes_came_first(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    give(s, VERB_RECYCLE, 1);
+    stage_run(s, 1500);
+    s->journal_full = true;
+    stage_run(s, 500);
+    assert_last(s, OUTCOME_DONE, CAUSE_NONE);
+    s->journal_full = false;
+    give(s, VERB_OBSERVE, 2); /* a write that goes through */
+    stage_run(s, 1000);
+    assert_int_equal(s->journal[0]->state, RECORD_ENDED);
+    give(s, VERB_RECYCLE, 3); /* and nothing is held up any more */
+    stage_settle(s);
+    assert_last(s, OUTCOME_DONE, CAUSE_NONE);
+    stage_free(s);
+}
+
 static void a_start_needs_no_disk(void **state)
 {
     (void)state;
@@ -918,6 +937,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_begins_nothing_disruptive),
         cmocka_unit_test(a_disk_that_fills_before_begin_stops_the_act),
         cmocka_unit_test(what_was_begun_is_finished_and_told_on_a_full_disk),
+        cmocka_unit_test(a_result_is_written_late_even_if_other_writes_came_first),
         cmocka_unit_test(a_start_needs_no_disk),
         cmocka_unit_test(an_unwritten_fence_allows_nothing_disruptive),
         cmocka_unit_test(a_result_is_sent_until_it_is_acknowledged),

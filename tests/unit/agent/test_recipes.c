@@ -489,6 +489,17 @@ static void limits_of_the_command_bound_the_watch(void **state)
     end_life(life);
 }
 
+static void a_limit_without_measure_is_cut(void **state)
+{
+    (void)state;
+    struct life *life = new_life(VERB_RECYCLE);
+    life->command.limit_ms = UINT64_MAX;
+    life->box.drain_ms = 60000;
+    run(life);
+    assert_end(life, OUTCOME_DONE, CAUSE_NONE);
+    end_life(life);
+}
+
 /* ---- refusals before anything began, for every verb ---- */
 
 static void assert_refused(enum verb verb, void (*prepare)(struct life *), enum cause cause)
@@ -766,7 +777,7 @@ static void a_start_is_tried_once(void **state)
     life->box.pool.state = POOL_STATE_STOPPED; /* its worker cannot start: WAS gives up */
     life->box.worker_count = 0;
     live(life);
-    assert_end(life, OUTCOME_FAILED, CAUSE_POOL_STOPPED);
+    assert_end(life, OUTCOME_FAILED, CAUSE_RAPID_FAIL);
     assert_int_equal(life->box.acts[CALL_START], 1);
     end_life(life);
 }
@@ -887,6 +898,7 @@ int main(void)
         cmocka_unit_test(a_newcomer_that_dies_after_its_probe_is_no_proof),
         cmocka_unit_test(a_pool_that_dies_of_rapid_fail_is_told),
         cmocka_unit_test(limits_of_the_command_bound_the_watch),
+        cmocka_unit_test(a_limit_without_measure_is_cut),
         cmocka_unit_test(what_cannot_be_begun_is_refused_untouched),
         cmocka_unit_test(special_refusals),
         cmocka_unit_test(a_reading_is_tried_three_times),
