@@ -292,16 +292,13 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
                               const struct rollout_change *change)
 {
     const struct rollout_target *t = &change->target;
-    char text[2 * ROLLOUT_STEP_MAX];
     if (change->target_changed && change->from != t->state) {
         const char *more = t->detail[0] && target_state_ended(t->state) ? t->detail : t->step;
-        text_format(text, sizeof text, "%s: %s%s%s", t->server, target_state_name(t->state),
-                    more[0] ? ": " : "", more);
         const struct event event = {.kind = "target.state",
                                     .run = r->id,
                                     .server = t->server,
                                     .pool = r->pool,
-                                    .text = text,
+                                    .text = more[0] ? more : target_state_name(t->state),
                                     .from = target_state_name(change->from),
                                     .to = target_state_name(t->state)};
         event_add(c, &event);
@@ -313,13 +310,11 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
     bool ended = run_state_ended(change->run_state);
     const char *word =
         paused && change->run_state == RUN_RUNNING ? "paused" : run_state_name(change->run_state);
-    text_format(text, sizeof text, "run %llu: %s%s%s", (unsigned long long)r->id, word,
-                change->why[0] ? ": " : "", change->why);
     const struct event event = {
         .kind = ended ? "run.ended" : "run.state",
         .run = r->id,
         .pool = r->pool,
-        .text = text,
+        .text = change->why[0] ? change->why : word,
         .from = was_paused && r->state == RUN_RUNNING ? "paused" : run_state_name(r->state),
         .to = word};
     event_add(c, &event);
