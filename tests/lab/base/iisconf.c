@@ -2,13 +2,9 @@
 
 #include "common/must.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FILE_MAX_BYTES (8u << 20)
 
@@ -30,7 +26,7 @@ static void locate(const char *server_dir, char out[LAB_PATH_MAX])
 {
     char path[LAB_PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/redirection.config", server_dir);
-    struct xml *root = access(path, R_OK) == 0 ? load(path, NULL) : NULL;
+    struct xml *root = load(path, NULL);
     const struct xml *redirection = xml_child(root, "configurationRedirection");
     const char *enabled = xml_get(redirection, "enabled"), *to = xml_get(redirection, "path");
     bool shared = enabled && to && text_equal_nocase(enabled, "true");
@@ -76,12 +72,9 @@ enum error_code iisconf_commit(struct iisconf *c, struct error *err)
     struct text out = {0};
     struct os_file_id id = {0};
     snprintf(lock, sizeof lock, "%s.lock", c->path);
-    int fd = open(lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || lockf(fd, F_TLOCK, 0) != 0) {
-        if (fd >= 0)
-            close(fd);
+    int fd = lab_os_try_lock(lock);
+    if (fd < 0)
         return error_set(err, ERR_BUSY, "%s is being written", c->path);
-    }
     enum error_code code = os_file_id(c->path, &id, err);
     if (code == ERR_NONE && memcmp(&id, &c->id, sizeof id) != 0)
         code = error_set(err, ERR_BUSY, "%s has changed on disk", c->path);
@@ -92,7 +85,7 @@ enum error_code iisconf_commit(struct iisconf *c, struct error *err)
     if (code == ERR_NONE)
         os_file_id(c->path, &c->id, NULL);
     text_reset(&out);
-    close(fd);
+    lab_os_close(fd);
     return code;
 }
 

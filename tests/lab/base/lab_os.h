@@ -40,6 +40,11 @@ void lab_os_reap_all(void); /* waits until every child has ended and is gone; a 
 void lab_os_end_with(int power_fd);
 void lab_os_sleep_ms(uint64_t ms);
 void lab_os_close(int fd);
+/* The server's power: a pipe whose one end stays with this process as long as it lives, the other
+ * (returned, -1 on failure) is handed to children for lab_os_end_with(). */
+int lab_os_power(struct error *err);
+/* Locks the file, made if missing, until lab_os_close(); -1: somebody else holds it. */
+int lab_os_try_lock(const char *path);
 bool lab_os_stderr_to(const char *path, struct error *err); /* appended, for our children too */
 void lab_os_many_files(void);                /* raises the limit of open descriptors */
 void lab_os_no_core(void);                   /* crashes on purpose leave no core files */

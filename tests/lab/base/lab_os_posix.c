@@ -165,6 +165,26 @@ void lab_os_sleep_ms(uint64_t ms)
         ;
 }
 
+int lab_os_power(struct error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        error_errno(err, errno, "pipe2");
+        return -1;
+    }
+    return ends[0]; /* ends[1] is closed by this process's end alone */
+}
+
+int lab_os_try_lock(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && lockf(fd, F_TLOCK, 0) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 void lab_os_close(int fd)
 {
     close(fd);

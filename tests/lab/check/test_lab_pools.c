@@ -322,7 +322,9 @@ static void suspended_worker_wakes_for_a_request(void **state)
              "<processModel idleTimeout=\"00:00:01\" idleTimeoutAction=\"Suspend\" />", NULL);
     uint32_t pid = box_get(b, "/").pid;
     assert_true(box_until(b, 5000, is_suspended, &pid));
+    uint64_t before = clock_boot_ms();
     assert_int_equal(box_get(b, "/").pid, pid);
+    assert_true(clock_boot_ms() - before >= 150);
     assert_false(is_suspended(b, &pid));
     assert_true(box_until(b, 5000, is_suspended, &pid));
     box_appcmd(b, 0, NULL, "stop", "apppool", SHOP, NULL);

@@ -3,7 +3,6 @@
 
 #include "common/os.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,17 +28,14 @@ static bool open_all(struct scm *scm, struct error *err)
 {
     const int signals[] = {SIGCHLD, SIGTERM, SIGINT};
     char path[LAB_PATH_MAX + 32];
-    int power[2];
     snprintf(path, sizeof path, "%s/lab.lock", scm->dir);
     if (os_lock_file(path, err) != ERR_NONE) {
         error_wrap(err, "%s is running already", scm->dir);
         return false;
     }
-    if (pipe2(power, O_CLOEXEC) != 0) {
-        error_set(err, ERR_IO, "no pipe");
+    scm->power_fd = lab_os_power(err);
+    if (scm->power_fd < 0)
         return false;
-    }
-    scm->power_fd = power[0]; /* power[1] stays open as long as this process lives */
     scm->settings = settings_open(scm->dir, err);
     scm->loop = scm->settings ? loop_open(err) : NULL;
     scm->tally = scm->loop ? tally_open(scm->dir, err) : NULL;

@@ -87,7 +87,7 @@ struct worker {
     struct tally_worker *tally;
     uint64_t last_given_ms, last_active_ms, served;
     unsigned warm_left;
-    struct loop_timer limit, ping, pong, idle, period;
+    struct loop_timer limit, ping, pong, idle, period, wake;
 };
 
 struct app {

@@ -16,6 +16,7 @@ static void ping_due(void *arg);
 static void pong_missing(void *arg);
 static void idle_due(void *arg);
 static void period_over(void *arg);
+static void paged_in(void *arg);
 
 bool worker_can_take(const struct worker *worker)
 {
@@ -45,8 +46,10 @@ static void resume(struct worker *worker)
 {
     if (worker->state != WORKER_SUSPENDED)
         return;
-    lab_os_suspend(worker->id.pid, false);
     worker->state = WORKER_RUNNING;
+    /* It is read back from the page file first: that is the slow first request. */
+    arm(worker, &worker->wake,
+        settings_number(worker->pool->was->settings, worker->pool->set.name, "resume_ms", 150));
     truth_write(
         worker->pool->was->dir, "worker_resumed",
         json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker", truth_id(worker->id)));
@@ -245,6 +248,7 @@ struct worker *worker_start(struct pool *p)
     worker->pong = (struct loop_timer){.fire = pong_missing, .arg = worker};
     worker->idle = (struct loop_timer){.fire = idle_due, .arg = worker};
     worker->period = (struct loop_timer){.fire = period_over, .arg = worker};
+    worker->wake = (struct loop_timer){.fire = paged_in, .arg = worker};
     if (!spawn(worker, &err)) {
         fprintf(stderr, "lab-was: pool %s: %s\n", p->set.name, err.text);
         free(worker);
@@ -386,6 +390,12 @@ static void idle_due(void *arg)
                 json_pack("{s:s, s:o}", "pool", p->set.name, "worker", truth_id(worker->id)));
 }
 
+static void paged_in(void *arg)
+{
+    const struct worker *worker = arg;
+    lab_os_suspend(worker->id.pid, false);
+}
+
 static void period_over(void *arg)
 {
     struct worker *worker = arg;
@@ -416,6 +426,7 @@ static void orphan_ended(struct was *w, struct worker *worker)
     truth_write(
         w->dir, "worker_gone",
         json_pack("{s:s, s:o}", "pool", worker->pool->set.name, "worker", truth_id(worker->id)));
+    loop_disarm(w->loop, &worker->wake);
     stream_close(&worker->stream);
     loop_defer(w->loop, free, worker);
 }
@@ -446,6 +457,7 @@ void worker_ended(struct was *w, const struct lab_end *end)
     bool asked = worker->how != NULL, unready = asked && strcmp(worker->how, "unready") == 0;
     bool idle = asked && strcmp(worker->how, "idle") == 0;
     disarm_all(worker);
+    loop_disarm(w->loop, &worker->wake);
     lose_inside(worker);
     truth_worker_end(w->dir, worker->tally, how, end->code);
     stream_close(&worker->stream);
