@@ -17,3 +17,12 @@ farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coord
                            coordinator_api/client.c
               LIBS farmhand_desk TIMEOUT 120)
 farmhand_test(archive SOURCES coordinator_main/test_archive.c ${store_tools} LIBS farmhand_store)
+
+# The program itself.
+farmhand_test(coordinator_program SOURCES coordinator_main/test_program.c coordinator_store/files.c
+                                          coordinator_api/client.c
+              LIBS farmhand_store)
+add_dependencies(test_coordinator_program farmhand-coordinator)
+target_compile_definitions(
+  test_coordinator_program PRIVATE PROGRAM="$<TARGET_FILE:farmhand-coordinator>"
+                                   SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
