@@ -138,13 +138,13 @@ static void nested_groups_are_refused(void **state)
     assert_int_equal(try_agent(deep, sizeof(deep), &err), ERR_CORRUPT);
 }
 
-/* report { state { what{} what{} ... } } that fills a whole message. */
-static struct bytes many_empty(unsigned field)
+/* report { state { what{} what{} ... } }; count 0: as many as a whole message holds. */
+static struct bytes many_empty(unsigned field, size_t count)
 {
     struct bytes b = {must_alloc(1, WIRE_MESSAGE_MAX), 0};
     uint8_t tag[4];
     size_t tag_len = put_varint(tag, TAG_LEN(field));
-    size_t inner = (WIRE_MESSAGE_MAX - 16) / (tag_len + 1) * (tag_len + 1);
+    size_t inner = (count ? count : (WIRE_MESSAGE_MAX - 16) / (tag_len + 1)) * (tag_len + 1);
     uint8_t head[8];
     size_t head_len = 0;
     head[head_len++] = TAG_LEN(1); /* state */
@@ -166,10 +166,30 @@ static void megabyte_of_empty_parts_stays_under_the_cap(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct error err = {0};
-        struct bytes b = many_empty(fields[i]);
+        struct bytes b = many_empty(fields[i], 0);
         assert_int_equal(try_agent(b.data, b.len, &err), ERR_NOMEM);
         if (!strstr(err.text, "unpack to more than 8388608"))
             fail_msg("%s", err.text);
+        free(b.data);
+    }
+}
+
+static void one_too_many_is_told_by_name(void **state)
+{
+    static const struct {
+        unsigned field;
+        size_t max;
+        const char *text;
+    } lists[] = {{2, WIRE_WORKERS_MAX, "report: state: workers: 4001 of them, at most 4000"},
+                 {16, WIRE_SERVICES_MAX, "report: state: services: 65 of them, at most 64"},
+                 {17, WIRE_POOLS_MAX, "report: state: pools: 2001 of them, at most 2000"},
+                 {18, WIRE_SITES_MAX, "report: state: sites: 4001 of them, at most 4000"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct error err = {0};
+        struct bytes b = many_empty(lists[i].field, lists[i].max + 1);
+        assert_int_equal(try_agent(b.data, b.len, &err), ERR_NOMEM);
+        assert_string_equal(err.text, lists[i].text);
         free(b.data);
     }
 }
@@ -322,8 +342,10 @@ static void exceed_array(const struct walk *w, const struct field *f, char *base
 {
     char **items = (void *)(base + f->offset);
     size_t *count = (void *)(base + f->count_offset), old = *count;
+    char told[128];
+    snprintf(told, sizeof(told), "%s: %zu of them", f->name, (size_t)f->max + 1);
     *count = (size_t)f->max + 1;
-    expect_refused(w, f->name);
+    expect_refused(w, told);
     *count = old;
     for (size_t i = 0; i < *count; i++)
         walk_bounds(w, f->shape, *items + i * f->shape->size);
@@ -425,6 +447,7 @@ int main(void)
         cmocka_unit_test(flipped_bits_are_survived),
         cmocka_unit_test(nested_groups_are_refused),
         cmocka_unit_test(megabyte_of_empty_parts_stays_under_the_cap),
+        cmocka_unit_test(one_too_many_is_told_by_name),
         cmocka_unit_test(largest_honest_report_fits),
         cmocka_unit_test(longer_than_a_message_is_refused),
         cmocka_unit_test(newer_version_is_told),
