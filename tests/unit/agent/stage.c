@@ -227,7 +227,10 @@ static bool execute_journal(struct stage *s, const struct journal_write *write,
     stage_tell(s, "   journal %s %" PRIu64 "%s", write_name(write->kind), write->id.seq,
                s->journal_full ? ": full" : "");
     *answer = (struct agent_event){.kind = AGENT_EVENT_JOURNALED};
-    if (s->journal_full) {
+    bool fails = s->journal_full || s->failing_writes > 0;
+    if (s->failing_writes > 0)
+        s->failing_writes--;
+    if (fails) {
         answer->code = ERR_FULL;
         answer->text = "disk full";
     } else {
@@ -367,7 +370,8 @@ void stage_run(struct stage *s, uint64_t ms)
 {
     uint64_t until_ms = s->now_ms + ms;
     while (!s->crashed) {
-        uint64_t parked_ms = s->listening && !s->deaf ? s->listen_sent_ms + 20000 : UINT64_MAX;
+        uint64_t parks_ms = s->quarantines ? 0 : 20000;
+        uint64_t parked_ms = s->listening && !s->deaf ? s->listen_sent_ms + parks_ms : UINT64_MAX;
         uint64_t next_ms = agent_deadline(s->agent);
         if (s->calling && s->call_ends_ms < next_ms)
             next_ms = s->call_ends_ms;

@@ -27,7 +27,8 @@ struct stage {
     struct fence journal_fence;
     struct command_id journal_last;
     uint64_t start_no;
-    bool journal_full;                   /* every write fails */
+    bool journal_full;       /* every write fails */
+    unsigned failing_writes; /* so many more fail, then it goes on */
     unsigned writes, crash_after_writes; /* 0: never */
 
     /* the call under way */

@@ -212,6 +212,27 @@ static void an_observation_does_not_starve_a_recipe_nor_the_other_way(void **sta
     stage_free(s);
 }
 
+static void recipe_and_observations_take_turns(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    give(s, VERB_RECYCLE, 1);
+    give(s, VERB_OBSERVE, 2);
+    give(s, VERB_OBSERVE, 3);
+    stage_settle(s);
+    const char *order = strstr(text_get(&s->story), "call recycle");
+    const char *look = text_get(&s->story);
+    size_t before = 0, after = 0;
+    while ((look = strstr(look, "call look-pool"))) {
+        before += look < order;
+        after += look > order;
+        look++;
+    }
+    assert_int_equal(before, 2); /* the recipe's, and one observation's */
+    assert_int_equal(after, 1);
+    stage_free(s);
+}
+
 static void too_many_observations_are_refused(void **state)
 {
     (void)state;
@@ -687,6 +708,19 @@ static void an_unwritten_fence_allows_nothing_disruptive(void **state)
     stage_free(s);
 }
 
+static void a_fence_that_failed_alone_allows_nothing_disruptive_either(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    s->failing_writes = 1;
+    s->fence.number = 6;
+    struct command command = stage_command(s, VERB_RECYCLE, 1);
+    assert_refused(s, &command, CAUSE_JOURNAL);
+    stage_run(s, 11000);
+    assert_int_equal(s->journal_fence.number, 6);
+    stage_free(s);
+}
+
 /* ---- the link ---- */
 
 static void a_result_is_sent_until_it_is_acknowledged(void **state)
@@ -769,6 +803,21 @@ static void a_lost_report_is_told_again(void **state)
     s->deaf = false;
     stage_run(s, 16000); /* given up, hung up, sent again */
     assert_true(s->reports > reports);
+    stage_free(s);
+}
+
+static void a_lost_whole_report_is_told_whole_again(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    s->deaf = true;
+    s->box.pool.auto_start = false;
+    s->box.changed = true;
+    stage_run(s, 4000);
+    assert_int_equal(s->whole_reports, 2);
+    s->deaf = false;
+    stage_run(s, 20000);
+    assert_int_equal(s->whole_reports, 3);
     stage_free(s);
 }
 
@@ -908,6 +957,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_is_trouble),
         cmocka_unit_test(a_long_call_never_passes_old_workers_as_fresh),
         cmocka_unit_test(an_observation_does_not_starve_a_recipe_nor_the_other_way),
+        cmocka_unit_test(recipe_and_observations_take_turns),
         cmocka_unit_test(too_many_observations_are_refused),
         cmocka_unit_test(a_late_timer_makes_everything_be_read_anew),
         cmocka_unit_test(a_lower_fence_is_refused),
@@ -940,11 +990,13 @@ int main(void)
         cmocka_unit_test(a_result_is_written_late_even_if_other_writes_came_first),
         cmocka_unit_test(a_start_needs_no_disk),
         cmocka_unit_test(an_unwritten_fence_allows_nothing_disruptive),
+        cmocka_unit_test(a_fence_that_failed_alone_allows_nothing_disruptive_either),
         cmocka_unit_test(a_result_is_sent_until_it_is_acknowledged),
         cmocka_unit_test(a_silent_listen_closes_the_pipe),
         cmocka_unit_test(an_answer_to_what_was_given_up_is_ignored),
         cmocka_unit_test(nothing_is_sent_while_the_link_is_down),
         cmocka_unit_test(a_lost_report_is_told_again),
+        cmocka_unit_test(a_lost_whole_report_is_told_whole_again),
         cmocka_unit_test(a_quarantined_agent_goes_on_reporting_and_listening),
         cmocka_unit_test(a_command_received_but_not_begun_is_never_executed),
         cmocka_unit_test(the_life_of_a_recycle_whose_agent_dies),

@@ -234,6 +234,19 @@ static void without_overlap_the_gap_is_told(void **state)
     end_life(life);
 }
 
+static void a_pid_that_is_used_again_is_another_worker(void **state)
+{
+    (void)state;
+    struct life *life = new_life(VERB_RECYCLE);
+    life->box.pool.overlap = false;
+    life->box.next_pid = 100;
+    run(life);
+    assert_end(life, OUTCOME_DONE, CAUSE_NONE);
+    assert_int_equal(life->record->after.items[0].pid, 100);
+    assert_true(life->now_ms < 5000);
+    end_life(life);
+}
+
 static void an_on_demand_pool_without_overlap_is_started_by_the_probe(void **state)
 {
     (void)state;
@@ -881,6 +894,7 @@ int main(void)
         cmocka_unit_test(a_garden_needs_all_its_workers),
         cmocka_unit_test(a_garden_that_lacks_one_is_not_done),
         cmocka_unit_test(without_overlap_the_gap_is_told),
+        cmocka_unit_test(a_pid_that_is_used_again_is_another_worker),
         cmocka_unit_test(an_on_demand_pool_without_overlap_is_started_by_the_probe),
         cmocka_unit_test(an_idle_pool_has_nothing_to_recycle),
         cmocka_unit_test(an_idle_pool_is_started_by_a_probe_when_asked),
