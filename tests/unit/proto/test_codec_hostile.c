@@ -149,7 +149,9 @@ static struct bytes many_empty(unsigned field, size_t count)
     size_t head_len = 0;
     head[head_len++] = TAG_LEN(1); /* state */
     head_len += put_varint(head + head_len, inner);
-    b.len += put_varint(b.data, TAG_LEN(17)); /* report */
+    b.data[b.len++] = 1 * 8; /* version */
+    b.data[b.len++] = WIRE_VERSION;
+    b.len += put_varint(b.data + b.len, TAG_LEN(17)); /* report */
     b.len += put_varint(b.data + b.len, head_len + inner);
     memcpy(b.data + b.len, head, head_len);
     b.len += head_len;
