@@ -16,6 +16,7 @@
 #include "coordinator/link.h"
 #include "proto/codec.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct shell {
     uint64_t brain_due_ms;
     _Atomic uint64_t lost; /* letters that found the mailbox full */
     uint64_t lost_told;
+    atomic_bool woken; /* shell_wake is done: it is called once, right after service_stopping() */
 };
 
 /* ---- letters ---- */
@@ -334,7 +336,9 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
 
 void shell_wake(void *shell)
 {
-    mailbox_wake(((struct shell *)shell)->box);
+    struct shell *s = shell;
+    mailbox_wake(s->box);
+    atomic_store(&s->woken, true); /* from here on that thread looks at nothing of ours */
 }
 
 static void take_letter(struct shell *s, struct letter *l)
@@ -413,6 +417,8 @@ void shell_close(struct shell *s)
     if (s->link)
         link_close(s->link);
     balancer_close(s->balancer);
+    while (service_stopping() && !atomic_load(&s->woken))
+        sched_yield();
     mailbox_close(s->box);
     coordinator_close(s->brain);
     archive_close(s->archive);
