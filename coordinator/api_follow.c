@@ -118,6 +118,7 @@ enum MHD_Result follow_start(struct exchange *x)
     must(response != NULL);
     MHD_add_response_header(response, "Content-Type", "text/event-stream; charset=utf-8");
     MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "Connection", "close"); /* nothing can follow a stream */
     enum MHD_Result result = MHD_queue_response(x->connection, MHD_HTTP_OK, response);
     MHD_destroy_response(response);
     return result;
