@@ -386,7 +386,8 @@ static void follower_catches_up_page_by_page_and_is_live_then(void **state)
     api_publish(f->api, 0, 0, "", "{\"n\": \"step\"}");
     assert_true(client_read_until(&c, "step"));
     assert_has(&c.unread, "text/event-stream");
-    assert_has(&c.unread, "id: 5\ndata: {\"n\": 5}\n\nid: 6\ndata: {\"n\": 6}\n\n");
+    assert_has(&c.unread, "id: 5\ndata: {\"n\": 5}\n\n"); /* in one piece of the stream or two */
+    assert_has(&c.unread, "id: 6\ndata: {\"n\": 6}\n\n");
     assert_has(&c.unread, "id: 7\ndata: {\"n\": 7}\n\n");
     assert_has(&c.unread, "id: 8\ndata: {\"n\": 8}\n\n");
     assert_has(&c.unread, "\ndata: {\"n\": \"step\"}\n\n");
