@@ -23,7 +23,7 @@ struct pool_config {
 /* Reports runs under an account, so that its password is there to be leaked: tests look for it. */
 static const struct pool_config pools[] = {
     {"Shop", "/", "autoStart=\"true\" startMode=\"AlwaysRunning\"",
-     "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\" startupTimeLimit=\"00:00:30\"",
+     "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\" startupTimeLimit=\"00:00:10\"",
      "<recycling disallowOverlappingRotation=\"false\"><periodicRestart time=\"00:00:00\" />"
      "</recycling>",
      true},

@@ -124,10 +124,11 @@ static enum error_code save(const struct farm *f, struct error *err)
 {
     char path[PATH_MAX];
     farm_path(path, f, "farm.json");
-    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:i}", "dir", f->dir, "run",
-                             f->run, "servers", (int)f->servers, "base_port", (int)f->base_port,
-                             "rate", (int)f->rate, "agents", f->agents, "balancer", f->balancer,
-                             "traffic", f->traffic, "front_port", (int)farm_port_front(f));
+    json_t *json =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:i, s:i}", "dir", f->dir, "run",
+                  f->run, "servers", (int)f->servers, "base_port", (int)f->base_port, "rate",
+                  (int)f->rate, "agents", f->agents, "balancer", f->balancer, "traffic", f->traffic,
+                  "front_port", (int)farm_port_front(f), "slow_ms", (int)f->slow_ms);
     if (!json)
         return error_set(err, ERR_INVALID, "%s: the path is not UTF-8", f->dir);
     char *text = json_dumps(json, JSON_INDENT(2));
@@ -152,15 +153,16 @@ enum error_code farm_load(struct farm *f, const char *dir, struct error *err)
                          "no farm is up in %s (%s): start one with 'farm up --dir %s'", loaded.dir,
                          access(path, F_OK) != 0 ? "no farm.json" : why.text, dir);
     const char *run;
-    int servers, base, rate, agents, balancer, traffic;
-    int bad = json_unpack(json, "{s:s, s:i, s:i, s:i, s:b, s:b, s:b}", "run", &run, "servers",
-                          &servers, "base_port", &base, "rate", &rate, "agents", &agents,
-                          "balancer", &balancer, "traffic", &traffic);
+    int servers, base, rate, slow, agents, balancer, traffic;
+    int bad = json_unpack(json, "{s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "run", &run, "servers",
+                          &servers, "base_port", &base, "rate", &rate, "slow_ms", &slow, "agents",
+                          &agents, "balancer", &balancer, "traffic", &traffic);
     if (!bad && text_copy(loaded.run, sizeof(loaded.run), run) && servers > 0 &&
         servers <= FARM_SERVERS_MAX) {
         loaded.servers = (unsigned)servers;
         loaded.base_port = (unsigned)base;
         loaded.rate = (unsigned)rate;
+        loaded.slow_ms = (unsigned)slow;
         loaded.agents = agents;
         loaded.balancer = balancer;
         loaded.traffic = traffic;

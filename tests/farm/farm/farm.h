@@ -24,7 +24,8 @@ struct farm {
     unsigned servers;       /* web01, web02, ... */
     unsigned base_port;     /* first of the block reserved for this farm */
     unsigned rate;
-    bool agents; /* coordinator and agents */
+    unsigned slow_ms; /* one visitor in 28 asks for a page that takes so long; 0: none does */
+    bool agents;      /* coordinator and agents */
     bool balancer, traffic;
 };
 

@@ -13,6 +13,7 @@
 static const char usage[] =
     "usage: farm VERB [--dir DIR] ...      DIR may also stand in FARM_DIR\n"
     "  up [--servers N] [--traffic] [--rate R] [--no-agents] [--balancer haproxy|none] [--quiet]\n"
+    "     [--slow-page MS]                 one visitor in 28 asks for a page that takes so long\n"
     "     [--garden N]                     worker processes of the pool Shop\n"
     "     [--while PID]                    taken down when that process has ended\n"
     "     [--agent [SERVER:]SECTION.KEY=VALUE] [--coordinator SECTION.KEY=VALUE]\n"

@@ -130,24 +130,27 @@ enum error_code parts_start_balancer(const struct farm *f, struct error *err)
 
 enum error_code parts_start_visitors(const struct farm *f, struct error *err)
 {
-    char tool[PATH_MAX], to[32], rate[16], socket[108], out[PATH_MAX];
+    char tool[PATH_MAX], to[32], rate[16], slow[32], socket[108], out[PATH_MAX];
     enum error_code code = programs_find(PROGRAM_VISITORS, tool, err);
     unsigned port = f->balancer ? farm_port_front(f) : farm_port_server(f, 0);
     text_format(to, sizeof(to), "127.0.0.1:%u", port);
     text_format(rate, sizeof(rate), "%u", f->rate);
     farm_socket(socket, f, "visitors");
     farm_path(out, f, "visitors.json");
+    text_format(slow, sizeof(slow), "1:/slow?ms=%u", f->slow_ms ? f->slow_ms : 60);
     const char *argv[] = {tool,
                           "--to",
                           to,
                           "--rate",
                           rate,
                           "--path",
-                          "6:/",
+                          "18:/",
                           "--path",
-                          "1:/slow?ms=60",
+                          "3:/slow?ms=60",
                           "--path",
-                          "2:/api/orders",
+                          "6:/api/orders",
+                          "--path",
+                          slow,
                           "--socket",
                           socket,
                           "--out",

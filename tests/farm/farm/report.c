@@ -89,6 +89,7 @@ static const struct row rows[] = {
     {"POSTs lost", "posts", "failed", ROW_COUNT, false},
     {"seconds with losses", NULL, NULL, ROW_BAD_SECONDS, false},
     {"half answered within", "latency_ms", "p50", ROW_MS, false},
+    {"90 % answered within", "latency_ms", "p90", ROW_MS, false},
     {"99 % answered within", "latency_ms", "p99", ROW_MS, false},
     {"slowest answer", "latency_ms", "max", ROW_MS, false},
     {"held up by this machine", "own_delay_ms", "late", ROW_COUNT, true},

@@ -68,6 +68,7 @@ static bool take_options(int argc, char **argv, struct up *up)
     up->quiet = verb_flag(&argc, argv, "--quiet");
     if (!take_number(&argc, argv, "--servers", FARM_SERVERS_MAX, &f->servers) ||
         !take_number(&argc, argv, "--rate", 10000, &f->rate) ||
+        !take_number(&argc, argv, "--slow-page", 4000, &f->slow_ms) ||
         !take_number(&argc, argv, "--garden", 16, &o->garden) ||
         !take_number(&argc, argv, "--while", 1u << 30, &guarded) ||
         !take_balancer(&argc, argv, f) ||
