@@ -16,6 +16,7 @@
 #define OBSERVE_STALE_MS  5000  /* an OBSERVE not yet handed over is asked anew by then */
 #define QUEUE_MAX         16    /* commands under way to one agent */
 #define ASK_LIFE_MS       60000 /* an answer after so long belongs to nobody */
+#define REJOIN_MS         90000 /* after our start agents have so long to dial again */
 #define SUSPENDED_MS      3000  /* turns come every second: a longer gap means we slept */
 #define BALANCER_ROUND_MS 250   /* one server's places are read this often, in turn */
 

@@ -74,6 +74,14 @@ const struct budget *runs_budget(struct coordinator *c, const char *pool)
     return &b->budget;
 }
 
+/* Agents dial again up to a minute apart: after our own start a server that has not spoken yet is
+ * waited for, whatever a run does with unreachable ones. */
+static bool is_awaited(const struct coordinator *c, const struct fleet_server *s)
+{
+    return s && !s->seen && !s->quarantined && s->presence == PRESENCE_NEVER_SEEN &&
+           c->now_ms < c->started_ms + c->spec.settle_ms + REJOIN_MS;
+}
+
 static enum presence view_presence(void *ctx, const char *server, char *why, size_t why_size)
 {
     struct coordinator *c = ctx;
@@ -89,6 +97,9 @@ static enum presence view_presence(void *ctx, const char *server, char *why, siz
     } else {
         fleet_is_out(s, NULL, c->now_ms, why, why_size);
     }
+    if (is_awaited(c, s)) {
+        return PRESENCE_SILENT;
+    }
     return s->presence;
 }
 
@@ -98,6 +109,11 @@ static bool view_may_take(void *ctx, const struct rollout *r, const char *server
     struct coordinator *c = ctx;
     if (c->store_trouble[0] || c->frozen[0]) {
         text_copy(why, why_size, c->frozen[0] ? c->frozen : c->store_trouble);
+        return false;
+    }
+    if (is_awaited(c, fleet_find(c->fleet, server))) {
+        text_format(why, why_size, "the agent of %s has not spoken since the coordinator started",
+                    server);
         return false;
     }
     const struct lease *l = lease_find(c, server, r->pool);

@@ -319,6 +319,42 @@ static void killed_while_the_disk_is_full_it_still_goes_on(void **state)
     farm_end(&f);
 }
 
+static void run_waits_for_agents_that_dial_again_late(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 3);
+    uint64_t run = farm_recycle(&f, "all");
+    f.agents[1].dead = true; /* its next try is a minute away */
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 40000);
+    const struct rollout *r = coordinator_run_find(f.brain, run);
+    assert_non_null(r);
+    assert_int_equal(r->targets[1].state, TARGET_WAITING);
+    f.agents[1].dead = false;
+    f.agents[1].want_whole = true;
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    expect_each_once(&f);
+    farm_end(&f);
+}
+
+static void agent_that_never_dials_again_is_unreachable_in_the_end(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    uint64_t run = farm_recycle(&f, "all");
+    f.agents[1].dead = true;
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run_to_end(&f, 200000);
+    assert_int_equal(state_of(&f, run), RUN_FAILED);
+    expect_event(&f, "unreachable: never seen");
+    farm_end(&f);
+}
+
 static void suspended_machine_trusts_nothing_it_knew(void **state)
 {
     (void)state;
@@ -348,6 +384,8 @@ int main(void)
         cmocka_unit_test(full_disk_met_by_the_act_itself_lets_nothing_leave),
         cmocka_unit_test(pause_by_a_person_survives_a_kill),
         cmocka_unit_test(killed_while_the_disk_is_full_it_still_goes_on),
+        cmocka_unit_test(run_waits_for_agents_that_dial_again_late),
+        cmocka_unit_test(agent_that_never_dials_again_is_unreachable_in_the_end),
         cmocka_unit_test(suspended_machine_trusts_nothing_it_knew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
