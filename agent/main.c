@@ -4,20 +4,12 @@
 #include "agent/shell.h"
 #include "common/http.h"
 #include "common/log.h"
+#include "common/options.h"
 #include "common/service.h"
-#include "common/text.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define EXIT_USAGE 2
-
-struct options {
-    const char *config;
-    bool check;
-};
 
 static const char help[] =
     "farmhand-agent - looks after the web server of this machine for a Farmhand coordinator\n"
@@ -31,48 +23,8 @@ static const char help[] =
     "\n"
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n";
 
-/* Returns the exit code to end with at once, or -1 to go on. */
-static int parse(int argc, char **argv, struct options *out)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    *out = (struct options){.config = SETTINGS_PATH};
-    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            out->config = optarg;
-            break;
-        case 'k':
-            out->check = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("farmhand-agent " FARMHAND_VERSION);
-            return EXIT_SUCCESS;
-        default: /* getopt has said what is wrong */
-            fputs("Try: farmhand-agent --help\n", stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (optind == argc)
-        return -1;
-    fprintf(stderr, "farmhand-agent: unexpected argument %s\nTry: farmhand-agent --help\n",
-            argv[optind]);
-    return EXIT_USAGE;
-}
-
-static void print_line(void *arg, const char *line)
-{
-    fprintf(arg, "%s\n", line);
-}
+static const struct options_program program = {
+    .name = "farmhand-agent", .help = help, .config = SETTINGS_PATH};
 
 static int fail(const char *what, const struct error *err)
 {
@@ -101,11 +53,13 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct settings settings;
-    int end = parse(argc, argv, &options);
+    struct error err = {0};
+    bool told = false;
+    int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;
-    if (settings_read(options.config, &settings, print_line, stderr, NULL) != ERR_NONE)
-        return EXIT_USAGE;
+    if (settings_read(options.config, &settings, options_config_line, &told, &err) != ERR_NONE)
+        return options_config_refused(&program, told, &err);
     if (options.check) {
         printf("%s: the configuration is right\n", options.config);
         settings_reset(&settings);

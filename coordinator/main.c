@@ -1,21 +1,15 @@
 /* main.c - farmhand-coordinator: options, configuration, a clean end. */
 #include "common/log.h"
+#include "common/options.h"
 #include "common/service.h"
 #include "coordinator/settings.h"
 #include "coordinator/shell.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define CONFIG_PATH "/etc/farmhand/coordinator.conf"
-#define EXIT_USAGE  2
-
-struct options {
-    const char *config;
-    bool check;
-};
 
 static const char help[] =
     "farmhand-coordinator - keeps the history of a farm of web servers and walks it, one server\n"
@@ -31,62 +25,8 @@ static const char help[] =
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n"
     "Operators talk to it with the command farmhand.\n";
 
-/* Returns the exit code to end with at once, or -1 to go on. */
-static int parse(int argc, char **argv, struct options *out)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    *out = (struct options){.config = CONFIG_PATH};
-    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            out->config = optarg;
-            break;
-        case 'k':
-            out->check = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("farmhand-coordinator " FARMHAND_VERSION);
-            return EXIT_SUCCESS;
-        default: /* getopt has said what is wrong */
-            fputs("Try: farmhand-coordinator --help\n", stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (optind == argc)
-        return -1;
-    fprintf(stderr,
-            "farmhand-coordinator: unexpected argument %s\nTry: farmhand-coordinator --help\n",
-            argv[optind]);
-    return EXIT_USAGE;
-}
-
-static void print_line(void *arg, const char *line)
-{
-    *(bool *)arg = true;
-    fprintf(stderr, "%s\n", line);
-}
-
-/* What cannot be read at all has no line of its own. */
-static bool read_settings(const char *path, struct settings *out)
-{
-    struct error err = {0};
-    bool told = false;
-    if (settings_read(path, out, print_line, &told, &err) == ERR_NONE)
-        return true;
-    if (!told)
-        fprintf(stderr, "farmhand-coordinator: %s\n", err.text);
-    return false;
-}
+static const struct options_program program = {
+    .name = "farmhand-coordinator", .help = help, .config = CONFIG_PATH};
 
 static int run(const struct settings *settings)
 {
@@ -106,11 +46,13 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct settings settings;
-    int end = parse(argc, argv, &options);
+    struct error err = {0};
+    bool told = false;
+    int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;
-    if (!read_settings(options.config, &settings))
-        return EXIT_USAGE;
+    if (settings_read(options.config, &settings, options_config_line, &told, &err) != ERR_NONE)
+        return options_config_refused(&program, told, &err);
     if (options.check) {
         printf("%s: the configuration is right\n", options.config);
         end = EXIT_SUCCESS;
