@@ -14,7 +14,8 @@ static const struct options_program program = {
 
 static int parse(struct options *out, const char *a, const char *b, const char *c)
 {
-    char *argv[] = {"some-service", (char *)a, (char *)b, (char *)c, NULL};
+    char name[] = "some-service";
+    char *argv[] = {name, (char *)a, (char *)b, (char *)c, NULL};
     int argc = 1 + (a != NULL) + (b != NULL) + (c != NULL);
     optind = 0; /* getopt begins anew */
     return options_parse(&program, argc, argv, out);
