@@ -21,7 +21,7 @@
 
 #define SERVERS      4
 #define KILLS        50
-#define LIFE_MAX_MS  5000 /* from one start of the coordinator to its end */
+#define LIFE_MAX_MS  4400 /* from one start of the coordinator to its end */
 #define RUN_LIMIT_MS 120000
 #define START_TRY_MS 100
 

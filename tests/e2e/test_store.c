@@ -6,6 +6,7 @@
 #include "tests/e2e/harness.h"
 
 #include "tests/farm/farm/proc.h"
+#include "tests/farm/farm/programs.h"
 
 #include "common/text.h"
 
@@ -171,7 +172,7 @@ static void store_from_a_newer_version_is_refused(void **state)
     int version = set_version(9999);
     FARM(h, "start", "coordinator"); /* may report that it ended at once */
     assert_true(proc_wait(&h->farm, "coordinator", 10000));
-    assert_true(harness_finds(h, "logs", "newer"));
+    assert_true(harness_finds(h, "logs", "run the newer program"));
     set_version(version);
     assert_int_equal(FARM(h, "start", "coordinator"), 0);
     harness_wait_fresh(h, 3, 20000);
@@ -185,10 +186,7 @@ static void nothing_else_may_use_the_same_store(void **state)
     struct error err = {0};
     /* A second one under another name: proc_start itself would refuse the same name. */
     char tool[PATH_MAX];
-    assert_true(readlink("/proc/self/exe", tool, sizeof(tool)) > 0);
-    char *build = strstr(tool, "/tests/e2e/");
-    assert_non_null(build);
-    text_copy(build, sizeof(tool) - (size_t)(build - tool), "/coordinator/farmhand-coordinator");
+    assert_int_equal(programs_find(PROGRAM_COORDINATOR, tool, &err), ERR_NONE);
     const char *argv[] = {tool, "--config", path, NULL};
     proc_start(&h->farm, "second", argv, &err);
     assert_true(proc_wait(&h->farm, "second", 10000));
