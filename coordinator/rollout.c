@@ -269,7 +269,7 @@ static void count_failure(const struct rollout *r, struct rollout_change *c)
     case ON_FAILURE_CONTINUE:
         return;
     }
-    text_format(c->why, sizeof c->why, "%s failed: %.200s", c->target.server, c->target.detail);
+    text_format(c->why, sizeof c->why, "%s failed: %.400s", c->target.server, c->target.detail);
 }
 
 void change_end_target(const struct rollout *r, struct rollout_change *c, enum target_state state,

@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ROLLOUT_STEP_MAX     256 /* bytes of a sentence, NUL included */
+#define ROLLOUT_STEP_MAX     512 /* bytes of a sentence, NUL included */
 #define ROLLOUT_BASELINE_MAX 64
 
 enum rollout_action { ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP, ROLLOUT_UNDRAIN };

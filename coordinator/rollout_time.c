@@ -244,7 +244,7 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
         text_copy(before, sizeof before, t->act_failed ? t->detail : "");
         change_edit(r, c, i);
         c->target.cause = t->act_failed ? t->cause : CAUSE_PROBE;
-        change_strand(r, c, view, now_ms, "gate: %.110s; it stays out of rotation%s%.80s", last,
+        change_strand(r, c, view, now_ms, "gate: %.180s; it stays out of rotation%s%.240s", last,
                       before[0] ? "; before that: " : "", before);
         return true;
     }
@@ -361,7 +361,7 @@ static bool end_run(const struct rollout *r, struct rollout_change *c)
                 n.done, n.nothing, n.failed, n.skipped, n.waiting + n.aborted);
     char before[ROLLOUT_STEP_MAX];
     text_copy(before, sizeof before, r->state == RUN_RUNNING ? "" : r->why);
-    text_format(c->why, sizeof c->why, "%.140s%s%s", before, before[0] ? "; " : "", counts);
+    text_format(c->why, sizeof c->why, "%.360s%s%s", before, before[0] ? "; " : "", counts);
     return true;
 }
 

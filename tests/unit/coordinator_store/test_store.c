@@ -339,7 +339,7 @@ static void values_that_do_not_fit_are_told(void **state)
     static const char *const bad[][2] = {
         {"UPDATE target SET probe_status = 4294967296", "probe_status"},
         {"UPDATE target SET probe_status = 0, gap_ms = -1", "its gap_ms is \"-1\""},
-        {"UPDATE target SET gap_ms = 0, detail = printf('%.*c', 256, 'x')", "its detail is"},
+        {"UPDATE target SET gap_ms = 0, detail = printf('%.*c', 512, 'x')", "its detail is"},
         {"UPDATE target SET detail = '', places = '{}'", "its places is \"{}\""},
         {"UPDATE target SET places = '[{\"balancer\":\"lb\"}]'", "its places is"},
         {"UPDATE target SET places = '[]', baseline = '[[1,2]]'", "its baseline is \"[[1,2]]\""},
