@@ -71,9 +71,8 @@ static void keep_a_run_going(void)
     int status;
     if (is_running() != 0)
         return;
-    /* Agents come back a second or two after the coordinator: the run waits for them. */
-    json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "action", "recycle", "pool", "Shop",
-                             "on", "all", "reason", "kill test", "options", "unreachable", "wait");
+    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "action", "recycle", "pool", "Shop", "on",
+                             "all", "reason", "kill test");
     json_decref(harness_post(h, "/v1/runs", body, &status));
 }
 
