@@ -15,6 +15,7 @@ static void load_server(void *arg, const struct store_server *row)
     struct coordinator *c = arg;
     struct fleet_server *s = fleet_add(c->fleet, row->name);
     s->incarnation = row->incarnation;
+    s->stored = !wire_id_is_zero(&row->incarnation);
     s->declared_out_until_ms = row->declared_out_until_ms;
     text_copy(s->declared_out_reason, sizeof s->declared_out_reason, row->declared_out_reason);
     text_copy(s->declared_out_by, sizeof s->declared_out_by, row->declared_out_by);

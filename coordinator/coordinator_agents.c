@@ -320,17 +320,28 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     }
 }
 
+/* Its first journal is approved as it comes, and from then on no other is. What people said of the
+ * server before stands in the same row. */
 static void remember_first(struct coordinator *c, struct fleet_server *s)
 {
-    struct store_server row = {.incarnation = s->incarnation, .first_seen_wall_ms = c->wall_ms};
+    if (s->stored || c->store_trouble[0]) {
+        return;
+    }
+    struct store_server row = {.incarnation = s->incarnation,
+                               .first_seen_wall_ms = c->wall_ms,
+                               .declared_out_until_ms = s->declared_out_until_ms};
     text_copy(row.name, sizeof row.name, s->name);
+    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
+    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
     struct error err;
     if (store_begin(c->spec.store, &err) != ERR_NONE ||
         store_save_server(c->spec.store, &row, &err) != ERR_NONE ||
         store_commit(c->spec.store, &err) != ERR_NONE) {
         store_rollback(c->spec.store);
         store_failed(c, &err);
+        return;
     }
+    s->stored = true;
 }
 
 static void dispatch(struct coordinator *c, struct session *s, const struct agent_message *m,
@@ -406,7 +417,7 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
         s->pipe_closed = false;
         text_copy(server->address, sizeof server->address, address);
     }
-    if (first && hearing != FLEET_NEW_JOURNAL) {
+    if (hearing != FLEET_NEW_JOURNAL) {
         remember_first(c, server);
     }
     enum presence was = server->presence;

@@ -321,6 +321,7 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
     code = save_server(c, &told, &told.incarnation, err);
     if (code == ERR_NONE) {
         fleet_release(s);
+        s->stored = true;
         fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
         runs_drive(c);
     }

@@ -61,6 +61,7 @@ struct fleet_server {
     uint64_t places_ms; /* 0: never read */
 
     void *session; /* the coordinator's own, not looked at here */
+    bool stored;   /* the same: the approved journal stands in the store */
 };
 
 struct fleet_spec {

@@ -48,10 +48,9 @@ static void post(struct farm *f, size_t i, struct agent_message *m)
     fail_msg("too many letters");
 }
 
-static struct pool shop_of(const struct farm_agent *a)
+static struct pool pool_of(const char *name)
 {
-    (void)a;
-    return (struct pool){.name = "Shop",
+    return (struct pool){.name = name,
                          .state = POOL_STATE_STARTED,
                          .auto_start = true,
                          .overlap = true,
@@ -59,9 +58,9 @@ static struct pool shop_of(const struct farm_agent *a)
                          .queued = -1};
 }
 
-static struct worker worker_of(const struct farm_agent *a)
+static struct worker worker_of(const struct farm_agent *a, const char *pool)
 {
-    return (struct worker){.pool = "Shop", .pid = a->generation * 10, .created = a->generation};
+    return (struct worker){.pool = pool, .pid = a->generation * 10, .created = a->generation};
 }
 
 static void send_report(struct farm *f, size_t i, bool whole)
@@ -70,8 +69,8 @@ static void send_report(struct farm *f, size_t i, bool whole)
         {.name = "WAS", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5},
         {.name = "W3SVC", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5}};
     struct farm_agent *a = &f->agents[i];
-    struct pool pool = shop_of(a);
-    struct worker worker = worker_of(a);
+    struct pool pools[] = {pool_of("Api"), pool_of("Shop")};
+    struct worker worker = worker_of(a, "Shop");
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
                                     .config_identity = "own",
@@ -81,8 +80,8 @@ static void send_report(struct farm *f, size_t i, bool whole)
     if (whole) {
         m.report.state.services = services;
         m.report.state.service_count = 2;
-        m.report.state.pools = &pool;
-        m.report.state.pool_count = 1;
+        m.report.state.pools = pools;
+        m.report.state.pool_count = 2;
     }
     a->want_whole = false;
     a->report_at_ms = f->now_ms + REPORT_MS;
@@ -115,12 +114,12 @@ static void send_result(struct farm *f, size_t i, const struct command_id *id, e
 static void send_observation(struct farm *f, size_t i, const struct command *c)
 {
     struct farm_agent *a = &f->agents[i];
-    struct worker worker = worker_of(a);
+    struct worker worker = worker_of(a, c->pool);
     struct agent_message m = {.kind = AGENT_OBSERVATION};
     m.observation = (struct observation){.id = c->id,
                                          .nonce = c->nonce,
                                          .detail = "",
-                                         .pool = shop_of(a),
+                                         .pool = pool_of(c->pool),
                                          .workers = &worker,
                                          .worker_count = 1,
                                          .services_up = true,
@@ -139,6 +138,19 @@ static void query(struct farm *f, size_t i, const struct command *c)
     send_result(f, i, &c->about, known ? a->act_outcome : OUTCOME_UNHEARD, &c->nonce);
 }
 
+/* One act at a time, as the real agent has it. */
+static void refuse_busy(struct farm *f, size_t i, const struct command *c)
+{
+    struct agent_message m = {.kind = AGENT_RESULT};
+    m.result = (struct result){.id = c->id,
+                               .verb = c->verb,
+                               .pool = c->pool,
+                               .outcome = OUTCOME_REFUSED,
+                               .cause = CAUSE_BUSY,
+                               .detail = "another act is in hand"};
+    post(f, i, &m);
+}
+
 static void command(struct farm *f, size_t i, const struct command *c)
 {
     struct farm_agent *a = &f->agents[i];
@@ -151,6 +163,8 @@ static void command(struct farm *f, size_t i, const struct command *c)
         send_observation(f, i, c);
     } else if (c->verb == VERB_QUERY) {
         query(f, i, c);
+    } else if (!known && a->act_outcome == OUTCOME_RUNNING) {
+        refuse_busy(f, i, c);
     } else if (!known) {
         a->act_id = c->id;
         a->act_outcome = OUTCOME_RUNNING;
@@ -219,11 +233,83 @@ static void event(void *ctx, const struct event *e)
     }
 }
 
+/* ---- the balancer: one backend, one place per server ---- */
+
+static struct balancer_entry place_of(const struct farm *f, const char *server)
+{
+    struct balancer_entry e = {.balancer = "lb", .backend = "web", .up = true};
+    text_copy(e.name, sizeof e.name, server);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct farm_agent *a = &f->agents[i];
+        if (strcmp(a->name, server) == 0) {
+            e.admin = a->admin;
+        } else {
+            e.others_serving += a->admin == BALANCER_READY;
+        }
+    }
+    return e;
+}
+
+static size_t map(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                  size_t max)
+{
+    (void)pool;
+    must(max > 0);
+    *out = place_of(ctx, server);
+    return 1;
+}
+
+static bool ask_balancer(void *ctx, const struct balancer_request *request)
+{
+    struct farm *f = ctx;
+    f->balancer_asked++;
+    for (size_t k = 0; k < FARM_ASKED && !f->balancer_mute; k++) {
+        if (!f->asked[k].used) {
+            f->asked[k] =
+                (struct farm_asked){true, f->now_ms + DELAY_MS + f->balancer_slow_ms, *request};
+            return true;
+        }
+    }
+    return f->balancer_mute;
+}
+
+static void set_place(struct farm *f, const char *server, enum balancer_op op)
+{
+    uint32_t ready = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        if (op != BALANCER_OP_READ && strcmp(f->agents[i].name, server) == 0) {
+            f->agents[i].admin = op == BALANCER_OP_DRAIN ? BALANCER_DRAIN : BALANCER_READY;
+        }
+        ready += f->agents[i].admin == BALANCER_READY;
+    }
+    f->serving_least = ready < f->serving_least ? ready : f->serving_least;
+}
+
+static void balancer_turn(struct farm *f)
+{
+    for (size_t k = 0; k < FARM_ASKED; k++) {
+        const struct balancer_request q = f->asked[k].request;
+        if (!f->asked[k].used || f->asked[k].at_ms > f->now_ms) {
+            continue;
+        }
+        f->asked[k].used = false;
+        set_place(f, q.server, q.op);
+        struct balancer_answer answer = {.ticket = q.ticket, .op = q.op, .entry_count = 1};
+        answer.entries[0] = place_of(f, q.server);
+        if (f->brain) {
+            coordinator_on_balancer(f->brain, &answer, f->now_ms, WALL(f));
+        }
+    }
+}
+
 /* ---- time ---- */
 
 static void agent_turn(struct farm *f, size_t i)
 {
     struct farm_agent *a = &f->agents[i];
+    if (f->balanced && a->act_outcome == OUTCOME_RUNNING && a->admin == BALANCER_READY) {
+        f->acts_in_rotation++;
+    }
     if (a->dead) {
         return;
     }
@@ -272,6 +358,7 @@ void farm_run(struct farm *f, uint64_t ms)
             agent_turn(f, i);
         }
         deliver(f);
+        balancer_turn(f);
         if (f->brain) {
             coordinator_on_time(f->brain, f->now_ms, WALL(f));
         }
@@ -305,10 +392,12 @@ void farm_start(struct farm *f)
                                                     .reply = reply,
                                                     .close_pipe = close_pipe,
                                                     .random_id = random_id,
-                                                    .event = event},
+                                                    .event = event,
+                                                    .balancer = f->balanced ? ask_balancer : NULL,
+                                                    .map = f->balanced ? map : NULL},
                                           .silent_after_ms = 3000,
                                           .settle_ms = 1000,
-                                          .max_out = 1,
+                                          .max_out = f->max_out ? f->max_out : 1,
                                           .defaults = {.batch = 1,
                                                        .limit_ms = 10000,
                                                        .drain = true,
@@ -344,7 +433,16 @@ void farm_crash(struct farm *f)
 
 void farm_begin(struct farm *f, size_t count)
 {
-    *f = (struct farm){.count = count, .now_ms = 1000};
+    farm_begin_balanced(f, count, 0);
+}
+
+void farm_begin_balanced(struct farm *f, size_t count, uint32_t max_out)
+{
+    *f = (struct farm){.count = count,
+                       .now_ms = 1000,
+                       .balanced = max_out > 0,
+                       .max_out = max_out,
+                       .serving_least = UINT32_MAX};
     files_open(&f->files);
     for (size_t i = 0; i < count; i++) {
         f->agents[i] = (struct farm_agent){.incarnation = (uint8_t)(i + 1),
@@ -367,25 +465,38 @@ void farm_end(struct farm *f)
     text_reset(&f->events);
 }
 
+struct plan_request farm_request(const struct farm *f, enum rollout_action action,
+                                 const char *selector)
+{
+    return (struct plan_request){.action = action,
+                                 .pool = "Shop",
+                                 .selector = selector,
+                                 .actor = "anna",
+                                 .reason = "leak",
+                                 .options = *coordinator_defaults(f->brain)};
+}
+
+uint64_t farm_ask(struct farm *f, const struct plan_request *q)
+{
+    struct error err;
+    uint64_t id;
+    if (coordinator_start_run(f->brain, q, f->now_ms, WALL(f), &id, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    return id;
+}
+
 enum error_code farm_try_recycle(struct farm *f, const char *selector, struct error *err)
 {
-    struct plan_request q = {.action = ROLLOUT_RECYCLE,
-                             .pool = "Shop",
-                             .selector = selector,
-                             .actor = "anna",
-                             .reason = "leak",
-                             .options = *coordinator_defaults(f->brain)};
+    struct plan_request q = farm_request(f, ROLLOUT_RECYCLE, selector);
     uint64_t id;
     return coordinator_start_run(f->brain, &q, f->now_ms, WALL(f), &id, err);
 }
 
 uint64_t farm_recycle(struct farm *f, const char *selector)
 {
-    struct error err;
-    if (farm_try_recycle(f, selector, &err) != ERR_NONE) {
-        fail_msg("%s", err.text);
-    }
-    return coordinator_run_at(f->brain, coordinator_run_count(f->brain) - 1)->id;
+    const struct plan_request q = farm_request(f, ROLLOUT_RECYCLE, selector);
+    return farm_ask(f, &q);
 }
 
 const char *farm_events(const struct farm *f)

@@ -10,6 +10,7 @@
 
 #define FARM_AGENTS  6
 #define FARM_LETTERS 512
+#define FARM_ASKED   256
 
 struct farm_agent {
     char name[16];
@@ -32,6 +33,14 @@ struct farm_agent {
     int acts;
     int probe_status;
     uint64_t act_ms;
+    enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
+};
+
+/* What the balancer was asked and has not answered yet. */
+struct farm_asked {
+    bool used;
+    uint64_t at_ms;
+    struct balancer_request request;
 };
 
 struct farm_letter {
@@ -53,11 +62,21 @@ struct farm {
     struct text events; /* "kind server: text" lines that followers were told */
     uint8_t next_instance;
     uint64_t next_id;
-    int acts_sent;     /* disruptive commands that left */
-    bool unsaved_send; /* one of them was not in the store as sent */
+    int acts_sent;      /* disruptive commands that left */
+    bool unsaved_send;  /* one of them was not in the store as sent */
+    bool balanced;      /* all stand in backend "web"; set before farm_start */
+    bool balancer_mute; /* it takes requests and answers none */
+    int balancer_asked;
+    uint64_t balancer_slow_ms;
+    uint32_t serving_least; /* the fewest places that were ready at a time */
+    uint32_t max_out;       /* 0: 1 */
+    int acts_in_rotation;   /* acts that were at work while the place was ready */
+    struct farm_asked asked[FARM_ASKED];
 };
 
 void farm_begin(struct farm *f, size_t count);
+/* All behind one backend of a balancer, and a budget of max_out (>= 1). */
+void farm_begin_balanced(struct farm *f, size_t count, uint32_t max_out);
 void farm_end(struct farm *f);
 void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
 void farm_start(struct farm *f); /* and comes back on what is in the store */
@@ -65,6 +84,10 @@ void farm_run(struct farm *f, uint64_t ms);
 /* Until no run is open; fails after limit_ms. */
 void farm_run_to_end(struct farm *f, uint64_t limit_ms);
 /* Recycles Shop on the selection; the run's id, fails the test if it is refused. */
+/* What farm_recycle asks, to be changed; and any such request. */
+struct plan_request farm_request(const struct farm *f, enum rollout_action action,
+                                 const char *selector);
+uint64_t farm_ask(struct farm *f, const struct plan_request *q);
 uint64_t farm_recycle(struct farm *f, const char *selector);
 enum error_code farm_try_recycle(struct farm *f, const char *selector, struct error *err);
 const char *farm_events(const struct farm *f);
