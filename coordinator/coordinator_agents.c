@@ -104,7 +104,7 @@ static void pump(struct coordinator *c, struct session *s)
             i++;
         }
     }
-    if (!s->parked || s->queue_count == 0 || c->frozen[0]) {
+    if (!s->parked || s->queue_count == 0 || c->frozen[0] || s->server->quarantined) {
         return;
     }
     struct pending *p = &s->queue[0];

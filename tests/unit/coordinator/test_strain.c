@@ -39,10 +39,39 @@ static void what_was_declared_out_stays_out_over_restarts(void **state)
     farm_end(&f);
 }
 
+/* A clone: the same journal under another boot, in turn with the first. */
+static void clone_speaks_in_turn(struct farm *f, size_t i)
+{
+    uint8_t boot = f->agents[i].boot;
+    for (int turn = 0; turn < 2; turn++) {
+        f->agents[i].boot = turn == 0 ? 99 : boot;
+        f->agents[i].want_whole = true;
+        f->agents[i].listening = false;
+        farm_run(f, 500);
+    }
+}
+
+static void two_machines_under_one_name_are_not_commanded(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    farm_recycle(&f, "web01");
+    f.agents[0].lose_commands = true; /* it stays in the queue */
+    farm_run(&f, 1000);
+    clone_speaks_in_turn(&f, 0);
+    assert_int_equal(presence_of(&f, "web01"), PRESENCE_QUARANTINED);
+    f.agents[0].lose_commands = false;
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[0].acts, 0);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_declared_out_stays_out_over_restarts),
+        cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
