@@ -327,3 +327,25 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
     }
     return code;
 }
+/* Before the release takes effect: what the former journal was asked to do is unknown from here on,
+ * and does not leave for the new one. */
+static void leave_former_journal(struct coordinator *c, const struct fleet_server *s)
+{
+    if (!s->quarantined || wire_id_equal(&s->asking, &s->incarnation)) {
+        return;
+    }
+    for (size_t i = 0; i < c->run_count; i++) {
+        struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count; k++) {
+            if (!text_equal_nocase(r->targets[k].server, s->name)) {
+                continue;
+            }
+            struct rollout_change change;
+            rollout_on_new_journal(r, k, c->now_ms, &change);
+            runs_apply(c, r, &change);
+            session_forget(c, s->name, &r->targets[k].command);
+        }
+    }
+}
+
+    leave_former_journal(c, s);

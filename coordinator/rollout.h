@@ -263,6 +263,11 @@ void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
 void rollout_resolve(const struct rollout *r, size_t target, enum outcome as, const char *actor,
                      const struct rollout_view *view, uint64_t now_ms, struct rollout_change *out);
 
+/* The server's agent has another journal than the one the target's command was given to: nothing
+ * that it says of that command settles it any more, a person does. */
+void rollout_on_new_journal(const struct rollout *r, size_t target, uint64_t now_ms,
+                            struct rollout_change *out);
+
 void rollout_install(struct rollout *r, const struct rollout_change *change);
 
 /* After loading from the store: what is not saved begins anew at now_ms. */

@@ -472,6 +472,9 @@ void rollout_on_result(const struct rollout *r, size_t i, const struct result *r
     if (state != TARGET_ACTING && state != TARGET_UNKNOWN) {
         return;
     }
+    if (r->targets[i].cause == CAUSE_INCARNATION && result->outcome == OUTCOME_UNHEARD) {
+        return; /* a journal that is younger than the command cannot have heard of it */
+    }
     struct rollout_target *t = change_edit(r, c, i);
     if (result->outcome == OUTCOME_RUNNING || result->outcome == OUTCOME_NONE) {
         t->told = true;
@@ -480,6 +483,27 @@ void rollout_on_result(const struct rollout *r, size_t i, const struct result *r
         return;
     }
     act_ended(r, c, result, now_ms);
+    change_settle_unknown(r, c);
+}
+
+void rollout_on_new_journal(const struct rollout *r, size_t i, uint64_t now_ms,
+                            struct rollout_change *c)
+{
+    change_begin(r, c);
+    enum target_state state = r->targets[i].state;
+    if ((state != TARGET_ACTING && state != TARGET_UNKNOWN) || !r->targets[i].command.seq) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    if (state == TARGET_ACTING) {
+        change_enter(c, TARGET_UNKNOWN, now_ms, "%s", "");
+    }
+    t->cause = CAUSE_INCARNATION;
+    c->target_saved = c->run_changed = true;
+    change_say(c, "the journal that knew the command is gone: `run resolve` settles it");
+    text_format(c->why, sizeof c->why,
+                "%.100s: outcome unknown, its agent has a new journal; `run resolve` settles it",
+                t->server);
     change_settle_unknown(r, c);
 }
 
@@ -534,6 +558,7 @@ void rollout_resolve(const struct rollout *r, size_t i, enum outcome as, const c
     }
     struct rollout_target *t = change_edit(r, c, i);
     t->outcome = as;
+    t->cause = CAUSE_NONE;
     if (as == OUTCOME_DONE) {
         text_format(t->detail, sizeof t->detail, "settled as done by %.100s", actor);
         change_gate(c, now_ms);

@@ -224,7 +224,8 @@ static bool due_unknown(const struct rollout *r, struct rollout_change *c, size_
                         uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
-    if (t->ask_at_ms && !since(t->ask_at_ms, ASK_AGAIN_MS, now_ms)) {
+    bool nobody_knows = t->cause == CAUSE_INCARNATION;
+    if (nobody_knows || (t->ask_at_ms && !since(t->ask_at_ms, ASK_AGAIN_MS, now_ms))) {
         return false;
     }
     change_edit(r, c, i);

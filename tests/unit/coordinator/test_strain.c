@@ -11,6 +11,18 @@
 
 #define WALL(f) ((int64_t)(f)->now_ms + 1000000)
 
+static enum run_state state_of(struct farm *f, uint64_t run)
+{
+    struct rollout *r;
+    struct error err;
+    if (store_load_run(f->store, run, &r, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    enum run_state state = r->state;
+    rollout_free(r);
+    return state;
+}
+
 static void restart(struct farm *f)
 {
     farm_crash(f);
@@ -67,11 +79,53 @@ static void two_machines_under_one_name_are_not_commanded(void **state)
     farm_end(&f);
 }
 
+static void new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin(&f, 2);
+    uint64_t run = farm_recycle(&f, "web01");
+    while (f.agents[0].acts == 0) {
+        farm_run(&f, 10);
+    }
+    struct farm_agent *a = &f.agents[0]; /* done, and its journal is lost before it could tell */
+    a->generation++;
+    a->act_outcome = OUTCOME_NONE;
+    a->act_unacknowledged = a->listening = false;
+    a->act_id = (struct command_id){.seq = 0};
+    a->incarnation = 77;
+    a->seq = a->last_seq = a->listen_no = 0;
+    a->start_no++;
+    a->want_whole = true;
+    farm_run(&f, 1000);
+    assert_int_equal(
+        coordinator_release(f.brain, "web01", "anna", "reinstalled", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    a->want_whole = true;
+    farm_run(&f, 30000);
+    assert_int_equal(a->acts, 1);
+    const struct rollout *r = coordinator_run_find(f.brain, run);
+    assert_int_equal(r->targets[0].state, TARGET_UNKNOWN);
+    assert_true(r->pause_causes & PAUSE_UNKNOWN);
+    restart(&f);
+    farm_run(&f, 30000);
+    assert_int_equal(a->acts, 1);
+    assert_int_equal(coordinator_resolve(f.brain, run, "web01", OUTCOME_DONE, "anna", "I looked",
+                                         f.now_ms, WALL(&f), &err),
+                     ERR_NONE);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(a->acts, 1);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_declared_out_stays_out_over_restarts),
         cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
+        cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
