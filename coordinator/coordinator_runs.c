@@ -103,6 +103,19 @@ static enum presence view_presence(void *ctx, const char *server, char *why, siz
     return s->presence;
 }
 
+/* An agent does one act at a time, and the pools of a server may stand in the same place in
+ * rotation: what one run puts back, another may just be about to stop. So runs take turns. */
+static const struct lease *lease_of_run(const struct coordinator *c, const char *server)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        if (l->owner == LEASE_RUN && text_equal_nocase(l->server, server)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
 static bool view_may_take(void *ctx, const struct rollout *r, const char *server, char *why,
                           size_t why_size)
 {
@@ -116,9 +129,13 @@ static bool view_may_take(void *ctx, const struct rollout *r, const char *server
                     server);
         return false;
     }
-    const struct lease *l = lease_find(c, server, r->pool);
-    bool ours_to_inherit = l && l->owner == LEASE_INCIDENT && incident_find(c, server, r->pool);
-    if (l && !ours_to_inherit) {
+    const struct lease *l = lease_of_run(c, server);
+    if (l) {
+        text_format(why, why_size, "%s is held by run %llu (pool %.100s)", server,
+                    (unsigned long long)l->owner_id, l->pool);
+        return false;
+    }
+    if (lease_find(c, server, r->pool) && !incident_find(c, server, r->pool)) {
         text_format(why, why_size, "%s is held by %s", server,
                     coordinator_holder(c, server, r->pool));
         return false;

@@ -120,12 +120,31 @@ static void new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done
     farm_end(&f);
 }
 
+static void runs_of_two_pools_take_turns_on_a_server(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 2);
+    uint64_t first = farm_recycle(&f, "all");
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.pool = "Api";
+    uint64_t second = farm_ask(&f, &q);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(state_of(&f, first), RUN_DONE);
+    assert_int_equal(state_of(&f, second), RUN_DONE);
+    assert_int_equal(f.agents[0].acts, 2);
+    assert_int_equal(f.agents[1].acts, 2);
+    assert_int_equal(f.acts_in_rotation, 0);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_declared_out_stays_out_over_restarts),
         cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
+        cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
