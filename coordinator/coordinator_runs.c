@@ -231,10 +231,20 @@ bool stands_in_rotation(const struct coordinator *c, const char *server, const c
     return ports->balancer && ports->map(ports->ctx, server, pool, &one, 1) > 0;
 }
 
+/* Nothing stands in rotation there, as far as the configuration tells. What we took out by a former
+ * one is not put back by that. */
 static void answer_without_balancer(struct coordinator *c, struct rollout *r, size_t target,
                                     const struct rollout_effect *effect)
 {
-    const struct balancer_answer none = {.ticket = effect->ticket, .op = effect->op};
+    const struct rollout_target *t = &r->targets[target];
+    struct balancer_answer none = {.ticket = effect->ticket, .op = effect->op};
+    if (effect->op != BALANCER_OP_READ && t->place_count) {
+        none.code = ERR_NOT_FOUND;
+        text_format(none.text, sizeof none.text,
+                    "none is configured, but %s in backend %s of %s is ours to put back: give its "
+                    "section back",
+                    t->places[0].name, t->places[0].backend, t->places[0].balancer);
+    }
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_on_balancer(r, target, &none, &view, c->now_ms, &change);
@@ -246,7 +256,8 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
 {
     const struct rollout_target *t = &r->targets[target];
     const struct coordinator_ports *ports = &c->spec.ports;
-    if (!stands_in_rotation(c, t->server, r->pool)) {
+    bool ours = effect->op != BALANCER_OP_READ && t->place_count;
+    if (!ports->balancer || (!ours && !stands_in_rotation(c, t->server, r->pool))) {
         answer_without_balancer(c, r, target, effect);
         return;
     }

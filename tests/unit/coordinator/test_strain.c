@@ -138,6 +138,32 @@ static void runs_of_two_pools_take_turns_on_a_server(void **state)
     farm_end(&f);
 }
 
+static void place_that_left_the_configuration_is_not_forgotten_in_drain(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    uint64_t run = farm_recycle(&f, "web01");
+    while (f.agents[0].acts == 0) {
+        farm_run(&f, 10);
+    }
+    farm_crash(&f);
+    f.balanced = false;
+    farm_start(&f);
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_string_equal(coordinator_holder(f.brain, "web01", "Shop"), "run 1");
+    assert_non_null(
+        strstr(coordinator_run_find(f.brain, run)->targets[0].step, "web01 in backend web"));
+    farm_crash(&f);
+    f.balanced = true;
+    farm_start(&f);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +171,7 @@ int main(void)
         cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
         cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
+        cmocka_unit_test(place_that_left_the_configuration_is_not_forgotten_in_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
