@@ -124,12 +124,26 @@ void coordinator_declare_server(struct coordinator *c, const char *name,
 
 /* ---- time ---- */
 
+/* One question at a time: a balancer that hangs must not have a queue of them before it puts back
+ * what a run returns. */
+static bool round_is_open(const struct coordinator *c)
+{
+    for (size_t i = 0; i < c->ask_count; i++) {
+        const struct ask *a = &c->asks[i];
+        if (a->ticket && !a->run && c->now_ms - a->at_ms < ROUND_AGAIN_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The places of one server after another are read all the time, for people and for the budget. */
 static void round_of_places(struct coordinator *c)
 {
     const struct coordinator_ports *ports = &c->spec.ports;
     size_t count = fleet_count(c->fleet);
-    if (!ports->balancer || !count || c->now_ms < c->round_ms + BALANCER_ROUND_MS) {
+    if (!ports->balancer || !count || c->now_ms < c->round_ms + BALANCER_ROUND_MS ||
+        round_is_open(c)) {
         return;
     }
     c->round_ms = c->now_ms;
@@ -142,7 +156,9 @@ static void round_of_places(struct coordinator *c)
     struct ask *a = ask_new(c);
     a->ticket = q.ticket;
     text_copy(a->server, sizeof a->server, s->name);
-    ports->balancer(ports->ctx, &q);
+    if (!ports->balancer(ports->ctx, &q)) {
+        ask_drop(c, a);
+    }
 }
 
 /* Turns come every second at the latest: a longer gap means the machine slept, and that everything

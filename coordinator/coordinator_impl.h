@@ -18,6 +18,7 @@
 #define ASK_LIFE_MS       60000 /* an answer after so long belongs to nobody */
 #define REJOIN_MS         90000 /* after our start agents have so long to dial again */
 #define SUSPENDED_MS      3000  /* turns come every second: a longer gap means we slept */
+#define ROUND_AGAIN_MS    30000 /* ...the next one, though the last answer never came */
 #define BALANCER_ROUND_MS 250   /* one server's places are read this often, in turn */
 
 /* A command under way to one agent: waiting for its listen, or handed over and not yet confirmed.

@@ -270,7 +270,10 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
     }
     struct ask *a = ask_for(c, r, target, effect->ticket);
     a->ticket = q.ticket;
-    ports->balancer(ports->ctx, &q); /* full: asked again when no answer came */
+    if (!ports->balancer(ports->ctx, &q)) { /* full: nothing is outstanding */
+        ask_drop(c, a);
+        r->targets[target].place_ticket = 0;
+    }
 }
 
 static void perform(struct coordinator *c, struct rollout *r, const struct rollout_change *change)
@@ -386,6 +389,9 @@ struct rollout *runs_find(const struct coordinator *c, uint64_t id)
 
 static void drive_one(struct coordinator *c, struct rollout *r)
 {
+    if (c->frozen[0]) {
+        return; /* agents are not asked, so nothing may be concluded from their silence */
+    }
     for (size_t n = 0;; n++) {
         must(n < DRIVE_LIMIT);
         struct rollout_view view = runs_view(c);

@@ -10,7 +10,8 @@
 #include "coordinator/rollout.h"
 
 #define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
-#define ASK_AGAIN_MS         5000  /* an agent or balancer that has not answered is asked again */
+#define ASK_AGAIN_MS         5000  /* an agent that has not answered is asked again */
+#define PLACE_AGAIN_MS       45000 /* a balancer: it answers all in turn, if late */
 #define PLACE_POLL_MS        300   /* between reads while sessions run out or a place comes up */
 #define QUERY_EVERY_MS       15000 /* a command in hand: the journal is asked, results get lost */
 #define BALANCER_LIMIT_MS    60000 /* checking: unreadable so long fails the target */

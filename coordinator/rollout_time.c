@@ -124,7 +124,7 @@ static bool ask_due(const struct rollout_target *t, uint64_t every_ms, uint64_t 
 
 static bool place_due(const struct rollout_target *t, uint64_t every_ms, uint64_t now_ms)
 {
-    return since(t->place_at_ms, t->place_ticket ? ASK_AGAIN_MS : every_ms, now_ms);
+    return since(t->place_at_ms, t->place_ticket ? PLACE_AGAIN_MS : every_ms, now_ms);
 }
 
 static bool due_checking(const struct rollout *r, struct rollout_change *c, size_t i,

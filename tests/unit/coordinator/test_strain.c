@@ -164,6 +164,37 @@ static void place_that_left_the_configuration_is_not_forgotten_in_drain(void **s
     farm_end(&f);
 }
 
+static void mute_balancer_is_not_buried_in_questions(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    f.balancer_mute = true;
+    f.balancer_asked = 0;
+    farm_run(&f, 60000);
+    assert_in_range(f.balancer_asked, 1, 4);
+    f.balancer_mute = false;
+    f.balancer_asked = 0;
+    farm_run(&f, 60000); /* it is asked again, though the answer never came */
+    assert_true(f.balancer_asked > 50);
+    farm_end(&f);
+}
+
+static void slow_balancer_is_slow_but_gets_there(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01");
+    q.options.drain_limit_ms = 60000;
+    f.balancer_slow_ms = 6000;
+    uint64_t run = farm_ask(&f, &q);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +203,8 @@ int main(void)
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
         cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
         cmocka_unit_test(place_that_left_the_configuration_is_not_forgotten_in_drain),
+        cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
+        cmocka_unit_test(slow_balancer_is_slow_but_gets_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
