@@ -148,6 +148,15 @@ void session_forget(struct coordinator *c, const char *server, const struct comm
     }
 }
 
+void sessions_restart(struct coordinator *c)
+{
+    for (size_t i = 0; i < c->session_count; i++) {
+        c->sessions[i]->queue_count = 0;
+        c->sessions[i]->next_seq = 1;
+    }
+    c->ask_count = 0;
+}
+
 void sessions_on_time(struct coordinator *c)
 {
     for (size_t i = 0; i < c->session_count; i++) {
@@ -187,12 +196,16 @@ static void check_fence(struct coordinator *c, const char *agent, const struct f
 {
     bool behind = theirs->number > c->spec.fence.number ||
                   (theirs->number == c->spec.fence.number && !fence_equal(theirs, &c->spec.fence));
+    if (behind && theirs->number > c->highest_fence) {
+        c->highest_fence = theirs->number;
+    }
     if (!behind || c->frozen[0]) {
         return;
     }
     text_format(c->frozen, sizeof c->frozen,
                 "%s has accepted fence %llu, ours is %llu: another coordinator runs, or this store "
-                "was restored from an older copy. Stop one of the two; nothing is commanded here",
+                "was restored from an older copy. Stop the other one, then `farmhand takeover`; "
+                "until then nothing is commanded here",
                 agent, (unsigned long long)theirs->number,
                 (unsigned long long)c->spec.fence.number);
     log_error("frozen", LOG_TEXT("why", c->frozen));

@@ -94,6 +94,7 @@ struct coordinator {
     size_t unsaved_drop_count;
     uint64_t store_retry_ms;
     char frozen[256];
+    uint64_t highest_fence; /* of any agent, while frozen */
     char holder[64]; /* lent by coordinator_holder */
     struct budget_cache cache;
     struct event *events; /* of this turn, not durable yet; they own their strings */
@@ -107,6 +108,8 @@ struct command_id session_next_id(struct coordinator *c, struct session *s);
 /* Queues and, if its listen is parked, hands over. false: too many are under way. */
 bool session_send(struct coordinator *c, struct session *s, const struct pending *p);
 void session_forget(struct coordinator *c, const char *server, const struct command_id *id);
+/* Under a new fence: nothing that was under way counts any more, numbers begin anew. */
+void sessions_restart(struct coordinator *c);
 void sessions_on_time(struct coordinator *c);
 struct ask *ask_new(struct coordinator *c);
 void ask_drop(struct coordinator *c, struct ask *a);

@@ -141,12 +141,34 @@ static enum error_code find_open(const struct coordinator *c, uint64_t id, struc
                      (unsigned long long)id);
 }
 
-/* A person's word is an event and an audit row of its own, before it takes effect. */
+/* A person's word, in the open transaction: audit row and event. */
+static enum error_code write_word(struct coordinator *c, const char *actor, const char *action,
+                                  const char *object, const char *reason, struct event *event,
+                                  struct error *err)
+{
+    enum error_code code =
+        store_add_audit(c->spec.store, c->wall_ms, actor, action, object, reason, err);
+    return code != ERR_NONE ? code : store_add_event(c->spec.store, event, err);
+}
+
+static enum error_code end_word(struct coordinator *c, enum error_code code,
+                                const struct event *event, struct error *err)
+{
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code != ERR_NONE) {
+        store_rollback(c->spec.store);
+        store_failed(c, err);
+        return code;
+    }
+    c->spec.ports.event(c->spec.ports.ctx, event);
+    return ERR_NONE;
+}
+
+/* It is durable before it takes effect. */
 static enum error_code note_word(struct coordinator *c, const char *actor, const char *action,
                                  uint64_t run, const char *server, const char *reason,
                                  struct error *err)
 {
-    struct store *s = c->spec.store;
     char object[WIRE_NAME_MAX + 64], text[900];
     if (run) {
         text_format(object, sizeof object, "run %llu%s%s", (unsigned long long)run,
@@ -161,19 +183,57 @@ static enum error_code note_word(struct coordinator *c, const char *actor, const
                           .server = server,
                           .actor = actor,
                           .text = text};
-    enum error_code code = store_begin(s, err);
-    code = code != ERR_NONE ? code
-                            : store_add_audit(s, c->wall_ms, actor, action, object, reason, err);
-    code = code != ERR_NONE ? code : store_add_event(s, &event, err);
-    code = code != ERR_NONE ? code : store_commit(s, err);
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : write_word(c, actor, action, object, reason, &event, err);
+    return end_word(c, code, &event, err);
+}
+
+/* ---- the one in charge ---- */
+
+static enum error_code save_takeover(struct coordinator *c, const struct fence *fence,
+                                     const char *actor, const char *reason, struct error *err)
+{
+    char object[64], text[900];
+    text_format(object, sizeof object, "fence %llu", (unsigned long long)fence->number);
+    text_format(text, sizeof text, "%s: takeover, %s: %s", actor, object, reason);
+    struct event event = {.wall_ms = c->wall_ms, .kind = "audit", .actor = actor, .text = text};
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_write_fence(c->spec.store, fence, c->wall_ms, err);
+    code = code != ERR_NONE ? code : write_word(c, actor, "takeover", object, reason, &event, err);
+    return end_word(c, code, &event, err);
+}
+
+enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,
+                                     uint64_t now_ms, int64_t wall_ms, struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    enum error_code code = check_reason(reason, err);
+    if (code == ERR_NONE && !c->frozen[0]) {
+        code = error_set(err, ERR_STATE,
+                         "this coordinator is in charge already: there is nothing to take over");
+    }
+    if (code == ERR_NONE && c->store_trouble[0]) {
+        code = error_set(err, ERR_UNAVAILABLE, "the store cannot be written: %s", c->store_trouble);
+    }
+    struct fence fence = c->spec.fence;
+    fence.number = c->highest_fence + 1;
+    code = code != ERR_NONE ? code : save_takeover(c, &fence, actor, reason, err);
     if (code != ERR_NONE) {
-        store_rollback(s);
-        store_failed(c, err);
         return code;
     }
-    c->spec.ports.event(c->spec.ports.ctx, &event);
+    log_warn("takeover", LOG_TEXT("actor", actor), LOG_UINT("fence", fence.number));
+    c->spec.fence = fence;
+    c->frozen[0] = '\0';
+    sessions_restart(c);
+    for (size_t i = 0; i < c->run_count; i++) {
+        rollout_restart(c->runs[i], now_ms);
+    }
+    runs_set_pause(c, PAUSE_FENCE, false);
+    runs_drive(c);
     return ERR_NONE;
 }
+
+/* ---- runs in hand ---- */
 
 static const char *request_name(enum rollout_request what)
 {
@@ -302,31 +362,6 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
     return code;
 }
 
-enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
-                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
-                                    struct error *err)
-{
-    turn(c, now_ms, wall_ms);
-    struct fleet_server *s;
-    enum error_code code = begin_word(c, server, reason, &s, err);
-    if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
-        code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
-    }
-    code = code != ERR_NONE ? code : note_word(c, actor, "server.release", 0, s->name, reason, err);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    struct fleet_server told = *s;
-    fleet_release(&told);
-    code = save_server(c, &told, &told.incarnation, err);
-    if (code == ERR_NONE) {
-        fleet_release(s);
-        s->stored = true;
-        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
-        runs_drive(c);
-    }
-    return code;
-}
 /* Before the release takes effect: what the former journal was asked to do is unknown from here on,
  * and does not leave for the new one. */
 static void leave_former_journal(struct coordinator *c, const struct fleet_server *s)
@@ -348,4 +383,29 @@ static void leave_former_journal(struct coordinator *c, const struct fleet_serve
     }
 }
 
+enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err)
+{
+    turn(c, now_ms, wall_ms);
+    struct fleet_server *s;
+    enum error_code code = begin_word(c, server, reason, &s, err);
+    if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
+        code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
+    }
+    code = code != ERR_NONE ? code : note_word(c, actor, "server.release", 0, s->name, reason, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
     leave_former_journal(c, s);
+    struct fleet_server told = *s;
+    fleet_release(&told);
+    code = save_server(c, &told, &told.incarnation, err);
+    if (code == ERR_NONE) {
+        fleet_release(s);
+        s->stored = true;
+        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
+        runs_drive(c);
+    }
+    return code;
+}

@@ -350,6 +350,7 @@ static const struct path {
     void (*act)(struct asking *a);
 } paths[] = {
     {"GET", "/v1/status", get_status},
+    {"POST", "/v1/takeover", desk_takeover},
     {"GET", "/v1/servers", get_servers},
     {"GET", "/v1/servers/NAME", get_server},
     {"POST", "/v1/servers/NAME/declare-out", desk_declare_out},

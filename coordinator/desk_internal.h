@@ -29,6 +29,7 @@ const struct fleet_server *desk_server(struct asking *a);
 /* desk_run.c */
 void desk_declare_out(struct asking *a);
 void desk_release(struct asking *a);
+void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
 void desk_pause(struct asking *a);
 void desk_resume(struct asking *a);

@@ -392,3 +392,22 @@ void desk_release(struct asking *a)
     answer_server(a, code, &err);
     json_decref(body);
 }
+
+void desk_takeover(struct asking *a)
+{
+    struct error err = {0};
+    const char *reason = "";
+    json_t *body = NULL;
+    const struct field fields[] = {TEXT("reason", &reason)};
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code)
+        code = coordinator_takeover(a->desk->brain, a->request->actor, reason, a->view.now_ms,
+                                    a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer(
+            a, 200,
+            json_pack("{s:I}", "fence", (json_int_t)coordinator_fence(a->desk->brain).number));
+    json_decref(body);
+}

@@ -77,6 +77,17 @@ void store_close(struct store *s)
     free(s);
 }
 
+enum error_code store_write_fence(struct store *s, const struct fence *fence, int64_t wall_ms,
+                                  struct error *err)
+{
+    struct binding b = binding_of(s, SQL_NEXT_FENCE);
+    bind_uint(&b, fence->number);
+    bind_id(&b, &fence->instance);
+    bind_int(&b, wall_ms);
+    store_run_write(s, (enum schema_statement)b.statement);
+    return store_tell(s, err);
+}
+
 /* ---- transactions ---- */
 
 /* A begin that fails is a failure of the transaction like any other: who goes on all the same gets

@@ -33,6 +33,10 @@ void store_close(struct store *s);
 
 /* Everything below that writes must stand between these. A begin that failed counts as a failure
  * inside; reading never does. */
+/* A person's takeover: this instance goes on under a higher number. Inside a transaction. */
+enum error_code store_write_fence(struct store *s, const struct fence *fence, int64_t wall_ms,
+                                  struct error *err);
+
 enum error_code store_begin(struct store *s, struct error *err);
 enum error_code store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);

@@ -146,8 +146,27 @@ static int run_status(struct cli *cli)
     return code;
 }
 
+static int run_takeover(struct cli *cli)
+{
+    json_t *answer = NULL;
+    struct text line = {0};
+    int code = cli_change(cli, "/v1/takeover", NULL, &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        text_addf(&line, "This coordinator is in charge, under fence %lld\n",
+                  (long long)cli_number(answer, "fence"));
+        cli_print(&line);
+    }
+    json_decref(answer);
+    return code;
+}
+
 const struct cli_verb cli_verbs_status[] = {
     {"status", NULL, "", 0, 0, 0, 0, "The farm at a glance",
      "The exit code is 0 when the farm is healthy, 1 when it is degraded.", run_status},
+    {"takeover", NULL, "", 0, 0, OPT(REASON), 0, "Put a frozen coordinator in charge",
+     "A coordinator freezes when agents know a higher fence than its own: another one runs, or "
+     "its\n"
+     "store was restored from an older copy. Stop the other one first; then this one goes on.",
+     run_takeover},
     {0},
 };

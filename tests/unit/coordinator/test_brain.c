@@ -190,6 +190,39 @@ static void higher_fence_at_an_agent_freezes_this_coordinator(void **state)
     farm_end(&f);
 }
 
+static void takeover_goes_on_above_every_fence_and_acts_once(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 3);
+    struct error err;
+    assert_int_equal(coordinator_takeover(f.brain, "anna", "test", f.now_ms, WALL(&f), &err),
+                     ERR_STATE);
+    uint64_t run = farm_recycle(&f, "all");
+    while (f.agents[0].acts == 0) {
+        farm_run(&f, 10);
+    }
+    f.agents[0].fence = (struct fence){.number = 99}; /* another coordinator spoke to it */
+    f.agents[2].fence = (struct fence){.number = 120};
+    farm_run(&f, 30000);
+    assert_non_null(coordinator_frozen(f.brain));
+    assert_int_equal(coordinator_takeover(f.brain, "anna", " ", f.now_ms, WALL(&f), &err),
+                     ERR_INVALID);
+    assert_int_equal(
+        coordinator_takeover(f.brain, "anna", "the other is gone", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    assert_null(coordinator_frozen(f.brain));
+    assert_int_equal(coordinator_fence(f.brain).number, 121);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    expect_each_once(&f);
+    expect_event(&f, "audit: anna: takeover, fence 121: the other is gone");
+    farm_crash(&f);
+    farm_start(&f); /* the next start is above it */
+    assert_int_equal(f.fence.number, 122);
+    farm_end(&f);
+}
+
 static void reinstalled_agent_is_not_commanded_before_a_person_says_so(void **state)
 {
     (void)state;
@@ -379,6 +412,7 @@ int main(void)
         cmocka_unit_test(silent_server_spends_the_budget_of_all),
         cmocka_unit_test(failed_gate_leaves_an_incident_that_a_later_run_inherits),
         cmocka_unit_test(higher_fence_at_an_agent_freezes_this_coordinator),
+        cmocka_unit_test(takeover_goes_on_above_every_fence_and_acts_once),
         cmocka_unit_test(reinstalled_agent_is_not_commanded_before_a_person_says_so),
         cmocka_unit_test(full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing),
         cmocka_unit_test(full_disk_met_by_the_act_itself_lets_nothing_leave),
