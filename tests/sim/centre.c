@@ -1,0 +1,493 @@
+/* centre.c - see world.h: one coordinator, as its shell would run it.
+ *
+ * A crash inside a call of the brain cannot unwind it. Instead the process is *dying* from that
+ * moment on: its disk takes nothing more, nothing that it says leaves, and it is closed as soon as
+ * the call returns. For the world outside that is the same.
+ */
+#include "common/must.h"
+#include "common/text.h"
+#include "coordinator/coordinator.h"
+#include "proto/codec.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/vfs.h"
+#include "tests/sim/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTART_MIN_MS 1000
+#define RESTART_MAX_MS 5000
+#define SILENT_MS      12000
+#define SETTLE_MS      3000
+#define TURN_MS        1000
+
+struct centre {
+    struct world *world;
+    int index;
+    char disk[16], path[48];
+    struct store *store;
+    struct coordinator *brain; /* NULL: not running */
+    struct fence fence;
+    uint64_t life, timer;
+    uint64_t asleep_until_ms;
+    int64_t wall_ms;
+    bool dying;
+    uint64_t crashes;
+};
+
+static int64_t wall(const struct centre *c)
+{
+    return WALL_ZERO + (int64_t)c->world->now_ms + c->wall_ms;
+}
+
+bool centre_up(const struct centre *c)
+{
+    return c && c->brain;
+}
+
+const char *centre_disk(const struct centre *c)
+{
+    return c->disk;
+}
+
+/* ---- ports ---- */
+
+/* True: the process is dead, whatever the brain believes. */
+static bool step(struct centre *c)
+{
+    if (!c->dying && world_step(c->world, ACTOR_CENTRE, c->index))
+        centre_dies_now(c->world, c->index);
+    return c->dying;
+}
+
+static void port_reply(void *ctx, const struct coordinator_peer *to,
+                       const struct coordinator_message *message)
+{
+    struct centre *c = ctx;
+    struct net_return ret;
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t len;
+    if (step(c))
+        return;
+    memcpy(&ret, to->bytes, sizeof(ret));
+    if (codec_encode_coordinator(message, &bytes, &len, &err) != ERR_NONE) {
+        world_violate(c->world, "a coordinator says what does not fit the wire: %s", err.text);
+        return;
+    }
+    if (message->kind == COORDINATOR_COMMAND && verb_is_disruptive(message->command.verb))
+        world_say(c->world, "c%d: -> %s: %s, command %u/%u", c->index, c->world->iis[ret.node].name,
+                  verb_name(message->command.verb), (unsigned)message->command.id.fence.number,
+                  (unsigned)message->command.id.seq);
+    oracle_sent(c->world, c->index, message, ret.node);
+    net_reply(c->world, c->index, &ret, bytes, len);
+    free(bytes);
+}
+
+static void port_close_pipe(void *ctx, uint32_t pipe)
+{
+    struct centre *c = ctx;
+    if (!step(c))
+        net_close(c->world, pipe);
+}
+
+static bool port_balancer(void *ctx, const struct balancer_request *request)
+{
+    struct centre *c = ctx;
+    if (!step(c))
+        lb_ask(c->world, c->index, c->life, request);
+    return true;
+}
+
+static size_t port_map(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                       size_t max)
+{
+    struct centre *c = ctx;
+    (void)pool;
+    return lb_map(c->world, server, out, max);
+}
+
+static void port_random(void *ctx, struct wire_id *out)
+{
+    struct centre *c = ctx;
+    for (size_t i = 0; i < sizeof(out->bytes); i++)
+        out->bytes[i] = (uint8_t)rng_next(&c->world->ids);
+}
+
+static void port_event(void *ctx, const struct event *e)
+{
+    struct centre *c = ctx;
+    if (!c->dying)
+        world_say(c->world, "c%d: %s %s%s%s%s%s", c->index, e->kind, e->server ? e->server : "",
+                  e->server ? " " : "", e->to ? e->to : "", e->to && e->text ? ": " : "",
+                  e->text ? e->text : "");
+}
+
+/* ---- life ---- */
+
+static struct rollout_options defaults(void)
+{
+    return (struct rollout_options){.batch = 1,
+                                    .limit_ms = 25000,
+                                    .drain = true,
+                                    .drain_limit_ms = 20000,
+                                    .gate_passes = 2,
+                                    .gate_min_ms = 400,
+                                    .gate_deadline_ms = 20000,
+                                    .gate_interval_ms = 300,
+                                    .on_failure = ON_FAILURE_CONTINUE,
+                                    .max_failures = 0,
+                                    .unreachable = UNREACHABLE_WAIT};
+}
+
+static void on_time(struct world *w, const struct due *d);
+
+static void plan_time(struct centre *c)
+{
+    uint64_t now_ms = c->world->now_ms;
+    uint64_t at_ms = coordinator_wake_ms(c->brain, now_ms);
+    at_ms = at_ms < now_ms + TURN_MS ? at_ms : now_ms + TURN_MS;
+    world_at(c->world, at_ms > now_ms ? at_ms : now_ms + 1, on_time, c->index, ++c->timer, NULL, 0);
+}
+
+static void start(struct world *w, const struct due *d);
+
+static void bury(struct centre *c, const char *why)
+{
+    struct world *w = c->world;
+    world_say(w, "c%d: the coordinator dies: %s", c->index, why);
+    if (!c->dying)
+        vfs_crash(c->disk, rng_next(&w->faults));
+    c->dying = true; /* closing it must not say anything */
+    oracle_detach(w, c->index);
+    coordinator_close(c->brain);
+    store_close(c->store);
+    c->brain = NULL;
+    c->store = NULL;
+    c->dying = false;
+    c->life++;
+    c->timer++;
+    c->crashes++;
+    net_drop_all(w, c->index);
+    world_at(w, w->now_ms + rng_between(&w->faults, RESTART_MIN_MS, RESTART_MAX_MS), start,
+             c->index, c->life, NULL, 0);
+}
+
+/* After each call of the brain. */
+static void settle(struct centre *c)
+{
+    if (c->dying || world_step(c->world, ACTOR_CENTRE, c->index))
+        bury(c, "in the middle of its work");
+}
+
+/* After what comes from outside; time turns plan the next by themselves. */
+static void after(struct centre *c)
+{
+    settle(c);
+    if (c->brain)
+        plan_time(c);
+}
+
+void centre_dies_now(struct world *w, int index)
+{
+    struct centre *c = w->centres[index];
+    c->dying = true;
+    vfs_crash(c->disk, rng_next(&w->faults));
+}
+
+void centre_crash(struct world *w, int index, const char *why)
+{
+    if (centre_up(w->centres[index]))
+        bury(w->centres[index], why);
+}
+
+static bool open_store(struct centre *c, struct error *err)
+{
+    struct store_spec spec = {.path = c->path, .vfs = VFS_NAME, .wall_ms = wall(c)};
+    port_random(c, &spec.instance);
+    return store_open(&spec, &c->store, &c->fence, err) == ERR_NONE;
+}
+
+static bool open_brain(struct centre *c, struct error *err)
+{
+    struct coordinator_spec spec = {.store = c->store,
+                                    .fence = c->fence,
+                                    .ports = {.ctx = c,
+                                              .reply = port_reply,
+                                              .close_pipe = port_close_pipe,
+                                              .balancer = port_balancer,
+                                              .map = port_map,
+                                              .random_id = port_random,
+                                              .event = port_event},
+                                    .silent_after_ms = SILENT_MS,
+                                    .settle_ms = SETTLE_MS,
+                                    .max_out = 1,
+                                    .defaults = defaults(),
+                                    .now_ms = c->world->now_ms,
+                                    .wall_ms = wall(c)};
+    if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)
+        return false;
+    for (size_t i = 0; i < c->world->servers; i++)
+        coordinator_declare_server(c->brain, c->world->iis[i].name, NULL, 0);
+    return true;
+}
+
+static void start(struct world *w, const struct due *d)
+{
+    struct centre *c = w->centres[d->who];
+    struct error err = {0};
+    if (c->brain || d->arg != c->life)
+        return;
+    bool ok = open_store(c, &err);
+    if (ok && !c->dying) {
+        oracle_attach(w, c->index);
+        ok = open_brain(c, &err);
+    }
+    if (!ok || c->dying) {
+        world_say(w, "c%d: the coordinator cannot start: %s", c->index, err.text);
+        if (!c->dying && err.code == ERR_CORRUPT)
+            world_violate(w, "its store is damaged: %s", err.text);
+        oracle_detach(w, c->index);
+        coordinator_close(c->brain);
+        store_close(c->store);
+        c->brain = NULL;
+        c->store = NULL;
+        c->dying = false;
+        world_at(w, w->now_ms + 2000, start, c->index, ++c->life, NULL, 0);
+        return;
+    }
+    world_say(w, "c%d: the coordinator starts, fence %u", c->index, (unsigned)c->fence.number);
+    plan_time(c);
+}
+
+void centre_make_template(const char *path)
+{
+    struct store_spec spec = {.path = path, .vfs = VFS_NAME, .wall_ms = WALL_ZERO};
+    struct store *store;
+    struct fence fence;
+    struct error err = {0};
+    must(store_open(&spec, &store, &fence, &err) == ERR_NONE);
+    store_close(store);
+}
+
+struct centre *centre_new(struct world *w, int index, const char *disk)
+{
+    struct centre *c = must_alloc(1, sizeof(*c));
+    c->world = w;
+    c->index = index;
+    text_copy(c->disk, sizeof(c->disk), disk);
+    text_format(c->path, sizeof(c->path), "%s/state.db", disk);
+    world_at(w, w->now_ms, start, index, c->life, NULL, 0);
+    return c;
+}
+
+void centre_free(struct centre *c)
+{
+    if (!c)
+        return;
+    c->dying = true;
+    coordinator_close(c->brain);
+    store_close(c->store);
+    free(c);
+}
+
+/* ---- events ---- */
+
+static bool sleeps(struct world *w, struct centre *c, const struct due *d)
+{
+    if (w->now_ms >= c->asleep_until_ms)
+        return false;
+    world_at(w, c->asleep_until_ms, d->fn, d->who, d->arg, d->data, d->len);
+    return true;
+}
+
+static void on_time(struct world *w, const struct due *d)
+{
+    struct centre *c = w->centres[d->who];
+    if (!c->brain || d->arg != c->timer || sleeps(w, c, d))
+        return;
+    coordinator_on_time(c->brain, w->now_ms, wall(c));
+    after(c);
+}
+
+struct heard {
+    struct net_return from;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static void on_heard(struct world *w, const struct due *d)
+{
+    const struct heard *h = d->data;
+    struct centre *c = w->centres[d->who];
+    struct agent_message *m;
+    struct error err = {0};
+    if (!c->brain || sleeps(w, c, d))
+        return;
+    if (codec_decode_agent(h->bytes, h->len, &m, &err) != ERR_NONE) {
+        world_violate(w, "a message of an agent does not decode: %s", err.text);
+        return;
+    }
+    struct coordinator_peer peer = {.pipe = h->from.pipe, .len = sizeof(h->from)};
+    memcpy(peer.bytes, &h->from, sizeof(h->from));
+    oracle_heard(w, c->index, m, h->from.node);
+    coordinator_on_agent(c->brain, m, &peer, "sim", w->now_ms, wall(c));
+    after(c);
+}
+
+void centre_hear(struct world *w, int index, const struct net_return *from, const void *bytes,
+                 size_t len)
+{
+    struct heard *h = must_alloc(1, sizeof(*h) + len);
+    _Static_assert(sizeof(*from) <= sizeof(((struct coordinator_peer *)0)->bytes), "it travels");
+    h->from = *from;
+    h->len = len;
+    memcpy(h->bytes, bytes, len);
+    world_at(w, w->now_ms, on_heard, index, 0, h, sizeof(*h) + len);
+    free(h);
+}
+
+static void on_gone(struct world *w, const struct due *d)
+{
+    struct centre *c = w->centres[d->who];
+    if (!c->brain || sleeps(w, c, d))
+        return;
+    coordinator_on_pipe_gone(c->brain, (uint32_t)d->arg, w->now_ms, wall(c));
+    after(c);
+}
+
+void centre_gone(struct world *w, int index, uint32_t pipe)
+{
+    world_at(w, w->now_ms, on_gone, index, pipe, NULL, 0);
+}
+
+static void on_lb(struct world *w, const struct due *d)
+{
+    struct centre *c = w->centres[d->who];
+    if (!c->brain || d->arg != c->life || sleeps(w, c, d))
+        return;
+    coordinator_on_balancer(c->brain, d->data, w->now_ms, wall(c));
+    after(c);
+}
+
+void centre_lb_answer(struct world *w, int index, uint64_t life,
+                      const struct balancer_answer *answer)
+{
+    world_at(w, w->now_ms, on_lb, index, life, answer, sizeof(*answer));
+}
+
+void centre_sleep(struct world *w, int index, uint64_t ms)
+{
+    world_say(w, "c%d: its machine sleeps for %u ms", index, (unsigned)ms);
+    w->centres[index]->asleep_until_ms = w->now_ms + ms;
+}
+
+void centre_jump(struct centre *c, int64_t ms)
+{
+    c->wall_ms += ms;
+}
+
+bool centre_frozen(const struct centre *c)
+{
+    return centre_up(c) && coordinator_frozen(c->brain);
+}
+
+uint64_t centre_crash_count(const struct centre *c)
+{
+    return c ? c->crashes : 0;
+}
+
+size_t centre_open_runs(const struct centre *c)
+{
+    return centre_up(c) ? coordinator_run_count(c->brain) : 0;
+}
+
+void centre_tell_runs(struct world *w, int index)
+{
+    const struct centre *c = w->centres[index];
+    for (size_t i = 0; centre_up(c) && i < coordinator_run_count(c->brain); i++) {
+        const struct rollout *r = coordinator_run_at(c->brain, i);
+        world_say(w, "c%d: run %u is %s, paused by %x: %s", index, (unsigned)r->id,
+                  run_state_name(r->state), (unsigned)r->pause_causes, r->why);
+        for (size_t k = 0; k < r->target_count; k++)
+            world_say(w, "c%d:   %s %s: %s %s", index, r->targets[k].server,
+                      target_state_name(r->targets[k].state), r->targets[k].step,
+                      r->targets[k].detail);
+    }
+}
+
+/* ---- operators ---- */
+
+bool centre_start_run(struct world *w, int index, enum ask_kind kind, const char *selector,
+                      uint32_t batch)
+{
+    static const enum rollout_action actions[] = {ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP,
+                                                  ROLLOUT_UNDRAIN};
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    uint64_t id = 0;
+    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+        return false;
+    struct plan_request q = {.action = actions[kind],
+                             .pool = "Shop",
+                             .selector = selector,
+                             .actor = "anna",
+                             .reason = "simulated",
+                             .options = defaults()};
+    q.options.batch = batch;
+    enum error_code code = coordinator_start_run(c->brain, &q, w->now_ms, wall(c), &id, &err);
+    if (code)
+        world_say(w, "c%d: no run: %s", index, err.text);
+    after(c);
+    return code == ERR_NONE;
+}
+
+void centre_request(struct world *w, int index, uint64_t run, enum request_kind what)
+{
+    static const enum rollout_request requests[] = {REQUEST_PAUSE, REQUEST_RESUME, REQUEST_ABORT};
+    static const char *const words[] = {"pauses", "resumes", "aborts"};
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+        return;
+    world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
+    coordinator_request(c->brain, run, requests[what], "anna", "simulated", w->now_ms, wall(c),
+                        &err);
+    after(c);
+}
+
+static int server_index(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (text_equal(w->iis[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+void centre_resolve(struct world *w, int index, uint64_t run, const char *server,
+                    enum resolve_kind as)
+{
+    static const enum outcome outcomes[] = {OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_UNHEARD};
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+        return;
+    world_say(w, "c%d: somebody settles %s of run %u as %s", index, server, (unsigned)run,
+              outcome_name(outcomes[as]));
+    oracle_resolved(w, index, run, server_index(w, server), as == RESOLVE_NOT_EXECUTED);
+    coordinator_resolve(c->brain, run, server, outcomes[as], "anna", "simulated", w->now_ms,
+                        wall(c), &err);
+    after(c);
+}
+
+void centre_release(struct world *w, int index, const char *server)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+        return;
+    if (coordinator_release(c->brain, server, "anna", "simulated", w->now_ms, wall(c), &err) ==
+        ERR_NONE)
+        world_say(w, "c%d: somebody releases %s", index, server);
+    after(c);
+}

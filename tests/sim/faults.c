@@ -1,0 +1,230 @@
+/* faults.c - see world.h: what breaks, and when the breaking is over. */
+#include "tests/sim/oracle.h"
+#include "tests/sim/vfs.h"
+#include "tests/sim/world.h"
+
+#define FIRST_MS   6000
+#define SPAN_MS    90000
+#define FAULTS_MAX 8
+
+static int a_server(struct world *w)
+{
+    return (int)(rng_next(&w->faults) % w->servers);
+}
+
+/* ---- network ---- */
+
+static void net_well(struct world *w, const struct due *d)
+{
+    (void)d;
+    w->loss_permille = w->double_permille = w->late_permille = 0;
+}
+
+static void break_net(struct world *w)
+{
+    uint64_t kind = rng_between(&w->faults, 0, 3);
+    if (kind == 0) {
+        net_cut(w, a_server(w));
+        return;
+    }
+    if (kind == 1) {
+        world_say(w, "net: a storm of reconnects");
+        for (size_t i = 0; i < w->servers; i++)
+            if (w->pipes[i].id)
+                net_close(w, w->pipes[i].id);
+        return;
+    }
+    world_say(w, "net: messages get lost, doubled and late");
+    w->loss_permille = (uint32_t)rng_between(&w->faults, 0, 300);
+    w->double_permille = (uint32_t)rng_between(&w->faults, 0, 300);
+    w->late_permille = (uint32_t)rng_between(&w->faults, 0, 300);
+    world_at(w, w->now_ms + rng_between(&w->faults, 2000, 20000), net_well, 0, 0, NULL, 0);
+}
+
+/* ---- processes ---- */
+
+static void break_process(struct world *w)
+{
+    if (rng_chance(&w->faults, 500))
+        centre_crash(w, 0, "killed");
+    else
+        node_crash(w, a_server(w), "killed", rng_chance(&w->faults, 300));
+}
+
+/* ---- disks ---- */
+
+static const char *disk_at(struct world *w, int who)
+{
+    return who < 0 ? centre_disk(w->centres[0]) : node_disk(w->nodes[who]);
+}
+
+static void disk_well(struct world *w, const struct due *d)
+{
+    vfs_set_trouble(disk_at(w, d->who), VFS_FINE);
+    vfs_fail_after(disk_at(w, d->who), 0);
+    world_say(w, "disk %s is well again", disk_at(w, d->who));
+}
+
+static void break_disk(struct world *w)
+{
+    int who = rng_chance(&w->faults, 500) ? -1 : a_server(w);
+    uint64_t kind = rng_between(&w->faults, 0, 3);
+    if (kind == 3)
+        vfs_fail_after(disk_at(w, who), (uint32_t)rng_between(&w->faults, 1, 40));
+    else
+        vfs_set_trouble(disk_at(w, who), (enum vfs_trouble)(VFS_FULL + kind));
+    world_say(w, "disk %s is in trouble %u", disk_at(w, who), (unsigned)kind);
+    world_at(w, w->now_ms + rng_between(&w->faults, 500, 20000), disk_well, who, 0, NULL, 0);
+}
+
+/* ---- web servers ---- */
+
+static void break_iis(struct world *w)
+{
+    static const enum error_code codes[] = {ERR_NOT_FOUND,   ERR_STATE,   ERR_BUSY,    ERR_DENIED,
+                                            ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CORRUPT, ERR_IO};
+    struct iis *s = &w->iis[a_server(w)];
+    uint64_t kind = rng_between(&w->faults, 0, 7);
+    world_say(w, "%s: trouble %u in its web server", s->name, (unsigned)kind);
+    switch (kind) {
+    case 0:
+        iis_crash_worker(s, w->now_ms);
+        break;
+    case 1:
+        iis_own_recycle(s, w->now_ms);
+        break;
+    case 2:
+        iis_foreign_stop(s, w->now_ms);
+        break;
+    case 3:
+        s->stubborn = true;
+        break;
+    case 4:
+        s->next_status = 500;
+        break;
+    default:
+        s->next_error = codes[rng_next(&w->faults) % 8];
+        /* These promise that nothing was done. */
+        s->error_but_done = s->next_error >= ERR_TIMEOUT && s->next_error != ERR_UNREACHABLE &&
+                            s->next_error != ERR_UNAVAILABLE && rng_chance(&w->faults, 500);
+    }
+}
+
+/* ---- balancer ---- */
+
+static void foreign_end(struct world *w, const struct due *d)
+{
+    if (w->lb.lines[d->who].foreign)
+        lb_foreign(w, d->who, BALANCER_READY);
+}
+
+static void break_balancer(struct world *w)
+{
+    int at = a_server(w);
+    switch (rng_between(&w->faults, 0, 3)) {
+    case 0:
+        lb_reload(w);
+        break;
+    case 1:
+        world_say(w, "lb: does not answer");
+        w->lb.down_until_ms = w->now_ms + rng_between(&w->faults, 1000, 15000);
+        break;
+    case 2:
+        lb_foreign(w, at, BALANCER_READY);
+        break;
+    default:
+        lb_foreign(w, at, BALANCER_DRAIN);
+        world_at(w, w->now_ms + rng_between(&w->faults, 5000, 30000), foreign_end, at, 0, NULL, 0);
+    }
+}
+
+/* ---- machines ---- */
+
+static void break_time(struct world *w)
+{
+    int64_t jump = (int64_t)rng_between(&w->faults, 0, 20000000) - 10000000;
+    uint64_t ms = rng_between(&w->faults, 1500, 40000);
+    switch (rng_between(&w->faults, 0, 3)) {
+    case 0:
+        centre_sleep(w, 0, ms);
+        break;
+    case 1:
+        node_sleep(w, a_server(w), ms);
+        break;
+    case 2:
+        world_say(w, "c0: its wall clock jumps");
+        centre_jump(w->centres[0], jump);
+        break;
+    default:
+        node_jump(w->nodes[a_server(w)], jump);
+    }
+}
+
+/* ---- the plan ---- */
+
+static void strike(struct world *w, const struct due *d)
+{
+    switch ((enum fault_bit)d->arg) {
+    case FAULT_NET:
+        break_net(w);
+        return;
+    case FAULT_CRASH:
+        break_process(w);
+        return;
+    case FAULT_DISK:
+        break_disk(w);
+        return;
+    case FAULT_IIS:
+        break_iis(w);
+        return;
+    case FAULT_BALANCER:
+        break_balancer(w);
+        return;
+    case FAULT_SLEEP:
+        break_time(w);
+        return;
+    case FAULT_JOURNAL:
+        node_lose_journal(w, a_server(w));
+        return;
+    case FAULT_PEOPLE: /* people do that by themselves */
+    case FAULT_RESTORE:
+    case FAULT_TWINS:
+        return;
+    }
+}
+
+static void over(struct world *w, const struct due *d)
+{
+    (void)d;
+    w->faults_over = true;
+    w->calm_since_ms = w->now_ms;
+    w->lb.down_until_ms = 0;
+    for (int who = -1; who < (int)w->servers; who++) {
+        vfs_set_trouble(disk_at(w, who), VFS_FINE);
+        vfs_fail_after(disk_at(w, who), 0);
+    }
+    net_well(w, d);
+    world_say(w, "nothing breaks any more");
+}
+
+static uint32_t pick_bit(struct world *w)
+{
+    uint32_t bit;
+    do
+        bit = 1u << rng_between(&w->faults, 0, FAULT_BITS - 1);
+    while (!(w->options.faults & bit));
+    return bit;
+}
+
+void faults_begin(struct world *w)
+{
+    uint64_t last_ms = FIRST_MS;
+    uint64_t count = w->options.faults ? rng_between(&w->faults, 1, FAULTS_MAX) : 0;
+    uint64_t span_ms = w->options.faults ? rng_between(&w->faults, 10000, SPAN_MS) : 1;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at_ms = FIRST_MS + rng_between(&w->faults, 0, span_ms);
+        last_ms = at_ms > last_ms ? at_ms : last_ms;
+        world_at(w, at_ms, strike, 0, pick_bit(w), NULL, 0);
+    }
+    world_at(w, last_ms + (count ? 20000 : 0), over, 0, 0, NULL, 0);
+}

@@ -1,0 +1,303 @@
+/* iis.c - see iis.h. */
+#include "tests/sim/iis.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <string.h>
+
+#define POOL "Shop"
+
+static struct iis_worker *add(struct iis *s, uint64_t created_ms)
+{
+    must(s->worker_count < IIS_WORKERS);
+    struct iis_worker *w = &s->workers[s->worker_count++];
+    *w = (struct iis_worker){.pid = s->next_pid,
+                             .created_ms = created_ms,
+                             .up_ms = created_ms + s->startup_ms,
+                             .stopping_ms = IIS_NEVER,
+                             .dies_ms = IIS_NEVER,
+                             .status = s->next_status};
+    /* Windows hands pids out again soon: creation time is what tells workers apart. */
+    s->next_pid = s->next_pid >= 116 ? 100 : s->next_pid + 4;
+    return w;
+}
+
+void iis_init(struct iis *s, const char *name, struct rng *rng, uint64_t now_ms)
+{
+    *s = (struct iis){.services_up = true,
+                      .next_pid = 100,
+                      .next_status = 200,
+                      .startup_ms = rng_between(rng, 100, 900),
+                      .drain_ms = rng_between(rng, 100, 1500),
+                      .tool_ms = rng_between(rng, 50, 250)};
+    text_copy(s->name, sizeof(s->name), name);
+    s->pool = (struct pool){.name = POOL,
+                            .state = POOL_STATE_STARTED,
+                            .auto_start = true,
+                            .start_mode = START_MODE_ALWAYS_RUNNING,
+                            .overlap = !rng_chance(rng, 200),
+                            .max_processes = 1,
+                            .queue_length = 1000,
+                            .queued = -1,
+                            .startup_limit_ms = 10000,
+                            .shutdown_limit_ms = 6000};
+    add(s, now_ms)->up_ms = now_ms;
+}
+
+void iis_now(struct iis *s, uint64_t now_ms)
+{
+    size_t kept = 0, living = 0;
+    for (size_t i = 0; i < s->worker_count; i++) {
+        if (s->workers[i].dies_ms <= now_ms)
+            continue;
+        living += s->workers[i].created_ms <= now_ms;
+        s->workers[kept++] = s->workers[i];
+    }
+    s->worker_count = kept;
+    if (s->pool.state == POOL_STATE_STOPPING && living == 0)
+        s->pool.state = POOL_STATE_STOPPED;
+}
+
+static bool lives(const struct iis_worker *w, uint64_t now_ms)
+{
+    return w->created_ms <= now_ms && now_ms < w->dies_ms;
+}
+
+uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng)
+{
+    switch (call->kind) {
+    case CALL_NONE:
+    case CALL_BEAT:
+        return 1;
+    case CALL_PROBE:
+        return rng_between(rng, 2, 60);
+    case CALL_LOOK:
+    case CALL_LOOK_POOL:
+    case CALL_RECYCLE:
+    case CALL_START:
+    case CALL_STOP:
+    case CALL_SET_AUTOSTART:
+        break;
+    }
+    return rng_between(rng, s->tool_ms, 2 * s->tool_ms);
+}
+
+/* Ends all that live; gives back when the last will be gone. */
+static uint64_t end_all(struct iis *s, uint64_t stopping_ms)
+{
+    uint64_t last_ms = stopping_ms;
+    for (size_t i = 0; i < s->worker_count; i++) {
+        struct iis_worker *w = &s->workers[i];
+        if (w->stopping_ms != IIS_NEVER)
+            continue;
+        w->stopping_ms = stopping_ms;
+        w->dies_ms = stopping_ms + (s->stubborn ? s->pool.shutdown_limit_ms : s->drain_ms);
+        last_ms = w->dies_ms > last_ms ? w->dies_ms : last_ms;
+    }
+    return last_ms;
+}
+
+static enum error_code recycle(struct iis *s, uint64_t now_ms)
+{
+    if (s->pool.state != POOL_STATE_STARTED)
+        return ERR_STATE;
+    if (s->worker_count >= IIS_WORKERS - 2)
+        return ERR_BUSY;
+    if (s->pool.overlap) {
+        end_all(s, now_ms + s->startup_ms);
+        add(s, now_ms);
+    } else {
+        add(s, end_all(s, now_ms));
+    }
+    return ERR_NONE;
+}
+
+static enum error_code start(struct iis *s, uint64_t now_ms)
+{
+    if (s->pool.state == POOL_STATE_STARTED)
+        return ERR_EXISTS;
+    if (s->pool.state != POOL_STATE_STOPPED)
+        return ERR_BUSY;
+    s->pool.state = POOL_STATE_STARTED;
+    add(s, now_ms);
+    return ERR_NONE;
+}
+
+static enum error_code stop(struct iis *s, uint64_t now_ms)
+{
+    if (s->pool.state == POOL_STATE_STOPPED)
+        return ERR_EXISTS;
+    s->pool.state = POOL_STATE_STOPPING;
+    end_all(s, now_ms);
+    return ERR_NONE;
+}
+
+static enum error_code carry_out(struct iis *s, const struct call *call, uint64_t now_ms)
+{
+    switch (call->kind) {
+    case CALL_RECYCLE:
+        return recycle(s, now_ms);
+    case CALL_START:
+        return start(s, now_ms);
+    case CALL_STOP:
+        return stop(s, now_ms);
+    case CALL_SET_AUTOSTART:
+        s->pool.auto_start = call->on;
+        s->changed = true;
+        return ERR_NONE;
+    default:
+        return ERR_NONE;
+    }
+}
+
+bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code)
+{
+    iis_now(s, now_ms);
+    enum error_code forced = s->next_error;
+    bool done_all_the_same = s->error_but_done;
+    s->next_error = ERR_NONE;
+    s->error_but_done = false;
+    if (forced != ERR_NONE && !done_all_the_same) {
+        *code = forced;
+        return false;
+    }
+    if (!s->services_up) {
+        *code = ERR_UNAVAILABLE;
+        return false;
+    }
+    enum error_code came = carry_out(s, call, now_ms);
+    *code = forced != ERR_NONE ? forced : came;
+    return came == ERR_NONE;
+}
+
+bool iis_stop_is_over(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    return s->pool.state != POOL_STATE_STOPPING;
+}
+
+static void fill_whole(struct iis *s, struct driver_view *view)
+{
+    enum service_state state = s->services_up ? SVC_RUNNING : SVC_STOPPED;
+    s->services[0] = (struct service){.name = "WAS", .state = state, .start = SVC_START_AUTO};
+    s->services[1] = (struct service){.name = "W3SVC", .state = state, .start = SVC_START_AUTO};
+    view->pools_known = view->sites_known = view->services_known = true;
+    view->pools = &s->pool;
+    view->pool_count = 1;
+    view->services = s->services;
+    view->service_count = 2;
+}
+
+static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *probe)
+{
+    const struct iis_worker *w = iis_serving(s, now_ms);
+    probe->status = w ? w->status : s->pool.state == POOL_STATE_STARTED ? 0 : 503;
+    probe->answered = probe->status != 0;
+    probe->passed = probe->status == 200;
+    probe->elapsed_ms = 5;
+    text_format(probe->detail, sizeof(probe->detail), "status %d", probe->status);
+}
+
+void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out)
+{
+    struct driver_view *view = &out->view;
+    iis_now(s, now_ms);
+    out->host = (struct call_host){.cpu_busy_ms = now_ms / 4,
+                                   .cpu_total_ms = now_ms,
+                                   .memory_total_bytes = 8,
+                                   .memory_available_bytes = 4,
+                                   .uptime_ms = now_ms,
+                                   .processors = 2};
+    if (out->call.kind == CALL_PROBE) {
+        fill_probe(s, now_ms, &out->probe);
+        return;
+    }
+    *view = (struct driver_view){
+        .workers_known = true, .workers = s->seen, .config_identity = "own", .trouble = ""};
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (lives(&s->workers[i], now_ms))
+            s->seen[view->worker_count++] = (struct worker){.pool = POOL,
+                                                            .pid = s->workers[i].pid,
+                                                            .created = s->workers[i].created_ms,
+                                                            .memory_bytes = 1};
+    if (out->call.kind != CALL_BEAT)
+        fill_whole(s, view);
+    out->changed = s->changed;
+    s->changed = out->call.kind != CALL_BEAT && s->changed;
+}
+
+const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms)
+{
+    const struct iis_worker *best = NULL;
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count && s->services_up; i++) {
+        const struct iis_worker *w = &s->workers[i];
+        if (w->up_ms <= now_ms && now_ms < w->stopping_ms &&
+            (!best || w->created_ms > best->created_ms))
+            best = w;
+    }
+    return s->pool.state == POOL_STATE_STARTED ? best : NULL;
+}
+
+bool iis_serves(struct iis *s, uint64_t now_ms)
+{
+    const struct iis_worker *w = iis_serving(s, now_ms);
+    return w && w->status == 200;
+}
+
+bool iis_lives(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (s->workers[i].pid == pid && s->workers[i].created_ms == created_ms)
+            return lives(&s->workers[i], now_ms);
+    return false;
+}
+
+/* ---- what others do ---- */
+
+void iis_crash_worker(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        if (!lives(&s->workers[i], now_ms))
+            continue;
+        bool replaced =
+            s->workers[i].stopping_ms == IIS_NEVER && s->pool.state == POOL_STATE_STARTED;
+        s->workers[i].dies_ms = now_ms;
+        iis_now(s, now_ms);
+        if (replaced)
+            add(s, now_ms);
+        return;
+    }
+}
+
+void iis_own_recycle(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    recycle(s, now_ms);
+}
+
+void iis_foreign_stop(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    if (s->pool.state == POOL_STATE_STARTED)
+        stop(s, now_ms);
+}
+
+void iis_mend(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    s->next_status = 200;
+    s->stubborn = false;
+    s->next_error = ERR_NONE;
+    s->changed = s->changed || !s->services_up;
+    s->services_up = true;
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->workers[i].status = 200;
+    if (s->pool.state == POOL_STATE_STOPPED && s->pool.auto_start) {
+        start(s, now_ms);
+        s->changed = true;
+    }
+}

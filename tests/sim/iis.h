@@ -1,0 +1,63 @@
+/* iis.h - the web server of one simulated machine: one pool "Shop", its workers, and what calls of
+ * the driver see and do. Workers come and go by virtual time alone; nothing here is scheduled.
+ */
+#ifndef FARMHAND_TESTS_SIM_IIS_H
+#define FARMHAND_TESTS_SIM_IIS_H
+
+#include "agent/call.h"
+#include "proto/messages.h"
+#include "tests/sim/rng.h"
+
+#define IIS_WORKERS 24
+#define IIS_NEVER   UINT64_MAX
+
+struct iis_worker {
+    uint32_t pid;
+    uint64_t created_ms;
+    uint64_t up_ms;       /* answers from then on */
+    uint64_t stopping_ms; /* no new request from then on */
+    uint64_t dies_ms;
+    int status; /* what it answers */
+};
+
+struct iis {
+    char name[16];
+    struct pool pool; /* its state is as of the last iis_now */
+    bool services_up;
+    struct iis_worker workers[IIS_WORKERS];
+    size_t worker_count;
+    uint32_t next_pid;
+    uint64_t startup_ms, drain_ms, tool_ms;
+    int next_status; /* of workers started from now on */
+    bool stubborn;   /* workers ignore their stop until the shutdown limit */
+    bool changed;    /* configuration or services, since the last beat */
+    /* The next act of a driver's call ends with this, done or not. */
+    enum error_code next_error;
+    bool error_but_done;
+    /* lent by iis_fill */
+    struct worker seen[IIS_WORKERS];
+    struct service services[2];
+};
+
+void iis_init(struct iis *s, const char *name, struct rng *rng, uint64_t now_ms);
+/* Brings workers and the pool's state up to date. */
+void iis_now(struct iis *s, uint64_t now_ms);
+/* How long a call takes (a stop takes as long as iis_is_stopping says so). */
+uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng);
+/* Carries out what acts; true: it was really done. */
+bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code);
+bool iis_stop_is_over(struct iis *s, uint64_t now_ms);
+/* What a reading call sees now; points into s. */
+void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out);
+/* The worker that a new request meets; NULL: nobody. */
+const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms);
+bool iis_serves(struct iis *s, uint64_t now_ms); /* well, or would on demand */
+bool iis_lives(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms);
+
+/* What others do to it. */
+void iis_crash_worker(struct iis *s, uint64_t now_ms);
+void iis_own_recycle(struct iis *s, uint64_t now_ms);
+void iis_foreign_stop(struct iis *s, uint64_t now_ms);
+void iis_mend(struct iis *s, uint64_t now_ms); /* a person makes it serve again, if it should */
+
+#endif

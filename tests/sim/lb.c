@@ -1,0 +1,164 @@
+/* lb.c - see lb.h. */
+#include "tests/sim/lb.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+#define CHECK_MS 700 /* between its own health checks */
+
+static int line_of(const struct world *w, const char *server)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (text_equal_nocase(w->iis[i].name, server))
+            return (int)i;
+    return -1;
+}
+
+static bool serving(const struct lb_line *line)
+{
+    return line->admin == BALANCER_READY && line->up;
+}
+
+static void entry_of(const struct world *w, int at, struct balancer_entry *out)
+{
+    const struct lb_line *line = &w->lb.lines[at];
+    *out =
+        (struct balancer_entry){.admin = line->admin, .up = line->up, .sessions = line->sessions};
+    text_copy(out->balancer, sizeof(out->balancer), "lb");
+    text_copy(out->backend, sizeof(out->backend), "shop");
+    text_copy(out->name, sizeof(out->name), w->iis[at].name);
+    for (size_t i = 0; i < w->servers; i++)
+        out->others_serving += (int)i != at && serving(&w->lb.lines[i]);
+}
+
+size_t lb_map(const struct world *w, const char *server, struct balancer_entry *out, size_t max)
+{
+    int at = line_of(w, server);
+    if (at < 0 || max == 0)
+        return 0;
+    entry_of(w, at, out);
+    return 1;
+}
+
+/* ---- its own life ---- */
+
+static void check(struct world *w, const struct due *d)
+{
+    struct lb *lb = &w->lb;
+    (void)d;
+    for (size_t i = 0; i < w->servers; i++) {
+        struct lb_line *line = &lb->lines[i];
+        line->up = iis_serves(&w->iis[i], w->now_ms);
+        line->sessions = serving(line) ? 4 : line->sessions / 2;
+    }
+    world_at(w, w->now_ms + CHECK_MS, check, 0, 0, NULL, 0);
+}
+
+void lb_begin(struct world *w)
+{
+    w->lb = (struct lb){.count = w->servers};
+    for (size_t i = 0; i < w->servers; i++)
+        w->lb.lines[i] = (struct lb_line){.up = true, .sessions = 4};
+    world_at(w, w->now_ms + CHECK_MS, check, 0, 0, NULL, 0);
+}
+
+/* ---- requests ---- */
+
+struct asked {
+    uint64_t life;
+    struct balancer_request request;
+};
+
+static void set(struct world *w, int at, enum balancer_admin admin)
+{
+    struct lb_line *line = &w->lb.lines[at];
+    if (line->admin != admin)
+        line->changed_ms = w->now_ms;
+    line->admin = admin;
+}
+
+static void drain_line(struct world *w, int at)
+{
+    struct lb_line *line = &w->lb.lines[at];
+    if (line->admin == BALANCER_READY) {
+        line->ours = true;
+        line->drained_ms = w->now_ms;
+        world_say(w, "lb: %s drained", w->iis[at].name);
+    }
+    set(w, at, BALANCER_DRAIN);
+}
+
+static void ready_line(struct world *w, int at)
+{
+    struct lb_line *line = &w->lb.lines[at];
+    if (line->admin != BALANCER_READY)
+        world_say(w, "lb: %s ready", w->iis[at].name);
+    oracle_ready(w, at, line->ours, line->foreign);
+    line->ours = line->foreign = false;
+    set(w, at, BALANCER_READY);
+}
+
+static void carry_out(struct world *w, const struct balancer_request *q)
+{
+    for (size_t i = 0; i < q->place_count; i++) {
+        int at = line_of(w, q->places[i].name);
+        if (at < 0)
+            continue;
+        if (q->op == BALANCER_OP_DRAIN)
+            drain_line(w, at);
+        else if (q->op == BALANCER_OP_READY)
+            ready_line(w, at);
+    }
+}
+
+static void answer(struct world *w, const struct due *d)
+{
+    const struct asked *asked = d->data;
+    struct balancer_answer a = {.ticket = asked->request.ticket, .op = asked->request.op};
+    if (w->now_ms < w->lb.down_until_ms) {
+        a.code = ERR_UNREACHABLE;
+        text_copy(a.text, sizeof(a.text), "no answer on its socket");
+    } else {
+        carry_out(w, &asked->request);
+        int at = line_of(w, asked->request.server);
+        if (at >= 0)
+            entry_of(w, at, &a.entries[a.entry_count++]);
+    }
+    centre_lb_answer(w, d->who, asked->life, &a);
+}
+
+void lb_ask(struct world *w, int centre, uint64_t life, const struct balancer_request *request)
+{
+    struct asked asked = {.life = life, .request = *request};
+    uint64_t at_ms = w->now_ms + rng_between(&w->lb_rng, 1, 20);
+    uint64_t *busy = &w->lb.busy_until_ms[centre];
+    at_ms = at_ms > *busy ? at_ms : *busy;
+    *busy = at_ms;
+    world_at(w, at_ms, answer, centre, 0, &asked, sizeof(asked));
+}
+
+/* ---- others ---- */
+
+void lb_reload(struct world *w)
+{
+    world_say(w, "lb: reloaded, its drains are forgotten");
+    for (size_t i = 0; i < w->servers; i++) {
+        w->lb.lines[i].ours = w->lb.lines[i].foreign = false;
+        set(w, (int)i, BALANCER_READY);
+    }
+}
+
+void lb_foreign(struct world *w, int at, enum balancer_admin admin)
+{
+    struct lb_line *line = &w->lb.lines[at];
+    world_say(w, "lb: somebody sets %s %s", w->iis[at].name,
+              admin == BALANCER_READY ? "ready" : "drain");
+    line->foreign = admin != BALANCER_READY && !line->ours;
+    if (admin == BALANCER_READY)
+        line->ours = false;
+    set(w, at, admin);
+}

@@ -1,0 +1,39 @@
+/* lb.h - the balancer: one backend "shop" with a line per server, and who set what. */
+#ifndef FARMHAND_TESTS_SIM_LB_H
+#define FARMHAND_TESTS_SIM_LB_H
+
+#include "coordinator/balancer.h"
+
+#include <stdint.h>
+
+#define LB_LINES 16
+
+struct lb_line {
+    enum balancer_admin admin;
+    bool ours;    /* drained by us when it was ready, and not put back since */
+    bool foreign; /* drained by somebody else */
+    bool up;
+    uint32_t sessions;
+    uint64_t drained_ms;
+    uint64_t changed_ms; /* when admin last changed */
+};
+
+struct lb {
+    size_t count;
+    struct lb_line lines[LB_LINES];
+    uint64_t busy_until_ms[2]; /* requests of one coordinator are carried out in order */
+    uint64_t down_until_ms;
+};
+
+struct world;
+void lb_begin(struct world *w);
+/* A coordinator asks; carried out and answered later. */
+void lb_ask(struct world *w, int centre, uint64_t life, const struct balancer_request *request);
+/* Where a server stands. */
+size_t lb_map(const struct world *w, const char *server, struct balancer_entry *out, size_t max);
+
+/* What others do. */
+void lb_reload(struct world *w);
+void lb_foreign(struct world *w, int line, enum balancer_admin admin);
+
+#endif

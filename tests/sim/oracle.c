@@ -1,0 +1,223 @@
+/* oracle.c - see oracle.h: what is judged as it happens. The store's side is in oracle_store.c. */
+#include "tests/sim/oracle_impl.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "tests/sim/vfs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct oracle *oracle_new(struct world *w)
+{
+    struct oracle *o = must_alloc(1, sizeof(*o));
+    for (size_t i = 0; i < w->servers; i++)
+        o->servers[i].well = true;
+    return o;
+}
+
+void oracle_free(struct oracle *o)
+{
+    if (!o)
+        return;
+    free(o->acts);
+    free(o);
+}
+
+uint64_t oracle_acts(const struct world *w)
+{
+    return w->oracle->act_total;
+}
+
+bool oracle_journal_was_lost(const struct world *w, int server)
+{
+    return w->oracle->servers[server].journal_lost;
+}
+
+void oracle_journal_lost(struct world *w, int server)
+{
+    w->oracle->servers[server].journal_lost = true;
+}
+
+/* ---- acts: at most once ---- */
+
+struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make)
+{
+    for (size_t i = 0; i < o->act_count; i++)
+        if (o->acts[i].run == run && o->acts[i].server == server)
+            return &o->acts[i];
+    if (!make)
+        return NULL;
+    o->acts = must_realloc(o->acts, o->act_count + 1, sizeof(*o->acts));
+    o->acts[o->act_count] = (struct act){.run = run, .server = server};
+    return &o->acts[o->act_count++];
+}
+
+void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run)
+{
+    struct iis *s = &w->iis[server];
+    (void)id;
+    struct act *a = oracle_act(w->oracle, run, server, true);
+    iis_now(s, w->now_ms);
+    a->before_count = 0;
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (s->workers[i].created_ms <= w->now_ms)
+            a->before[a->before_count++] = s->workers[i];
+}
+
+void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
+                  enum verb verb)
+{
+    struct oracle *o = w->oracle;
+    struct server_seen *seen = &o->servers[server];
+    struct act *a = oracle_act(o, run, server, true);
+    o->act_total++;
+    if (id->seq == 0)
+        world_violate(w, "%s: a disruptive act that no journal knows as begun",
+                      w->iis[server].name);
+    if (a->times > 0 && command_id_equal(&a->last, id))
+        world_violate(w, "%s: command %" PRIu64 "/%" PRIu64 " was carried out twice",
+                      w->iis[server].name, id->fence.number, id->seq);
+    a->times++;
+    a->last = *id;
+    if (a->times > 1 + a->resolved && !o->restored)
+        world_violate(w, "%s: run %" PRIu64 " acted on it %u times", w->iis[server].name, run,
+                      a->times);
+    if (id->fence.number < seen->act_fence)
+        world_violate(w, "%s: an act under fence %" PRIu64 " after one under %" PRIu64,
+                      w->iis[server].name, id->fence.number, seen->act_fence);
+    if (!o->restored && !oracle_is_target(w, run, server))
+        world_violate(w, "%s was never a target of run %" PRIu64 ", and was acted on",
+                      w->iis[server].name, run);
+    seen->act_fence = id->fence.number;
+    a->acted_ms = w->now_ms;
+    a->proved = false;
+    seen->acted_ms = w->now_ms;
+    seen->out_by_act = verb == VERB_RECYCLE;
+}
+
+static bool was_before(const struct act *a, const struct iis_worker *worker)
+{
+    for (size_t i = 0; i < a->before_count; i++)
+        if (a->before[i].pid == worker->pid && a->before[i].created_ms == worker->created_ms)
+            return true;
+    return false;
+}
+
+void oracle_probed(struct world *w, int server, uint64_t asked_ms)
+{
+    struct oracle *o = w->oracle;
+    const struct iis_worker *worker = iis_serving(&w->iis[server], w->now_ms);
+    for (size_t i = 0; worker && i < o->act_count; i++) {
+        struct act *a = &o->acts[i];
+        if (a->server == server && a->times > 0 && asked_ms >= a->acted_ms &&
+            !was_before(a, worker))
+            a->proved = true;
+    }
+}
+
+/* ---- words on the wire ---- */
+
+void oracle_said(struct world *w, int server, const struct agent_message *m)
+{
+    struct server_seen *seen = &w->oracle->servers[server];
+    if (!wire_id_equal(&seen->incarnation, &m->incarnation)) {
+        seen->incarnation = m->incarnation;
+        seen->said_fence = 0;
+        seen->act_fence = 0;
+    }
+    if (m->kind != AGENT_LISTEN)
+        return;
+    if (m->listen.fence.number < seen->said_fence)
+        world_violate(w, "%s: its fence fell from %" PRIu64 " to %" PRIu64, w->iis[server].name,
+                      seen->said_fence, m->listen.fence.number);
+    seen->said_fence = m->listen.fence.number;
+}
+
+void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server)
+{
+    struct server_seen *seen = &w->oracle->servers[server];
+    if (m->kind == AGENT_REPORT)
+        seen->reported_ms[centre] = w->now_ms;
+    if (m->kind != AGENT_RESULT)
+        return;
+    seen->result = m->result.id;
+    seen->outcome = m->result.outcome;
+    seen->result_no++;
+    if (m->result.outcome == OUTCOME_NOTHING)
+        seen->nothing = m->result.id;
+}
+
+void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed)
+{
+    (void)centre;
+    if (server < 0)
+        return;
+    struct act *a = oracle_act(w->oracle, run, server, true);
+    a->person = true;
+    a->resolved += not_executed;
+}
+
+void oracle_ready(struct world *w, int line, bool ours, bool foreign)
+{
+    if (foreign && !ours && !w->oracle->restored)
+        world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
+}
+
+/* ---- after every event ---- */
+
+/* What we took out is never more than the budget, at no moment. */
+static void check_budget(struct world *w)
+{
+    struct oracle *o = w->oracle;
+    size_t out = 0;
+    char names[200] = "";
+    for (size_t i = 0; i < w->servers; i++) {
+        struct server_seen *seen = &o->servers[i];
+        const struct iis_worker *worker =
+            seen->out_by_act ? iis_serving(&w->iis[i], w->now_ms) : NULL;
+        if (worker && worker->status == 200 && worker->created_ms >= seen->acted_ms)
+            seen->out_by_act = false;
+        bool by_act = seen->out_by_act && !iis_serves(&w->iis[i], w->now_ms);
+        if (!by_act && !w->lb.lines[i].ours)
+            continue;
+        out++;
+        size_t len = strlen(names);
+        text_format(names + len, sizeof(names) - len, " %s%s", w->iis[i].name,
+                    by_act ? " (by our act)" : " (drained)");
+    }
+    if (out > BUDGET && !o->restored)
+        world_violate(w, "the budget is %d, and we took out%s", BUDGET, names);
+}
+
+static void note_outs(struct world *w)
+{
+    for (size_t i = 0; i < w->servers; i++) {
+        struct server_seen *seen = &w->oracle->servers[i];
+        bool well = w->lb.lines[i].admin == BALANCER_READY && w->lb.lines[i].up;
+        if (well != seen->well)
+            seen->changed_ms = w->now_ms;
+        seen->well = well;
+    }
+    if (w->now_ms < w->lb.down_until_ms)
+        w->oracle->lb_away_ms = w->lb.down_until_ms;
+}
+
+void oracle_look(struct world *w)
+{
+    note_outs(w);
+    check_budget(w);
+    oracle_look_at_stores(w);
+    oracle_check_owners(w);
+}
+
+void oracle_end(struct world *w)
+{
+    if (w->people_done)
+        return;
+    for (int k = 0; k < CENTRES_MAX; k++)
+        oracle_tell_open(w, k);
+    if (!w->violation[0])
+        world_violate(w, "nothing breaks any more, but not everything came to its end");
+}

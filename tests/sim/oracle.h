@@ -1,0 +1,91 @@
+/* oracle.h - what must hold, judged by the simulated world and by what stands in the store.
+ *
+ * Nothing here asks the code under test: the store is read by SQL of the oracle's own, through its
+ * own connection, and only what is committed counts.
+ */
+#ifndef FARMHAND_TESTS_SIM_ORACLE_H
+#define FARMHAND_TESTS_SIM_ORACLE_H
+
+#include "proto/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct world;
+struct oracle;
+
+struct oracle *oracle_new(struct world *w);
+void oracle_free(struct oracle *o);
+
+/* A coordinator's store is there (again), or about to be closed. */
+void oracle_attach(struct world *w, int centre);
+void oracle_detach(struct world *w, int centre);
+/* The store was put back from an older copy: what it forgot is not held against it. */
+void oracle_restored(struct world *w, int centre);
+void oracle_journal_lost(struct world *w, int server);
+
+/* What happens in the world. */
+void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server);
+void oracle_said(struct world *w, int server, const struct agent_message *m);
+void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server);
+void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
+                  enum verb verb);
+void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
+void oracle_probed(struct world *w, int server, uint64_t asked_ms);
+void oracle_ready(struct world *w, int line, bool ours, bool foreign);
+void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
+/* After every event. */
+void oracle_look(struct world *w);
+/* At the end of the history: everything must have come to its end. */
+void oracle_end(struct world *w);
+
+/* ---- what people see of the store ---- */
+
+#define VIEW_TARGETS 128
+#define VIEW_RUNS    64
+#define VIEW_HOLDS   64
+
+struct view_target {
+    uint64_t run;
+    int server;
+    char state[12];
+    bool holds;
+    bool has_place; /* its list of places to put back is not empty */
+    uint64_t fence, seq;
+    char action[12];
+};
+struct view_run {
+    uint64_t id;
+    char state[12];
+    char causes[64];
+    char action[12];
+};
+struct view_hold {
+    int server;
+    bool by_run;
+    uint64_t owner;
+};
+struct view_incident {
+    uint64_t id;
+    int server;
+    bool has_place;
+};
+struct view {
+    struct view_target targets[VIEW_TARGETS];
+    size_t target_count;
+    struct view_run runs[VIEW_RUNS];
+    size_t run_count;
+    struct view_hold holds[VIEW_HOLDS];
+    size_t hold_count;
+    struct view_incident incidents[VIEW_HOLDS];
+    size_t incident_count;
+    uint64_t last_event, last_audit;
+};
+/* NULL: no store is attached. Lent until the next look. */
+const struct view *oracle_view(struct world *w, int centre);
+bool view_run_ended(const struct view_run *r);
+bool oracle_journal_was_lost(const struct world *w, int server);
+uint64_t oracle_acts(const struct world *w);
+
+#endif

@@ -1,0 +1,427 @@
+/* oracle_store.c - see oracle.h: what stands committed in a coordinator's store, read by SQL of our
+ * own after each change, and what must hold between that and the world.
+ */
+#include "tests/sim/oracle_impl.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "tests/sim/vfs.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LONG_OUT_MS 15000 /* out for so long: every reading has told it */
+
+enum query { Q_TARGETS, Q_RUNS, Q_LEASES, Q_INCIDENTS, Q_LAST, Q_COMMAND, Q_EVENT };
+
+static const char *const queries[] = {
+    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
+                  " t.command_fence, t.command_seq, r.action FROM target t JOIN run r"
+                  " ON r.id = t.run",
+    [Q_RUNS] = "SELECT id, state, pause_causes, action FROM run",
+    [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
+    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
+    [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
+    [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
+                  " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
+                  " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3"
+                  " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place, self"
+                  " WHERE c.server = ?1 AND c.fence_number = ?2 AND c.fence_instance = ?3"
+                  " AND c.seq = ?4",
+    [Q_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'target.state'"
+                " AND server = ?2 AND to_word = ?3",
+};
+#define QUERIES (sizeof(queries) / sizeof(queries[0]))
+
+/* ---- reading ---- */
+
+void oracle_attach(struct world *w, int centre)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    char path[64];
+    text_format(path, sizeof(path), "%s/state.db", centre_disk(w->centres[centre]));
+    must(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE, VFS_NAME) == SQLITE_OK);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    for (size_t i = 0; i < QUERIES; i++)
+        if (sqlite3_prepare_v2(s->db, queries[i], -1, &s->statements[i], NULL) != SQLITE_OK)
+            world_violate(w, "the oracle cannot read the store: %s", sqlite3_errmsg(s->db));
+    s->syncs = 0;
+    s->attached_ms = w->now_ms;
+}
+
+void oracle_detach(struct world *w, int centre)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    for (size_t i = 0; i < QUERIES; i++) {
+        sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+static int server_of(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (text_equal(w->iis[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+static const char *word(sqlite3_stmt *q, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(q, column);
+    return text ? text : "";
+}
+
+static void read_targets(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_TARGETS];
+    struct view *v = &s->view;
+    v->target_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->target_count < VIEW_TARGETS) {
+        struct view_target *t = &v->targets[v->target_count++];
+        *t = (struct view_target){.run = (uint64_t)sqlite3_column_int64(q, 0),
+                                  .server = server_of(w, word(q, 1)),
+                                  .holds = sqlite3_column_int(q, 3) != 0,
+                                  .has_place = sqlite3_column_int(q, 4) != 0,
+                                  .fence = (uint64_t)sqlite3_column_int64(q, 5),
+                                  .seq = (uint64_t)sqlite3_column_int64(q, 6)};
+        text_copy(t->state, sizeof(t->state), word(q, 2));
+        text_copy(t->action, sizeof(t->action), word(q, 7));
+    }
+    sqlite3_reset(q);
+}
+
+static void read_runs(struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_RUNS];
+    struct view *v = &s->view;
+    v->run_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->run_count < VIEW_RUNS) {
+        struct view_run *r = &v->runs[v->run_count++];
+        *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0)};
+        text_copy(r->state, sizeof(r->state), word(q, 1));
+        text_copy(r->causes, sizeof(r->causes), word(q, 2));
+        text_copy(r->action, sizeof(r->action), word(q, 3));
+    }
+    sqlite3_reset(q);
+}
+
+static void read_holds(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_LEASES];
+    struct view *v = &s->view;
+    v->hold_count = v->incident_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->hold_count < VIEW_HOLDS)
+        v->holds[v->hold_count++] =
+            (struct view_hold){.server = server_of(w, word(q, 0)),
+                               .by_run = text_equal(word(q, 1), "run"),
+                               .owner = (uint64_t)sqlite3_column_int64(q, 2)};
+    sqlite3_reset(q);
+    q = s->statements[Q_INCIDENTS];
+    while (sqlite3_step(q) == SQLITE_ROW && v->incident_count < VIEW_HOLDS)
+        v->incidents[v->incident_count++] =
+            (struct view_incident){.id = (uint64_t)sqlite3_column_int64(q, 0),
+                                   .server = server_of(w, word(q, 1)),
+                                   .has_place = sqlite3_column_int(q, 2) != 0};
+    sqlite3_reset(q);
+}
+
+static void read_view(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_LAST];
+    sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
+    read_targets(w, s);
+    read_runs(s);
+    read_holds(w, s);
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        s->view.last_event = (uint64_t)sqlite3_column_int64(q, 0);
+        s->view.last_audit = (uint64_t)sqlite3_column_int64(q, 1);
+    }
+    sqlite3_reset(q);
+    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+}
+
+const struct view *oracle_view(struct world *w, int centre)
+{
+    const struct store_seen *s = &w->oracle->stores[centre];
+    return s->db && s->valid ? &s->view : NULL;
+}
+
+bool view_run_ended(const struct view_run *r)
+{
+    return text_equal(r->state, "done") || text_equal(r->state, "partial") ||
+           text_equal(r->state, "failed") || text_equal(r->state, "aborted");
+}
+
+static const struct view_run *run_of(const struct view *v, uint64_t id)
+{
+    for (size_t i = 0; i < v->run_count; i++)
+        if (v->runs[i].id == id)
+            return &v->runs[i];
+    return NULL;
+}
+
+bool oracle_is_target(struct world *w, uint64_t run, int server)
+{
+    const struct store_seen *s = &w->oracle->stores[0];
+    for (size_t i = 0; i < s->view.target_count; i++)
+        if (s->view.targets[i].run == run && s->view.targets[i].server == server)
+            return true;
+    return false;
+}
+
+/* ---- what leaves ---- */
+
+/* Save, then send: as sent, under the sender's fence, with its lease; and what is committed would
+ * survive a crash now. */
+void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    if (m->kind != COORDINATOR_COMMAND || !verb_is_disruptive(m->command.verb) || !s->db)
+        return;
+    const struct command_id *id = &m->command.id;
+    const char *name = w->iis[server].name;
+    if (!fence_equal(&m->fence, &id->fence))
+        world_violate(w, "%s: a command under another fence than its sender's", name);
+    if (!vfs_is_synced(centre_disk(w->centres[centre])))
+        world_violate(w, "%s: a command leaves before its record would survive a crash", name);
+    sqlite3_stmt *q = s->statements[Q_COMMAND];
+    sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 2, (sqlite3_int64)id->fence.number);
+    sqlite3_bind_blob(q, 3, id->fence.instance.bytes, sizeof(id->fence.instance.bytes),
+                      SQLITE_STATIC);
+    sqlite3_bind_int64(q, 4, (sqlite3_int64)id->seq);
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    bool state_fits =
+        found && (text_equal(word(q, 1), "acting") || text_equal(word(q, 1), "unknown"));
+    if (!found || !text_equal(word(q, 0), verb_name(m->command.verb)))
+        world_violate(w, "%s: a %s leaves that does not stand in the store", name,
+                      verb_name(m->command.verb));
+    else if (!state_fits || (uint64_t)sqlite3_column_int64(q, 3) != id->seq ||
+             (uint64_t)sqlite3_column_int64(q, 4) != id->fence.number)
+        world_violate(w, "%s: a command leaves, and its target is %s", name, word(q, 1));
+    else if (sqlite3_column_int(q, 2) == 0 || sqlite3_column_int(q, 5) == 0)
+        world_violate(w, "%s: a command leaves without a lease", name);
+    else if (!sqlite3_column_int(q, 7))
+        world_violate(w, "%s: a command under a fence that is not the store's", name);
+    sqlite3_reset(q);
+}
+
+/* ---- what changed ---- */
+
+static const struct view_target *target_in(const struct view *v, uint64_t run, int server)
+{
+    for (size_t i = 0; i < v->target_count; i++)
+        if (v->targets[i].run == run && v->targets[i].server == server)
+            return &v->targets[i];
+    return NULL;
+}
+
+static bool has_event(struct store_seen *s, const char *server, const char *state)
+{
+    sqlite3_stmt *q = s->statements[Q_EVENT];
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)s->former.last_event);
+    sqlite3_bind_text(q, 2, server, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 3, state, -1, SQLITE_STATIC);
+    bool found = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0) > 0;
+    sqlite3_reset(q);
+    return found;
+}
+
+static bool held(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->hold_count; i++)
+        if (v->holds[i].server == server)
+            return true;
+    return false;
+}
+
+/* Is it out for so long that every observation has to have told it? */
+static bool long_out(const struct world *w, int centre, int server)
+{
+    const struct server_seen *seen = &w->oracle->servers[server];
+    const struct iis *s = &w->iis[server];
+    bool on_purpose = s->pool.state != POOL_STATE_STARTED && !s->pool.auto_start;
+    bool silent = w->now_ms > seen->reported_ms[centre] + LONG_OUT_MS;
+    bool lb_told = w->now_ms > w->oracle->lb_away_ms + LONG_OUT_MS;
+    bool out = !seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS;
+    return silent || (out && lb_told && !on_purpose);
+}
+
+/* A server is taken: held + observed out + this one stay within the budget. */
+static void check_take(struct world *w, int centre, const struct store_seen *s,
+                       const struct view_target *t)
+{
+    const struct server_seen *self = &w->oracle->servers[t->server];
+    size_t spent = 1;
+    char names[200] = "";
+    if (!self->well || held(&s->former, t->server) || text_equal(t->action, "start") ||
+        text_equal(t->action, "undrain") || w->oracle->restored)
+        return;
+    for (int i = 0; i < (int)w->servers; i++) {
+        bool counts = i != t->server && (held(&s->view, i) || long_out(w, centre, i));
+        size_t len = strlen(names);
+        if (counts)
+            text_format(names + len, sizeof(names) - len, " %s (%s)", w->iis[i].name,
+                        held(&s->view, i) ? "held" : "out");
+        spent += counts;
+    }
+    if (spent > BUDGET)
+        world_violate(w, "%s is taken though the budget is spent by%s", w->iis[t->server].name,
+                      names);
+}
+
+/* Unknown is left by the journal's word or a person's alone. */
+static void check_unknown(struct world *w, const struct view_target *was)
+{
+    const struct server_seen *seen = &w->oracle->servers[was->server];
+    const struct act *a = oracle_act(w->oracle, was->run, was->server, false);
+    bool journal = seen->result.seq == was->seq && seen->result.fence.number == was->fence &&
+                   seen->outcome != OUTCOME_RUNNING && seen->outcome != OUTCOME_NONE;
+    if (!journal && !(a && a->person))
+        world_violate(w, "%s: unknown was left without the journal's or a person's word",
+                      w->iis[was->server].name);
+}
+
+/* Done means: those from before are gone, and a newer one answered a probe asked after the act. */
+static void check_done(struct world *w, const struct view_target *t)
+{
+    struct iis *s = &w->iis[t->server];
+    struct act *a = oracle_act(w->oracle, t->run, t->server, false);
+    const struct command_id *nothing = &w->oracle->servers[t->server].nothing;
+    if (!text_equal(t->action, "recycle") || (a && a->person) || w->oracle->restored)
+        return;
+    if (!a || a->times == 0) {
+        if (nothing->seq != t->seq || nothing->fence.number != t->fence)
+            world_violate(w, "%s is done, and nobody recycled it", s->name);
+        return;
+    }
+    for (size_t i = 0; i < a->before_count; i++)
+        if (iis_lives(s, a->before[i].pid, a->before[i].created_ms, w->now_ms))
+            world_violate(w, "%s is done, and worker %u from before still lives", s->name,
+                          a->before[i].pid);
+    if (!a->proved)
+        world_violate(w, "%s is done, and no newer worker answered a probe", s->name);
+}
+
+static void check_target(struct world *w, int centre, struct store_seen *s,
+                         const struct view_target *t)
+{
+    const struct view_target *was = target_in(&s->former, t->run, t->server);
+    if (t->holds && (!was || !was->holds))
+        check_take(w, centre, s, t);
+    if (!was || text_equal(was->state, t->state))
+        return;
+    if (!has_event(s, w->iis[t->server].name, t->state))
+        world_violate(w, "%s went to %s without an event", w->iis[t->server].name, t->state);
+    if (text_equal(was->state, "unknown"))
+        check_unknown(w, was);
+    if (text_equal(t->state, "done"))
+        check_done(w, t);
+}
+
+/* A target in hand holds its lease; an ended run holds nothing. */
+static void check_leases(struct world *w, const struct view *v)
+{
+    for (size_t i = 0; i < v->target_count; i++) {
+        const struct view_target *t = &v->targets[i];
+        const struct view_run *r = run_of(v, t->run);
+        bool leased = false;
+        for (size_t k = 0; k < v->hold_count; k++)
+            leased = leased || (v->holds[k].server == t->server && v->holds[k].by_run &&
+                                v->holds[k].owner == t->run);
+        if (t->holds && !leased)
+            world_violate(w, "%s is %s without a lease", w->iis[t->server].name, t->state);
+        if (t->holds && r && view_run_ended(r))
+            world_violate(w, "run %" PRIu64 " has ended and still holds %s", t->run,
+                          w->iis[t->server].name);
+    }
+    for (size_t k = 0; k < v->hold_count; k++) {
+        const struct view_run *r = v->holds[k].by_run ? run_of(v, v->holds[k].owner) : NULL;
+        if (v->holds[k].by_run && (!r || view_run_ended(r)))
+            world_violate(w, "run %" PRIu64 " has ended and still has a lease on %s",
+                          v->holds[k].owner, w->iis[v->holds[k].server].name);
+    }
+}
+
+static void check_runs(struct world *w, const struct store_seen *s)
+{
+    for (size_t i = 0; i < s->view.run_count; i++)
+        if (!run_of(&s->former, s->view.runs[i].id) && s->view.last_audit <= s->former.last_audit)
+            world_violate(w, "run %" PRIu64 " began without a row in the audit trail",
+                          s->view.runs[i].id);
+}
+
+static void look_at(struct world *w, int centre)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    if (!s->db)
+        return;
+    uint64_t syncs = vfs_syncs(centre_disk(w->centres[centre]));
+    if (s->valid && syncs == s->syncs)
+        return;
+    s->syncs = syncs;
+    s->former = s->view;
+    read_view(w, s);
+    if (s->valid) {
+        for (size_t i = 0; i < s->view.target_count; i++)
+            check_target(w, centre, s, &s->view.targets[i]);
+        check_runs(w, s);
+    }
+    s->valid = true;
+    check_leases(w, &s->view);
+}
+
+void oracle_look_at_stores(struct world *w)
+{
+    for (int k = 0; k < CENTRES_MAX; k++)
+        if (w->centres[k])
+            look_at(w, k);
+}
+
+/* ---- owners ---- */
+
+static bool owned_in(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->target_count; i++)
+        if (v->targets[i].server == server && v->targets[i].holds && v->targets[i].has_place)
+            return true;
+    for (size_t i = 0; i < v->incident_count; i++)
+        if (v->incidents[i].server == server && v->incidents[i].has_place)
+            return true;
+    return false;
+}
+
+void oracle_check_owners(struct world *w)
+{
+    if (w->oracle->restored || !w->oracle->stores[0].valid)
+        return;
+    for (int i = 0; i < (int)w->servers; i++)
+        if (w->lb.lines[i].ours && !owned_in(&w->oracle->stores[0].view, i))
+            world_violate(w, "%s was drained by us and belongs to nobody", w->iis[i].name);
+}
+
+void oracle_restored(struct world *w, int centre)
+{
+    w->oracle->restored = true;
+    w->oracle->stores[centre].valid = false;
+}
+
+void oracle_tell_open(struct world *w, int centre)
+{
+    const struct store_seen *s = &w->oracle->stores[centre];
+    if (!s->valid)
+        return;
+    const struct view *v = &s->view;
+    for (size_t i = 0; i < v->run_count; i++)
+        if (!view_run_ended(&v->runs[i]))
+            world_violate(w, "run %" PRIu64 " (%s) never ended: %s, paused by '%s'", v->runs[i].id,
+                          v->runs[i].action, v->runs[i].state, v->runs[i].causes);
+    for (size_t i = 0; i < v->incident_count; i++)
+        world_violate(w, "the incident on %s was never settled",
+                      w->iis[v->incidents[i].server].name);
+}

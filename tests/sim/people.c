@@ -1,0 +1,185 @@
+/* people.c - see world.h: operators. They want some runs; while things break they meddle; and when
+ * the last fault is over they mend what only people can, and wait until everything has ended.
+ */
+#include "common/text.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+#define LOOK_MS       2000
+#define FIRST_RUN_MS  7000
+#define HEAL_AFTER_MS 4000
+#define UNDRAIN_MS    20000 /* between two tries */
+
+static const struct view_run *an_open_run(const struct view *v)
+{
+    for (size_t i = v->run_count; i-- > 0;)
+        if (!view_run_ended(&v->runs[i]))
+            return &v->runs[i];
+    return NULL;
+}
+
+/* ---- wishes ---- */
+
+static enum ask_kind a_kind(struct world *w)
+{
+    if (!(w->options.faults & FAULT_PEOPLE) || rng_chance(&w->people, 600))
+        return ASK_RECYCLE;
+    return rng_chance(&w->people, 500) ? ASK_STOP : ASK_START;
+}
+
+static void wish(struct world *w)
+{
+    const struct view *v = oracle_view(w, 0);
+    char one[16];
+    if (!v || w->runs_begun >= w->runs_wanted || w->now_ms < FIRST_RUN_MS || an_open_run(v))
+        return;
+    bool all = w->runs_begun == 0 || rng_chance(&w->people, 600);
+    text_copy(one, sizeof(one), w->iis[rng_next(&w->people) % w->servers].name);
+    uint32_t batch = (uint32_t)rng_between(&w->people, 1, 2);
+    enum ask_kind kind = w->runs_begun == 0 ? ASK_RECYCLE : a_kind(w);
+    w->counting = true;
+    w->runs_begun += centre_start_run(w, 0, kind, all ? "all" : one, batch);
+}
+
+/* ---- meddling ---- */
+
+static void meddle(struct world *w)
+{
+    const struct view *v = oracle_view(w, 0);
+    const struct view_run *r = v ? an_open_run(v) : NULL;
+    if (!r || !(w->options.faults & FAULT_PEOPLE) || !rng_chance(&w->people, 200))
+        return;
+    uint64_t id = r->id;
+    uint64_t what = rng_between(&w->people, 0, 9);
+    if (what == 0) {
+        centre_request(w, 0, id, REQ_ABORT);
+    } else if (what <= 4) {
+        centre_request(w, 0, id, REQ_PAUSE);
+    } else if (what <= 8) {
+        centre_request(w, 0, id, REQ_RESUME);
+    } else {
+        for (size_t i = 0; i < v->target_count; i++)
+            if (v->targets[i].run == id && text_equal(v->targets[i].state, "unknown")) {
+                centre_resolve(w, 0, id, w->iis[v->targets[i].server].name, RESOLVE_FAILED);
+                return;
+            }
+    }
+}
+
+/* ---- mending, when nothing breaks any more ---- */
+
+static void mend_servers(struct world *w)
+{
+    for (size_t i = 0; i < w->servers; i++) {
+        iis_mend(&w->iis[i], w->now_ms);
+        if (w->lb.lines[i].foreign)
+            lb_foreign(w, (int)i, BALANCER_READY);
+    }
+}
+
+static void resume_runs(struct world *w, const struct view *v)
+{
+    for (size_t i = 0; i < v->run_count; i++)
+        if (!view_run_ended(&v->runs[i]) &&
+            (strstr(v->runs[i].causes, "person") || strstr(v->runs[i].causes, "failures"))) {
+            centre_request(w, 0, v->runs[i].id, REQ_RESUME);
+            return;
+        }
+}
+
+static void settle_unknown(struct world *w, const struct view *v)
+{
+    for (size_t i = 0; i < v->target_count; i++)
+        if (text_equal(v->targets[i].state, "unknown") &&
+            oracle_journal_was_lost(w, v->targets[i].server)) {
+            centre_resolve(w, 0, v->targets[i].run, w->iis[v->targets[i].server].name,
+                           RESOLVE_FAILED);
+            return;
+        }
+}
+
+static bool has_open_target(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->target_count; i++) {
+        const char *s = v->targets[i].state;
+        bool ended = text_equal(s, "done") || text_equal(s, "failed") || text_equal(s, "nothing") ||
+                     text_equal(s, "skipped") || text_equal(s, "aborted");
+        for (size_t k = 0; k < v->run_count && !ended; k++)
+            ended = v->runs[k].id == v->targets[i].run && view_run_ended(&v->runs[k]);
+        if (!ended && v->targets[i].server == server)
+            return true;
+    }
+    return false;
+}
+
+/* A pool that is stopped on purpose cannot pass a gate: it is started, which settles the incident
+ * as well. A run that waits behind the incident is ended first. */
+static void settle_incidents(struct world *w, const struct view *v)
+{
+    if (v->incident_count == 0)
+        return;
+    int server = v->incidents[0].server;
+    if (has_open_target(v, server)) {
+        const struct view_run *r = an_open_run(v);
+        if (r)
+            centre_request(w, 0, r->id, REQ_ABORT);
+        return;
+    }
+    bool stopped = w->iis[server].pool.state == POOL_STATE_STOPPED;
+    centre_start_run(w, 0, stopped ? ASK_START : ASK_UNDRAIN, w->iis[server].name, 1);
+}
+
+static void mend(struct world *w)
+{
+    uint64_t calm_ms = w->now_ms - w->calm_since_ms;
+    const struct view *v = oracle_view(w, 0);
+    if (!w->faults_over || calm_ms < HEAL_AFTER_MS)
+        return;
+    mend_servers(w);
+    if (!v)
+        return;
+    if (calm_ms % UNDRAIN_MS < LOOK_MS) {
+        settle_incidents(w, v);
+        for (size_t i = 0; i < w->servers; i++)
+            if (oracle_journal_was_lost(w, (int)i))
+                centre_release(w, 0, w->iis[i].name);
+        if (centre_frozen(w->centres[0]))
+            centre_crash(w, 0, "restarted by a person, since it is frozen");
+    }
+    if ((v = oracle_view(w, 0)))
+        resume_runs(w, v);
+    if (calm_ms > 60000 && (v = oracle_view(w, 0)))
+        settle_unknown(w, v);
+}
+
+static bool all_ended(struct world *w)
+{
+    const struct view *v = oracle_view(w, 0);
+    if (!v || !w->faults_over || w->runs_begun < w->runs_wanted || an_open_run(v) ||
+        v->incident_count || v->hold_count)
+        return false;
+    for (size_t i = 0; i < w->servers; i++)
+        if (w->lb.lines[i].admin != BALANCER_READY)
+            return false;
+    return w->now_ms > w->calm_since_ms + HEAL_AFTER_MS;
+}
+
+static void look(struct world *w, const struct due *d)
+{
+    (void)d;
+    w->people_done = all_ended(w); /* first: what is asked below shows in the store later */
+    if (!w->people_done) {
+        meddle(w);
+        wish(w);
+        mend(w);
+    }
+    world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
+}
+
+void people_begin(struct world *w)
+{
+    w->runs_wanted = w->options.crash_actor != ACTOR_NONE ? 1 : rng_between(&w->people, 1, 3);
+    world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
+}

@@ -1,0 +1,195 @@
+/* world.h - the simulated farm: one virtual clock, one list of what is due, everything from a seed.
+ *
+ *   node      the real agent heart and journal of one server, the worker thread and the link faked
+ *   iis       its web server: pools, workers, what the driver's calls do to it
+ *   centre    the real coordinator brain and store behind faked ports
+ *   net       between them, as nng behaves: silent losses, dead pipes, late and doubled messages
+ *   lb        the balancer
+ *   people    operators; and the hand that breaks things (faults)
+ *   oracle    looks at all this, and at what stands durably in the store, after every event
+ *
+ * agent/agent.h and coordinator/rollout.h never meet in one file (both name their effects
+ * EFFECT_*), so node and centre are opaque here. Times are milliseconds of the world's clock, which
+ * counts suspension, as the programs' boot clocks do.
+ */
+#ifndef FARMHAND_TESTS_SIM_WORLD_H
+#define FARMHAND_TESTS_SIM_WORLD_H
+
+#include "coordinator/balancer.h"
+#include "tests/sim/iis.h"
+#include "tests/sim/lb.h"
+#include "tests/sim/rng.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVERS_MAX 16
+#define CENTRES_MAX 2
+#define WALL_ZERO   INT64_C(1700000000000)
+
+enum fault_bit {
+    FAULT_NET = 1,
+    FAULT_CRASH = 2,
+    FAULT_DISK = 4,
+    FAULT_IIS = 8,
+    FAULT_BALANCER = 16,
+    FAULT_PEOPLE = 32,
+    FAULT_SLEEP = 64,
+    FAULT_RESTORE = 128,
+    FAULT_JOURNAL = 256,
+    FAULT_TWINS = 512,
+};
+#define FAULT_BITS 10
+
+/* Where a process can be made to die: before each of its effects, events and syncs. */
+enum actor { ACTOR_NONE, ACTOR_CENTRE, ACTOR_NODE };
+
+struct world_options {
+    uint64_t seed;
+    size_t servers;
+    uint32_t faults; /* bits */
+    bool trace;
+    enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
+    uint64_t crash_at;
+};
+
+struct world;
+struct due;
+typedef void due_fn(struct world *w, const struct due *d);
+struct due {
+    uint64_t at_ms, order;
+    due_fn *fn;
+    int who;
+    uint64_t arg;
+    void *data; /* malloc'd, freed after fn */
+    size_t len;
+};
+
+struct net_pipe {
+    uint32_t id; /* 0: down */
+    int centre;
+    bool dead; /* nothing gets through any more, and nobody is told */
+    uint32_t tries;
+};
+
+struct node;
+struct centre;
+struct oracle;
+
+struct world {
+    struct world_options options;
+    uint64_t now_ms, order;
+    struct due *heap;
+    size_t heap_count, heap_cap;
+    struct rng net, iis_rng, lb_rng, faults, people, ids;
+    size_t servers;
+    struct iis iis[SERVERS_MAX];
+    struct lb lb;
+    struct node *nodes[SERVERS_MAX];
+    struct centre *centres[CENTRES_MAX];
+    struct net_pipe pipes[SERVERS_MAX];
+    uint32_t next_pipe;
+    uint32_t loss_permille, double_permille, late_permille; /* of the network, now */
+    struct oracle *oracle;
+    bool faults_over;
+    uint64_t calm_since_ms; /* valid if faults_over */
+    uint64_t runs_wanted, runs_begun;
+    bool people_done;  /* nothing more will be asked by them */
+    uint64_t steps[3]; /* by actor */
+    bool counting;     /* steps are counted, from the first run's start on */
+    bool crashed_once;
+    char violation[700]; /* "": none */
+    uint64_t events, hash;
+};
+
+/* Runs one history to its end; true: no oracle objected. */
+struct world_result {
+    bool ok;
+    char violation[700];
+    uint64_t hash, events, ended_ms;
+    uint64_t steps_centre, steps_node;
+    uint64_t acts, crashes, runs;
+};
+void world_play(const struct world_options *options, struct world_result *out);
+
+/* ---- for the parts ---- */
+
+void world_at(struct world *w, uint64_t at_ms, due_fn *fn, int who, uint64_t arg, const void *data,
+              size_t len);
+void world_say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The first one counts: it ends the history. */
+void world_violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One more step of that actor is ahead: true if it dies before it. */
+bool world_step(struct world *w, enum actor actor, int who);
+
+/* net.c */
+void net_send(struct world *w, int node, int channel, uint64_t token, const void *bytes,
+              size_t len);
+struct net_return { /* how a centre answers: travels in coordinator_peer */
+    int node, channel;
+    uint32_t pipe;
+    uint64_t token;
+};
+void net_reply(struct world *w, int centre, const struct net_return *to, const void *bytes,
+               size_t len);
+void net_hang_up(struct world *w, int node);    /* by the agent; it dials again */
+void net_drop_all(struct world *w, int centre); /* its process ended: pipes are reset */
+void net_close(struct world *w, uint32_t pipe); /* by the coordinator */
+void net_dial(struct world *w, int node, uint64_t in_ms);
+void net_cut(struct world *w, int node); /* the pipe is dead from now on */
+
+/* node.c */
+struct node *node_new(struct world *w, int index);
+void node_free(struct node *n);
+void node_crash(struct world *w, int index, const char *why, bool reboot);
+void node_dies_now(struct world *w, int index);
+void node_link(struct world *w, int index, bool up);
+void node_answer(struct world *w, int index, int channel, uint64_t token, const void *bytes,
+                 size_t len);
+bool node_up(const struct node *n);
+void node_sleep(struct world *w, int index, uint64_t ms);
+void node_jump(struct node *n, int64_t ms); /* its wall clock */
+void node_lose_journal(struct world *w, int index);
+const char *node_disk(const struct node *n);
+uint64_t node_crashes(const struct world *w);
+
+/* centre.c */
+/* A store, migrated and with its first fence, for vfs_keep. */
+void centre_make_template(const char *path);
+struct centre *centre_new(struct world *w, int index, const char *disk);
+void centre_free(struct centre *c);
+void centre_crash(struct world *w, int index, const char *why);
+void centre_dies_now(struct world *w, int index);
+bool centre_up(const struct centre *c);
+void centre_hear(struct world *w, int index, const struct net_return *from, const void *bytes,
+                 size_t len);
+void centre_gone(struct world *w, int index, uint32_t pipe);
+void centre_lb_answer(struct world *w, int index, uint64_t life,
+                      const struct balancer_answer *answer);
+void centre_sleep(struct world *w, int index, uint64_t ms);
+void centre_jump(struct centre *c, int64_t ms);
+const char *centre_disk(const struct centre *c);
+bool centre_frozen(const struct centre *c);
+uint64_t centre_crash_count(const struct centre *c);
+size_t centre_open_runs(const struct centre *c);
+/* Words of the brain about its runs, for reports. */
+void centre_tell_runs(struct world *w, int index);
+
+/* What operators ask. */
+enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN };
+bool centre_start_run(struct world *w, int index, enum ask_kind kind, const char *selector,
+                      uint32_t batch);
+enum request_kind { REQ_PAUSE, REQ_RESUME, REQ_ABORT };
+void centre_request(struct world *w, int index, uint64_t run, enum request_kind what);
+enum resolve_kind { RESOLVE_DONE, RESOLVE_FAILED, RESOLVE_NOT_EXECUTED };
+void centre_resolve(struct world *w, int index, uint64_t run, const char *server,
+                    enum resolve_kind as);
+void centre_release(struct world *w, int index, const char *server);
+
+/* people.c */
+void people_begin(struct world *w);
+/* faults.c */
+void faults_begin(struct world *w);
+
+#endif
