@@ -415,7 +415,7 @@ void change_strand(const struct rollout *r, struct rollout_change *c,
     change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", text);
 }
 
-void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
+static void take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
@@ -432,5 +432,12 @@ void change_take(const struct rollout *r, struct rollout_change *c, const struct
     change_enter(c, TARGET_DRAINING, now_ms, "taking it out of rotation");
     change_ask_balancer(c, BALANCER_OP_DRAIN, now_ms);
     c->disruptive = true;
+}
+
+/* Whatever is to be done to it: nobody holds a server whose lease is not durable. */
+void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
+                 uint64_t now_ms)
+{
+    take(r, c, view, now_ms);
     c->restoring = false;
 }

@@ -2,12 +2,14 @@
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define WALL(f) ((int64_t)(f)->now_ms + 1000000)
 
@@ -28,6 +30,19 @@ static void restart(struct farm *f)
     farm_crash(f);
     farm_start(f);
     farm_run(f, 2000);
+}
+
+static void disk_is_full(bool on)
+{
+    static struct rlimit before;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    if (on) {
+        before = limit;
+    }
+    limit.rlim_cur = on ? 4096 : before.rlim_cur;
+    setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 static enum presence presence_of(struct farm *f, const char *server)
@@ -195,6 +210,24 @@ static void slow_balancer_is_slow_but_gets_there(void **state)
     farm_end(&f);
 }
 
+static void server_is_never_held_without_its_lease(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    const struct plan_request q = farm_request(&f, ROLLOUT_UNDRAIN, "web01");
+    uint64_t run = farm_ask(&f, &q);
+    disk_is_full(true); /* nobody has noticed yet */
+    farm_run(&f, 100);
+    bool holds = coordinator_run_find(f.brain, run)->targets[0].holds;
+    bool leased = coordinator_holder(f.brain, "web01", "Shop") != NULL;
+    disk_is_full(false);
+    assert_int_equal(holds, leased);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +238,7 @@ int main(void)
         cmocka_unit_test(place_that_left_the_configuration_is_not_forgotten_in_drain),
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
         cmocka_unit_test(slow_balancer_is_slow_but_gets_there),
+        cmocka_unit_test(server_is_never_held_without_its_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
