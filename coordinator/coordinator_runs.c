@@ -162,6 +162,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .presence = view_presence,
                                  .may_take = view_may_take,
                                  .inherited = view_inherited,
+                                 .store_broken = c->store_trouble[0] != '\0',
                                  .settling = coordinator_settling(c, c->now_ms),
                                  .wall_ms = c->wall_ms};
 }

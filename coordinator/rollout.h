@@ -228,8 +228,9 @@ struct rollout_view {
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                         size_t max);
-    bool settling;   /* after a start: nothing new begins, nothing is concluded from silence */
-    int64_t wall_ms; /* for started and ended times */
+    bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
+    bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
+    int64_t wall_ms;   /* for started and ended times */
 };
 
 /* The next thing that is due by time or by the world; call until it says any == false. */

@@ -161,18 +161,19 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
 }
 
 static bool due_draining(const struct rollout *r, struct rollout_change *c, size_t i,
-                         uint64_t now_ms)
+                         const struct rollout_view *view, uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
+    bool goes_on = r->options.on_drain_limit == DRAIN_LIMIT_PROCEED && t->told;
     if (r->state != RUN_RUNNING) {
         change_edit(r, c, i);
         change_fail_act(c, CAUSE_NONE, now_ms, "the run ended before its turn: put back");
         return true;
     }
-    if (since(t->entered_ms, r->options.drain_limit_ms, now_ms)) {
-        bool proceed = r->options.on_drain_limit == DRAIN_LIMIT_PROCEED && t->told;
+    if (since(t->entered_ms, r->options.drain_limit_ms, now_ms) &&
+        !(goes_on && view->store_broken)) {
         change_edit(r, c, i);
-        if (proceed) {
+        if (goes_on) {
             change_command(r, c, now_ms);
         } else {
             char limit[TEXT_DURATION_MAX];
@@ -238,7 +239,8 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
                        const struct rollout_view *view, uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
-    if (since(t->entered_ms, r->options.gate_deadline_ms, now_ms)) {
+    /* It may still pass while the incident cannot be written. */
+    if (since(t->entered_ms, r->options.gate_deadline_ms, now_ms) && !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];
         text_copy(last, sizeof last, t->agent_seen_ms ? t->step : "its agent did not answer");
         char before[ROLLOUT_STEP_MAX];
@@ -262,7 +264,7 @@ static bool due_returning(const struct rollout *r, struct rollout_change *c, siz
 {
     const struct rollout_target *t = &r->targets[i];
     bool dark = r->action == ROLLOUT_STOP && !t->act_failed;
-    if (since(t->entered_ms, UP_LIMIT_MS, now_ms) && (t->told || dark)) {
+    if (since(t->entered_ms, UP_LIMIT_MS, now_ms) && (t->told || dark) && !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];
         text_copy(last, sizeof last, t->step);
         change_edit(r, c, i);
@@ -309,7 +311,7 @@ static bool due_target(const struct rollout *r, struct rollout_change *c, size_t
     case TARGET_CHECKING:
         return due_checking(r, c, i, view, now_ms);
     case TARGET_DRAINING:
-        return due_draining(r, c, i, now_ms);
+        return due_draining(r, c, i, view, now_ms);
     case TARGET_ACTING:
         return due_acting(r, c, i, now_ms);
     case TARGET_UNKNOWN:

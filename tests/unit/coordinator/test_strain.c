@@ -228,6 +228,34 @@ static void server_is_never_held_without_its_lease(void **state)
     farm_end(&f);
 }
 
+static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01,web02");
+    q.options.batch = 2;
+    farm_ask(&f, &q);
+    f.agents[0].probe_status = 500;
+    while (f.agents[0].acts == 0 || f.agents[1].acts == 0) {
+        farm_run(&f, 10);
+    }
+    f.agents[1].probe_status = 500; /* for longer than the deadline of the first */
+    disk_is_full(true);
+    farm_run(&f, 4000);
+    f.agents[1].act_ms = 0;
+    farm_run(&f, 1500);
+    f.agents[1].probe_status = 200;
+    farm_run(&f, 20000);
+    enum balancer_admin second = f.agents[1].admin;
+    disk_is_full(false);
+    assert_int_equal(second, BALANCER_READY);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_non_null(strstr(coordinator_holder(f.brain, "web01", "Shop"), "incident"));
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +267,7 @@ int main(void)
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
         cmocka_unit_test(slow_balancer_is_slow_but_gets_there),
         cmocka_unit_test(server_is_never_held_without_its_lease),
+        cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
