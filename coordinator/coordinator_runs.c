@@ -63,6 +63,7 @@ const struct budget *runs_budget(struct coordinator *c, const char *pool)
         m->held_by = b->holders[i];
         m->out = fleet_is_out(s, pool, c->now_ms, b->whys[i], sizeof b->whys[i]);
         m->why = b->whys[i];
+        m->unsure = s->presence != PRESENCE_FRESH && s->presence != PRESENCE_DECLARED_OUT;
         m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
     }
     b->turn = c->turn;
@@ -156,12 +157,43 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
     return count;
 }
 
+static bool share_a_backend(const struct rollout_target *a, const struct rollout_target *b)
+{
+    for (uint32_t i = 0; i < a->place_count; i++) {
+        for (uint32_t k = 0; k < b->place_count; k++) {
+            if (strcmp(a->places[i].balancer, b->places[k].balancer) == 0 &&
+                strcmp(a->places[i].backend, b->places[k].backend) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool view_taken_since(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                             uint64_t since_ms)
+{
+    const struct coordinator *c = ctx;
+    for (size_t i = 0; i < c->run_count; i++) {
+        for (size_t k = 0; k < c->runs[i]->target_count; k++) {
+            const struct rollout_target *other = &c->runs[i]->targets[k];
+            bool on_its_way = other->state == TARGET_DRAINING && !other->told;
+            if (other->holds && (on_its_way || other->entered_ms >= since_ms) &&
+                (c->runs[i] != r || other->order != t->order) && share_a_backend(other, t)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct rollout_view runs_view(struct coordinator *c)
 {
     return (struct rollout_view){.ctx = c,
                                  .presence = view_presence,
                                  .may_take = view_may_take,
                                  .inherited = view_inherited,
+                                 .taken_since = view_taken_since,
                                  .store_broken = c->store_trouble[0] != '\0',
                                  .settling = coordinator_settling(c, c->now_ms),
                                  .wall_ms = c->wall_ms};

@@ -228,6 +228,10 @@ struct rollout_view {
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                         size_t max);
+    /* Has anybody taken a place out of one of the target's backends since then (or is at it)? Then
+     * what the balancer said of those that remain is old. NULL: nobody could. */
+    bool (*taken_since)(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                        uint64_t since_ms);
     bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms;   /* for started and ended times */

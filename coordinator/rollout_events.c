@@ -89,6 +89,12 @@ static void decide_take(const struct rollout *r, struct rollout_change *c,
         c->target_saved = false;
         return;
     }
+    if (t->place_count && view->taken_since && view->taken_since(view->ctx, r, t, t->place_at_ms)) {
+        change_enter(c, TARGET_WAITING, now_ms,
+                     "blocked: another server is just being taken out of the same backend");
+        c->target_saved = false;
+        return;
+    }
     change_take(r, c, view, now_ms);
 }
 

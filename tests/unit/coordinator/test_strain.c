@@ -228,6 +228,21 @@ static void server_is_never_held_without_its_lease(void **state)
     farm_end(&f);
 }
 
+static void batch_never_empties_a_backend(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.options.batch = 2;
+    f.serving_least = UINT32_MAX;
+    uint64_t run = farm_ask(&f, &q);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(f.serving_least, 1);
+    farm_end(&f);
+}
+
 static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
 {
     (void)state;
@@ -267,6 +282,7 @@ int main(void)
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
         cmocka_unit_test(slow_balancer_is_slow_but_gets_there),
         cmocka_unit_test(server_is_never_held_without_its_lease),
+        cmocka_unit_test(batch_never_empties_a_backend),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
