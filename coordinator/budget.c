@@ -47,14 +47,15 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     for (size_t i = 0; i < b->count && !self; i++) {
         self = text_equal_nocase(b->members[i].server, server) ? &b->members[i] : NULL;
     }
-    /* Out, held or declared already: taking it lowers nothing. */
+    /* Out or held already: it is in the sum, and taking it lowers nothing, unless it may serve. */
     bool counted = self && (self->held || (self->out && !self->declared_out));
+    bool costs = !counted || (!self->held && self->unsure);
     bool serving = !self || !(self->held || self->out || self->declared_out);
     uint32_t max_out = limit && limit < b->max_out ? limit : b->max_out;
     uint32_t after = use.held + use.out + (counted ? 0 : 1);
     char spenders[160];
     name_spenders(b, spenders, sizeof spenders);
-    if (!counted && after > max_out) {
+    if (costs && after > max_out) {
         text_format(why, why_size, "budget %u/%u used by %s", use.held + use.out, max_out,
                     spenders[0] ? spenders : "nobody: it allows none");
         return false;

@@ -3,7 +3,8 @@
  * One rule for every cause (promise 1): a server may be taken only if
  *     what we hold + what is observed out + this one <= max_out
  * over the servers of its budget group, each counted once, and the servers left in service stay at
- * or above min_in_service. A server that is out already costs nothing more. A server that a person
+ * or above min_in_service. A server that is out already costs nothing more, unless it counts as out
+ * only because nothing is known of it: then there must be room for it. A server that a person
  * declared out leaves the first sum but not the second. An observation that is not fresh counts as
  * out: what we do not know we cannot spend.
  */
@@ -19,6 +20,7 @@ struct budget_member {
     bool held;           /* by us: a run, an incident, a hold */
     const char *held_by; /* "run 7"; lent */
     bool out;            /* observed: down, unhealthy, silent, out of rotation */
+    bool unsure;         /* out for want of knowledge alone: it may well be serving */
     const char *why;     /* "silent for 12s"; lent */
     bool declared_out;
 };

@@ -81,6 +81,20 @@ static void budget_counts_all_causes_together(void **state)
     assert_false(budget_may_take(&b, "c", 9, why, sizeof why)); /* never above the budget */
 }
 
+/* Silence is not being down: it takes a place, and gives none for free. */
+static void silent_server_may_serve(void **state)
+{
+    (void)state;
+    struct budget_member m[2] = {
+        {.server = "a", .out = true, .unsure = true, .why = "silent for 12s"},
+        {.server = "b", .held = true, .held_by = "run 7"}};
+    struct budget b = {.max_out = 1, .members = m, .count = 2};
+    char why[200];
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    m[1].held = false;
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+}
+
 static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
 {
     (void)state;
@@ -416,6 +430,7 @@ int main(void)
         cmocka_unit_test(selector_means_what_it_says),
         cmocka_unit_test(selector_refuses_what_means_nothing),
         cmocka_unit_test(budget_counts_all_causes_together),
+        cmocka_unit_test(silent_server_may_serve),
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),
         cmocka_unit_test(fleet_tells_what_changed),
