@@ -67,6 +67,17 @@ struct budget_cache {
     struct budget budget;
 };
 
+/* A person's word for the audit trail, written with the change that it brings. */
+struct word {
+    int64_t wall_ms;
+    char actor[128], action[64], object[WIRE_NAME_MAX + 64], reason[512];
+};
+
+/* How much was waiting to be written. */
+struct waiting {
+    size_t events, words;
+};
+
 struct coordinator {
     struct coordinator_spec spec;
     struct fleet *fleet;
@@ -95,10 +106,12 @@ struct coordinator {
     uint64_t store_retry_ms;
     char frozen[256];
     uint64_t highest_fence; /* of any agent, while frozen */
-    char holder[64]; /* lent by coordinator_holder */
+    char holder[64];        /* lent by coordinator_holder */
     struct budget_cache cache;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;
+    struct word *words; /* of this turn, or as long as the store cannot write */
+    size_t word_count;
 };
 
 /* coordinator_agents.c */
@@ -140,6 +153,16 @@ void store_try_again(struct coordinator *c);
 /* An event to be kept: written with the next transaction, or by events_flush at the turn's end. */
 void event_add(struct coordinator *c, const struct event *event);
 void events_flush(struct coordinator *c);
+/* A row of the audit trail and its event, in the next transaction. run 0: about the server; server
+ * NULL: about the run as a whole. */
+void word_add(struct coordinator *c, const char *actor, const char *action, uint64_t run,
+              const char *server, const char *reason);
+struct waiting events_waiting(const struct coordinator *c);
+/* What was added since then is not to be: the change failed that it tells of. */
+void events_undo(struct coordinator *c, const struct waiting *since);
+/* All that waits, in the open transaction; after its commit events_told. */
+enum error_code events_write(struct coordinator *c, struct error *err);
+void events_told(struct coordinator *c);
 void events_forget(struct coordinator *c); /* frees what is left */
 /* Followers only, not kept: progress. */
 void event_live(struct coordinator *c, const struct event *event);

@@ -164,30 +164,6 @@ static enum error_code end_word(struct coordinator *c, enum error_code code,
     return ERR_NONE;
 }
 
-/* It is durable before it takes effect. */
-static enum error_code note_word(struct coordinator *c, const char *actor, const char *action,
-                                 uint64_t run, const char *server, const char *reason,
-                                 struct error *err)
-{
-    char object[WIRE_NAME_MAX + 64], text[900];
-    if (run) {
-        text_format(object, sizeof object, "run %llu%s%s", (unsigned long long)run,
-                    server ? " " : "", server ? server : "");
-    } else {
-        text_copy(object, sizeof object, server);
-    }
-    text_format(text, sizeof text, "%s: %s %s: %s", actor, action, object, reason);
-    struct event event = {.wall_ms = c->wall_ms,
-                          .kind = "audit",
-                          .run = run,
-                          .server = server,
-                          .actor = actor,
-                          .text = text};
-    enum error_code code = store_begin(c->spec.store, err);
-    code = code != ERR_NONE ? code : write_word(c, actor, action, object, reason, &event, err);
-    return end_word(c, code, &event, err);
-}
-
 /* ---- the one in charge ---- */
 
 static enum error_code save_takeover(struct coordinator *c, const struct fence *fence,
@@ -256,13 +232,15 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rol
     struct rollout *r;
     enum error_code code = find_open(c, id, &r, err);
     code = code != ERR_NONE ? code : check_reason(reason, err);
-    if (code == ERR_NONE && !c->store_trouble[0]) {
-        code = note_word(c, actor, request_name(what), id, NULL, reason, err);
+    /* Stopping is never refused: with a store that cannot write it holds at least in memory, and it
+     * is written, word and deed, when that works again. */
+    if (code == ERR_NONE && what == REQUEST_RESUME) {
+        code = check_writable(c, err);
     }
-    /* Stopping is never refused: with a store that cannot write it holds at least in memory. */
-    if (code != ERR_NONE && (what == REQUEST_RESUME || !c->store_trouble[0])) {
+    if (code != ERR_NONE) {
         return code;
     }
+    word_add(c, actor, request_name(what), id, NULL, reason);
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_on_request(r, what, actor, &view, now_ms, &change);
@@ -289,24 +267,32 @@ enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const ch
         code = error_set(err, ERR_STATE, "%s is not unknown in run %llu: nothing to resolve",
                          server, (unsigned long long)id);
     }
-    code = code != ERR_NONE ? code : note_word(c, actor, "run.resolve", id, server, reason, err);
     if (code != ERR_NONE) {
         return code;
     }
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.resolve", id, r->targets[at].server, reason);
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_resolve(r, at, as, actor, &view, now_ms, &change);
-    runs_apply(c, r, &change);
+    if (!runs_apply(c, r, &change) && !change.restoring) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
     runs_drive(c);
     return ERR_NONE;
 }
 
 /* ---- servers ---- */
 
+/* The server's row and what a person said about it, as one. */
 static enum error_code save_server(struct coordinator *c, const struct fleet_server *s,
-                                   const struct wire_id *incarnation, struct error *err)
+                                   const char *action, const char *actor, const char *reason,
+                                   struct error *err)
 {
-    struct store_server row = {.incarnation = *incarnation,
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, action, 0, s->name, reason);
+    struct store_server row = {.incarnation = s->incarnation,
                                .first_seen_wall_ms = c->wall_ms,
                                .declared_out_until_ms = s->declared_out_until_ms};
     text_copy(row.name, sizeof row.name, s->name);
@@ -314,12 +300,16 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
     text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
+    code = code != ERR_NONE ? code : events_write(c, err);
     code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
     if (code != ERR_NONE) {
         store_rollback(c->spec.store);
+        events_undo(c, &before);
         store_failed(c, err);
+        return code;
     }
-    return code;
+    events_told(c);
+    return ERR_NONE;
 }
 
 static enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
@@ -344,8 +334,6 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
     if (code == ERR_NONE && (for_ms < 1000 || for_ms > 366ull * 86400000)) {
         code = error_set(err, ERR_INVALID, "for how long? between 1s and 366d");
     }
-    code = code != ERR_NONE ? code
-                            : note_word(c, actor, "server.declare-out", 0, s->name, reason, err);
     if (code != ERR_NONE) {
         return code;
     }
@@ -353,7 +341,7 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
     told.declared_out_until_ms = wall_ms + (int64_t)for_ms;
     text_copy(told.declared_out_reason, sizeof told.declared_out_reason, reason);
     text_copy(told.declared_out_by, sizeof told.declared_out_by, actor);
-    code = save_server(c, &told, &s->incarnation, err);
+    code = save_server(c, &told, "server.declare-out", actor, reason, err);
     if (code == ERR_NONE) {
         *s = told;
         fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
@@ -393,14 +381,13 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
     if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
         code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
     }
-    code = code != ERR_NONE ? code : note_word(c, actor, "server.release", 0, s->name, reason, err);
     if (code != ERR_NONE) {
         return code;
     }
     leave_former_journal(c, s);
     struct fleet_server told = *s;
     fleet_release(&told);
-    code = save_server(c, &told, &told.incarnation, err);
+    code = save_server(c, &told, "server.release", actor, reason, err);
     if (code == ERR_NONE) {
         fleet_release(s);
         s->stored = true;

@@ -44,9 +44,49 @@ void event_add(struct coordinator *c, const struct event *event)
     };
 }
 
-static enum error_code write_events(struct coordinator *c, struct error *err)
+void word_add(struct coordinator *c, const char *actor, const char *action, uint64_t run,
+              const char *server, const char *reason)
+{
+    c->words = must_realloc(c->words, c->word_count + 1, sizeof *c->words);
+    struct word *w = &c->words[c->word_count++];
+    *w = (struct word){.wall_ms = c->wall_ms};
+    text_copy(w->actor, sizeof w->actor, actor);
+    text_copy(w->action, sizeof w->action, action);
+    text_copy(w->reason, sizeof w->reason, reason);
+    if (run) {
+        text_format(w->object, sizeof w->object, "run %llu%s%s", (unsigned long long)run,
+                    server ? " " : "", server ? server : "");
+    } else {
+        text_copy(w->object, sizeof w->object, server);
+    }
+    char text[1100];
+    text_format(text, sizeof text, "%s: %s %s: %s", actor, action, w->object, reason);
+    const struct event event = {
+        .kind = "audit", .run = run, .server = server, .actor = actor, .text = text};
+    event_add(c, &event);
+}
+
+struct waiting events_waiting(const struct coordinator *c)
+{
+    return (struct waiting){c->event_count, c->word_count};
+}
+
+void events_undo(struct coordinator *c, const struct waiting *since)
+{
+    while (c->event_count > since->events) {
+        event_release(&c->events[--c->event_count]);
+    }
+    c->word_count = c->word_count < since->words ? c->word_count : since->words;
+}
+
+enum error_code events_write(struct coordinator *c, struct error *err)
 {
     enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->word_count && code == ERR_NONE; i++) {
+        const struct word *w = &c->words[i];
+        code = store_add_audit(c->spec.store, w->wall_ms, w->actor, w->action, w->object, w->reason,
+                               err);
+    }
     for (size_t i = 0; i < c->event_count && code == ERR_NONE; i++) {
         code = store_add_event(c->spec.store, &c->events[i], err);
     }
@@ -54,24 +94,24 @@ static enum error_code write_events(struct coordinator *c, struct error *err)
 }
 
 /* They are durable now: tell those who follow, and forget them. */
-static void tell_events(struct coordinator *c)
+void events_told(struct coordinator *c)
 {
     for (size_t i = 0; i < c->event_count; i++) {
         c->spec.ports.event(c->spec.ports.ctx, &c->events[i]);
         event_release(&c->events[i]);
     }
-    c->event_count = 0;
+    c->event_count = c->word_count = 0;
 }
 
 void events_flush(struct coordinator *c)
 {
-    if (c->event_count == 0 || c->store_trouble[0]) {
+    if (c->event_count + c->word_count == 0 || c->store_trouble[0]) {
         return;
     }
     struct error err;
-    if (store_begin(c->spec.store, &err) == ERR_NONE && write_events(c, &err) == ERR_NONE &&
+    if (store_begin(c->spec.store, &err) == ERR_NONE && events_write(c, &err) == ERR_NONE &&
         store_commit(c->spec.store, &err) == ERR_NONE) {
-        tell_events(c);
+        events_told(c);
         return;
     }
     store_rollback(c->spec.store);
@@ -84,8 +124,10 @@ void events_forget(struct coordinator *c)
         event_release(&c->events[i]);
     }
     free(c->events);
+    free(c->words);
     c->events = NULL;
-    c->event_count = 0;
+    c->words = NULL;
+    c->event_count = c->word_count = 0;
 }
 
 void event_live(struct coordinator *c, const struct event *event)
@@ -157,7 +199,7 @@ static enum error_code write_unsaved(struct coordinator *c, struct error *err)
         const struct lease *l = &c->unsaved_drops[i];
         code = store_drop_lease(c->spec.store, l->server, l->pool, err);
     }
-    return code != ERR_NONE ? code : write_events(c, err);
+    return code != ERR_NONE ? code : events_write(c, err);
 }
 
 void store_try_again(struct coordinator *c)
@@ -178,7 +220,7 @@ void store_try_again(struct coordinator *c)
     c->unsaved = false;
     c->unsaved_drop_count = 0;
     log_info("store_again", LOG_TEXT("effect", "runs go on"));
-    tell_events(c);
+    events_told(c);
 }
 
 /* ---- one change of a run ---- */
@@ -389,14 +431,14 @@ static enum error_code write_change(struct coordinator *c, const struct rollout 
     if (code == ERR_NONE && change->run_changed) {
         code = write_header(c, r, change, err);
     }
-    return code != ERR_NONE ? code : write_events(c, err);
+    return code != ERR_NONE ? code : events_write(c, err);
 }
 
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change)
 {
     struct error err;
     struct leasing l = plan_leasing(c, r, change);
-    size_t events_before = c->event_count;
+    const struct waiting before = events_waiting(c);
     add_change_events(c, r, change);
     enum error_code code = c->store_trouble[0] ? error_set(&err, ERR_IO, "%s", c->store_trouble)
                                                : store_begin(c->spec.store, &err);
@@ -405,12 +447,12 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
     bool kept_anyway = change->restoring && !l.to_incident;
     if (code == ERR_NONE) {
         mirror(c, r, &change->target, &l);
-        tell_events(c);
+        events_told(c);
         return true;
     }
     store_rollback(c->spec.store);
-    while (!kept_anyway && c->event_count > events_before) {
-        event_release(&c->events[--c->event_count]);
+    if (!kept_anyway) {
+        events_undo(c, &before);
     }
     if (kept_anyway && l.drop) {
         mirror_drop(c, change->target.server, r->pool);

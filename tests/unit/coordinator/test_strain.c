@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -43,6 +44,23 @@ static void disk_is_full(bool on)
     }
     limit.rlim_cur = on ? 4096 : before.rlim_cur;
     setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+/* Rows of the audit trail for an action. */
+static int audited(struct farm *f, const char *action)
+{
+    sqlite3 *db;
+    sqlite3_stmt *query;
+    assert_int_equal(sqlite3_open(files_path(&f->files, "state.db"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT count(*) FROM audit WHERE action = ?1", -1, &query, NULL),
+        SQLITE_OK);
+    sqlite3_bind_text(query, 1, action, -1, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(query), SQLITE_ROW);
+    int count = sqlite3_column_int(query, 0);
+    sqlite3_finalize(query);
+    sqlite3_close(db);
+    return count;
 }
 
 static enum presence presence_of(struct farm *f, const char *server)
@@ -132,6 +150,41 @@ static void new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done
     farm_run_to_end(&f, 60000);
     assert_int_equal(state_of(&f, run), RUN_DONE);
     assert_int_equal(a->acts, 1);
+    farm_end(&f);
+}
+
+static void word_given_while_the_disk_is_full_is_in_the_audit_trail_later(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err = {0};
+    farm_begin(&f, 2);
+    uint64_t run = farm_recycle(&f, "all");
+    disk_is_full(true);
+    enum error_code paused =
+        coordinator_request(f.brain, run, REQUEST_PAUSE, "anna", "oh", f.now_ms, WALL(&f), &err);
+    farm_run(&f, 3000);
+    enum error_code resumed =
+        coordinator_request(f.brain, run, REQUEST_RESUME, "anna", "go", f.now_ms, WALL(&f), &err);
+    enum error_code no_run =
+        coordinator_request(f.brain, 999, REQUEST_ABORT, "anna", "no", f.now_ms, WALL(&f), &err);
+    enum error_code no_reason =
+        coordinator_request(f.brain, run, REQUEST_ABORT, "anna", " ", f.now_ms, WALL(&f), &err);
+    enum error_code aborted =
+        coordinator_request(f.brain, run, REQUEST_ABORT, "anna", "no", f.now_ms, WALL(&f), &err);
+    farm_run(&f, 3000);
+    disk_is_full(false);
+    assert_int_equal(no_run, ERR_STATE);
+    assert_int_equal(no_reason, ERR_INVALID);
+    assert_int_equal(paused, ERR_NONE);
+    assert_int_equal(resumed, ERR_UNAVAILABLE);
+    assert_int_equal(aborted, ERR_NONE);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_ABORTED);
+    assert_int_equal(audited(&f, "run.pause"), 1);
+    assert_int_equal(audited(&f, "run.resume"), 0);
+    assert_int_equal(audited(&f, "run.abort"), 1);
+    assert_non_null(strstr(farm_events(&f), "audit: anna: run.abort run 1: no"));
     farm_end(&f);
 }
 
@@ -277,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_was_declared_out_stays_out_over_restarts),
         cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
+        cmocka_unit_test(word_given_while_the_disk_is_full_is_in_the_audit_trail_later),
         cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
         cmocka_unit_test(place_that_left_the_configuration_is_not_forgotten_in_drain),
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
