@@ -221,6 +221,7 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
         TEXT("pool", &q->pool),
         TEXT("on", &q->selector),
         TEXT("reason", &q->reason),
+        TEXT("targets", &q->targets),
         BOOL("dry_run", dry_run),
         OBJECT("options", &options),
     };

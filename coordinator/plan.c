@@ -110,6 +110,31 @@ static enum error_code check_selection(const struct plan_request *q, const struc
     return ERR_NONE;
 }
 
+/* What a person saw in the plan is what is done: the first name that differs is told. */
+static enum error_code check_frozen(const struct rollout *run, const char *targets,
+                                    struct error *err)
+{
+    const char *at = targets;
+    for (size_t i = 0; i < run->target_count; i++) {
+        const char *name = run->targets[i].server;
+        size_t len = strlen(name);
+        if (strncmp(at, name, len) != 0 || (at[len] != ',' && at[len] != '\0')) {
+            return error_set(err, ERR_STATE,
+                             "the selection has changed since the plan: it now holds %s; look at "
+                             "a new plan",
+                             name);
+        }
+        at += len + (at[len] == ',');
+    }
+    if (*at) {
+        return error_set(err, ERR_STATE,
+                         "the selection has changed since the plan: it no longer holds %.100s; "
+                         "look at a new plan",
+                         at);
+    }
+    return ERR_NONE;
+}
+
 enum error_code plan_make(const struct plan_request *q, const struct fleet *fleet, int64_t wall_ms,
                           struct rollout **out, struct error *err)
 {
@@ -125,6 +150,11 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
     }
     struct rollout *run = rollout_new(n.chosen);
     select_servers(q, fleet, run);
+    code = q->targets ? check_frozen(run, q->targets, err) : ERR_NONE;
+    if (code != ERR_NONE) {
+        rollout_free(run);
+        return code;
+    }
     run->action = q->action;
     run->options = q->options;
     run->created_wall_ms = wall_ms;

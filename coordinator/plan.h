@@ -17,7 +17,8 @@ struct plan_request {
     const char *selector;
     const char *actor;
     const char *reason;
-    uint32_t expect; /* 0: any number */
+    uint32_t expect;     /* 0: any number */
+    const char *targets; /* "web01,web02": exactly these, as a plan showed them; NULL: any */
     struct rollout_options options;
 };
 

@@ -105,13 +105,16 @@ static int make_plan(struct cli *cli, json_t *body, json_t **plan)
     return code;
 }
 
-/* What was shown is what is done: the run is refused if the selection has another size by now. */
+/* What was shown is what is done: the run is refused if the selection is another by now. */
 static void freeze(json_t *body, const json_t *plan)
 {
-    json_t *given = json_object_get(body, "options");
-    if (!json_object_get(given, "expect"))
-        json_object_set_new(given, "expect",
-                            json_integer((json_int_t)json_array_size(cli_list(plan, "targets"))));
+    struct text names = {0};
+    size_t i;
+    const json_t *target;
+    json_array_foreach(cli_list(plan, "targets"), i, target)
+        text_addf(&names, "%s%s", i ? "," : "", cli_text(target, "server"));
+    json_object_set_new(body, "targets", json_string(text_get(&names)));
+    text_reset(&names);
 }
 
 static int start(struct cli *cli, json_t *body)

@@ -392,7 +392,7 @@ static void piped_run_is_a_line_per_event_then_its_story(void **state)
     assert_has(&b->out, "ended after 1m30s: the why");
     assert_lacks(&b->out, "\x1b");
     /* What the plan showed is what is asked for: two targets, or nothing. */
-    assert_asked(b, "\"options\":{\"batch\":2,\"drain\":false,\"expect\":2}", true);
+    assert_asked(b, "\"options\":{\"batch\":2,\"drain\":false},\"targets\":\"web01,web02\"", true);
 }
 
 static void detached_run_is_not_watched(void **state)
@@ -552,7 +552,7 @@ static void person_is_asked_why_and_whether(void **state)
     assert_ended(b, 4);
     assert_has(&b->out, "nothing was changed");
     assert_asked(b, "\"reason\":\"patch day\"", true);
-    assert_asked(b, "expect", false); /* only the plan was asked for */
+    assert_asked(b, "targets", false); /* only the plan was asked for */
 }
 
 static void person_sees_a_picture_and_the_story(void **state)

@@ -411,6 +411,29 @@ static void plan_refuses_with_what_to_do(void **state)
     fleet_free(f);
 }
 
+static void plan_that_was_shown_is_the_one_that_is_done(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    hear(f, report("web01", 1, &shop, up), 1000);
+    hear(f, report("web02", 1, &shop, up), 1000);
+    struct rollout *run = NULL;
+    struct error err;
+    struct plan_request q = request();
+    q.targets = "web01,web02";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NONE);
+    rollout_free(run);
+    const char *const others[] = {"web01", "web01,web03", "web01,web02,web03", "web0", "web012"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        q.targets = others[i];
+        assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_STATE);
+    }
+    q.targets = "web01,web03";
+    plan_make(&q, f, 5, &run, &err);
+    assert_non_null(strstr(err.text, "it now holds web02"));
+    fleet_free(f);
+}
+
 static void rule_is_told_in_words(void **state)
 {
     (void)state;
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test(names_that_could_lead_astray_are_refused),
         cmocka_unit_test(plan_freezes_the_selection_in_order),
         cmocka_unit_test(plan_refuses_with_what_to_do),
+        cmocka_unit_test(plan_that_was_shown_is_the_one_that_is_done),
         cmocka_unit_test(rule_is_told_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
