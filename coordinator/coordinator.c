@@ -162,23 +162,31 @@ static void round_of_places(struct coordinator *c)
 }
 
 /* Turns come every second at the latest: a longer gap means the machine slept, and that everything
- * known is old. */
+ * known is old. So are answers to what was asked before: they wait in buffers, and are the first
+ * that is heard after waking. */
 static void notice_suspension(struct coordinator *c)
 {
     if (c->now_ms - c->last_turn_ms > SUSPENDED_MS) {
         log_warn("was_suspended", LOG_UINT("gap_ms", c->now_ms - c->last_turn_ms),
                  LOG_TEXT("effect", "nothing known is fresh until agents speak again"));
         fleet_forget_freshness(c->fleet);
+        fleet_tick(c->fleet, c->now_ms, c->wall_ms, fleet_told, c);
+        c->ask_count = 0;
     }
     c->last_turn_ms = c->now_ms;
 }
 
-void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
+void turn_begin(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
 {
     c->now_ms = now_ms;
     c->wall_ms = wall_ms;
     c->turn++;
     notice_suspension(c);
+}
+
+void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
+{
+    turn_begin(c, now_ms, wall_ms);
     store_try_again(c);
     fleet_tick(c->fleet, now_ms, wall_ms, fleet_told, c);
     sessions_on_time(c);

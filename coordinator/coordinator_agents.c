@@ -407,9 +407,7 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
                           const struct coordinator_peer *from, const char *address, uint64_t now_ms,
                           int64_t wall_ms)
 {
-    c->now_ms = now_ms;
-    c->wall_ms = wall_ms;
-    c->turn++;
+    turn_begin(c, now_ms, wall_ms);
     if (!fleet_name_ok(m->agent)) {
         log_warn("agent_name_refused", LOG_TEXT("address", address), LOG_TEXT("name", m->agent));
         reply(c, from, m->seq, COORDINATOR_QUARANTINED,

@@ -114,6 +114,10 @@ struct coordinator {
     size_t word_count;
 };
 
+/* coordinator.c */
+/* At the start of every event: its time, and whether the machine slept since the last. */
+void turn_begin(struct coordinator *c, uint64_t now_ms, int64_t wall_ms);
+
 /* coordinator_agents.c */
 struct session *session_of(struct coordinator *c, struct fleet_server *server);
 struct session *session_find(struct coordinator *c, const char *server); /* NULL: never heard */

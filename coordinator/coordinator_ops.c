@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void turn(struct coordinator *c, uint64_t now_ms, int64_t wall_ms)
-{
-    c->now_ms = now_ms;
-    c->wall_ms = wall_ms;
-    c->turn++;
-}
-
 static enum error_code check_reason(const char *reason, struct error *err)
 {
     if (!reason || !reason[strspn(reason, " \t")]) {
@@ -100,7 +93,7 @@ enum error_code coordinator_start_run(struct coordinator *c, const struct plan_r
                                       uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
                                       struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     enum error_code code = check_writable(c, err);
     if (code == ERR_NONE && coordinator_settling(c, now_ms)) {
         code = error_set(err, ERR_UNAVAILABLE,
@@ -182,7 +175,7 @@ static enum error_code save_takeover(struct coordinator *c, const struct fence *
 enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,
                                      uint64_t now_ms, int64_t wall_ms, struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     enum error_code code = check_reason(reason, err);
     if (code == ERR_NONE && !c->frozen[0]) {
         code = error_set(err, ERR_STATE,
@@ -228,7 +221,7 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rol
                                     const char *actor, const char *reason, uint64_t now_ms,
                                     int64_t wall_ms, struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     struct rollout *r;
     enum error_code code = find_open(c, id, &r, err);
     code = code != ERR_NONE ? code : check_reason(reason, err);
@@ -253,7 +246,7 @@ enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const ch
                                     enum outcome as, const char *actor, const char *reason,
                                     uint64_t now_ms, int64_t wall_ms, struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     struct rollout *r;
     enum error_code code = find_open(c, id, &r, err);
     code = code != ERR_NONE ? code : check_reason(reason, err);
@@ -328,7 +321,7 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
                                         const char *actor, const char *reason, uint64_t now_ms,
                                         int64_t wall_ms, struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     struct fleet_server *s;
     enum error_code code = begin_word(c, server, reason, &s, err);
     if (code == ERR_NONE && (for_ms < 1000 || for_ms > 366ull * 86400000)) {
@@ -375,7 +368,7 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
                                     const char *reason, uint64_t now_ms, int64_t wall_ms,
                                     struct error *err)
 {
-    turn(c, now_ms, wall_ms);
+    turn_begin(c, now_ms, wall_ms);
     struct fleet_server *s;
     enum error_code code = begin_word(c, server, reason, &s, err);
     if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {

@@ -457,9 +457,7 @@ void runs_drive(struct coordinator *c)
 void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer *answer,
                              uint64_t now_ms, int64_t wall_ms)
 {
-    c->now_ms = now_ms;
-    c->wall_ms = wall_ms;
-    c->turn++;
+    turn_begin(c, now_ms, wall_ms);
     for (size_t i = 0; i < c->ask_count; i++) {
         if (c->asks[i].ticket != answer->ticket || !answer->ticket) {
             continue;
