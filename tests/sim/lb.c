@@ -85,9 +85,12 @@ static void drain_line(struct world *w, int at)
 {
     struct lb_line *line = &w->lb.lines[at];
     if (line->admin == BALANCER_READY) {
-        line->ours = true;
+        oracle_drained(w, at);
+        line->ours = line->claimed = true;
         line->drained_ms = w->now_ms;
         world_say(w, "lb: %s drained", w->iis[at].name);
+    } else if (w->now_ms < line->changed_ms + 2500) {
+        line->claimed = true; /* somebody was quicker, since it was read: that cannot be seen */
     }
     set(w, at, BALANCER_DRAIN);
 }
@@ -97,8 +100,8 @@ static void ready_line(struct world *w, int at)
     struct lb_line *line = &w->lb.lines[at];
     if (line->admin != BALANCER_READY)
         world_say(w, "lb: %s ready", w->iis[at].name);
-    oracle_ready(w, at, line->ours, line->foreign);
-    line->ours = line->foreign = false;
+    oracle_ready(w, at, line->claimed, line->foreign);
+    line->ours = line->claimed = line->foreign = false;
     set(w, at, BALANCER_READY);
 }
 

@@ -11,6 +11,7 @@
 struct lb_line {
     enum balancer_admin admin;
     bool ours;    /* drained by us when it was ready, and not put back since */
+    bool claimed; /* the same, whatever others did to it since: from outside it cannot be told */
     bool foreign; /* drained by somebody else */
     bool up;
     uint32_t sessions;

@@ -15,6 +15,7 @@
 #define TALK_LIMIT_MS   10000
 #define RESTART_MIN_MS  800
 #define RESTART_MAX_MS  4000
+#define BOOT_MS         15000 /* a machine takes longer than any message lives */
 
 struct told {
     struct agent_event event;
@@ -106,7 +107,7 @@ static void forget_told(struct node *n)
 
 static void start(struct world *w, const struct due *d);
 
-static void die(struct world *w, struct node *n, const char *why)
+static void die_for(struct world *w, struct node *n, uint64_t ms, const char *why)
 {
     world_say(w, "%s: the agent dies: %s", n->settings.name, why);
     if (!n->dying)
@@ -122,8 +123,13 @@ static void die(struct world *w, struct node *n, const char *why)
     n->call_no++;
     n->crashes++;
     net_hang_up(w, n->index);
-    world_at(w, w->now_ms + rng_between(&w->faults, RESTART_MIN_MS, RESTART_MAX_MS), start,
-             n->index, n->life, NULL, 0);
+    ms += rng_between(&w->faults, RESTART_MIN_MS, RESTART_MAX_MS);
+    world_at(w, w->now_ms + ms, start, n->index, n->life, NULL, 0);
+}
+
+static void die(struct world *w, struct node *n, const char *why)
+{
+    die_for(w, n, 0, why);
 }
 
 static void new_boot(struct world *w, struct node *n)
@@ -139,7 +145,7 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
         return;
     if (reboot)
         new_boot(w, n);
-    die(w, n, why);
+    die_for(w, n, reboot ? BOOT_MS : 0, why);
 }
 
 void node_lose_journal(struct world *w, int index)

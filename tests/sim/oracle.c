@@ -54,12 +54,21 @@ struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make)
     return &o->acts[o->act_count++];
 }
 
+/* In service, as far as evidence could tell. */
+static bool was_well(const struct world *w, const struct server_seen *seen)
+{
+    return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
+}
+
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run)
 {
     struct iis *s = &w->iis[server];
     (void)id;
     struct act *a = oracle_act(w->oracle, run, server, true);
     iis_now(s, w->now_ms);
+    a->tried = true;
+    a->acted_ms = w->now_ms;
+    a->proved = false;
     a->before_count = 0;
     for (size_t i = 0; i < s->worker_count; i++)
         if (s->workers[i].created_ms <= w->now_ms)
@@ -91,10 +100,10 @@ void oracle_acted(struct world *w, int server, const struct command_id *id, uint
         world_violate(w, "%s was never a target of run %" PRIu64 ", and was acted on",
                       w->iis[server].name, run);
     seen->act_fence = id->fence.number;
-    a->acted_ms = w->now_ms;
-    a->proved = false;
     seen->acted_ms = w->now_ms;
-    seen->out_by_act = verb == VERB_RECYCLE;
+    /* Out already, by others' doing: we took nothing. */
+    seen->out_by_act =
+        verb == VERB_RECYCLE && (w->lb.lines[server].ours ? seen->taken : was_well(w, seen));
 }
 
 static bool was_before(const struct act *a, const struct iis_worker *worker)
@@ -111,8 +120,7 @@ void oracle_probed(struct world *w, int server, uint64_t asked_ms)
     const struct iis_worker *worker = iis_serving(&w->iis[server], w->now_ms);
     for (size_t i = 0; worker && i < o->act_count; i++) {
         struct act *a = &o->acts[i];
-        if (a->server == server && a->times > 0 && asked_ms >= a->acted_ms &&
-            !was_before(a, worker))
+        if (a->server == server && a->tried && asked_ms >= a->acted_ms && !was_before(a, worker))
             a->proved = true;
     }
 }
@@ -159,6 +167,11 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
     a->resolved += not_executed;
 }
 
+void oracle_drained(struct world *w, int line)
+{
+    w->oracle->servers[line].taken = was_well(w, &w->oracle->servers[line]);
+}
+
 void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
     if (foreign && !ours && !w->oracle->restored)
@@ -180,7 +193,7 @@ static void check_budget(struct world *w)
         if (worker && worker->status == 200 && worker->created_ms >= seen->acted_ms)
             seen->out_by_act = false;
         bool by_act = seen->out_by_act && !iis_serves(&w->iis[i], w->now_ms);
-        if (!by_act && !w->lb.lines[i].ours)
+        if (!by_act && !(w->lb.lines[i].ours && seen->taken))
             continue;
         out++;
         size_t len = strlen(names);
@@ -199,6 +212,7 @@ static void note_outs(struct world *w)
         if (well != seen->well)
             seen->changed_ms = w->now_ms;
         seen->well = well;
+        seen->unwell_ms = well ? seen->unwell_ms : w->now_ms;
     }
     if (w->now_ms < w->lb.down_until_ms)
         w->oracle->lb_away_ms = w->lb.down_until_ms;

@@ -33,6 +33,7 @@ void oracle_acted(struct world *w, int server, const struct command_id *id, uint
                   enum verb verb);
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
 void oracle_probed(struct world *w, int server, uint64_t asked_ms);
+void oracle_drained(struct world *w, int line);
 void oracle_ready(struct world *w, int line, bool ours, bool foreign);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
 /* After every event. */

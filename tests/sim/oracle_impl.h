@@ -12,6 +12,7 @@ struct act {
     uint64_t run;
     int server;
     uint32_t times, resolved;
+    bool tried;  /* the order was given, done or not */
     bool person; /* somebody settled it */
     struct command_id last;
     uint64_t acted_ms;
@@ -30,8 +31,9 @@ struct server_seen {
     uint64_t result_no;
     uint64_t acted_ms;
     bool out_by_act; /* recycled by us, and no newer worker has served since */
+    bool taken;      /* in service when we drained it: it counts as taken out by us */
     bool well;
-    uint64_t changed_ms;
+    uint64_t changed_ms, unwell_ms; /* of well; when it was last not */
 };
 
 struct sqlite3;
@@ -55,6 +57,8 @@ struct oracle {
     bool restored; /* a store was put back from a copy: it cannot know everything */
     uint64_t lb_away_ms;
 };
+
+#define EVIDENCE_MS 2500 /* a server is taken on evidence no older than this */
 
 struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
 

@@ -259,8 +259,8 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
     const struct server_seen *self = &w->oracle->servers[t->server];
     size_t spent = 1;
     char names[200] = "";
-    if (!self->well || held(&s->former, t->server) || text_equal(t->action, "start") ||
-        text_equal(t->action, "undrain") || w->oracle->restored)
+    if (w->now_ms < self->unwell_ms + EVIDENCE_MS || held(&s->former, t->server) ||
+        text_equal(t->action, "start") || text_equal(t->action, "undrain") || w->oracle->restored)
         return;
     for (int i = 0; i < (int)w->servers; i++) {
         bool counts = i != t->server && (held(&s->view, i) || long_out(w, centre, i));
@@ -295,9 +295,9 @@ static void check_done(struct world *w, const struct view_target *t)
     const struct command_id *nothing = &w->oracle->servers[t->server].nothing;
     if (!text_equal(t->action, "recycle") || (a && a->person) || w->oracle->restored)
         return;
-    if (!a || a->times == 0) {
+    if (!a || !a->tried) {
         if (nothing->seq != t->seq || nothing->fence.number != t->fence)
-            world_violate(w, "%s is done, and nobody recycled it", s->name);
+            world_violate(w, "%s is done, and nobody tried to recycle it", s->name);
         return;
     }
     for (size_t i = 0; i < a->before_count; i++)

@@ -143,8 +143,7 @@ static void mend(struct world *w)
     if (calm_ms % UNDRAIN_MS < LOOK_MS) {
         settle_incidents(w, v);
         for (size_t i = 0; i < w->servers; i++)
-            if (oracle_journal_was_lost(w, (int)i))
-                centre_release(w, 0, w->iis[i].name);
+            centre_release(w, 0, w->iis[i].name);
         if (centre_frozen(w->centres[0]))
             centre_crash(w, 0, "restarted by a person, since it is frozen");
     }
