@@ -205,7 +205,10 @@ uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms)
         uint64_t at = rollout_wake_ms(c->runs[i], now_ms);
         wake = at < wake ? at : wake;
     }
-    return wake;
+    if (c->events_due_ms && c->events_due_ms < wake && !c->store_trouble[0]) {
+        wake = c->events_due_ms;
+    }
+    return c->drive_more ? now_ms : wake;
 }
 
 /* ---- what views ask ---- */

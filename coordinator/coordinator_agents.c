@@ -431,17 +431,13 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
     if (hearing != FLEET_NEW_JOURNAL) {
         remember_first(c, server);
     }
-    enum presence was = server->presence;
     if (is_report) {
         after_report(c, s, seq, from, hearing);
         fleet_tick_one(c->fleet, server, now_ms, wall_ms, fleet_told, c);
-        events_flush(c);
-        if (was == server->presence) {
-            return; /* figures only: runs look at the clock, not at every report */
-        }
-    } else {
-        dispatch(c, s, m, from, hearing);
-        codec_free_agent(m);
+        events_soon(c);
+        return; /* the next turn is soon, if there is news: runs look at the clock then */
     }
+    dispatch(c, s, m, from, hearing);
+    codec_free_agent(m);
     runs_drive(c);
 }

@@ -110,7 +110,9 @@ struct coordinator {
     struct budget_cache cache;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;
-    struct word *words; /* of this turn, or as long as the store cannot write */
+    uint64_t events_due_ms; /* 0: none wait */
+    bool drive_more;        /* a run has more to do at once than one turn is for */
+    struct word *words;     /* of this turn, or as long as the store cannot write */
     size_t word_count;
 };
 
@@ -157,6 +159,9 @@ void store_try_again(struct coordinator *c);
 /* An event to be kept: written with the next transaction, or by events_flush at the turn's end. */
 void event_add(struct coordinator *c, const struct event *event);
 void events_flush(struct coordinator *c);
+/* As far as many came, else a little later: a farm that comes back is ten thousand events, and each
+ * commit is synced. */
+void events_soon(struct coordinator *c);
 /* A row of the audit trail and its event, in the next transaction. run 0: about the server; server
  * NULL: about the run as a whole. */
 void word_add(struct coordinator *c, const char *actor, const char *action, uint64_t run,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_LIMIT 100000 /* changes in one turn: more is a loop of our own making */
+#define DRIVE_CHANGES 64 /* of a run in one turn: each may be a synced commit, and agents wait */
 
 /* ---- the world ---- */
 
@@ -425,8 +425,7 @@ static void drive_one(struct coordinator *c, struct rollout *r)
     if (c->frozen[0]) {
         return; /* agents are not asked, so nothing may be concluded from their silence */
     }
-    for (size_t n = 0;; n++) {
-        must(n < DRIVE_LIMIT);
+    for (size_t n = 0; n < DRIVE_CHANGES; n++) {
         struct rollout_view view = runs_view(c);
         struct rollout_change change;
         rollout_next(r, &view, c->now_ms, &change);
@@ -434,10 +433,12 @@ static void drive_one(struct coordinator *c, struct rollout *r)
             return; /* what could not be saved is due again next turn */
         }
     }
+    c->drive_more = true;
 }
 
 void runs_drive(struct coordinator *c)
 {
+    c->drive_more = false;
     for (size_t i = 0; i < c->run_count; i++) {
         drive_one(c, c->runs[i]);
     }

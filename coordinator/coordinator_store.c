@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STORE_RETRY_MS 1000
-#define EVENTS_KEPT    4096 /* while the store cannot write; older ones are lost, and said so */
+#define STORE_RETRY_MS  1000
+#define EVENTS_WAIT_MS  50 /* what reports tell of is written together, so late at most */
+#define EVENTS_TOGETHER 500
+#define EVENTS_KEPT     4096 /* while the store cannot write; older ones are lost, and said so */
 
 /* ---- events ---- */
 
@@ -101,11 +103,25 @@ void events_told(struct coordinator *c)
         event_release(&c->events[i]);
     }
     c->event_count = c->word_count = 0;
+    c->events_due_ms = 0;
+}
+
+void events_soon(struct coordinator *c)
+{
+    if (c->event_count >= EVENTS_TOGETHER) {
+        events_flush(c);
+    } else if (c->event_count && !c->events_due_ms) {
+        c->events_due_ms = c->now_ms + EVENTS_WAIT_MS;
+    }
 }
 
 void events_flush(struct coordinator *c)
 {
-    if (c->event_count + c->word_count == 0 || c->store_trouble[0]) {
+    if (c->event_count + c->word_count == 0) {
+        c->events_due_ms = 0;
+        return;
+    }
+    if (c->store_trouble[0]) {
         return;
     }
     struct error err;

@@ -365,6 +365,15 @@ void farm_run(struct farm *f, uint64_t ms)
     }
 }
 
+void farm_reports(struct farm *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        agent_turn(f, i);
+    }
+    f->now_ms += STEP_MS;
+    deliver(f);
+}
+
 void farm_run_to_end(struct farm *f, uint64_t limit_ms)
 {
     uint64_t limit = f->now_ms + limit_ms;

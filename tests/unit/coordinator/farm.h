@@ -81,6 +81,8 @@ void farm_end(struct farm *f);
 void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
 void farm_start(struct farm *f); /* and comes back on what is in the store */
 void farm_run(struct farm *f, uint64_t ms);
+/* What agents send next arrives, and no turn of the brain comes after it. */
+void farm_reports(struct farm *f);
 /* Until no run is open; fails after limit_ms. */
 void farm_run_to_end(struct farm *f, uint64_t limit_ms);
 /* Recycles Shop on the selection; the run's id, fails the test if it is refused. */

@@ -324,6 +324,52 @@ static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
     farm_end(&f);
 }
 
+/* Each skipped target is a commit: what is due for all of them at once is done in portions. */
+static void one_turn_is_short_however_much_is_due(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    for (int i = 0; i < 500; i++) {
+        char name[16];
+        text_format(name, sizeof name, "gone%03d", i);
+        coordinator_declare_server(f.brain, name, NULL, 0);
+    }
+    farm_run(&f, 100000); /* so long a server is waited for after a start */
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "gone*");
+    q.options.unreachable = UNREACHABLE_SKIP;
+    uint64_t run = farm_ask(&f, &q);
+    struct rollout_counts n;
+    rollout_count(coordinator_run_find(f.brain, run), &n);
+    assert_in_range(n.skipped, 1, 64);
+    assert_int_equal(coordinator_wake_ms(f.brain, f.now_ms), f.now_ms);
+    farm_run_to_end(&f, 1000);
+    assert_int_equal(state_of(&f, run), RUN_PARTIAL);
+    farm_end(&f);
+}
+
+/* A report that brings news is acknowledged at once and written with others. */
+static void news_of_reports_are_written_together_and_soon(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 6);
+    uint64_t before, after;
+    for (size_t i = 0; i < f.count; i++) {
+        f.agents[i].generation++; /* a worker went, another came */
+        f.agents[i].report_at_ms = 0;
+    }
+    assert_int_equal(store_last_event(f.store, &before, NULL), ERR_NONE);
+    farm_reports(&f);
+    assert_int_equal(store_last_event(f.store, &after, NULL), ERR_NONE);
+    assert_int_equal(after, before);
+    assert_in_range(coordinator_wake_ms(f.brain, f.now_ms), f.now_ms, f.now_ms + 50);
+    farm_run(&f, 50);
+    assert_int_equal(store_last_event(f.store, &after, NULL), ERR_NONE);
+    assert_int_equal(after, before + 12);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +384,8 @@ int main(void)
         cmocka_unit_test(server_is_never_held_without_its_lease),
         cmocka_unit_test(batch_never_empties_a_backend),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
+        cmocka_unit_test(one_turn_is_short_however_much_is_due),
+        cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
