@@ -157,8 +157,7 @@ static void bury(struct centre *c, const char *why)
     struct world *w = c->world;
     world_say(w, "c%d: the coordinator dies: %s", c->index, why);
     if (!c->dying)
-        vfs_crash(c->disk, rng_next(&w->faults));
-    c->dying = true; /* closing it must not say anything */
+        centre_dies_now(w, c->index);
     oracle_detach(w, c->index);
     coordinator_close(c->brain);
     store_close(c->store);
@@ -191,6 +190,7 @@ static void after(struct centre *c)
 void centre_dies_now(struct world *w, int index)
 {
     struct centre *c = w->centres[index];
+    oracle_look_at_stores(w);
     c->dying = true;
     vfs_crash(c->disk, rng_next(&w->faults));
 }

@@ -36,6 +36,8 @@ void oracle_probed(struct world *w, int server, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);
 void oracle_ready(struct world *w, int line, bool ours, bool foreign);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
+/* Before a coordinator dies: what it has committed until now counts. */
+void oracle_look_at_stores(struct world *w);
 /* After every event. */
 void oracle_look(struct world *w);
 /* At the end of the history: everything must have come to its end. */

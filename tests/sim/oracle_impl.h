@@ -63,7 +63,6 @@ struct oracle {
 struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
 
 /* oracle_store.c */
-void oracle_look_at_stores(struct world *w);
 void oracle_check_owners(struct world *w);
 bool oracle_is_target(struct world *w, uint64_t run, int server);
 void oracle_tell_open(struct world *w, int centre);
