@@ -26,6 +26,7 @@ struct watch {
     size_t drawn;        /* lines of the picture on the screen */
     size_t drawn_columns;
     bool lost;
+    bool wait_told;    /* lines: what a run waits for that was so before the watching began */
     uint64_t tried_ms; /* while lost: when the run was asked for last */
     bool stale;        /* the run itself has to be asked for again */
     bool over;
@@ -86,6 +87,33 @@ static void remark(struct watch *w, const char *words)
         return; /* the picture has a line for it */
     fflush(stdout);
     fprintf(stderr, "farmhand: %s\n", words);
+}
+
+/* Steps are told while they happen and not kept: who begins to watch a run that is blocked already
+ * would read nothing at all. */
+static void tell_wait(struct watch *w)
+{
+    size_t i;
+    const json_t *target, *first = NULL;
+    if (w->wait_told || w->drawn_in_place || w->over)
+        return;
+    w->wait_told = true;
+    json_array_foreach(cli_list(w->progress.run, "targets"), i, target)
+    {
+        if (cli_mark_of_target(cli_text(target, "state")) == MARK_WORKING)
+            return;
+        if (!first && text_equal(cli_text(target, "state"), "waiting") && *cli_text(target, "step"))
+            first = target;
+    }
+    if (!first && !*cli_text(w->progress.run, "why"))
+        return;
+    struct text line = {0};
+    text_addf(&line, "run %lld waits: ", (long long)w->id);
+    if (first)
+        text_addf(&line, "%s: ", cli_text(first, "server"));
+    say_safe(&line, first ? cli_text(first, "step") : cli_text(w->progress.run, "why"));
+    remark(w, text_get(&line));
+    text_reset(&line);
 }
 
 /* ---- the run itself ---- */
@@ -221,8 +249,11 @@ static void on_nothing(struct watch *w)
     if (w->lost && now_ms - w->tried_ms < 10 * TICK_MS)
         return;
     w->tried_ms = now_ms;
-    if (ask_run(w, true) && w->lost)
+    if (!ask_run(w, true))
+        return;
+    if (w->lost)
         on_back(w);
+    tell_wait(w);
 }
 
 /* true: the watching is over, and code says how. */

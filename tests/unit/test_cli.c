@@ -447,6 +447,24 @@ static void broken_stream_is_taken_up_where_it_broke(void **state)
     assert_null(strstr(once + 1, "12 sessions left"));
 }
 
+#define TARGET_BLOCKED "\"state\":\"waiting\",\"step\":\"blocked: budget 1/1 used by web02\""
+
+/* The step was told before the stream began, and is not kept. */
+static void run_that_is_blocked_already_says_what_for(void **state)
+{
+    struct bench *b = *state;
+    static const char *const nothing[] = {": hello\n\n", NULL};
+    static const char *const end[] = {EVENT_END, NULL};
+    static const struct fake_script scripts[] = {{nothing}, {end}};
+    static const struct fake_route routes[] = {
+        {"GET /v1/runs/7", 200, RUN("running", "false", "\"waiting\":1", TARGET_BLOCKED), 2},
+        {"GET /v1/runs/7", 200, DONE, 0}};
+    serve(b, routes, 2, scripts, 2);
+    run(b, "run|watch|7");
+    assert_ended(b, 0);
+    assert_has(&b->err, "run 7 waits: web01: blocked: budget 1/1 used by web02");
+}
+
 static void exit_code_is_the_runs(void **state)
 {
     struct bench *b = *state;
@@ -647,6 +665,7 @@ int main(void)
         TEST(detached_run_is_not_watched),
         TEST(json_watch_is_a_line_per_event_and_the_run_last),
         TEST(broken_stream_is_taken_up_where_it_broke),
+        TEST(run_that_is_blocked_already_says_what_for),
         TEST(exit_code_is_the_runs),
         TEST(change_without_an_answer_is_unknown),
         TEST(verbs_say_what_the_api_expects),
