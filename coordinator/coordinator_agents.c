@@ -437,7 +437,12 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
         events_soon(c);
         return; /* the next turn is soon, if there is news: runs look at the clock then */
     }
+    bool answers = m->kind != AGENT_LISTEN;
     dispatch(c, s, m, from, hearing);
     codec_free_agent(m);
-    runs_drive(c);
+    if (answers) {
+        runs_drive(c);
+    } else {
+        events_soon(c); /* thousands listen: that brings no run any further */
+    }
 }

@@ -228,6 +228,7 @@ static void random_id(void *ctx, struct wire_id *out)
 static void event(void *ctx, const struct event *e)
 {
     struct farm *f = ctx;
+    f->steps += strcmp(e->kind, "target.step") == 0;
     if (strcmp(e->kind, "target.step") != 0) {
         text_addf(&f->events, "%s: %s\n", e->kind, e->text);
     }

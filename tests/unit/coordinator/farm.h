@@ -62,6 +62,7 @@ struct farm {
     struct text events; /* "kind server: text" lines that followers were told */
     uint8_t next_instance;
     uint64_t next_id;
+    int steps;          /* sentences of targets that followers were told */
     int acts_sent;      /* disruptive commands that left */
     bool unsaved_send;  /* one of them was not in the store as sent */
     bool balanced;      /* all stand in backend "web"; set before farm_start */

@@ -370,6 +370,26 @@ static void news_of_reports_are_written_together_and_soon(void **state)
     farm_end(&f);
 }
 
+/* A blocked run looks at the whole farm: that is done by time, not with each of its messages. */
+static void listening_agents_drive_no_run(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 3);
+    f.agents[2].dead = true;
+    farm_run(&f, 4000);
+    farm_recycle(&f, "web01");
+    farm_run(&f, 2000);
+    int steps = f.steps;
+    f.now_ms += 2000; /* "silent for 6s" is 8s now */
+    f.agents[0].listening = f.agents[1].listening = false;
+    farm_reports(&f);
+    assert_int_equal(f.steps, steps);
+    farm_run(&f, 100);
+    assert_true(f.steps > steps);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +405,7 @@ int main(void)
         cmocka_unit_test(batch_never_empties_a_backend),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
         cmocka_unit_test(one_turn_is_short_however_much_is_due),
+        cmocka_unit_test(listening_agents_drive_no_run),
         cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
