@@ -28,6 +28,7 @@ struct server_seen {
     uint64_t reported_ms[CENTRES_MAX]; /* a report reached that coordinator */
     struct command_id result, nothing; /* the last ones heard */
     enum outcome outcome;
+    struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
     uint64_t acted_ms;
     bool out_by_act; /* recycled by us, and no newer worker has served since */

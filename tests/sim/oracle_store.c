@@ -187,7 +187,10 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
     const char *name = w->iis[server].name;
     if (!fence_equal(&m->fence, &id->fence))
         world_violate(w, "%s: a command under another fence than its sender's", name);
-    if (!vfs_is_synced(centre_disk(w->centres[centre])))
+    struct server_seen *seen = &w->oracle->servers[server];
+    bool again = command_id_equal(&seen->durable, id);
+    seen->durable = *id;
+    if (!again && !vfs_is_synced(centre_disk(w->centres[centre])))
         world_violate(w, "%s: a command leaves before its record would survive a crash", name);
     sqlite3_stmt *q = s->statements[Q_COMMAND];
     sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
