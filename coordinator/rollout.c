@@ -346,14 +346,17 @@ void change_command(const struct rollout *r, struct rollout_change *c, uint64_t 
 
 /* ---- the way from the act to the end ---- */
 
-void change_gate(struct rollout_change *c, uint64_t now_ms)
+void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
-    change_enter(c, TARGET_GATING, now_ms, "waiting for the probe to pass");
+    bool stopped = r->action == ROLLOUT_STOP && !c->target.act_failed;
+    change_enter(c, TARGET_GATING, now_ms, "%s",
+                 stopped ? "waiting until the pool is seen stopped"
+                         : "waiting for the probe to pass");
     change_ask_agent(c, now_ms, true);
 }
 
-void change_fail_act(struct rollout_change *c, enum cause cause, uint64_t now_ms,
-                     const char *detail, ...)
+void change_fail_act(const struct rollout *r, struct rollout_change *c, enum cause cause,
+                     uint64_t now_ms, const char *detail, ...)
 {
     va_list args;
     va_start(args, detail);
@@ -361,7 +364,7 @@ void change_fail_act(struct rollout_change *c, enum cause cause, uint64_t now_ms
     va_end(args);
     c->target.act_failed = true;
     c->target.cause = cause;
-    change_gate(c, now_ms);
+    change_gate(r, c, now_ms);
 }
 
 /* Ends a target whose server is back (or was never taken out). */
@@ -387,7 +390,9 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
         return;
     }
     c->target.back = true;
-    change_enter(c, TARGET_SOAKING, now_ms, "in service again, watched for a while");
+    change_enter(c, TARGET_SOAKING, now_ms, "%s",
+                 r->action == ROLLOUT_STOP ? "stopped, watched for a while"
+                                           : "in service again, watched for a while");
 }
 
 void change_return(const struct rollout *r, struct rollout_change *c,
@@ -422,7 +427,7 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
     t->holds = true;
     t->started_wall_ms = view->wall_ms;
     if (r->action == ROLLOUT_UNDRAIN) {
-        change_gate(c, now_ms);
+        change_gate(r, c, now_ms);
         return;
     }
     if (t->place_count == 0 || !r->options.drain || rollout_action_restores(r->action)) {

@@ -112,7 +112,7 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
     if (!seen->services_up) {
         t->cause = CAUSE_SERVICE_DOWN;
         change_end_target(r, c, TARGET_FAILED, view, now_ms,
-                          "WAS or W3SVC is not running: `service recover` comes first");
+                          "WAS or W3SVC is not running: start them first (`sc start W3SVC` there)");
         return;
     }
     if (act_is_idle(r, c, seen, view, now_ms)) {
@@ -216,6 +216,12 @@ static void seen_soaking(const struct rollout *r, struct rollout_change *c,
     }
 }
 
+/* It came too late, or too much was asked already: nothing was looked at. */
+static bool is_refusal(const struct observation *seen)
+{
+    return seen->cause == CAUSE_EXPIRED || seen->cause == CAUSE_BUSY;
+}
+
 void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
                             const struct observation *seen, const struct rollout_view *view,
                             uint64_t now_ms, struct rollout_change *c)
@@ -226,6 +232,10 @@ void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
     }
     struct rollout_target *t = change_edit(r, c, i);
     t->ask_ticket = 0;
+    if (is_refusal(seen)) {
+        change_say(c, "its agent is asked again: %.220s", seen->detail);
+        return;
+    }
     switch (t->state) {
     case TARGET_CHECKING:
         seen_checking(r, c, seen, view, now_ms);
@@ -311,7 +321,7 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
         const struct balancer_entry *e =
             find_place(answer->entries, answer->entry_count, &t->places[k]);
         if (t->told && (!e || e->admin == BALANCER_READY)) {
-            change_fail_act(c, CAUSE_NONE, now_ms, "%s/%s %s while it was drained",
+            change_fail_act(r, c, CAUSE_NONE, now_ms, "%s/%s %s while it was drained",
                             t->places[k].backend, t->places[k].name,
                             e ? "was set ready by somebody else" : "vanished from the balancer");
             c->target.cause = CAUSE_DRIVER;
@@ -430,7 +440,7 @@ static void command_again(const struct rollout *r, struct rollout_change *c, uin
         change_command(r, c, now_ms);
         change_say(c, "it never reached the agent: asked again");
     } else {
-        change_fail_act(c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
+        change_fail_act(r, c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
     }
 }
 
@@ -445,7 +455,7 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
     case OUTCOME_DONE:
     case OUTCOME_NOTHING:
         text_copy(t->detail, sizeof t->detail, result->detail);
-        change_gate(c, now_ms);
+        change_gate(r, c, now_ms);
         break;
     case OUTCOME_FAILED:
     case OUTCOME_REFUSED:
@@ -453,8 +463,8 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
         if (never_begun(result)) {
             command_again(r, c, now_ms);
         } else {
-            change_fail_act(c, result->cause, now_ms, "%s: %.200s", outcome_name(result->outcome),
-                            result->detail);
+            change_fail_act(r, c, result->cause, now_ms, "%s: %.200s",
+                            outcome_name(result->outcome), result->detail);
         }
         break;
     case OUTCOME_UNHEARD:
@@ -567,12 +577,12 @@ void rollout_resolve(const struct rollout *r, size_t i, enum outcome as, const c
     t->cause = CAUSE_NONE;
     if (as == OUTCOME_DONE) {
         text_format(t->detail, sizeof t->detail, "settled as done by %.100s", actor);
-        change_gate(c, now_ms);
+        change_gate(r, c, now_ms);
     } else if (as == OUTCOME_UNHEARD && r->state == RUN_RUNNING) {
         change_command(r, c, now_ms);
     } else {
         (void)view;
-        change_fail_act(c, CAUSE_NONE, now_ms, "settled as %s by %.100s",
+        change_fail_act(r, c, CAUSE_NONE, now_ms, "settled as %s by %.100s",
                         as == OUTCOME_UNHEARD ? "not executed" : "failed", actor);
         t->cause = CAUSE_TIMEOUT;
     }

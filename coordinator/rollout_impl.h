@@ -51,10 +51,11 @@ void change_ask_balancer(struct rollout_change *c, enum balancer_op op, uint64_t
 void change_command(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
 
 /* The act is over (or never came to be): prove that the pool serves before putting back. */
-void change_gate(struct rollout_change *c, uint64_t now_ms);
+void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
 /* The act failed: remember why, then gate. */
-void change_fail_act(struct rollout_change *c, enum cause cause, uint64_t now_ms,
-                     const char *detail, ...) __attribute__((format(printf, 4, 5)));
+void change_fail_act(const struct rollout *r, struct rollout_change *c, enum cause cause,
+                     uint64_t now_ms, const char *detail, ...)
+    __attribute__((format(printf, 5, 6)));
 /* Put back what we took; then soak, then done. */
 void change_return(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms);

@@ -167,7 +167,7 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
     bool goes_on = r->options.on_drain_limit == DRAIN_LIMIT_PROCEED && t->told;
     if (r->state != RUN_RUNNING) {
         change_edit(r, c, i);
-        change_fail_act(c, CAUSE_NONE, now_ms, "the run ended before its turn: put back");
+        change_fail_act(r, c, CAUSE_NONE, now_ms, "the run ended before its turn: put back");
         return true;
     }
     if (since(t->entered_ms, r->options.drain_limit_ms, now_ms) &&
@@ -177,7 +177,7 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
             change_command(r, c, now_ms);
         } else {
             char limit[TEXT_DURATION_MAX];
-            change_fail_act(c, CAUSE_TIMEOUT, now_ms, "not drained within %s: %.200s",
+            change_fail_act(r, c, CAUSE_TIMEOUT, now_ms, "not drained within %s: %.200s",
                             text_format_duration(limit, r->options.drain_limit_ms),
                             r->targets[i].step);
         }
@@ -296,7 +296,7 @@ static bool due_soaking(const struct rollout *r, struct rollout_change *c, size_
                           "after the soak its agent did not answer");
         return true;
     }
-    if (!ask_due(t, 0, now_ms)) {
+    if (!ask_due(t, r->options.gate_interval_ms, now_ms)) {
         return false;
     }
     change_edit(r, c, i);

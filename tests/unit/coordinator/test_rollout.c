@@ -483,6 +483,11 @@ static void stop_goes_dark_before_it_is_ready_again(void **state)
     (void)state;
     struct play p;
     play_begin(&p, ROLLOUT_STOP, 2);
+    p.run->options.soak_ms = 5000;
+    for (uint64_t ms = 100; ms < MINUTE && p.run->targets[0].state != TARGET_SOAKING; ms += 100) {
+        play_until(&p, ms);
+    }
+    assert_string_equal(p.run->targets[0].step, "stopped, watched for a while");
     play_to_end(&p, MINUTE);
     assert_int_equal(p.run->state, RUN_DONE);
     assert_false(p.servers[0].auto_start);
