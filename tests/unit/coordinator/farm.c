@@ -126,6 +126,14 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
                                          .probed = c->probe,
                                          .probe_passed = a->probe_status == 200,
                                          .probe_status = a->probe_status};
+    if (a->late_questions > 0) {
+        a->late_questions--;
+        m.observation = (struct observation){.id = c->id,
+                                             .nonce = c->nonce,
+                                             .cause = CAUSE_EXPIRED,
+                                             .detail = "too late",
+                                             .pool = pool_of(c->pool)};
+    }
     post(f, i, &m);
 }
 

@@ -20,6 +20,7 @@ struct farm_agent {
     uint64_t last_seq; /* of commands received under that fence */
     bool dead;         /* neither hears nor speaks */
     bool listening;
+    int late_questions; /* so many OBSERVEs are refused as expired */
     bool lose_commands; /* replies that hold an act are lost without a word */
     uint64_t report_at_ms;
     bool want_whole;

@@ -390,6 +390,30 @@ static void listening_agents_drive_no_run(void **state)
     farm_end(&f);
 }
 
+static void question_that_came_too_late_says_nothing_of_the_server(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01");
+    q.options.soak_ms = 1000;
+    f.agents[0].late_questions = 1; /* before the act */
+    uint64_t run = farm_ask(&f, &q);
+    const struct rollout *r = coordinator_run_find(f.brain, run);
+    while (r->targets[0].state != TARGET_SOAKING) {
+        assert_false(run_state_ended(r->state));
+        farm_run(&f, 10);
+        r = coordinator_run_find(f.brain, run);
+        if (!r) {
+            fail_msg("%s", farm_events(&f));
+        }
+    }
+    f.agents[0].late_questions = 1; /* and after it */
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
         cmocka_unit_test(one_turn_is_short_however_much_is_due),
         cmocka_unit_test(listening_agents_drive_no_run),
+        cmocka_unit_test(question_that_came_too_late_says_nothing_of_the_server),
         cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
