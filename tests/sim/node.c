@@ -351,6 +351,7 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     n->begun = write->record->id;
     n->begun_run = write->record->run;
     n->begun_verb = write->record->verb;
+    oracle_begun(w, n->index, n->begun_run);
     world_say(w, "%s: begins %s, command %u/%u", n->settings.name, verb_name(n->begun_verb),
               (unsigned)n->begun.fence.number, (unsigned)n->begun.seq);
 }

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The baseline is looked up so long before the act is begun, at most: who came later than that is
+ * not of it. */
+#define LOOK_MS 700
+
 struct oracle *oracle_new(struct world *w)
 {
     struct oracle *o = must_alloc(1, sizeof(*o));
@@ -60,6 +64,11 @@ static bool was_well(const struct world *w, const struct server_seen *seen)
     return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
 }
 
+void oracle_begun(struct world *w, int server, uint64_t run)
+{
+    oracle_act(w->oracle, run, server, true)->begun_ms = w->now_ms;
+}
+
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run)
 {
     struct iis *s = &w->iis[server];
@@ -71,7 +80,7 @@ void oracle_before_act(struct world *w, int server, const struct command_id *id,
     a->proved = false;
     a->before_count = 0;
     for (size_t i = 0; i < s->worker_count; i++)
-        if (s->workers[i].created_ms <= w->now_ms)
+        if (s->workers[i].created_ms + LOOK_MS <= a->begun_ms)
             a->before[a->before_count++] = s->workers[i];
 }
 
@@ -118,6 +127,7 @@ void oracle_probed(struct world *w, int server, uint64_t asked_ms)
 {
     struct oracle *o = w->oracle;
     const struct iis_worker *worker = iis_serving(&w->iis[server], w->now_ms);
+    o->servers[server].probed_ms = asked_ms;
     for (size_t i = 0; worker && i < o->act_count; i++) {
         struct act *a = &o->acts[i];
         if (a->server == server && a->tried && asked_ms >= a->acted_ms && !was_before(a, worker))
@@ -169,6 +179,7 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
 
 void oracle_drained(struct world *w, int line)
 {
+    w->oracle->servers[line].drained_ms = w->now_ms;
     w->oracle->servers[line].taken = was_well(w, &w->oracle->servers[line]);
 }
 
@@ -176,6 +187,12 @@ void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
     if (foreign && !ours && !w->oracle->restored)
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
+    /* A pool that was stopped on purpose has nothing to prove. */
+    const struct server_seen *seen = &w->oracle->servers[line];
+    uint64_t since_ms = seen->acted_ms > seen->drained_ms ? seen->acted_ms : seen->drained_ms;
+    if (ours && seen->probed_ms < since_ms && w->iis[line].pool.state == POOL_STATE_STARTED)
+        world_violate(w, "%s: put back, and no probe passed since it was taken out",
+                      w->iis[line].name);
 }
 
 /* ---- after every event ---- */

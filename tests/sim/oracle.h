@@ -31,6 +31,7 @@ void oracle_said(struct world *w, int server, const struct agent_message *m);
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server);
 void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
                   enum verb verb);
+void oracle_begun(struct world *w, int server, uint64_t run);
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
 void oracle_probed(struct world *w, int server, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);

@@ -15,7 +15,7 @@ struct act {
     bool tried;  /* the order was given, done or not */
     bool person; /* somebody settled it */
     struct command_id last;
-    uint64_t acted_ms;
+    uint64_t begun_ms, acted_ms;
     struct iis_worker before[IIS_WORKERS];
     size_t before_count;
     bool proved; /* a newer worker answered a probe that was asked after the act */
@@ -31,8 +31,10 @@ struct server_seen {
     struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
     uint64_t acted_ms;
-    bool out_by_act; /* recycled by us, and no newer worker has served since */
-    bool taken;      /* in service when we drained it: it counts as taken out by us */
+    bool out_by_act;     /* recycled by us, and no newer worker has served since */
+    uint64_t probed_ms;  /* a probe that was asked then passed */
+    uint64_t drained_ms; /* by us */
+    bool taken;          /* in service when we drained it: it counts as taken out by us */
     bool well;
     uint64_t changed_ms, unwell_ms; /* of well; when it was last not */
 };

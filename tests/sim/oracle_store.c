@@ -273,21 +273,25 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
                         held(&s->view, i) ? "held" : "out");
         spent += counts;
     }
+    const struct view_run *r = run_of(&s->former, t->run);
+    if (r && r->causes[0] != '\0')
+        world_violate(w, "%s is taken though its run is paused by %s", w->iis[t->server].name,
+                      r->causes);
     if (spent > BUDGET)
         world_violate(w, "%s is taken though the budget is spent by%s", w->iis[t->server].name,
                       names);
 }
 
-/* Unknown is left by the journal's word or a person's alone. */
-static void check_unknown(struct world *w, const struct view_target *was)
+/* What was ordered ends by the journal's word or a person's alone; the clock makes it unknown. */
+static void check_ordered(struct world *w, const struct view_target *was)
 {
     const struct server_seen *seen = &w->oracle->servers[was->server];
     const struct act *a = oracle_act(w->oracle, was->run, was->server, false);
     bool journal = seen->result.seq == was->seq && seen->result.fence.number == was->fence &&
                    seen->outcome != OUTCOME_RUNNING && seen->outcome != OUTCOME_NONE;
     if (!journal && !(a && a->person))
-        world_violate(w, "%s: unknown was left without the journal's or a person's word",
-                      w->iis[was->server].name);
+        world_violate(w, "%s: %s was left without the journal's or a person's word",
+                      w->iis[was->server].name, was->state);
 }
 
 /* Done means: those from before are gone, and a newer one answered a probe asked after the act. */
@@ -321,8 +325,9 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
         return;
     if (!has_event(s, w->iis[t->server].name, t->state))
         world_violate(w, "%s went to %s without an event", w->iis[t->server].name, t->state);
-    if (text_equal(was->state, "unknown"))
-        check_unknown(w, was);
+    if (text_equal(was->state, "unknown") ||
+        (text_equal(was->state, "acting") && !text_equal(t->state, "unknown")))
+        check_ordered(w, was);
     if (text_equal(t->state, "done"))
         check_done(w, t);
 }
