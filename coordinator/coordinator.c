@@ -137,28 +137,54 @@ static bool round_is_open(const struct coordinator *c)
     return false;
 }
 
-/* The places of one server after another are read all the time, for people and for the budget. */
-static void round_of_places(struct coordinator *c)
+/* Reads of one turn. */
+static size_t round_share(const struct coordinator *c)
+{
+    size_t share = 1 + fleet_count(c->fleet) * BALANCER_ROUND_MS / ROUND_MS;
+    return share < ROUND_READS_MAX ? share : ROUND_READS_MAX;
+}
+
+uint64_t round_span_ms(const struct coordinator *c)
+{
+    return (fleet_count(c->fleet) / round_share(c) + 1) * BALANCER_ROUND_MS;
+}
+
+static void read_places(struct coordinator *c, const char *server)
 {
     const struct coordinator_ports *ports = &c->spec.ports;
-    size_t count = fleet_count(c->fleet);
-    if (!ports->balancer || !count || c->now_ms < c->round_ms + BALANCER_ROUND_MS ||
-        round_is_open(c)) {
-        return;
-    }
-    c->round_ms = c->now_ms;
-    const struct fleet_server *s = fleet_at(c->fleet, c->round_at++ % count);
-    if (!stands_in_rotation(c, s->name, "")) {
-        return;
-    }
     struct balancer_request q = {.ticket = c->next_ticket++, .op = BALANCER_OP_READ};
-    text_copy(q.server, sizeof q.server, s->name);
+    text_copy(q.server, sizeof q.server, server);
     struct ask *a = ask_new(c);
     a->ticket = q.ticket;
-    text_copy(a->server, sizeof a->server, s->name);
+    text_copy(a->server, sizeof a->server, server);
     if (!ports->balancer(ports->ctx, &q)) {
         ask_drop(c, a);
     }
+}
+
+void round_go_on(struct coordinator *c)
+{
+    size_t count = fleet_count(c->fleet);
+    while (count && c->round_left && !round_is_open(c)) {
+        c->round_left--;
+        const struct fleet_server *s = fleet_at(c->fleet, c->round_at++ % count);
+        if (stands_in_rotation(c, s->name, "")) {
+            read_places(c, s->name);
+        }
+    }
+}
+
+/* The places of one server after another are read all the time, for people and for the budget: of
+ * each every ROUND_MS, as far as the balancer can be asked that much. */
+static void round_of_places(struct coordinator *c)
+{
+    size_t count = fleet_count(c->fleet);
+    if (!c->spec.ports.balancer || !count || c->now_ms < c->round_ms + BALANCER_ROUND_MS) {
+        return;
+    }
+    c->round_left = round_share(c);
+    c->round_ms = c->now_ms;
+    round_go_on(c);
 }
 
 /* Turns come every second at the latest: a longer gap means the machine slept, and that everything

@@ -19,7 +19,9 @@
 #define REJOIN_MS         90000 /* after our start agents have so long to dial again */
 #define SUSPENDED_MS      3000  /* turns come every second: a longer gap means we slept */
 #define ROUND_AGAIN_MS    30000 /* ...the next one, though the last answer never came */
-#define BALANCER_ROUND_MS 250   /* one server's places are read this often, in turn */
+#define BALANCER_ROUND_MS 250   /* places are read this often, of some servers in turn... */
+#define ROUND_MS          6000  /* ...so many that all were read within */
+#define ROUND_READS_MAX   12    /* ...but no more: a read is as long as its backend */
 
 /* A command under way to one agent: waiting for its listen, or handed over and not yet confirmed.
  */
@@ -99,6 +101,7 @@ struct coordinator {
     int64_t wall_ms;
     size_t round_at; /* of the round of places */
     uint64_t round_ms;
+    size_t round_left; /* reads that this turn is still for */
     char store_trouble[256];
     bool unsaved; /* changes were installed that the store does not have yet */
     struct lease *unsaved_drops;
@@ -132,6 +135,10 @@ void sessions_restart(struct coordinator *c);
 void sessions_on_time(struct coordinator *c);
 struct ask *ask_new(struct coordinator *c);
 void ask_drop(struct coordinator *c, struct ask *a);
+
+/* coordinator.c: the round of places */
+void round_go_on(struct coordinator *c);
+uint64_t round_span_ms(const struct coordinator *c); /* after so long each was read anew */
 
 /* coordinator_runs.c */
 void runs_drive(struct coordinator *c);

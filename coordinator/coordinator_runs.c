@@ -468,6 +468,10 @@ void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer
         struct fleet_server *s = fleet_find(c->fleet, asked.server);
         if (s && answer->code == ERR_NONE) {
             fleet_note_places(s, answer->entries, answer->entry_count, asked.run == 0, now_ms);
+            s->places_life_ms = 2 * round_span_ms(c);
+        }
+        if (asked.run == 0) {
+            round_go_on(c);
         }
         struct rollout *r = runs_find(c, asked.run);
         if (r) {

@@ -464,7 +464,8 @@ static bool stopped_on_purpose(const struct fleet_server *s, const char *name)
 
 static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size)
 {
-    if (!s->places_ms || now_ms - s->places_ms > PLACES_FRESH_MS) {
+    uint64_t life_ms = s->places_life_ms > PLACES_FRESH_MS ? s->places_life_ms : PLACES_FRESH_MS;
+    if (!s->places_ms || now_ms - s->places_ms > life_ms) {
         return false;
     }
     for (size_t i = 0; i < s->place_count; i++) {

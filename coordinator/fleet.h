@@ -58,7 +58,8 @@ struct fleet_server {
     /* Places in rotation as the balancer last said. */
     struct balancer_entry places[BALANCER_ENTRIES_MAX];
     size_t place_count;
-    uint64_t places_ms; /* 0: never read */
+    uint64_t places_ms;      /* 0: never read */
+    uint64_t places_life_ms; /* until the next reading is due: that old they count, 10 s at least */
 
     void *session; /* the coordinator's own, not looked at here */
     bool stored;   /* the same: the approved journal stands in the store */
@@ -126,8 +127,8 @@ const struct state *fleet_latest(const struct fleet_server *s);
 const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
 
 /* Does this server count as out of service for `pool` (NULL: as a whole), and why? Down, silent,
- * pool not serving, out of rotation by a reading younger than 10 s. A pool that is stopped with
- * autoStart off was stopped on purpose and does not count. */
+ * pool not serving, out of rotation by the last reading (see places_life_ms). A pool that is
+ * stopped with autoStart off was stopped on purpose and does not count. */
 bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                   size_t why_size);
 

@@ -414,6 +414,30 @@ static void question_that_came_too_late_says_nothing_of_the_server(void **state)
     farm_end(&f);
 }
 
+/* However large the farm: who is out of rotation spends the budget until the next reading. */
+static void server_in_maintenance_is_never_forgotten_between_two_readings(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 6, 1);
+    for (int i = 0; i < 600; i++) {
+        char name[16];
+        text_format(name, sizeof name, "x%03d", i);
+        coordinator_declare_server(f.brain, name, NULL, 0);
+    }
+    f.agents[5].admin = BALANCER_MAINT;
+    farm_run(&f, 60000);
+    const struct fleet_server *s = fleet_find(coordinator_fleet(f.brain), "web06");
+    for (int i = 0; i < 600; i++) {
+        char why[256];
+        if (!fleet_is_out(s, "Shop", f.now_ms, why, sizeof why)) {
+            fail_msg("forgotten after %d ms", (int)(f.now_ms - s->places_ms));
+        }
+        farm_run(&f, 100);
+    }
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +455,7 @@ int main(void)
         cmocka_unit_test(one_turn_is_short_however_much_is_due),
         cmocka_unit_test(listening_agents_drive_no_run),
         cmocka_unit_test(question_that_came_too_late_says_nothing_of_the_server),
+        cmocka_unit_test(server_in_maintenance_is_never_forgotten_between_two_readings),
         cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
