@@ -46,6 +46,14 @@ static enum error_code check_options(const struct rollout_options *o, struct err
             err, ERR_INVALID, "gate_deadline (%llums) must be longer than gate_min (%llums)",
             (unsigned long long)o->gate_deadline_ms, (unsigned long long)o->gate_min_ms);
     }
+    uint64_t least_ms = (uint64_t)(o->gate_passes - 1) * o->gate_interval_ms;
+    if (o->gate_deadline_ms <= least_ms) {
+        return error_set(err, ERR_INVALID,
+                         "%u passes of the gate, %llums apart, take longer than gate_deadline "
+                         "(%llums): no server could ever pass",
+                         o->gate_passes, (unsigned long long)o->gate_interval_ms,
+                         (unsigned long long)o->gate_deadline_ms);
+    }
     if (o->limit_ms < 1000 || o->drain_limit_ms < 1000) {
         return error_set(err, ERR_INVALID, "limits must be at least 1s");
     }

@@ -438,6 +438,23 @@ static void server_in_maintenance_is_never_forgotten_between_two_readings(void *
     farm_end(&f);
 }
 
+static void gate_that_nobody_could_pass_is_refused(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    uint64_t id;
+    farm_begin(&f, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01");
+    q.options.gate_passes = 51; /* 100 ms apart, within 5 s */
+    assert_int_equal(coordinator_start_run(f.brain, &q, f.now_ms, WALL(&f), &id, &err),
+                     ERR_INVALID);
+    assert_non_null(strstr(err.text, "51 passes of the gate"));
+    q.options.gate_passes = 2;
+    assert_int_equal(coordinator_start_run(f.brain, &q, f.now_ms, WALL(&f), &id, &err), ERR_NONE);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +473,7 @@ int main(void)
         cmocka_unit_test(listening_agents_drive_no_run),
         cmocka_unit_test(question_that_came_too_late_says_nothing_of_the_server),
         cmocka_unit_test(server_in_maintenance_is_never_forgotten_between_two_readings),
+        cmocka_unit_test(gate_that_nobody_could_pass_is_refused),
         cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
