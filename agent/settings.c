@@ -16,6 +16,53 @@
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 
+/* ---- values that have to be more than their type ---- */
+
+static const struct {
+    const char *word;
+    enum verb verb;
+} verb_words[] = {{"recycle", VERB_RECYCLE}, {"start", VERB_START}, {"stop", VERB_STOP}};
+
+#define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
+
+static enum verb verb_of(const char *word)
+{
+    for (size_t i = 0; i < VERB_WORDS; i++)
+        if (text_equal_nocase(word, verb_words[i].word))
+            return verb_words[i].verb;
+    return VERB_NONE;
+}
+
+static enum error_code check_verb(const char *word, struct error *err)
+{
+    if (verb_of(word) == VERB_NONE)
+        return error_set(err, ERR_INVALID,
+                         "there is no verb %s: expected some of recycle, start, stop", word);
+    return ERR_NONE;
+}
+
+/* The coordinator takes no other names: they stand in selectors and in balancers. */
+static enum error_code check_name(const char *name, struct error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  ".-_";
+    size_t len = strlen(name);
+    if (len == 0 || len >= WIRE_NAME_MAX || strspn(name, letters) != len)
+        return error_set(
+            err, ERR_INVALID,
+            "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only, "
+            "%d at most",
+            name, WIRE_NAME_MAX - 1);
+    return ERR_NONE;
+}
+
+static enum error_code check_coordinator(const char *url, struct error *err)
+{
+    return wire_check_url(url, false, err);
+}
+
+/* ---- the table of what may stand in the file ---- */
+
 /* Offsets into struct settings, but for [probe *], which is one struct iis_probe each. */
 #define TOP(field)   offsetof(struct settings, field)
 #define PROBE(field) offsetof(struct iis_probe, field)
@@ -25,13 +72,15 @@ static const struct config_key keys[] = {
      .key = "name",
      .type = CONFIG_TEXT,
      .offset = TOP(name),
-     .expected = "this server's name in the farm"},
+     .expected = "this server's name in the farm",
+     .check = check_name},
     {.section = "agent",
      .key = "coordinator",
      .type = CONFIG_TEXT,
      .offset = TOP(coordinator),
      .required = true,
-     .expected = "where the coordinator listens, such as tcp://127.0.0.1:7600"},
+     .expected = "where the coordinator listens, such as tcp://127.0.0.1:7600",
+     .check = check_coordinator},
     {.section = "agent",
      .key = "data_dir",
      .type = CONFIG_TEXT,
@@ -82,7 +131,8 @@ static const struct config_key keys[] = {
      .key = "verbs",
      .type = CONFIG_LIST,
      .offset = TOP(verbs),
-     .expected = "some of recycle, start, stop, with commas between"},
+     .expected = "some of recycle, start, stop, with commas between",
+     .check = check_verb},
     {.section = "allow",
      .key = "pools",
      .type = CONFIG_LIST,
@@ -105,13 +155,15 @@ static const struct config_key keys[] = {
      .type = CONFIG_TEXT,
      .offset = TOP(iis.appcmd),
      .required = true,
-     .expected = "the path of appcmd.exe"},
+     .expected = "the path of appcmd.exe",
+     .check = iis_settings_check_path},
     {.section = "iis",
      .key = "worker",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.worker),
      .required = true,
-     .expected = "the path of w3wp.exe"},
+     .expected = "the path of w3wp.exe",
+     .check = iis_settings_check_path},
     {.section = "iis",
      .key = "service_backend",
      .type = CONFIG_CHOICE,
@@ -122,13 +174,15 @@ static const struct config_key keys[] = {
      .key = "service_tool",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.service_tool),
-     .expected = "the path of the service tool that the back end runs"},
+     .expected = "the path of the service tool that the back end runs",
+     .check = iis_settings_check_path},
     {.section = "iis",
      .key = "config",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.config),
      .required = true,
-     .expected = "the path of applicationHost.config"},
+     .expected = "the path of applicationHost.config",
+     .check = iis_settings_check_path},
     {.section = "iis",
      .key = "code_page",
      .type = CONFIG_TEXT,
@@ -159,17 +213,20 @@ static const struct config_key keys[] = {
      .key = "url",
      .type = CONFIG_TEXT,
      .offset = PROBE(url),
-     .expected = "a URL such as http://shop.example/health"},
+     .expected = "a URL such as http://shop.example/health",
+     .check = iis_settings_check_url},
     {.section = "probe *",
      .key = "connect_to",
      .type = CONFIG_TEXT,
      .offset = PROBE(connect_to),
-     .expected = "an address such as 127.0.0.1:8080"},
+     .expected = "an address such as 127.0.0.1:8080",
+     .check = iis_settings_check_address},
     {.section = "probe *",
      .key = "status",
      .type = CONFIG_LIST,
      .offset = PROBE(status),
-     .expected = "statuses that pass, such as 200-299, 401"},
+     .expected = "statuses that pass, such as 200-299, 401",
+     .check = iis_settings_check_status},
     {.section = "probe *",
      .key = "timeout",
      .type = CONFIG_DURATION,
@@ -224,33 +281,7 @@ static void init(struct settings *settings)
     iis_settings_init(&settings->iis);
 }
 
-static const struct {
-    const char *word;
-    enum verb verb;
-} verb_words[] = {{"recycle", VERB_RECYCLE}, {"start", VERB_START}, {"stop", VERB_STOP}};
-
-#define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
-
-static enum verb verb_of(const char *word)
-{
-    for (size_t i = 0; i < VERB_WORDS; i++)
-        if (text_equal_nocase(word, verb_words[i].word))
-            return verb_words[i].verb;
-    return VERB_NONE;
-}
-
-static enum error_code check_verbs(const struct settings *settings, struct error *err)
-{
-    for (size_t i = 0; i < settings->verbs.count; i++)
-        if (verb_of(settings->verbs.items[i]) == VERB_NONE)
-            return error_set(err, ERR_INVALID,
-                             "[allow] verbs: there is no verb %s: expected some of recycle, start, "
-                             "stop",
-                             settings->verbs.items[i]);
-    return ERR_NONE;
-}
-
-static enum error_code check_name(struct settings *settings, struct error *err)
+static enum error_code find_name(struct settings *settings, struct error *err)
 {
     char host[WIRE_NAME_MAX];
     if (!settings->name) {
@@ -259,30 +290,23 @@ static enum error_code check_name(struct settings *settings, struct error *err)
             return error_wrap(err, "[agent] name is not given");
         settings->name = must_copy(host);
     }
-    size_t len = strlen(settings->name);
-    if (len == 0 || len >= WIRE_NAME_MAX || text_has_control(settings->name) ||
-        !text_is_utf8(settings->name, len))
-        return error_set(err, ERR_INVALID,
-                         "[agent] name: expected 1 to %d bytes of UTF-8 without control characters",
-                         WIRE_NAME_MAX - 1);
+    if (check_name(settings->name, err))
+        return error_wrap(err, "[agent] name");
     return ERR_NONE;
 }
 
 static enum error_code check(struct settings *settings, struct error *err)
 {
-    enum error_code code = check_name(settings, err);
+    enum error_code code = find_name(settings, err);
     if (code != ERR_NONE)
         return code;
     if (!settings->data_dir)
         settings->data_dir = must_copy("/var/lib/farmhand-agent");
     if (settings->data_dir[0] == '\0')
         return error_set(err, ERR_INVALID, "[agent] data_dir: expected a directory");
-    if (wire_check_url(settings->coordinator, false, err) != ERR_NONE)
-        return error_wrap(err, "[agent] coordinator");
     if (settings->reconnect_min_ms > settings->reconnect_max_ms)
         return error_set(err, ERR_INVALID, "[agent] reconnect_min is above reconnect_max");
-    code = check_verbs(settings, err);
-    return code == ERR_NONE ? iis_settings_check(&settings->iis, err) : code;
+    return iis_settings_check(&settings->iis, err);
 }
 
 static enum error_code finish(enum error_code code, const char *name, struct settings *settings,

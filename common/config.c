@@ -202,6 +202,18 @@ static void unknown_key(struct reader *r, const char *name)
     text_reset(&known);
 }
 
+/* What the key's own check says about the value, which is in its field already. */
+static void check_value(struct reader *r, const struct config_key *key, const char *name,
+                        const char *value)
+{
+    struct error err = {0};
+    const struct config_list *list = (const void *)((const char *)r->fields + key->offset);
+    bool parts = key->type == CONFIG_LIST;
+    for (size_t i = 0; key->check && i < (parts ? list->count : 1); i++)
+        if (key->check(parts ? list->items[i] : value, &err))
+            complain(r, r->line, "%s: %s", name, err.text);
+}
+
 static void set_key(struct reader *r, const char *name, const char *value)
 {
     size_t at = find_key(r, name);
@@ -218,6 +230,8 @@ static void set_key(struct reader *r, const char *name, const char *value)
         complain_key(r, r->line, key, "%s has no value: expected ", name);
     else if (!config_set(key, r->fields, value))
         complain_key(r, r->line, key, "%s = %s: expected ", name, shown);
+    else
+        check_value(r, key, name, value);
     if (!r->given[at])
         r->given[at] = r->line;
 }

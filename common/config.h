@@ -42,6 +42,9 @@ struct config_key {
     uint64_t min, max;          /* for UINT, DURATION, SIZE; both 0: no limits */
     const char *const *choices; /* for CHOICE */
     const char *expected;       /* in words, for the error: "a duration such as 30s, 1s to 1h" */
+    /* More than the type says, or NULL: TEXT whole, LIST part by part. Fills err on refusal; the
+     * line is told with it. */
+    enum error_code (*check)(const char *value, struct error *err);
 };
 
 struct config_schema {

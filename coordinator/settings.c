@@ -17,6 +17,45 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
+/* ---- values that have to be more than their type ---- */
+
+static enum error_code check_listen(const char *value, struct error *err)
+{
+    return wire_check_url(value, true, err);
+}
+
+static enum error_code check_path(const char *value, struct error *err)
+{
+    return value[0] == '/' ? ERR_NONE
+                           : error_set(err, ERR_INVALID, "%s: expected an absolute path", value);
+}
+
+static enum error_code check_label(const char *value, struct error *err)
+{
+    const char *sign = strchr(value, '=');
+    if (!sign || sign == value || sign[1] == '\0' || strchr(sign + 1, '='))
+        return error_set(err, ERR_INVALID, "\"%s\": expected KEY=VALUE, such as zone=a", value);
+    return ERR_NONE;
+}
+
+static enum error_code check_pattern(const char *value, struct error *err)
+{
+    if (!strstr(value, "{server}"))
+        return error_set(err, ERR_INVALID,
+                         "%s: expected {server} in it, else all servers would share one line",
+                         value);
+    return ERR_NONE;
+}
+
+static enum error_code check_pair(const char *value, struct error *err)
+{
+    const char *colon = strchr(value, ':');
+    if (!colon || colon == value || colon[1] == '\0')
+        return error_set(err, ERR_INVALID, "\"%s\": expected SERVER:NAME, such as web01:srv1",
+                         value);
+    return ERR_NONE;
+}
+
 /* ---- the table of what may stand in the file ---- */
 
 static const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
@@ -29,9 +68,12 @@ static const char *const log_level_words[] = {"debug", "info", "warn", "error", 
 
 static const struct config_key keys[] = {
     {MAIN("listen", CONFIG_TEXT, listen),
-     .expected = "where agents reach us, on this machine alone, such as tcp://127.0.0.1:7600"},
-    {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket"},
-    {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory"},
+     .expected = "where agents reach us, on this machine alone, such as tcp://127.0.0.1:7600",
+     .check = check_listen},
+    {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket",
+     .check = check_path},
+    {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory",
+     .check = check_path},
     {MAIN("silent_after", CONFIG_DURATION, silent_after_ms), .min = SECOND_MS, .max = HOUR_MS},
     {MAIN("settle", CONFIG_DURATION, settle_ms), .min = 0, .max = HOUR_MS},
     {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},
@@ -51,7 +93,7 @@ static const struct config_key keys[] = {
     {RUNS("unreachable", CONFIG_CHOICE, unreachable), .choices = on_unreachable_words},
 
     {KEY("server *", "labels", CONFIG_LIST, settings_server, given),
-     .expected = "labels with commas between them, such as farm=web, zone=a"},
+     .expected = "labels with commas between them, such as farm=web, zone=a", .check = check_label},
 
     {KEY("haproxy *", "address", CONFIG_TEXT, settings_haproxy, address), .required = true,
      .expected = "its runtime API: the absolute path of a socket, or ADDRESS:PORT"},
@@ -61,10 +103,10 @@ static const struct config_key keys[] = {
     {BEHIND("haproxy", haproxy), .required = true,
      .expected = "the name of a [haproxy NAME] section"},
     {BEHIND("pools", pools), .expected = "the pools behind it, such as Shop or *"},
-    {BEHIND("name", name_of),
-     .expected = "how it calls a server, such as {server} or iis-{server}"},
+    {BEHIND("name", name_of), .expected = "how it calls a server, such as {server} or iis-{server}",
+     .check = check_pattern},
     {KEY("backend *", "renamed", CONFIG_LIST, settings_backend, renamed),
-     .expected = "exceptions with commas between them, such as web01:srv1"},
+     .expected = "exceptions with commas between them, such as web01:srv1", .check = check_pair},
 };
 
 /* ---- sections ---- */
@@ -193,12 +235,6 @@ __attribute__((format(printf, 2, 3))) static void complain(struct checking *c, c
     text_reset(&line);
 }
 
-static void check_path(struct checking *c, const char *key, const char *path)
-{
-    if (path[0] != '/')
-        complain(c, "[coordinator] %s = %s: expected an absolute path", key, path);
-}
-
 static void check_times(struct checking *c, const struct settings_defaults *d)
 {
     if (d->gate_min_ms > d->gate_deadline_ms)
@@ -209,17 +245,12 @@ static void check_times(struct checking *c, const struct settings_defaults *d)
 }
 
 /* "zone=a" becomes key and value, where it stands. */
-static void cut_label(struct checking *c, const struct settings_server *server, char *given,
-                      struct selector_label *out)
+static struct selector_label cut_label(char *given)
 {
     char *sign = strchr(given, '=');
-    if (!sign || sign == given || sign[1] == '\0' || strchr(sign + 1, '=')) {
-        complain(c, "[server %s] labels: \"%s\": expected KEY=VALUE, such as zone=a", server->name,
-                 given);
-        return;
-    }
+    must(sign != NULL); /* check_label saw to it */
     *sign = '\0';
-    *out = (struct selector_label){.key = given, .value = sign + 1};
+    return (struct selector_label){.key = given, .value = sign + 1};
 }
 
 static void check_server(struct checking *c, struct settings_server *server)
@@ -227,9 +258,7 @@ static void check_server(struct checking *c, struct settings_server *server)
     server->labels = must_alloc(server->given.count + 1, sizeof(*server->labels));
     for (size_t i = 0; i < server->given.count; i++) {
         struct selector_label *label = &server->labels[server->label_count];
-        cut_label(c, server, server->given.items[i], label);
-        if (!label->key)
-            continue;
+        *label = cut_label(server->given.items[i]);
         for (size_t k = 0; k < server->label_count; k++)
             if (text_equal_nocase(server->labels[k].key, label->key))
                 complain(c, "[server %s] labels: %s is given twice", server->name, label->key);
@@ -237,16 +266,11 @@ static void check_server(struct checking *c, struct settings_server *server)
     }
 }
 
-static void check_renamed(struct checking *c, struct settings_backend *b)
+static void list_renamed(struct settings_backend *b)
 {
     b->renamed_pairs = must_alloc(b->renamed.count + 1, sizeof(*b->renamed_pairs));
-    for (size_t i = 0; i < b->renamed.count; i++) {
-        const char *pair = b->renamed.items[i], *colon = strchr(pair, ':');
-        if (!colon || colon == pair || colon[1] == '\0')
-            complain(c, "[backend %s] renamed: \"%s\": expected SERVER:NAME, such as web01:srv1",
-                     b->name, pair);
-        b->renamed_pairs[i] = pair;
-    }
+    for (size_t i = 0; i < b->renamed.count; i++)
+        b->renamed_pairs[i] = b->renamed.items[i];
 }
 
 static void check_backend(struct checking *c, const struct settings *s, struct settings_backend *b)
@@ -257,21 +281,11 @@ static void check_backend(struct checking *c, const struct settings *s, struct s
     if (!found)
         complain(c, "[backend %s] haproxy = %s: there is no section [haproxy %s]", b->name,
                  b->haproxy, b->haproxy);
-    if (!strstr(b->name_of, "{server}"))
-        complain(c,
-                 "[backend %s] name = %s: expected {server} in it, else all servers would share "
-                 "one line",
-                 b->name, b->name_of);
-    check_renamed(c, b);
+    list_renamed(b);
 }
 
 static enum error_code check_all(struct settings *s, struct checking *c)
 {
-    struct error url;
-    if (wire_check_url(s->listen, true, &url))
-        complain(c, "[coordinator] listen = %s: %s", s->listen, url.text);
-    check_path(c, "socket", s->socket);
-    check_path(c, "data_dir", s->data_dir);
     check_times(c, &s->defaults);
     for (size_t i = 0; i < s->server_count; i++)
         check_server(c, &s->servers[i]);

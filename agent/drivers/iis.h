@@ -71,6 +71,13 @@ struct iis_probe *iis_settings_add_probe(struct iis_settings *settings, const ch
  * no file. */
 enum error_code iis_settings_check(const struct iis_settings *settings, struct error *err);
 
+/* One value each, for the line it stands on: appcmd, worker, config, service_tool; url; connect_to;
+ * one part of status. ERR_INVALID: the text holds the value and what was expected. */
+enum error_code iis_settings_check_path(const char *path, struct error *err);
+enum error_code iis_settings_check_url(const char *url, struct error *err);
+enum error_code iis_settings_check_address(const char *address, struct error *err);
+enum error_code iis_settings_check_status(const char *status, struct error *err);
+
 /* Frees every text, list and probe; the struct is as after iis_settings_init. */
 void iis_settings_reset(struct iis_settings *settings);
 

@@ -78,63 +78,68 @@ static bool is_absolute(const char *path)
     return path[0] == '/' || text_starts(path, "\\\\") || drive;
 }
 
+enum error_code iis_settings_check_path(const char *path, struct error *err)
+{
+    if (!is_absolute(path))
+        return error_set(err, ERR_INVALID, "%s: expected an absolute path", path);
+    return ERR_NONE;
+}
+
+enum error_code iis_settings_check_url(const char *url, struct error *err)
+{
+    char address[300];
+    if (strlen(url) > URL_MAX || strchr(url, '#') || strchr(url, ' ') || text_has_control(url) ||
+        !iis_probe_url_address(url, address, sizeof(address)))
+        return error_set(err, ERR_INVALID,
+                         "%s: expected http://host[:port]/path or https://..., "
+                         "without #, blanks and names of users",
+                         url);
+    return ERR_NONE;
+}
+
+enum error_code iis_settings_check_address(const char *address, struct error *err)
+{
+    char host[300];
+    uint16_t port;
+    if (strlen(address) >= 300 || !iis_probe_parse_address(address, host, sizeof(host), &port))
+        return error_set(err, ERR_INVALID, "%s: expected host:port such as 127.0.0.1:8080",
+                         address);
+    return ERR_NONE;
+}
+
+enum error_code iis_settings_check_status(const char *status, struct error *err)
+{
+    int first, last;
+    if (!iis_probe_parse_status(status, &first, &last))
+        return error_set(err, ERR_INVALID,
+                         "%s is neither a status such as 401 nor a range such as 200-299", status);
+    return ERR_NONE;
+}
+
 static enum error_code check_path(const char *key, const char *path, struct error *err)
 {
     if (!path)
         return error_set(err, ERR_INVALID, "[iis] %s is missing: expected a path", key);
-    if (!is_absolute(path))
-        return error_set(err, ERR_INVALID, "[iis] %s = %s: expected an absolute path", key, path);
+    if (iis_settings_check_path(path, err))
+        return error_wrap(err, "[iis] %s", key);
     return ERR_NONE;
 }
 
-static enum error_code check_url(const struct iis_probe *probe, struct error *err)
+static enum error_code check_values(const struct iis_probe *probe, struct error *err)
 {
-    char address[300];
-    if (!probe->url)
-        return ERR_NONE;
-    if (strlen(probe->url) > URL_MAX || strchr(probe->url, '#') || strchr(probe->url, ' ') ||
-        text_has_control(probe->url) ||
-        !iis_probe_url_address(probe->url, address, sizeof(address)))
-        return error_set(err, ERR_INVALID,
-                         "[probe %s] url = %s: expected http://host[:port]/path or https://..., "
-                         "without #, blanks and names of users",
-                         probe->pool, probe->url);
-    return ERR_NONE;
-}
-
-static enum error_code check_connect_to(const struct iis_probe *probe, struct error *err)
-{
-    char host[300];
-    uint16_t port;
-    if (!probe->connect_to)
-        return ERR_NONE;
-    if (strlen(probe->connect_to) >= 300 ||
-        !iis_probe_parse_address(probe->connect_to, host, sizeof(host), &port))
-        return error_set(err, ERR_INVALID,
-                         "[probe %s] connect_to = %s: expected host:port such as 127.0.0.1:8080",
-                         probe->pool, probe->connect_to);
-    return ERR_NONE;
-}
-
-static enum error_code check_status(const struct iis_probe *probe, struct error *err)
-{
-    int first, last;
+    if (probe->url && iis_settings_check_url(probe->url, err))
+        return error_wrap(err, "[probe %s] url", probe->pool);
+    if (probe->connect_to && iis_settings_check_address(probe->connect_to, err))
+        return error_wrap(err, "[probe %s] connect_to", probe->pool);
     for (size_t i = 0; i < probe->status.count; i++)
-        if (!iis_probe_parse_status(probe->status.items[i], &first, &last))
-            return error_set(err, ERR_INVALID,
-                             "[probe %s] status: %s is neither a status such as 401 nor a range "
-                             "such as 200-299",
-                             probe->pool, probe->status.items[i]);
+        if (iis_settings_check_status(probe->status.items[i], err))
+            return error_wrap(err, "[probe %s] status", probe->pool);
     return ERR_NONE;
 }
 
 static enum error_code check_probe(const struct iis_probe *probe, struct error *err)
 {
-    enum error_code code = check_url(probe, err);
-    if (!code)
-        code = check_connect_to(probe, err);
-    if (!code)
-        code = check_status(probe, err);
+    enum error_code code = check_values(probe, err);
     if (!code && probe->timeout_ms == 0)
         code = error_set(err, ERR_INVALID, "[probe %s] timeout = 0: expected a duration above 0",
                          probe->pool);

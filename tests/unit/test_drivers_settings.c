@@ -86,7 +86,7 @@ static void impossible_values_are_refused_by_name(void **state)
     good(&s);
     free(s.worker);
     s.worker = must_copy("w3wp.exe");
-    expect_refused(&s, "[iis] worker = w3wp.exe: expected an absolute path");
+    expect_refused(&s, "[iis] worker: w3wp.exe: expected an absolute path");
     good(&s);
     free(s.config);
     s.config = NULL;
@@ -111,13 +111,13 @@ static void impossible_probes_are_refused_by_name(void **state)
     struct iis_settings s;
     good(&s);
     iis_settings_add_probe(&s, "Shop", NULL)->url = must_copy("shop.example/health");
-    expect_refused(&s, "[probe Shop] url = shop.example/health");
+    expect_refused(&s, "[probe Shop] url: shop.example/health");
     good(&s);
     iis_settings_add_probe(&s, "Shop", NULL)->url = must_copy("http://shop.example/#top");
     expect_refused(&s, "[probe Shop] url");
     good(&s);
     iis_settings_add_probe(&s, "Shop", NULL)->connect_to = must_copy("127.0.0.1");
-    expect_refused(&s, "[probe Shop] connect_to = 127.0.0.1");
+    expect_refused(&s, "[probe Shop] connect_to: 127.0.0.1");
     good(&s);
     iis_settings_add_probe(&s, "Shop", NULL)->timeout_ms = 0;
     expect_refused(&s, "[probe Shop] timeout");

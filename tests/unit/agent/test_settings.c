@@ -125,6 +125,21 @@ static void what_is_missing_or_impossible_is_told(void **state)
                          "appcmd");
 }
 
+static void what_one_value_says_wrong_is_told_with_its_line(void **state)
+{
+    (void)state;
+    static const char content[] = "[agent]\nname = Web 01!\ncoordinator = tcp://192.0.2.1:7600\n"
+                                  "[allow]\nverbs = recycle, destroy\n"
+                                  "[iis]\nappcmd = appcmd\nworker = /b\nconfig = /c\n"
+                                  "[probe Shop]\nurl = ftp://x/\nstatus = 200, 99999\n";
+    assert_refused_alone(content, "a.conf:2: name: \"Web 01!\"");
+    assert_refused_alone(content, "a.conf:3: coordinator: ");
+    assert_refused_alone(content, "a.conf:5: verbs: there is no verb destroy");
+    assert_refused_alone(content, "a.conf:7: appcmd: appcmd: expected an absolute path");
+    assert_refused_alone(content, "a.conf:11: url: ");
+    assert_refused_alone(content, "a.conf:12: status: 99999");
+}
+
 static void a_file_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -187,6 +202,7 @@ int main(void)
         cmocka_unit_test(everything_given_arrives),
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(what_is_missing_or_impossible_is_told),
+        cmocka_unit_test(what_one_value_says_wrong_is_told_with_its_line),
         cmocka_unit_test(a_file_that_is_not_there_is_told),
         cmocka_unit_test(the_sample_passes_the_check),
         cmocka_unit_test(options_answer_or_are_refused),

@@ -27,13 +27,19 @@ struct settings {
 
 static const char *const modes[] = {"fast", "safe", NULL};
 
+static enum error_code no_star(const char *value, struct error *err)
+{
+    return strchr(value, '*') ? error_set(err, ERR_INVALID, "%s has a star", value) : ERR_NONE;
+}
+
 static const struct config_key keys[] = {
     {.section = "listen",
      .key = "address",
      .type = CONFIG_TEXT,
      .offset = offsetof(struct listen, address),
      .required = true,
-     .expected = "an address such as 127.0.0.1"},
+     .expected = "an address such as 127.0.0.1",
+     .check = no_star},
     {.section = "listen",
      .key = "strict",
      .type = CONFIG_BOOL,
@@ -67,7 +73,8 @@ static const struct config_key keys[] = {
     {.section = "backend *",
      .key = "servers",
      .type = CONFIG_LIST,
-     .offset = offsetof(struct backend, servers)},
+     .offset = offsetof(struct backend, servers),
+     .check = no_star},
 };
 
 static void *find_fields(void *target, const char *section, const char *name, struct error *err)
@@ -239,6 +246,14 @@ static void lines_of_no_shape_are_errors(void **state)
                   "a.conf:3: this line is not UTF-8 text: save the file as UTF-8\n");
 }
 
+static void what_a_key_checks_itself_is_told_with_its_line(void **state)
+{
+    (void)state;
+    assert_report("[listen]\nport = 1\naddress = *\n", "a.conf:3: address: * has a star\n");
+    assert_report("[listen]\naddress = a\n[backend b]\nurl = u\nservers = web01, w*, *2\n",
+                  "a.conf:5: servers: w* has a star\na.conf:5: servers: *2 has a star\n");
+}
+
 static void a_refused_section_is_one_error_with_its_reason(void **state)
 {
     (void)state;
@@ -313,6 +328,7 @@ int main(void)
         cmocka_unit_test(unknown_and_repeated_names_are_errors),
         cmocka_unit_test(missing_things_are_named_where_they_belong),
         cmocka_unit_test(lines_of_no_shape_are_errors),
+        cmocka_unit_test(what_a_key_checks_itself_is_told_with_its_line),
         cmocka_unit_test(a_refused_section_is_one_error_with_its_reason),
         cmocka_unit_test(all_errors_are_told_and_the_first_is_in_the_error),
         cmocka_unit_test(long_lines_and_names_are_whole),

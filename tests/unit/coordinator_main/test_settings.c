@@ -159,6 +159,17 @@ static void all_mistakes_are_told_at_once(void **state)
           "x.conf:5");
 }
 
+static void mistakes_of_one_value_are_told_with_their_line(void **state)
+{
+    (void)state;
+    TELLS("[coordinator]\nsettle = 1\nlisten = tcp://0.0.0.0:7600\nsocket = s\n"
+          "[server web01]\nlabels = zone=a, zone\n[haproxy lb1]\naddress = /x\n"
+          "[backend shop]\nhaproxy = lb1\nname = srv\nrenamed = web01\n",
+          "x.conf:2:", "x.conf:3: listen: tcp://0.0.0.0:7600",
+          "x.conf:4: socket:", "x.conf:6: labels: \"zone\"",
+          "x.conf:11: name:", "x.conf:12: renamed:");
+}
+
 static void mistakes_between_lines_are_told_with_their_section(void **state)
 {
     (void)state;
@@ -168,7 +179,7 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
           "absolute");
     TELLS("[defaults]\ngate_min = 10s\ngate_deadline = 5s\n", "gate_min is longer");
     TELLS("[defaults]\ngate_passes = 10\ngate_deadline = 5s\n", "gate_passes times");
-    TELLS("[server web01]\nlabels = zone\n", "server web01", "\"zone\"", "KEY=VALUE");
+    TELLS("[server web01]\nlabels = zone\n", "labels", "\"zone\"", "KEY=VALUE");
     TELLS("[server web01]\nlabels = =a\n", "KEY=VALUE");
     TELLS("[server web01]\nlabels = zone=\n", "KEY=VALUE");
     TELLS("[server web01]\nlabels = a=b=c\n", "KEY=VALUE");
@@ -231,6 +242,7 @@ int main(void)
         cmocka_unit_test(servers_and_balancers_are_taken),
         cmocka_unit_test(mistakes_on_a_line_are_told_with_it),
         cmocka_unit_test(all_mistakes_are_told_at_once),
+        cmocka_unit_test(mistakes_of_one_value_are_told_with_their_line),
         cmocka_unit_test(mistakes_between_lines_are_told_with_their_section),
         cmocka_unit_test(missing_file_is_told),
         cmocka_unit_test(sample_is_good_and_says_the_defaults),
