@@ -79,7 +79,7 @@ const struct budget *runs_budget(struct coordinator *c, const char *pool)
  * waited for, whatever a run does with unreachable ones. */
 static bool is_awaited(const struct coordinator *c, const struct fleet_server *s)
 {
-    return s && !s->seen && !s->quarantined && s->presence == PRESENCE_NEVER_SEEN &&
+    return s && s->presence == PRESENCE_NEVER_SEEN && /* a listen alone shows nothing of it */
            c->now_ms < c->started_ms + c->spec.settle_ms + REJOIN_MS;
 }
 

@@ -373,6 +373,21 @@ static void run_waits_for_agents_that_dial_again_late(void **state)
     farm_end(&f);
 }
 
+static void run_waits_for_the_first_report_not_the_first_word(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    farm_crash(&f);
+    farm_start(&f);
+    f.agents[1].report_at_ms = f.now_ms + 2500; /* it listens before it reports */
+    farm_run(&f, 1500);
+    uint64_t run = farm_recycle(&f, "all");
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 static void agent_that_never_dials_again_is_unreachable_in_the_end(void **state)
 {
     (void)state;
@@ -419,6 +434,7 @@ int main(void)
         cmocka_unit_test(pause_by_a_person_survives_a_kill),
         cmocka_unit_test(killed_while_the_disk_is_full_it_still_goes_on),
         cmocka_unit_test(run_waits_for_agents_that_dial_again_late),
+        cmocka_unit_test(run_waits_for_the_first_report_not_the_first_word),
         cmocka_unit_test(agent_that_never_dials_again_is_unreachable_in_the_end),
         cmocka_unit_test(suspended_machine_trusts_nothing_it_knew),
     };
