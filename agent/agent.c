@@ -36,7 +36,8 @@ void agent_journal(struct agent *a, enum journal_write_kind kind, struct record 
     else if (id)
         effect->journal.id = *id;
     a->pending = must_realloc(a->pending, a->pending_count + 1, sizeof(*a->pending));
-    a->pending[a->pending_count++] = (struct journal_pending){.kind = kind, .record = record};
+    a->pending[a->pending_count++] =
+        (struct journal_pending){.kind = kind, .record = record, .fence = a->fence};
 }
 
 void agent_note(struct agent *a, enum agent_note_level level, const char *event,
@@ -125,7 +126,7 @@ static void take_memory(struct agent *a, struct agent_memory *memory)
 {
     a->incarnation = memory->incarnation;
     a->start_no = memory->start_no;
-    a->fence = memory->fence;
+    a->fence = a->fence_kept = memory->fence;
     a->fence_written = true;
     a->last = memory->last;
     a->resumable = must_alloc(memory->open_count, sizeof(*a->resumable));

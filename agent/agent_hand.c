@@ -254,6 +254,8 @@ void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t 
     switch (done.kind) {
     case JOURNAL_FENCE:
         a->fence_written = written;
+        if (written)
+            a->fence_kept = done.fence;
         return;
     case JOURNAL_LAST:
         return; /* unwritten: it holds as long as this process lives, and a later process knows

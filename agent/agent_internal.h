@@ -110,6 +110,7 @@ struct sent_listen {
 struct journal_pending {
     enum journal_write_kind kind;
     struct record *record;
+    struct fence fence; /* FENCE */
 };
 
 struct agent {
@@ -119,6 +120,7 @@ struct agent {
 
     struct fence fence;
     bool fence_written;
+    struct fence fence_kept;   /* stands in the journal: what is told, since it survives a crash */
     uint64_t journal_retry_ms; /* 0: nothing failed */
     struct command_id last;
     struct veto *veto;

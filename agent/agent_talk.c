@@ -209,7 +209,7 @@ static void send_listen(struct agent *a, uint64_t now_ms)
         return;
     struct agent_message *message = send_on(a, AGENT_CHANNEL_LISTEN, AGENT_LISTEN, now_ms);
     message->listen.last = a->last;
-    message->listen.fence = a->fence;
+    message->listen.fence = a->fence_kept;
     message->listen.listen_no = ++a->listen_no;
     if (a->hand.record)
         message->listen.running = a->hand.record->id;

@@ -207,7 +207,7 @@ enum agent_message_kind {
 
 struct listen {
     struct command_id last;    /* last command received, seq 0 if none under the fence in force */
-    struct fence fence;        /* the highest it has accepted */
+    struct fence fence;        /* the highest it has accepted, durably */
     uint64_t listen_no;        /* grows with each listen of this boot; expiry counts from it */
     struct command_id running; /* seq 0: idle */
 };

@@ -629,6 +629,23 @@ static void a_full_disk_begins_nothing_disruptive(void **state)
     stage_free(s);
 }
 
+/* It would be forgotten by a crash, and a lower one be obeyed again. */
+static void a_fence_is_not_told_before_it_is_written(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    give(s, VERB_OBSERVE, 1);
+    stage_run(s, 1000);
+    s->journal_full = true;
+    s->fence.number++;
+    stage_run(s, 40000); /* the listen is answered with the new fence */
+    assert_int_equal(s->listen.fence.number, s->fence.number - 1);
+    s->journal_full = false;
+    stage_run(s, 40000);
+    assert_int_equal(s->listen.fence.number, s->fence.number);
+    stage_free(s);
+}
+
 static void a_disk_that_fills_before_begin_stops_the_act(void **state)
 {
     (void)state;
@@ -1002,6 +1019,7 @@ int main(void)
         cmocka_unit_test(the_life_of_a_recycle_whose_agent_dies),
         cmocka_unit_test(an_unacknowledged_result_survives_a_restart),
         cmocka_unit_test(a_command_for_the_process_before_is_expired),
+        cmocka_unit_test(a_fence_is_not_told_before_it_is_written),
         cmocka_unit_test(killed_at_any_write_it_acts_at_most_once),
         cmocka_unit_test(killed_at_any_moment_it_acts_at_most_once),
     };
