@@ -480,6 +480,33 @@ void centre_resolve(struct world *w, int index, uint64_t run, const char *server
     after(c);
 }
 
+void centre_takeover(struct world *w, int index)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_frozen(c) || w->now_ms < c->asleep_until_ms)
+        return;
+    world_say(w, "c%d: somebody says takeover", index);
+    if (coordinator_takeover(c->brain, "anna", "simulated", w->now_ms, wall(c), &err))
+        world_say(w, "c%d: no takeover: %s", index, err.text);
+    after(c);
+}
+
+void centre_restore(struct world *w, int index, const char *copy)
+{
+    struct centre *c = w->centres[index];
+    centre_crash(w, index, "its store is put back from a copy");
+    vfs_copy(copy, c->disk, true);
+    oracle_restored(w, index);
+}
+
+void centre_retire(struct world *w, int index)
+{
+    struct centre *c = w->centres[index];
+    centre_crash(w, index, "it is stopped for good");
+    c->life++; /* the start that is due is void */
+}
+
 void centre_release(struct world *w, int index, const char *server)
 {
     struct centre *c = w->centres[index];

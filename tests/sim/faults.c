@@ -138,6 +138,51 @@ static void break_balancer(struct world *w)
     }
 }
 
+/* ---- stores and who owns them ---- */
+
+static void restore(struct world *w, const struct due *d)
+{
+    (void)d;
+    world_say(w, "c0: a copy of its store, from a while ago, is put back");
+    centre_restore(w, 0, "copy");
+}
+
+static void break_store(struct world *w)
+{
+    vfs_copy(centre_disk(w->centres[0]), "copy", true);
+    world_say(w, "c0: its store is copied");
+    world_at(w, w->now_ms + rng_between(&w->faults, 500, 25000), restore, 0, 0, NULL, 0);
+}
+
+static void stop_twin(struct world *w, const struct due *d)
+{
+    (void)d;
+    centre_retire(w, 1);
+}
+
+/* Some agents find the other one. */
+static void move_agents(struct world *w, const struct due *d)
+{
+    (void)d;
+    for (size_t i = 0; i < w->servers; i++)
+        if (w->pipes[i].id && rng_chance(&w->faults, 600))
+            net_close(w, w->pipes[i].id);
+}
+
+/* A second coordinator, on a copy of the first one's store, and agents find either. */
+static void break_authority(struct world *w)
+{
+    if (w->centres[1])
+        return;
+    world_say(w, "a second coordinator is started on a copy of the store");
+    vfs_copy(centre_disk(w->centres[0]), "c1", true);
+    w->centres[1] = centre_new(w, 1, "c1");
+    oracle_restored(w, 1);
+    for (uint64_t i = rng_between(&w->faults, 1, 3); i > 0; i--)
+        world_at(w, w->now_ms + rng_between(&w->faults, 500, 9000), move_agents, 0, 0, NULL, 0);
+    world_at(w, w->now_ms + rng_between(&w->faults, 4000, 18000), stop_twin, 1, 0, NULL, 0);
+}
+
 /* ---- machines ---- */
 
 static void break_time(struct world *w)
@@ -186,9 +231,13 @@ static void strike(struct world *w, const struct due *d)
     case FAULT_JOURNAL:
         node_lose_journal(w, a_server(w));
         return;
-    case FAULT_PEOPLE: /* people do that by themselves */
     case FAULT_RESTORE:
+        break_store(w);
+        return;
     case FAULT_TWINS:
+        break_authority(w);
+        return;
+    case FAULT_PEOPLE: /* people do that by themselves */
         return;
     }
 }
@@ -226,5 +275,5 @@ void faults_begin(struct world *w)
         last_ms = at_ms > last_ms ? at_ms : last_ms;
         world_at(w, at_ms, strike, 0, pick_bit(w), NULL, 0);
     }
-    world_at(w, last_ms + (count ? 20000 : 0), over, 0, 0, NULL, 0);
+    world_at(w, last_ms + (count ? 26000 : 0), over, 0, 0, NULL, 0);
 }

@@ -34,6 +34,8 @@ static const struct {
     {"people", FAULT_PEOPLE},
     {"sleep", FAULT_SLEEP},
     {"journal", FAULT_JOURNAL},
+    {"restore", FAULT_RESTORE},
+    {"twins", FAULT_TWINS},
     {"all", (1u << FAULT_BITS) - 1},
 };
 #define PROFILES (sizeof(profiles) / sizeof(profiles[0]))

@@ -80,7 +80,7 @@ static void dial(struct world *w, const struct due *d)
     struct net_pipe *p = &w->pipes[d->who];
     if (p->id != 0 || p->tries != d->arg || !node_up(w->nodes[d->who]))
         return;
-    int centre = w->centres[1] ? (int)rng_between(&w->net, 0, 1) : 0;
+    int centre = centre_up(w->centres[1]) ? (int)rng_between(&w->net, 0, 1) : 0;
     if (!centre_up(w->centres[centre])) {
         net_dial(w, d->who, rng_between(&w->net, 500, 2500));
         return;

@@ -89,6 +89,8 @@ struct view {
 /* NULL: no store is attached. Lent until the next look. */
 const struct view *oracle_view(struct world *w, int centre);
 bool view_run_ended(const struct view_run *r);
+/* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
+bool oracle_is_forgotten(const struct world *w, int server);
 bool oracle_journal_was_lost(const struct world *w, int server);
 uint64_t oracle_acts(const struct world *w);
 

@@ -404,6 +404,12 @@ static bool owned_in(const struct view *v, int server)
     return false;
 }
 
+bool oracle_is_forgotten(const struct world *w, int server)
+{
+    return w->oracle->restored && w->lb.lines[server].ours &&
+           !owned_in(&w->oracle->stores[0].view, server);
+}
+
 void oracle_check_owners(struct world *w)
 {
     if (w->oracle->restored || !w->oracle->stores[0].valid)

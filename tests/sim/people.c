@@ -74,7 +74,7 @@ static void mend_servers(struct world *w)
 {
     for (size_t i = 0; i < w->servers; i++) {
         iis_mend(&w->iis[i], w->now_ms);
-        if (w->lb.lines[i].foreign)
+        if (w->lb.lines[i].foreign || oracle_is_forgotten(w, (int)i))
             lb_foreign(w, (int)i, BALANCER_READY);
     }
 }
@@ -144,8 +144,7 @@ static void mend(struct world *w)
         settle_incidents(w, v);
         for (size_t i = 0; i < w->servers; i++)
             centre_release(w, 0, w->iis[i].name);
-        if (centre_frozen(w->centres[0]))
-            centre_crash(w, 0, "restarted by a person, since it is frozen");
+        centre_takeover(w, 0);
     }
     if ((v = oracle_view(w, 0)))
         resume_runs(w, v);

@@ -185,6 +185,12 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
 enum resolve_kind { RESOLVE_DONE, RESOLVE_FAILED, RESOLVE_NOT_EXECUTED };
 void centre_resolve(struct world *w, int index, uint64_t run, const char *server,
                     enum resolve_kind as);
+/* "This one is the one": ends a freeze. */
+void centre_takeover(struct world *w, int index);
+/* Its store is put back as it was in the copy; it starts again from that. */
+void centre_restore(struct world *w, int index, const char *copy);
+/* A process that is not started again. */
+void centre_retire(struct world *w, int index);
 void centre_release(struct world *w, int index, const char *server);
 
 /* people.c */
