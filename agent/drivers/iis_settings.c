@@ -120,21 +120,27 @@ static enum error_code check_path(const char *key, const char *path, struct erro
 {
     if (!path)
         return error_set(err, ERR_INVALID, "[iis] %s is missing: expected a path", key);
-    if (iis_settings_check_path(path, err))
-        return error_wrap(err, "[iis] %s", key);
-    return ERR_NONE;
+    enum error_code code = iis_settings_check_path(path, err);
+    if (code)
+        error_wrap(err, "[iis] %s", key);
+    return code;
 }
 
 static enum error_code check_values(const struct iis_probe *probe, struct error *err)
 {
-    if (probe->url && iis_settings_check_url(probe->url, err))
-        return error_wrap(err, "[probe %s] url", probe->pool);
-    if (probe->connect_to && iis_settings_check_address(probe->connect_to, err))
-        return error_wrap(err, "[probe %s] connect_to", probe->pool);
-    for (size_t i = 0; i < probe->status.count; i++)
-        if (iis_settings_check_status(probe->status.items[i], err))
-            return error_wrap(err, "[probe %s] status", probe->pool);
-    return ERR_NONE;
+    const char *key = "url";
+    enum error_code code = probe->url ? iis_settings_check_url(probe->url, err) : ERR_NONE;
+    if (!code && probe->connect_to) {
+        key = "connect_to";
+        code = iis_settings_check_address(probe->connect_to, err);
+    }
+    for (size_t i = 0; !code && i < probe->status.count; i++) {
+        key = "status";
+        code = iis_settings_check_status(probe->status.items[i], err);
+    }
+    if (code)
+        error_wrap(err, "[probe %s] %s", probe->pool, key);
+    return code;
 }
 
 static enum error_code check_probe(const struct iis_probe *probe, struct error *err)
