@@ -88,7 +88,13 @@ static int server_list(struct cli *cli)
     cli_add_query(&path, "on", cli_value(cli, OPT_ON, "all"));
     int code = cli_get(cli, text_get(&path), &answer);
     text_reset(&path);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+    if (code == CLI_DONE && cli_has(cli, OPT_ON) &&
+        json_array_size(cli_list(answer, "servers")) == 0) {
+        code = cli_fail(cli, CLI_FAILED,
+                        "'%s' selects no server: `farmhand server list` shows their names and "
+                        "labels",
+                        cli_value(cli, OPT_ON, ""));
+    } else if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         struct table *t = table_open(columns, 8);
         json_array_foreach(cli_list(answer, "servers"), i, server) add_server(t, server);
         table_lay(t, &cli->terminal, cli_columns(cli), &out);

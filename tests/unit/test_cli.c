@@ -304,6 +304,18 @@ static void refusals_keep_the_coordinators_words(void **state)
     assert_has(&b->err, "not this coordinator");
 }
 
+static void selection_without_a_server_is_an_error(void **state)
+{
+    struct bench *b = *state;
+    static const struct fake_route routes[] = {{"GET /v1/servers", 200, "{\"servers\":[]}", 0}};
+    serve(b, routes, 1, NULL, 0);
+    run(b, "server|list|--on|zone=q");
+    assert_ended(b, 1);
+    assert_has(&b->err, "'zone=q' selects no server");
+    run(b, "server|list");
+    assert_ended(b, 0);
+}
+
 static void tables_are_safe_plain_and_fit(void **state)
 {
     struct bench *b = *state;
@@ -665,6 +677,7 @@ int main(void)
         TEST(detached_run_is_not_watched),
         TEST(json_watch_is_a_line_per_event_and_the_run_last),
         TEST(broken_stream_is_taken_up_where_it_broke),
+        TEST(selection_without_a_server_is_an_error),
         TEST(run_that_is_blocked_already_says_what_for),
         TEST(exit_code_is_the_runs),
         TEST(change_without_an_answer_is_unknown),
