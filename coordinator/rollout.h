@@ -27,7 +27,8 @@
  * deadline returning  the balancer is told to put back what we took out, and must see it up soaking
  * in rotation again, watched a little longer An act that failed is still gated: if the pool serves,
  * its server is put back before the target ends as failed; if not, it stays out and an incident
- * inherits the lease.
+ * inherits the lease. A command that was certainly never begun is given again: from acting and
+ * unknown back to draining, where the places are looked at anew.
  */
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_H
 #define FARMHAND_COORDINATOR_ROLLOUT_H

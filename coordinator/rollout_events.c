@@ -434,11 +434,30 @@ static bool never_begun(const struct result *result)
             (result->cause == CAUSE_EXPIRED || result->cause == CAUSE_BUSY));
 }
 
+/* Much may have happened since it was drained: somebody may have set it ready again. */
+static void look_at_places_again(struct rollout_change *c, uint64_t now_ms)
+{
+    change_enter(c, TARGET_DRAINING, now_ms,
+                 "it never reached the agent: looking at its places again");
+    c->target.told = true;
+    change_ask_balancer(c, BALANCER_OP_READ, now_ms);
+}
+
+/* A command that was certainly never begun is given again. */
+static void give_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+{
+    if (c->target.place_count && r->options.drain && !rollout_action_restores(r->action)) {
+        look_at_places_again(c, now_ms);
+    } else {
+        change_command(r, c, now_ms);
+        change_say(c, "it never reached the agent: asked again");
+    }
+}
+
 static void command_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
     if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
-        change_command(r, c, now_ms);
-        change_say(c, "it never reached the agent: asked again");
+        give_again(r, c, now_ms);
     } else {
         change_fail_act(r, c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
     }
@@ -579,7 +598,7 @@ void rollout_resolve(const struct rollout *r, size_t i, enum outcome as, const c
         text_format(t->detail, sizeof t->detail, "settled as done by %.100s", actor);
         change_gate(r, c, now_ms);
     } else if (as == OUTCOME_UNHEARD && r->state == RUN_RUNNING) {
-        change_command(r, c, now_ms);
+        give_again(r, c, now_ms);
     } else {
         (void)view;
         change_fail_act(r, c, CAUSE_NONE, now_ms, "settled as %s by %.100s",

@@ -455,6 +455,47 @@ static void gate_that_nobody_could_pass_is_refused(void **state)
     farm_end(&f);
 }
 
+static void act_that_is_given_again_looks_at_the_place_again(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    uint64_t run = farm_recycle(&f, "web01");
+    f.agents[0].lose_commands = true;
+    while (coordinator_run_find(f.brain, run)->targets[0].state != TARGET_ACTING) {
+        farm_run(&f, 10);
+    }
+    farm_crash(&f);
+    f.agents[0].admin = BALANCER_READY; /* by a person, since it was drained for so long */
+    f.agents[0].lose_commands = false;
+    farm_start(&f);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].acts, 0);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    assert_int_equal(state_of(&f, run), RUN_FAILED);
+    farm_end(&f);
+}
+
+static void act_that_is_given_again_is_carried_out_if_the_place_is_drained(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    uint64_t run = farm_recycle(&f, "web01");
+    f.agents[0].lose_commands = true;
+    while (coordinator_run_find(f.brain, run)->targets[0].state != TARGET_ACTING) {
+        farm_run(&f, 10);
+    }
+    farm_crash(&f);
+    f.agents[0].lose_commands = false;
+    farm_start(&f);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].acts, 1);
+    assert_int_equal(f.acts_in_rotation, 0);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +515,8 @@ int main(void)
         cmocka_unit_test(question_that_came_too_late_says_nothing_of_the_server),
         cmocka_unit_test(server_in_maintenance_is_never_forgotten_between_two_readings),
         cmocka_unit_test(gate_that_nobody_could_pass_is_refused),
+        cmocka_unit_test(act_that_is_given_again_looks_at_the_place_again),
+        cmocka_unit_test(act_that_is_given_again_is_carried_out_if_the_place_is_drained),
         cmocka_unit_test(news_of_reports_are_written_together_and_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
