@@ -99,7 +99,7 @@ void oracle_acted(struct world *w, int server, const struct command_id *id, uint
                       w->iis[server].name, id->fence.number, id->seq);
     a->times++;
     a->last = *id;
-    if (a->times > 1 + a->resolved && !o->restored)
+    if (a->times > 1 + a->resolved && !o->twins)
         world_violate(w, "%s: run %" PRIu64 " acted on it %u times", w->iis[server].name, run,
                       a->times);
     if (id->fence.number < seen->act_fence)

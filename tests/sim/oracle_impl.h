@@ -58,6 +58,7 @@ struct oracle {
     struct server_seen servers[SERVERS_MAX];
     struct store_seen stores[CENTRES_MAX];
     bool restored; /* a store was put back from a copy: it cannot know everything */
+    bool twins;    /* two stores give numbers to runs: they tell none apart any more */
     uint64_t lb_away_ms;
 };
 

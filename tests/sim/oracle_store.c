@@ -364,6 +364,32 @@ static void check_runs(struct world *w, const struct store_seen *s)
                           s->view.runs[i].id);
 }
 
+/* A store put back from a copy gives numbers of runs a second time. */
+static void forget_acts(struct oracle *o, uint64_t run)
+{
+    for (size_t i = 0; i < o->act_count; i++)
+        if (o->acts[i].run == run)
+            o->acts[i].times = o->acts[i].resolved = 0;
+}
+
+static void meet_new_runs(struct oracle *o, const struct store_seen *s)
+{
+    for (size_t i = 0; i < s->view.run_count; i++)
+        if (!run_of(&s->former, s->view.runs[i].id))
+            forget_acts(o, s->view.runs[i].id);
+}
+
+/* What the copy knows to be ordered must not be ordered again; what it does not know may be. */
+static void meet_copy(struct oracle *o, const struct store_seen *s)
+{
+    for (size_t i = 0; i < o->act_count; i++) {
+        struct act *a = &o->acts[i];
+        const struct view_target *t = target_in(&s->view, a->run, a->server);
+        if (!t || t->seq != a->last.seq || t->fence != a->last.fence.number)
+            a->times = a->resolved = 0;
+    }
+}
+
 static void look_at(struct world *w, int centre)
 {
     struct store_seen *s = &w->oracle->stores[centre];
@@ -379,6 +405,9 @@ static void look_at(struct world *w, int centre)
         for (size_t i = 0; i < s->view.target_count; i++)
             check_target(w, centre, s, &s->view.targets[i]);
         check_runs(w, s);
+        meet_new_runs(w->oracle, s);
+    } else if (w->oracle->restored) {
+        meet_copy(w->oracle, s);
     }
     s->valid = true;
     check_leases(w, &s->view);
@@ -422,6 +451,7 @@ void oracle_check_owners(struct world *w)
 void oracle_restored(struct world *w, int centre)
 {
     w->oracle->restored = true;
+    w->oracle->twins = w->oracle->twins || centre > 0;
     w->oracle->stores[centre].valid = false;
 }
 
