@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No agent makes us go above: the store counts to 2^63, and every start needs room. */
+#define FENCE_NUMBER_MAX ((uint64_t)1 << 62)
+
 /* ---- who waits for which answer ---- */
 
 struct ask *ask_new(struct coordinator *c)
@@ -190,18 +193,27 @@ void coordinator_on_pipe_gone(struct coordinator *c, uint32_t pipe, uint64_t now
 
 /* ---- what agents say ---- */
 
-/* Agents that know a higher fence, or ours under another instance, mean that this store is behind:
- * a restored backup, a reverted snapshot, a second coordinator. */
-static void check_fence(struct coordinator *c, const char *agent, const struct fence *theirs)
+/* Kept over restarts; while the store cannot write it is tried again with every listen. */
+static void save_freeze(struct coordinator *c)
 {
-    bool behind = theirs->number > c->spec.fence.number ||
-                  (theirs->number == c->spec.fence.number && !fence_equal(theirs, &c->spec.fence));
-    if (behind && theirs->number > c->highest_fence) {
-        c->highest_fence = theirs->number;
-    }
-    if (!behind || c->frozen[0]) {
+    struct error err = {0};
+    struct store_freeze freeze = {.number = c->highest_fence};
+    text_copy(freeze.why, sizeof freeze.why, c->frozen);
+    if (c->store_trouble[0]) {
         return;
     }
+    if (store_begin(c->spec.store, &err) == ERR_NONE &&
+        store_save_freeze(c->spec.store, &freeze, &err) == ERR_NONE &&
+        store_commit(c->spec.store, &err) == ERR_NONE) {
+        c->freeze_unsaved = false;
+        return;
+    }
+    store_rollback(c->spec.store);
+    store_failed(c, &err);
+}
+
+static void freeze(struct coordinator *c, const char *agent, const struct fence *theirs)
+{
     text_format(c->frozen, sizeof c->frozen,
                 "%s has accepted fence %llu, ours is %llu: another coordinator runs, or this store "
                 "was restored from an older copy. Stop the other one, then `farmhand takeover`; "
@@ -209,7 +221,27 @@ static void check_fence(struct coordinator *c, const char *agent, const struct f
                 agent, (unsigned long long)theirs->number,
                 (unsigned long long)c->spec.fence.number);
     log_error("frozen", LOG_TEXT("why", c->frozen));
+    c->freeze_unsaved = true;
     runs_set_pause(c, PAUSE_FENCE, true);
+}
+
+/* Agents that know a higher fence, or ours under another instance, mean that this store is behind:
+ * a restored backup, a reverted snapshot, a second coordinator. */
+static void check_fence(struct coordinator *c, const char *agent, const struct fence *theirs)
+{
+    bool behind = theirs->number > c->spec.fence.number ||
+                  (theirs->number == c->spec.fence.number && !fence_equal(theirs, &c->spec.fence));
+    uint64_t number = theirs->number < FENCE_NUMBER_MAX ? theirs->number : FENCE_NUMBER_MAX;
+    if (behind && number > c->highest_fence) {
+        c->highest_fence = number;
+        c->freeze_unsaved = true;
+    }
+    if (behind && !c->frozen[0]) {
+        freeze(c, agent, theirs);
+    }
+    if (c->freeze_unsaved) {
+        save_freeze(c);
+    }
 }
 
 /* Commands that the agent says it received are confirmed. */
@@ -248,10 +280,10 @@ static void on_listen(struct coordinator *c, struct session *s, const struct age
     s->listen_no = l->listen_no;
     s->parked_ms = c->now_ms;
     s->server->agent_fence = l->fence;
-    check_fence(c, m->agent, &l->fence);
     if (hearing == FLEET_QUARANTINED) {
-        return; /* parked, never commanded */
+        return; /* parked, never commanded, not believed */
     }
+    check_fence(c, m->agent, &l->fence);
     confirm(c, s, &l->last);
     pump(c, s);
 }

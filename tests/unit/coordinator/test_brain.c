@@ -190,6 +190,20 @@ static void higher_fence_at_an_agent_freezes_this_coordinator(void **state)
     farm_end(&f);
 }
 
+static void stranger_with_a_high_fence_freezes_nobody(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    f.agents[1].incarnation = 77; /* cloned from another farm */
+    f.agents[1].fence = (struct fence){.number = 99};
+    farm_run(&f, 3000);
+    assert_int_equal(fleet_find(coordinator_fleet(f.brain), "web02")->presence,
+                     PRESENCE_QUARANTINED);
+    assert_null(coordinator_frozen(f.brain));
+    farm_end(&f);
+}
+
 static void takeover_goes_on_above_every_fence_and_acts_once(void **state)
 {
     (void)state;
@@ -220,6 +234,56 @@ static void takeover_goes_on_above_every_fence_and_acts_once(void **state)
     farm_crash(&f);
     farm_start(&f); /* the next start is above it */
     assert_int_equal(f.fence.number, 122);
+    farm_end(&f);
+}
+
+/* Each start takes a higher number: restarts alone must not climb over what agents know. */
+static void freeze_outlives_restarts_until_a_person_takes_over(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    farm_recycle(&f, "all");
+    f.agents[0].fence = (struct fence){.number = f.fence.number + 1};
+    farm_run(&f, 30000);
+    assert_non_null(coordinator_frozen(f.brain));
+    for (int starts = 0; starts < 3; starts++) {
+        farm_crash(&f);
+        farm_start(&f);
+        assert_non_null(coordinator_frozen(f.brain));
+    }
+    int acts = f.agents[0].acts + f.agents[1].acts;
+    farm_run(&f, 60000);
+    assert_non_null(coordinator_frozen(f.brain));
+    assert_int_equal(f.agents[0].acts + f.agents[1].acts, acts);
+    struct error err;
+    assert_int_equal(coordinator_takeover(f.brain, "anna", "it is gone", f.now_ms, WALL(&f), &err),
+                     ERR_NONE);
+    farm_crash(&f);
+    farm_start(&f);
+    assert_null(coordinator_frozen(f.brain));
+    farm_run_to_end(&f, 120000);
+    assert_null(coordinator_frozen(f.brain));
+    farm_end(&f);
+}
+
+static void absurd_fence_of_an_agent_spoils_no_store(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin(&f, 2);
+    f.agents[0].fence = (struct fence){.number = UINT64_MAX};
+    farm_run(&f, 5000);
+    assert_non_null(coordinator_frozen(f.brain));
+    assert_int_equal(coordinator_takeover(f.brain, "anna", "try", f.now_ms, WALL(&f), &err),
+                     ERR_NONE);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 5000);
+    assert_non_null(coordinator_frozen(f.brain)); /* that agent is still not below */
+    farm_crash(&f);
+    farm_start(&f);
     farm_end(&f);
 }
 
@@ -427,7 +491,10 @@ int main(void)
         cmocka_unit_test(silent_server_spends_the_budget_of_all),
         cmocka_unit_test(failed_gate_leaves_an_incident_that_a_later_run_inherits),
         cmocka_unit_test(higher_fence_at_an_agent_freezes_this_coordinator),
+        cmocka_unit_test(stranger_with_a_high_fence_freezes_nobody),
         cmocka_unit_test(takeover_goes_on_above_every_fence_and_acts_once),
+        cmocka_unit_test(freeze_outlives_restarts_until_a_person_takes_over),
+        cmocka_unit_test(absurd_fence_of_an_agent_spoils_no_store),
         cmocka_unit_test(reinstalled_agent_is_not_commanded_before_a_person_says_so),
         cmocka_unit_test(full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing),
         cmocka_unit_test(full_disk_met_by_the_act_itself_lets_nothing_leave),
