@@ -368,14 +368,23 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
     bool ended = run_state_ended(change->run_state);
     const char *word =
         paused && change->run_state == RUN_RUNNING ? "paused" : run_state_name(change->run_state);
+    struct text said = {0};
+    text_add(&said, word);
+    for (unsigned bit = 0; paused && !ended && bit < 32; bit++) {
+        if (change->pause_causes & (1U << bit)) {
+            text_addf(&said, "%s %s", said.len > strlen(word) ? "," : ":",
+                      pause_cause_name((enum pause_cause)(1U << bit)));
+        }
+    }
     const struct event event = {
         .kind = ended ? "run.ended" : "run.state",
         .run = r->id,
         .pool = r->pool,
-        .text = change->why[0] ? change->why : word,
+        .text = change->why[0] ? change->why : text_get(&said),
         .from = was_paused && r->state == RUN_RUNNING ? "paused" : run_state_name(r->state),
         .to = word};
     event_add(c, &event);
+    text_reset(&said);
 }
 
 /* The run's new header, as a row; targets are not looked at. */

@@ -482,7 +482,7 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
         if (never_begun(result)) {
             command_again(r, c, now_ms);
         } else {
-            change_fail_act(r, c, result->cause, now_ms, "%s: %.200s",
+            change_fail_act(r, c, result->cause, now_ms, "%s: %.400s",
                             outcome_name(result->outcome), result->detail);
         }
         break;
