@@ -46,13 +46,29 @@ static void load_incident(void *arg, const struct incident *incident)
     c->incidents[c->incident_count++] = *incident;
 }
 
-/* A cause that the former life saw is looked at anew: silence, store and fence come back by
- * themselves if they still hold. */
+/* A cause that the former life saw is looked at anew: silence and store come back by themselves if
+ * they still hold. */
 static void forget_seen_causes(struct coordinator *c)
 {
     for (size_t i = 0; i < c->run_count; i++) {
         c->runs[i]->pause_causes &= ~(uint32_t)(PAUSE_SILENCE | PAUSE_STORE | PAUSE_FENCE);
     }
+}
+
+/* A freeze does not: our new number may be above what agents know. Only a person ends it. */
+static enum error_code stay_frozen(struct coordinator *c, struct error *err)
+{
+    struct store_freeze freeze;
+    enum error_code code = store_load_freeze(c->spec.store, &freeze, err);
+    if (code != ERR_NONE || !freeze.why[0]) {
+        return code;
+    }
+    text_copy(c->frozen, sizeof c->frozen, freeze.why);
+    c->highest_fence = freeze.number;
+    for (size_t i = 0; i < c->run_count; i++) {
+        c->runs[i]->pause_causes |= PAUSE_FENCE;
+    }
+    return ERR_NONE;
 }
 
 enum error_code coordinator_open(const struct coordinator_spec *spec, struct coordinator **out,
@@ -72,11 +88,12 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
+    forget_seen_causes(c);
+    code = code != ERR_NONE ? code : stay_frozen(c, err);
     if (code != ERR_NONE) {
         coordinator_close(c);
         return code;
     }
-    forget_seen_causes(c);
     char text[160];
     text_format(text, sizeof text, "coordinator started, fence %llu, %zu runs go on",
                 (unsigned long long)spec->fence.number, c->run_count);

@@ -109,6 +109,7 @@ struct coordinator {
     uint64_t store_retry_ms;
     char frozen[256];
     uint64_t highest_fence; /* of any agent, while frozen */
+    bool freeze_unsaved;    /* the store does not have these two yet */
     char holder[64];        /* lent by coordinator_holder */
     struct budget_cache cache;
     struct event *events; /* of this turn, not durable yet; they own their strings */

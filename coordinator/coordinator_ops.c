@@ -168,6 +168,8 @@ static enum error_code save_takeover(struct coordinator *c, const struct fence *
     struct event event = {.wall_ms = c->wall_ms, .kind = "audit", .actor = actor, .text = text};
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_write_fence(c->spec.store, fence, c->wall_ms, err);
+    const struct store_freeze over = {0};
+    code = code != ERR_NONE ? code : store_save_freeze(c->spec.store, &over, err);
     code = code != ERR_NONE ? code : write_word(c, actor, "takeover", object, reason, &event, err);
     return end_word(c, code, &event, err);
 }
@@ -185,7 +187,8 @@ enum error_code coordinator_takeover(struct coordinator *c, const char *actor, c
         code = error_set(err, ERR_UNAVAILABLE, "the store cannot be written: %s", c->store_trouble);
     }
     struct fence fence = c->spec.fence;
-    fence.number = c->highest_fence + 1;
+    /* Ours may be the higher one: every restart while frozen took a number. */
+    fence.number = (fence.number > c->highest_fence ? fence.number : c->highest_fence) + 1;
     code = code != ERR_NONE ? code : save_takeover(c, &fence, actor, reason, err);
     if (code != ERR_NONE) {
         return code;
@@ -193,6 +196,7 @@ enum error_code coordinator_takeover(struct coordinator *c, const char *actor, c
     log_warn("takeover", LOG_TEXT("actor", actor), LOG_UINT("fence", fence.number));
     c->spec.fence = fence;
     c->frozen[0] = '\0';
+    c->freeze_unsaved = false;
     sessions_restart(c);
     for (size_t i = 0; i < c->run_count; i++) {
         rollout_restart(c->runs[i], now_ms);

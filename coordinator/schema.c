@@ -147,7 +147,14 @@ static const char version_1[] =
     "  server TEXT, pool TEXT, actor TEXT, text TEXT, from_word TEXT, to_word TEXT"
     ") STRICT;";
 
-const char *const schema_migrations[] = {version_1};
+/* Version 2. A coordinator that agents told it is behind stays frozen over its restarts: each takes
+ * a higher number, and would climb over what they know. 0 and '': not frozen. */
+static const char version_2[] =
+    "ALTER TABLE self ADD COLUMN freeze_fence INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (freeze_fence >= 0);"
+    "ALTER TABLE self ADD COLUMN freeze_why TEXT NOT NULL DEFAULT '';";
+
+const char *const schema_migrations[] = {version_1, version_2};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -168,6 +175,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_FIRST_FENCE] = "INSERT INTO self (one, fence_number, fence_instance, opened_ms,"
                         " last_event) VALUES (1, ?1, ?2, ?3, 0)",
     [SQL_NEXT_FENCE] = "UPDATE self SET fence_number = ?1, fence_instance = ?2, opened_ms = ?3",
+    [SQL_SAVE_FREEZE] = "UPDATE self SET freeze_fence = ?1, freeze_why = ?2",
+    [SQL_FREEZE] = "SELECT freeze_fence, freeze_why FROM self",
     /* Equal bytes would not be written at all, so they are random; a few pages, as a step takes. */
     [SQL_PROBE] = "UPDATE self SET probe = randomblob(16384)",
 

@@ -19,6 +19,8 @@ enum schema_statement {
     SQL_READ_FENCE,
     SQL_FIRST_FENCE,
     SQL_NEXT_FENCE,
+    SQL_SAVE_FREEZE,
+    SQL_FREEZE,
     SQL_PROBE,
     SQL_INSERT_RUN,
     SQL_UPDATE_RUN,

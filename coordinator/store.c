@@ -88,6 +88,30 @@ enum error_code store_write_fence(struct store *s, const struct fence *fence, in
     return store_tell(s, err);
 }
 
+enum error_code store_save_freeze(struct store *s, const struct store_freeze *freeze,
+                                  struct error *err)
+{
+    struct binding b = binding_of(s, SQL_SAVE_FREEZE);
+    bind_uint(&b, freeze->number);
+    bind_text(&b, freeze->why);
+    store_run_write(s, (enum schema_statement)b.statement);
+    return store_tell(s, err);
+}
+
+enum error_code store_load_freeze(struct store *s, struct store_freeze *out, struct error *err)
+{
+    struct store_freeze freeze = {0};
+    struct row r = row_of(s, SQL_FREEZE, "the freeze", err);
+    if (row_next(&r)) {
+        freeze.number = row_uint(&r, "freeze_fence", INT64_MAX - 1);
+        row_text(&r, "freeze_why", freeze.why, sizeof freeze.why);
+        db_reset(s->db, SQL_FREEZE);
+    }
+    if (!r.code)
+        *out = freeze;
+    return r.code;
+}
+
 /* ---- transactions ---- */
 
 /* A begin that fails is a failure of the transaction like any other: who goes on all the same gets

@@ -37,6 +37,16 @@ void store_close(struct store *s);
 enum error_code store_write_fence(struct store *s, const struct fence *fence, int64_t wall_ms,
                                   struct error *err);
 
+/* Frozen: agents know `number`, which is above ours; `why` is the sentence for people. {0}: not.
+ * It outlives restarts. Saved inside a transaction. */
+struct store_freeze {
+    uint64_t number;
+    char why[256];
+};
+enum error_code store_save_freeze(struct store *s, const struct store_freeze *freeze,
+                                  struct error *err);
+enum error_code store_load_freeze(struct store *s, struct store_freeze *out, struct error *err);
+
 enum error_code store_begin(struct store *s, struct error *err);
 enum error_code store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);

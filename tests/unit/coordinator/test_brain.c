@@ -274,13 +274,13 @@ static void absurd_fence_of_an_agent_spoils_no_store(void **state)
     struct error err;
     farm_begin(&f, 2);
     f.agents[0].fence = (struct fence){.number = UINT64_MAX};
-    farm_run(&f, 5000);
+    farm_run(&f, 30000);
     assert_non_null(coordinator_frozen(f.brain));
     assert_int_equal(coordinator_takeover(f.brain, "anna", "try", f.now_ms, WALL(&f), &err),
                      ERR_NONE);
     farm_crash(&f);
     farm_start(&f);
-    farm_run(&f, 5000);
+    farm_run(&f, 30000);
     assert_non_null(coordinator_frozen(f.brain)); /* that agent is still not below */
     farm_crash(&f);
     farm_start(&f);
