@@ -157,6 +157,8 @@ void rollout_restart(struct rollout *r, uint64_t now_ms)
         forget_unsaved(&r->targets[i], now_ms);
         if (r->targets[i].state == TARGET_CHECKING) {
             r->targets[i].state = TARGET_WAITING; /* it held nothing */
+        } else if (r->targets[i].state == TARGET_RETURNING) {
+            r->targets[i].state = TARGET_GATING; /* its proof is as old as our absence was long */
         }
     }
 }

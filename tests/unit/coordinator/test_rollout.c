@@ -251,6 +251,27 @@ static void restart_between_any_two_turns_acts_once(void **state)
     }
 }
 
+/* What was proved before we were away, for nobody knows how long, proves nothing now. */
+static void restart_while_returning_asks_for_the_proof_again(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 1);
+    p.servers[0].others = 1;
+    while (p.run->targets[0].state != TARGET_RETURNING) {
+        p.balancer_broken = p.run->targets[0].state == TARGET_GATING;
+        assert_true(p.now_ms < MINUTE);
+        play_until(&p, p.now_ms + 100);
+    }
+    p.servers[0].probe_status = 500;
+    play_restart(&p);
+    p.balancer_broken = false;
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.servers[0].readies, 0);
+    assert_int_equal(p.run->targets[0].state, TARGET_FAILED);
+    play_end(&p);
+}
+
 static void abort_while_draining_puts_back_without_acting(void **state)
 {
     (void)state;
@@ -594,6 +615,7 @@ int main(void)
         cmocka_unit_test(idle_and_stopped_pools_are_told_apart),
         cmocka_unit_test(stop_goes_dark_before_it_is_ready_again),
         cmocka_unit_test(start_needs_no_drain_and_no_budget),
+        cmocka_unit_test(restart_while_returning_asks_for_the_proof_again),
         cmocka_unit_test(late_observation_passes_no_gate),
         cmocka_unit_test(old_worker_that_is_still_there_passes_no_gate),
         cmocka_unit_test(result_of_another_command_changes_nothing),
