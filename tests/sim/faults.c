@@ -265,8 +265,17 @@ static uint32_t pick_bit(struct world *w)
     return bit;
 }
 
+/* The new journal is approved by then, and nobody has settled what the old one knew. */
+static void restart_later(struct world *w, const struct due *d)
+{
+    (void)d;
+    centre_crash(w, 0, "killed, while a journal is lost");
+}
+
 void faults_begin(struct world *w)
 {
+    if (w->options.lose_journal)
+        world_at(w, 45000, restart_later, 0, 0, NULL, 0);
     uint64_t last_ms = FIRST_MS;
     uint64_t count = w->options.faults ? rng_between(&w->faults, 1, FAULTS_MAX) : 0;
     uint64_t span_ms = w->options.faults ? rng_between(&w->faults, 10000, SPAN_MS) : 1;

@@ -2,7 +2,8 @@
  *
  *   sim --seed N [--trace] [--servers K] [--profile NAME]
  *   sim --seeds A-B ...      many histories, one line at the end; stops at the first violation
- *   sim --exhaustive WHO     a farm of two; WHO (centre, node) dies once, at each of its steps
+ *   sim --exhaustive WHO     a farm of two; WHO (centre, node, or journal: a node and its disk)
+ * dies once, at each of its steps
  *
  * Ends with 0: nothing was violated, 1: something was (its seed is printed), 2: wrong usage.
  */
@@ -52,8 +53,9 @@ struct command_line {
 static int usage(const char *why)
 {
     fprintf(stderr, "sim: %s\n", why);
-    fprintf(stderr, "usage: sim --seed N | --seeds A-B | --exhaustive centre|node [--step N]\n"
-                    "           [--trace] [--servers K] [--profile NAME]\nprofiles:");
+    fprintf(stderr,
+            "usage: sim --seed N | --seeds A-B | --exhaustive centre|node|journal [--step N]\n"
+            "           [--trace] [--servers K] [--profile NAME]\nprofiles:");
     for (size_t i = 0; i < PROFILES; i++)
         fprintf(stderr, " %s", profiles[i].name);
     fprintf(stderr, "\n");
@@ -166,11 +168,12 @@ static int play_many(const struct command_line *line)
 
 static int play_exhaustive(const struct command_line *line)
 {
-    bool node = text_equal(line->exhaustive, "node");
+    bool node = !text_equal(line->exhaustive, "centre");
     struct world_options o = {.seed = line->first,
                               .servers = line->servers ? line->servers : 2,
                               .trace = line->trace,
-                              .crash_actor = node ? ACTOR_NODE : ACTOR_CENTRE};
+                              .crash_actor = node ? ACTOR_NODE : ACTOR_CENTRE,
+                              .lose_journal = text_equal(line->exhaustive, "journal")};
     struct world_result r;
     double begun = seconds();
     world_play(&o, &r);
@@ -224,7 +227,8 @@ static const char *take_option(const char *name, const char *value, struct comma
         return NULL;
     }
     if (text_equal(name, "--exhaustive") &&
-        (text_equal(value, "centre") || text_equal(value, "node"))) {
+        (text_equal(value, "centre") || text_equal(value, "node") ||
+         text_equal(value, "journal"))) {
         line->exhaustive = value;
         return NULL;
     }

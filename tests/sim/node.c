@@ -107,6 +107,17 @@ static void forget_told(struct node *n)
 
 static void start(struct world *w, const struct due *d);
 
+static void lose_disk(struct world *w, struct node *n)
+{
+    if (!w->disk_is_lost)
+        return;
+    w->disk_is_lost = false;
+    world_say(w, "%s: its journal is lost", n->settings.name);
+    vfs_wipe(n->disk);
+    vfs_put_kept("agent/journal.db", n->path);
+    oracle_journal_lost(w, n->index);
+}
+
 static void die_for(struct world *w, struct node *n, uint64_t ms, const char *why)
 {
     world_say(w, "%s: the agent dies: %s", n->settings.name, why);
@@ -118,6 +129,7 @@ static void die_for(struct world *w, struct node *n, uint64_t ms, const char *wh
     n->agent = NULL;
     n->journal = NULL;
     n->dying = false;
+    lose_disk(w, n);
     n->life++;
     n->tick++;
     n->call_no++;
@@ -153,10 +165,8 @@ void node_lose_journal(struct world *w, int index)
     struct node *n = w->nodes[index];
     if (!n->agent)
         return;
+    w->disk_is_lost = true;
     die(w, n, "its journal is lost");
-    vfs_wipe(n->disk);
-    vfs_put_kept("agent/journal.db", n->path);
-    oracle_journal_lost(w, index);
 }
 
 static void start(struct world *w, const struct due *d)

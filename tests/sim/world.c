@@ -103,6 +103,7 @@ bool world_step(struct world *w, enum actor actor, int who)
     if (w->crashed_once || w->options.crash_actor != actor || w->options.crash_at != at)
         return false;
     w->crashed_once = true;
+    w->disk_is_lost = w->options.lose_journal;
     return true;
 }
 

@@ -52,6 +52,7 @@ struct world_options {
     bool trace;
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
     uint64_t crash_at;
+    bool lose_journal; /* and its disk with it */
 };
 
 struct world;
@@ -99,6 +100,7 @@ struct world {
     uint64_t steps[3]; /* by actor */
     bool counting;     /* steps are counted, from the first run's start on */
     bool crashed_once;
+    bool disk_is_lost;   /* of the node that dies now */
     char violation[700]; /* "": none */
     uint64_t events, hash;
 };
