@@ -65,9 +65,9 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, st
     code = code != ERR_NONE ? code : store_insert_run(s, run, err);
     char object[WIRE_NAME_MAX + 64], text[900];
     text_format(object, sizeof object, "run %llu", (unsigned long long)run->id);
-    text_format(text, sizeof text, "%s %s pool %s on %zu servers (%s): %s", run->actor,
-                rollout_action_name(run->action), run->pool, run->target_count, run->selector,
-                run->reason);
+    text_format(text, sizeof text, "%s %s pool %s on %zu server%s (%s): %s", run->actor,
+                rollout_action_name(run->action), run->pool, run->target_count,
+                run->target_count == 1 ? "" : "s", run->selector, run->reason);
     if (code == ERR_NONE) {
         char action[64];
         text_format(action, sizeof action, "pool.%s", rollout_action_name(run->action));

@@ -287,6 +287,7 @@ void change_end_target(const struct rollout *r, struct rollout_change *c, enum t
     va_end(args);
     change_enter(c, state, now_ms, "%s", "");
     text_copy(t->detail, sizeof t->detail, text);
+    t->back = t->back || !t->holds; /* never taken out */
     t->holds = false;
     t->ended_wall_ms = view->wall_ms;
     t->started_wall_ms = t->started_wall_ms ? t->started_wall_ms : view->wall_ms;

@@ -482,8 +482,10 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
         if (never_begun(result)) {
             command_again(r, c, now_ms);
         } else {
-            change_fail_act(r, c, result->cause, now_ms, "%s: %.400s",
-                            outcome_name(result->outcome), result->detail);
+            bool failed = result->outcome == OUTCOME_FAILED; /* the state says so already */
+            change_fail_act(r, c, result->cause, now_ms, "%s%s%.400s",
+                            failed ? "" : outcome_name(result->outcome), failed ? "" : ": ",
+                            result->detail);
         }
         break;
     case OUTCOME_UNHEARD:

@@ -125,7 +125,7 @@ static void act_that_failed_on_a_serving_pool_is_put_back(void **state)
     p.servers[0].act_outcome = OUTCOME_FAILED;
     p.servers[0].act_cause = CAUSE_DRIVER;
     play_to_end(&p, MINUTE);
-    expect_line(&p, "web01 returning -> failed: failed");
+    expect_line(&p, "web01 returning -> failed\n");
     assert_int_equal(p.run->state, RUN_FAILED);
     expect_all_back(&p);
     play_end(&p);
