@@ -34,6 +34,7 @@ struct chaos {
     bool asleep;               /* the coordinator is stopped: asking would only wait */
     bool must_freeze;          /* agents know a higher fence than the coordinator in service */
     bool freeze_missed;        /* told once */
+    bool owes_takeover;        /* it said it is frozen: only a person ends that, no restart */
     bool runs_wanted;          /* people start new runs */
     uint64_t strange_until_ms; /* drains of a store that is gone may be about: nobody's */
     uint64_t known_fence;      /* the highest that an agent has been seen fresh with */

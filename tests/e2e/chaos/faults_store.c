@@ -71,15 +71,16 @@ void begin_store_replaced(struct storm *s, struct fault *f)
     watch_note(s->c->watch, "store of fence %llu, agents know %llu", (unsigned long long)old->fence,
                (unsigned long long)s->c->known_fence);
     s->c->must_freeze = true;
+    s->c->owes_takeover = false; /* this store knows nothing of it */
     s->c->strange_until_ms = UINT64_MAX;
     fault_start_coordinator(s);
 }
 
-/* Over when people have taken over. */
+/* Over when it has frozen. */
 bool is_over_store_replaced(struct storm *s, const struct fault *f)
 {
     (void)f;
-    return !s->c->must_freeze && !s->c->frozen;
+    return !s->c->must_freeze;
 }
 
 void end_store_replaced(struct storm *s, struct fault *f)

@@ -57,6 +57,16 @@ static bool post(struct chaos *c, const char *path, json_t *body)
 
 /* --- fences --- */
 
+static void take_over(struct chaos *c, uint64_t now_ms)
+{
+    c->owes_takeover = false; /* also if its answer is lost */
+    if (!post(c, "/v1/takeover", json_pack("{s:s}", "reason", "the other one is gone")))
+        return;
+    c->figures.takeovers++;
+    c->frozen_since_ms = 0;
+    c->strange_until_ms = now_ms + STRANGE_MS;
+}
+
 static void look_at_fence(struct chaos *c, const json_t *status, uint64_t now_ms)
 {
     const json_t *self = json_object_get(status, "coordinator");
@@ -67,6 +77,10 @@ static void look_at_fence(struct chaos *c, const json_t *status, uint64_t now_ms
     c->frozen = json_is_string(json_object_get(self, "frozen"));
     if (!c->frozen && settled && fresh > 0 && fence > c->known_fence)
         c->known_fence = fence;
+    bool saved = strcmp(harness_word(self, "store"), "ok") == 0;
+    if (c->owes_takeover && !c->frozen)
+        chaos_wrong(c, "it was frozen, and goes on without a takeover");
+    c->owes_takeover = c->frozen && (c->owes_takeover || saved);
     if (c->frozen && c->must_freeze) {
         c->must_freeze = false;
         c->figures.freezes++;
@@ -77,12 +91,8 @@ static void look_at_fence(struct chaos *c, const json_t *status, uint64_t now_ms
         c->freeze_missed = true;
         chaos_wrong(c, "agents know a higher fence and all are fresh, but it is not frozen");
     }
-    if (since(&c->frozen_since_ms, c->frozen, now_ms) > TAKEOVER_MS &&
-        post(c, "/v1/takeover", json_pack("{s:s}", "reason", "the other one is gone"))) {
-        c->figures.takeovers++;
-        c->frozen_since_ms = 0;
-        c->strange_until_ms = now_ms + STRANGE_MS;
-    }
+    if (since(&c->frozen_since_ms, c->frozen, now_ms) > TAKEOVER_MS)
+        take_over(c, now_ms);
 }
 
 /* --- drains that are nobody's --- */

@@ -179,10 +179,10 @@ static void look_after(struct storm *s)
         fault_start_coordinator(s);
 }
 
-/* A coordinator that freezes is left in peace until people have taken over. */
+/* Until it has learnt that it is behind it is left in peace: another start might be above. */
 static unsigned busy(const struct storm *s)
 {
-    return s->busy | (s->c->must_freeze || s->c->frozen ? COORDINATOR : 0);
+    return s->busy | (s->c->must_freeze ? COORDINATOR | DISK : 0);
 }
 
 static bool is_disk_full(const struct storm *s)
