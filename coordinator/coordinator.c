@@ -215,6 +215,7 @@ static void notice_suspension(struct coordinator *c)
         fleet_forget_freshness(c->fleet);
         fleet_tick(c->fleet, c->now_ms, c->wall_ms, fleet_told, c);
         c->ask_count = 0;
+        c->started_ms = c->now_ms; /* settles as after a start: who is out is not known yet */
     }
     c->last_turn_ms = c->now_ms;
 }
