@@ -160,9 +160,8 @@ void oracle_heard(struct world *w, int centre, const struct agent_message *m, in
         seen->reported_ms[centre] = w->now_ms;
     if (m->kind != AGENT_RESULT)
         return;
-    seen->result = m->result.id;
-    seen->outcome = m->result.outcome;
-    seen->result_no++;
+    if (m->result.outcome != OUTCOME_RUNNING && m->result.outcome != OUTCOME_NONE)
+        seen->results[seen->result_no++ % RESULTS_KEPT] = m->result.id;
     if (m->result.outcome == OUTCOME_NOTHING)
         seen->nothing = m->result.id;
 }

@@ -5,6 +5,8 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/world.h"
 
+#define RESULTS_KEPT 32
+
 #define BUDGET 1 /* servers that may be out at one time: as centre.c tells the brain */
 
 /* What was done to one server for one run. */
@@ -25,9 +27,9 @@ struct server_seen {
     struct wire_id incarnation;
     uint64_t said_fence, act_fence;
     bool journal_lost;
-    uint64_t reported_ms[CENTRES_MAX]; /* a report reached that coordinator */
-    struct command_id result, nothing; /* the last ones heard */
-    enum outcome outcome;
+    uint64_t reported_ms[CENTRES_MAX];       /* a report reached that coordinator */
+    struct command_id results[RESULTS_KEPT]; /* the last that ended, as heard */
+    struct command_id nothing;               /* the last that had nothing to do */
     struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
     uint64_t acted_ms;
@@ -57,8 +59,10 @@ struct oracle {
     uint64_t act_total;
     struct server_seen servers[SERVERS_MAX];
     struct store_seen stores[CENTRES_MAX];
-    bool restored; /* a store was put back from a copy: it cannot know everything */
-    bool twins;    /* two stores give numbers to runs: they tell none apart any more */
+    bool restored;           /* a store was put back from a copy: it cannot know everything */
+    bool twins;              /* two stores give numbers to runs: they tell none apart any more */
+    struct fence fences[32]; /* whose number is whose */
+    size_t fence_count;
     uint64_t lb_away_ms;
 };
 

@@ -176,11 +176,27 @@ bool oracle_is_target(struct world *w, uint64_t run, int server)
 
 /* ---- what leaves ---- */
 
+/* No number belongs to two instances. */
+static void check_fence(struct world *w, const struct fence *fence)
+{
+    struct oracle *o = w->oracle;
+    for (size_t i = 0; i < o->fence_count; i++) {
+        if (o->fences[i].number != fence->number)
+            continue;
+        if (!wire_id_equal(&o->fences[i].instance, &fence->instance) && !o->restored)
+            world_violate(w, "fence %" PRIu64 " belongs to two instances", fence->number);
+        return;
+    }
+    if (o->fence_count < sizeof(o->fences) / sizeof(o->fences[0]))
+        o->fences[o->fence_count++] = *fence;
+}
+
 /* Save, then send: as sent, under the sender's fence, with its lease; and what is committed would
  * survive a crash now. */
 void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server)
 {
     struct store_seen *s = &w->oracle->stores[centre];
+    check_fence(w, &m->fence);
     if (m->kind != COORDINATOR_COMMAND || !verb_is_disruptive(m->command.verb) || !s->db)
         return;
     const struct command_id *id = &m->command.id;
@@ -287,8 +303,10 @@ static void check_ordered(struct world *w, const struct view_target *was)
 {
     const struct server_seen *seen = &w->oracle->servers[was->server];
     const struct act *a = oracle_act(w->oracle, was->run, was->server, false);
-    bool journal = seen->result.seq == was->seq && seen->result.fence.number == was->fence &&
-                   seen->outcome != OUTCOME_RUNNING && seen->outcome != OUTCOME_NONE;
+    bool journal = false;
+    for (size_t i = 0; i < RESULTS_KEPT; i++)
+        journal = journal ||
+                  (seen->results[i].seq == was->seq && seen->results[i].fence.number == was->fence);
     if (!journal && !(a && a->person))
         world_violate(w, "%s: %s was left without the journal's or a person's word",
                       w->iis[was->server].name, was->state);

@@ -11,6 +11,8 @@
 #define FIRST_RUN_MS  7000
 #define HEAL_AFTER_MS 4000
 #define UNDRAIN_MS    20000 /* between two tries */
+#define GIVE_UP_MS    600000
+#define MEDDLE_MS     60000 /* after the last fault they leave things alone by then */
 
 static const struct view_run *an_open_run(const struct view *v)
 {
@@ -49,6 +51,8 @@ static void meddle(struct world *w)
 {
     const struct view *v = oracle_view(w, 0);
     const struct view_run *r = v ? an_open_run(v) : NULL;
+    if (w->faults_over && w->now_ms > w->calm_since_ms + MEDDLE_MS)
+        return;
     if (!r || !(w->options.faults & FAULT_PEOPLE) || !rng_chance(&w->people, 200))
         return;
     uint64_t id = r->id;
@@ -131,6 +135,22 @@ static void settle_incidents(struct world *w, const struct view *v)
     centre_start_run(w, 0, stopped ? ASK_START : ASK_UNDRAIN, w->iis[server].name, 1);
 }
 
+/* Where people have stopped pools for good, too few servers may be left for a run to go on. */
+static bool some_pool_is_off(const struct world *w)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (w->iis[i].pool.state == POOL_STATE_STOPPED && !w->iis[i].pool.auto_start)
+            return true;
+    return false;
+}
+
+static void give_up(struct world *w, const struct view *v)
+{
+    const struct view_run *r = an_open_run(v);
+    if (r)
+        centre_request(w, 0, r->id, REQ_ABORT);
+}
+
 static void mend(struct world *w)
 {
     uint64_t calm_ms = w->now_ms - w->calm_since_ms;
@@ -148,6 +168,8 @@ static void mend(struct world *w)
     }
     if ((v = oracle_view(w, 0)))
         resume_runs(w, v);
+    if (calm_ms > GIVE_UP_MS && some_pool_is_off(w) && (v = oracle_view(w, 0)))
+        give_up(w, v);
     if (calm_ms > 60000 && (v = oracle_view(w, 0)))
         settle_unknown(w, v);
 }
