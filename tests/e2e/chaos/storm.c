@@ -13,6 +13,7 @@
 #define TICK_MS     50
 #define GAP_MIN_MS  800 /* from one fault to the next, at least, and so much more at most */
 #define GAP_MORE_MS 3800
+#define RIPE_MS     2500
 #define RESTART_MS  1000  /* as a service manager would: one try a second */
 #define OVER_MS     90000 /* a fault that is not over by then never will be */
 
@@ -216,6 +217,18 @@ static void tell(const struct storm *s, unsigned count)
     fputc('\n', stderr);
 }
 
+/* Half of the faults wait for a server that is out, and meet that one: most is at stake there. */
+static bool is_ripe(const struct storm *s, struct fault *planned, uint64_t due_ms)
+{
+    struct watch_seen seen = watch_look(s->c->watch);
+    if (planned->choice % 2 == 0 || clock_boot_ms() > due_ms + RIPE_MS)
+        return true;
+    for (unsigned i = 0; i < CHAOS_SERVERS; i++)
+        if (seen.now & 1u << i)
+            planned->server = i;
+    return seen.now != 0;
+}
+
 void storm_run(struct chaos *c, unsigned count)
 {
     struct storm *s = must_alloc(1, sizeof(*s));
@@ -227,7 +240,7 @@ void storm_run(struct chaos *c, unsigned count)
     uint64_t next_ms = clock_boot_ms() + 3000;
     while ((begun < count && !c->wrong) || s->active_count) {
         bool due = begun < count && !c->wrong && clock_boot_ms() >= next_ms;
-        if (due && !(busy(s) & disturbs(&plan[begun]))) {
+        if (due && is_ripe(s, &plan[begun], next_ms) && !(busy(s) & disturbs(&plan[begun]))) {
             begin_fault(s, &plan[begun]);
             next_ms = clock_boot_ms() + plan[begun].gap_ms;
             begun++;
