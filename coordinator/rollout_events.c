@@ -240,6 +240,11 @@ void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
     case TARGET_CHECKING:
         seen_checking(r, c, seen, view, now_ms);
         break;
+    case TARGET_DRAINING:
+        if (seen->cause == CAUSE_NONE) {
+            t->agent_seen_ms = now_ms; /* our fence is in force there */
+        }
+        break;
     case TARGET_GATING:
         seen_gating(r, c, seen, view, now_ms);
         break;

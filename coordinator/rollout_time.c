@@ -160,6 +160,27 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
     return true;
 }
 
+/* A drain that was not confirmed is told again, after a restart for example. By then another
+ * coordinator may be in charge, or this store may be an old copy: so first its agent has to answer
+ * under our fence. */
+static bool drain_is_confirmed(const struct rollout_target *t, const struct rollout_view *view,
+                               uint64_t now_ms)
+{
+    return !view->settling && t->agent_seen_ms && now_ms - t->agent_seen_ms <= EVIDENCE_FRESH_MS;
+}
+
+static bool ask_before_drain(const struct rollout *r, struct rollout_change *c, size_t i,
+                             const struct rollout_view *view, uint64_t now_ms)
+{
+    if (view->settling || !ask_due(&r->targets[i], PLACE_POLL_MS, now_ms)) {
+        return false;
+    }
+    change_edit(r, c, i);
+    change_say(c, "asking its agent before it is drained again");
+    change_ask_agent(c, now_ms, false);
+    return true;
+}
+
 static bool due_draining(const struct rollout *r, struct rollout_change *c, size_t i,
                          const struct rollout_view *view, uint64_t now_ms)
 {
@@ -185,6 +206,9 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
     }
     if (!place_due(t, PLACE_POLL_MS, now_ms)) {
         return false;
+    }
+    if (!t->told && !drain_is_confirmed(t, view, now_ms)) {
+        return ask_before_drain(r, c, i, view, now_ms);
     }
     change_edit(r, c, i);
     change_ask_balancer(c, t->told ? BALANCER_OP_READ : BALANCER_OP_DRAIN, now_ms);

@@ -272,6 +272,27 @@ static void restart_while_returning_asks_for_the_proof_again(void **state)
     play_end(&p);
 }
 
+static void restarted_in_a_drain_it_asks_the_agent_before_it_drains_again(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.servers[0].sessions = 5000;
+    play_until(&p, 1000);
+    assert_int_equal(p.servers[0].drains, 1);
+    play_restart(&p);
+    p.servers[0].dead = true; /* or under the fence of another coordinator */
+    play_until(&p, 10000);
+    assert_int_equal(p.servers[0].drains, 1);
+    p.servers[0].dead = false;
+    p.servers[0].sessions = 2;
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    assert_int_equal(p.servers[0].acts, 1);
+    expect_all_back(&p);
+    play_end(&p);
+}
+
 static void abort_while_draining_puts_back_without_acting(void **state)
 {
     (void)state;
@@ -598,6 +619,7 @@ int main(void)
         cmocka_unit_test(command_that_never_arrives_is_given_up_and_the_server_put_back),
         cmocka_unit_test(person_settles_what_stays_unknown),
         cmocka_unit_test(restart_between_any_two_turns_acts_once),
+        cmocka_unit_test(restarted_in_a_drain_it_asks_the_agent_before_it_drains_again),
         cmocka_unit_test(abort_while_draining_puts_back_without_acting),
         cmocka_unit_test(abort_in_the_act_finishes_the_server_in_hand),
         cmocka_unit_test(pause_begins_nothing_new_and_survives_a_restart),
