@@ -450,3 +450,36 @@ void change_take(const struct rollout *r, struct rollout_change *c, const struct
     take(r, c, view, now_ms);
     c->restoring = false;
 }
+
+void change_decide_take(const struct rollout *r, struct rollout_change *c,
+                        const struct rollout_view *view, uint64_t now_ms)
+{
+    struct rollout_target *t = &c->target;
+    if (!t->agent_seen_ms || !t->places_seen_ms) {
+        return;
+    }
+    if (now_ms - t->agent_seen_ms > EVIDENCE_FRESH_MS) {
+        t->agent_seen_ms = 0;
+        change_ask_agent(c, now_ms, false);
+        return;
+    }
+    if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
+        t->places_seen_ms = 0;
+        change_ask_balancer(c, BALANCER_OP_READ, now_ms);
+        return;
+    }
+    char why[ROLLOUT_STEP_MAX] = "";
+    if (run_begins_nothing(r) || view->settling ||
+        !view->may_take(view->ctx, r, t->server, why, sizeof why)) {
+        change_enter(c, TARGET_WAITING, now_ms, "blocked: %.230s", why[0] ? why : "paused");
+        c->target_saved = false;
+        return;
+    }
+    if (t->place_count && view->taken_since && view->taken_since(view->ctx, r, t, t->place_at_ms)) {
+        change_enter(c, TARGET_WAITING, now_ms,
+                     "blocked: another server is just being taken out of the same backend");
+        c->target_saved = false;
+        return;
+    }
+    change_take(r, c, view, now_ms);
+}

@@ -1,4 +1,4 @@
-/* What answers of agents and balancer, results and people bring. */
+/* What answers of agents, results and people bring. */
 #include "coordinator/rollout_impl.h"
 
 #include "common/must.h"
@@ -64,40 +64,6 @@ static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
     return false;
 }
 
-/* Both answers are here and young: take the server, or say what forbids it. */
-static void decide_take(const struct rollout *r, struct rollout_change *c,
-                        const struct rollout_view *view, uint64_t now_ms)
-{
-    struct rollout_target *t = &c->target;
-    if (!t->agent_seen_ms || !t->places_seen_ms) {
-        return;
-    }
-    if (now_ms - t->agent_seen_ms > EVIDENCE_FRESH_MS) {
-        t->agent_seen_ms = 0;
-        change_ask_agent(c, now_ms, false);
-        return;
-    }
-    if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
-        t->places_seen_ms = 0;
-        change_ask_balancer(c, BALANCER_OP_READ, now_ms);
-        return;
-    }
-    char why[ROLLOUT_STEP_MAX] = "";
-    if (run_begins_nothing(r) || view->settling ||
-        !view->may_take(view->ctx, r, t->server, why, sizeof why)) {
-        change_enter(c, TARGET_WAITING, now_ms, "blocked: %.230s", why[0] ? why : "paused");
-        c->target_saved = false;
-        return;
-    }
-    if (t->place_count && view->taken_since && view->taken_since(view->ctx, r, t, t->place_at_ms)) {
-        change_enter(c, TARGET_WAITING, now_ms,
-                     "blocked: another server is just being taken out of the same backend");
-        c->target_saved = false;
-        return;
-    }
-    change_take(r, c, view, now_ms);
-}
-
 static void seen_checking(const struct rollout *r, struct rollout_change *c,
                           const struct observation *seen, const struct rollout_view *view,
                           uint64_t now_ms)
@@ -121,7 +87,7 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
     note_baseline(t, seen->workers, seen->worker_count);
     t->orphans_allowed = seen->pool.orphans;
     t->agent_seen_ms = now_ms;
-    decide_take(r, c, view, now_ms);
+    change_decide_take(r, c, view, now_ms);
 }
 
 /* ---- the gate ---- */
@@ -250,147 +216,6 @@ void rollout_on_observation(const struct rollout *r, size_t i, uint64_t ticket,
         break;
     case TARGET_SOAKING:
         seen_soaking(r, c, seen, view, now_ms);
-        break;
-    default:
-        break;
-    }
-}
-
-/* ---- the balancer's answers ---- */
-
-static const struct balancer_entry *find_place(const struct balancer_entry *entries, size_t count,
-                                               const struct balancer_entry *place)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (balancer_same_place(&entries[i], place)) {
-            return &entries[i];
-        }
-    }
-    return NULL;
-}
-
-/* What we would take out (ready now), and what is ours already. A drain by somebody else is left
- * alone: it is neither. */
-static void note_places(const struct rollout *r, struct rollout_target *t,
-                        const struct balancer_answer *answer, const struct rollout_view *view)
-{
-    struct balancer_entry ours[BALANCER_ENTRIES_MAX];
-    size_t count = view->inherited
-                       ? view->inherited(view->ctx, t->server, r->pool, ours, BALANCER_ENTRIES_MAX)
-                       : 0;
-    bool takes = r->options.drain && !rollout_action_restores(r->action);
-    t->place_count = 0;
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        const struct balancer_entry *e = &answer->entries[i];
-        bool inherited = find_place(ours, count, e) != NULL;
-        if ((takes && e->admin == BALANCER_READY) || (inherited && e->admin != BALANCER_READY)) {
-            t->places[t->place_count++] = *e;
-        }
-    }
-}
-
-static void places_checking(const struct rollout *r, struct rollout_change *c,
-                            const struct balancer_answer *answer, const struct rollout_view *view,
-                            uint64_t now_ms)
-{
-    struct rollout_target *t = &c->target;
-    if (answer->code != ERR_NONE) {
-        change_say(c, "balancer: %.240s", answer->text);
-        return;
-    }
-    note_places(r, t, answer, view);
-    for (uint32_t k = 0; k < t->place_count && !rollout_action_restores(r->action); k++) {
-        const struct balancer_entry *e = &t->places[k];
-        if (e->admin == BALANCER_READY && e->up && e->others_serving == 0) {
-            change_enter(c, TARGET_WAITING, now_ms,
-                         "blocked: no other server would serve backend %s", e->backend);
-            c->target_saved = false;
-            return;
-        }
-    }
-    t->places_seen_ms = now_ms;
-    decide_take(r, c, view, now_ms);
-}
-
-static void places_draining(const struct rollout *r, struct rollout_change *c,
-                            const struct balancer_answer *answer, uint64_t now_ms)
-{
-    struct rollout_target *t = &c->target;
-    if (answer->code != ERR_NONE) {
-        change_say(c, "balancer: %.240s", answer->text);
-        return;
-    }
-    t->told = t->told || answer->op == BALANCER_OP_DRAIN;
-    uint32_t sessions = 0;
-    for (uint32_t k = 0; k < t->place_count; k++) {
-        const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
-        if (t->told && (!e || e->admin == BALANCER_READY)) {
-            change_fail_act(r, c, CAUSE_NONE, now_ms, "%s/%s %s while it was drained",
-                            t->places[k].backend, t->places[k].name,
-                            e ? "was set ready by somebody else" : "vanished from the balancer");
-            c->target.cause = CAUSE_DRIVER;
-            return;
-        }
-        sessions += e ? e->sessions : 0;
-    }
-    t->quiet = sessions ? 0 : t->quiet + 1;
-    change_say(c, "draining: %u session%s left", sessions, sessions == 1 ? "" : "s");
-    if (t->told && t->quiet >= QUIET_READS && r->state == RUN_RUNNING) {
-        change_command(r, c, now_ms);
-    }
-}
-
-static void places_returning(const struct rollout *r, struct rollout_change *c,
-                             const struct balancer_answer *answer, const struct rollout_view *view,
-                             uint64_t now_ms)
-{
-    struct rollout_target *t = &c->target;
-    if (answer->code != ERR_NONE) {
-        change_say(c, "balancer: %.220s; trying again", answer->text);
-        return;
-    }
-    t->told = t->told || answer->op == BALANCER_OP_READY;
-    bool dark = r->action == ROLLOUT_STOP && !t->act_failed;
-    bool all_ready = true, all_up = true, any_up = false;
-    for (uint32_t k = 0; k < t->place_count; k++) {
-        const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
-        all_ready = all_ready && (!e || e->admin == BALANCER_READY);
-        all_up = all_up && (!e || e->up);
-        any_up = any_up || (e && e->up);
-    }
-    if (dark && !t->told) {
-        change_say(c, "waiting until the balancer sees it down");
-        if (!any_up) { /* ready again by name only: its own check keeps visitors away */
-            change_ask_balancer(c, BALANCER_OP_READY, now_ms);
-        }
-        return;
-    }
-    change_say(c, "put back, waiting for the balancer to see it up");
-    if (t->told && all_ready && (all_up || dark)) {
-        change_soak(r, c, view, now_ms);
-    }
-}
-
-void rollout_on_balancer(const struct rollout *r, size_t i, const struct balancer_answer *answer,
-                         const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
-{
-    change_begin(r, c);
-    if (i >= r->target_count || !answer->ticket || r->targets[i].place_ticket != answer->ticket) {
-        return;
-    }
-    struct rollout_target *t = change_edit(r, c, i);
-    t->place_ticket = 0;
-    switch (t->state) {
-    case TARGET_CHECKING:
-        places_checking(r, c, answer, view, now_ms);
-        break;
-    case TARGET_DRAINING:
-        places_draining(r, c, answer, now_ms);
-        break;
-    case TARGET_RETURNING:
-        places_returning(r, c, answer, view, now_ms);
         break;
     default:
         break;

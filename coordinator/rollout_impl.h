@@ -2,7 +2,8 @@
  *
  * rollout.c         names, counts, install, and the one place where states change
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
- * rollout_events.c  what answers, results and people bring
+ * rollout_events.c  what answers of agents, results and people bring
+ * rollout_places.c  what answers of the balancer bring
  */
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 #define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
@@ -65,6 +66,10 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
 void change_strand(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
     __attribute__((format(printf, 5, 6)));
+/* Are both answers, of agent and balancer, here and young? Then take the server, or say what
+ * forbids it. */
+void change_decide_take(const struct rollout *r, struct rollout_change *c,
+                        const struct rollout_view *view, uint64_t now_ms);
 /* Everything needed was seen and is fresh: take the server. */
 void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms);
