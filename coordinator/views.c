@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/words.h"
 
 #include <string.h>
 
@@ -123,29 +124,17 @@ static json_t *in_rotation(const struct fleet_server *s)
     return json_boolean(all);
 }
 
-static const char *admin_word(enum balancer_admin admin)
-{
-    switch (admin) {
-    case BALANCER_READY:
-        return "ready";
-    case BALANCER_DRAIN:
-        return "drain";
-    case BALANCER_MAINT:
-        return "maint";
-    }
-    return "?";
-}
-
 static json_t *view_backends(const struct view *v, const struct fleet_server *s)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < s->place_count; i++) {
         const struct balancer_entry *e = &s->places[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "balancer",
-                            view_string(e->balancer), "backend", view_string(e->backend), "name",
-                            view_string(e->name), "admin", admin_word(e->admin), "up", (int)e->up,
-                            "sessions", number(e->sessions), "age_ms", age(v, s->places_ms)));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o}", "balancer",
+                                              view_string(e->balancer), "backend",
+                                              view_string(e->backend), "name", view_string(e->name),
+                                              "admin", balancer_admin_name(e->admin), "up",
+                                              (int)e->up, "sessions", number(e->sessions), "age_ms",
+                                              age(v, s->places_ms)));
     }
     return list;
 }
