@@ -410,21 +410,6 @@ void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_chan
     f->mass_silence = silent >= 3 && silent > fresh;
 }
 
-uint64_t fleet_wake_ms(const struct fleet *f)
-{
-    uint64_t wake = UINT64_MAX;
-    for (size_t i = 0; i < f->count; i++) {
-        const struct fleet_server *s = f->servers[i];
-        if (s->presence != PRESENCE_FRESH) {
-            continue;
-        }
-        uint64_t oldest = s->heard_ms < s->state_ms ? s->heard_ms : s->state_ms;
-        uint64_t at = oldest + f->spec.silent_after_ms + 1;
-        wake = at < wake ? at : wake;
-    }
-    return wake;
-}
-
 bool fleet_mass_silence(const struct fleet *f)
 {
     return f->mass_silence;

@@ -117,8 +117,6 @@ void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_chan
 /* The same for one server, as soon as something came from it. */
 void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, int64_t wall_ms,
                     fleet_on_change *changed, void *arg);
-/* When fleet_tick next matters. */
-uint64_t fleet_wake_ms(const struct fleet *f);
 
 /* The newest state, NULL if none. pools, sites, services from the whole one, workers and host from
  * the newest. */
