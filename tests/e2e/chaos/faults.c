@@ -20,8 +20,9 @@
 
 #include <cmocka.h>
 
-#define IN_HAND_MS  400  /* visitors' requests from before are answered */
-#define BALANCER_MS 2000 /* a new balancer serves, and kept connections are made anew */
+#define IN_HAND_MS      400 /* visitors' requests from before are answered */
+#define OLD_BALANCER_MS 8000
+#define BALANCER_MS     2000 /* a new balancer serves, and kept connections are made anew */
 
 void fault_start_coordinator(struct storm *s)
 {
@@ -189,6 +190,27 @@ void end_balancer_restarted(struct storm *s, struct fault *f)
     (void)f;
     s->phase++;
     fault_next_phase(s, "calm");
+}
+
+/* No moment without a balancer; but what was drained is forgotten. */
+void begin_balancer_reloaded(struct storm *s, struct fault *f)
+{
+    struct error err = {0};
+    fault_next_phase(s, "balancer");
+    harness_sleep_ms(IN_HAND_MS);
+    if (parts_reload_balancer(&s->c->h->farm, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    f->end_ms = clock_boot_ms() + BALANCER_MS;
+}
+
+void end_balancer_reloaded(struct storm *s, struct fault *f)
+{
+    struct farm *farm = &s->c->h->farm;
+    if (!proc_wait(farm, "haproxy-old", OLD_BALANCER_MS)) { /* a visitor's slow answer */
+        proc_signal(farm, "haproxy-old", SIGKILL, NULL);
+        assert_true(proc_wait(farm, "haproxy-old", 5000));
+    }
+    end_balancer_restarted(s, f);
 }
 
 /* --- the disk --- */

@@ -26,11 +26,12 @@ enum kind {
     KIND_LINK_SLOW,
     KIND_LINKS_CUT,
     KIND_BALANCER_RESTARTED,
+    KIND_BALANCER_RELOADED,
     KIND_DISK_FULL,
     KIND_STORE_REPLACED,
     KIND_SECOND_COORDINATOR,
 };
-#define KIND_COUNT 12
+#define KIND_COUNT 13
 
 struct fault {
     enum kind kind;
@@ -82,6 +83,8 @@ void begin_links_cut(struct storm *s, struct fault *f);
 void end_links_cut(struct storm *s, struct fault *f);
 void begin_balancer_restarted(struct storm *s, struct fault *f);
 void end_balancer_restarted(struct storm *s, struct fault *f);
+void begin_balancer_reloaded(struct storm *s, struct fault *f);
+void end_balancer_reloaded(struct storm *s, struct fault *f);
 void begin_disk_full(struct storm *s, struct fault *f);
 void end_disk_full(struct storm *s, struct fault *f);
 void begin_store_replaced(struct storm *s, struct fault *f);

@@ -61,6 +61,8 @@ static const struct trade trades[KIND_COUNT] = {
                         NULL},
     [KIND_BALANCER_RESTARTED] = {"balancer restarted", 2, 0, 1, begin_balancer_restarted,
                                  end_balancer_restarted, NULL, BALANCER, NULL},
+    [KIND_BALANCER_RELOADED] = {"balancer reloaded", 2, 0, 1, begin_balancer_reloaded,
+                                end_balancer_reloaded, NULL, BALANCER, NULL},
     [KIND_DISK_FULL] = {"disk full", 2, 2000, 6000, begin_disk_full, end_disk_full, NULL, DISK,
                         NULL},
     [KIND_STORE_REPLACED] = {"store replaced", 1, 0, 1, begin_store_replaced, end_store_replaced,

@@ -1,7 +1,7 @@
 /* Chaos: a farm under traffic with rolling recycles, and faults at random, from a seed.
  *
  * Coordinator and agents are killed and stopped for seconds, their links cut, held and slowed, the
- * balancer restarted (it forgets drains), the coordinator's disk filled, its store replaced by an
+ * balancer restarted or reloaded (it forgets drains), the coordinator's disk filled, its store replaced by an
  * older copy, a second coordinator started on a copy of the store. People do what the manual says:
  * they take over, put right, resolve.
  *

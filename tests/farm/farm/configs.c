@@ -255,7 +255,7 @@ static enum error_code write_haproxy(const struct farm *f, struct error *err)
     text_addf(&out,
               "# The farm's balancer. Nothing here hides a lost request: no retry, no redispatch.\n"
               "global\n"
-              "    stats socket %s mode 600 level admin\n"
+              "    stats socket %s mode 600 level admin expose-fd listeners\n"
               "    stats timeout 1m\n"
               "    maxconn 4000\n"
               "    nbthread 1\n"

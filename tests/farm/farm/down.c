@@ -49,6 +49,7 @@ enum error_code farm_down(const struct farm *f, bool purge, struct error *err)
     stop_agents(f);
     stop_one(f, "coordinator", STOP_LIMIT_MS);
     stop_one(f, "haproxy", STOP_LIMIT_MS);
+    stop_one(f, "haproxy-old", STOP_LIMIT_MS);
     enum error_code code = parts_stop_servers(f, &why);
     if (code != ERR_NONE)
         return error_set(err, code, "%s", why.text);

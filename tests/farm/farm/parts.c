@@ -128,6 +128,19 @@ enum error_code parts_start_balancer(const struct farm *f, struct error *err)
     return code != ERR_NONE ? code : proc_start(f, "haproxy", argv, err);
 }
 
+enum error_code parts_reload_balancer(const struct farm *f, struct error *err)
+{
+    char tool[PATH_MAX], config[PATH_MAX], socket[108], pid[16];
+    enum error_code code = programs_find(PROGRAM_HAPROXY, tool, err);
+    farm_path(config, f, "conf/haproxy.cfg");
+    farm_socket(socket, f, "haproxy");
+    text_format(pid, sizeof(pid), "%d", (int)proc_pid(f, "haproxy"));
+    const char *argv[] = {tool, "-db", "-f", config, "-x", socket, "-sf", pid, NULL};
+    if (code == ERR_NONE)
+        code = proc_rename(f, "haproxy", "haproxy-old", err);
+    return code != ERR_NONE ? code : proc_start(f, "haproxy", argv, err);
+}
+
 enum error_code parts_start_visitors(const struct farm *f, struct error *err)
 {
     char tool[PATH_MAX], to[32], rate[16], slow[32], socket[108], out[PATH_MAX];

@@ -226,6 +226,19 @@ enum error_code proc_start(const struct farm *f, const char *name, const char *c
     return write_pid(f, name, pid, err);
 }
 
+enum error_code proc_rename(const struct farm *f, const char *name, const char *to,
+                            struct error *err)
+{
+    char old[PATH_MAX], new[PATH_MAX];
+    if (!proc_pid(f, name))
+        return error_set(err, ERR_NOT_FOUND, "%s does not run", name);
+    if (proc_pid(f, to))
+        return error_set(err, ERR_EXISTS, "%s runs already (pid %d)", to, (int)proc_pid(f, to));
+    farm_path(old, f, "pids/%s", name);
+    farm_path(new, f, "pids/%s", to);
+    return os_move_file(old, new, err);
+}
+
 /* --- many short ones --- */
 
 /* True when all have ended; fills codes[i] (-1: a signal). */
