@@ -237,6 +237,11 @@ void agent_admit(struct agent *a, uint64_t now_ms)
         else
             admit_repeat(a);
         return;
+    case VERB_SERVICE_RECOVER:
+    case VERB_SERVICE_RESTART:
+    case VERB_SERVICE_STOP:
+    case VERB_SERVICE_START:
+    case VERB_WORKER_KILL:
     case VERB_NONE:
         break;
     }

@@ -173,7 +173,10 @@ static bool same_pool(const struct pool *a, const struct pool *b)
            a->start_mode == b->start_mode && a->overlap == b->overlap && a->orphans == b->orphans &&
            a->max_processes == b->max_processes && a->queue_length == b->queue_length &&
            a->startup_limit_ms == b->startup_limit_ms &&
-           a->shutdown_limit_ms == b->shutdown_limit_ms && a->idle_timeout_ms == b->idle_timeout_ms;
+           a->shutdown_limit_ms == b->shutdown_limit_ms &&
+           a->idle_timeout_ms == b->idle_timeout_ms && a->rapid_fail == b->rapid_fail &&
+           a->rapid_fail_crashes == b->rapid_fail_crashes &&
+           a->rapid_fail_interval_ms == b->rapid_fail_interval_ms;
 }
 
 static bool same_site(const struct site *a, const struct site *b)

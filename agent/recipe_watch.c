@@ -109,6 +109,7 @@ static bool is_complete(struct recipe *r, uint64_t now_ms)
         record->keep_autostart || r->pool.auto_start == (record->verb == VERB_START);
     switch (record->verb) {
     case VERB_RECYCLE:
+    case VERB_WORKER_KILL:
         return old_ones_settled(r, now_ms) && newer >= r->expected;
     case VERB_STOP:
         return r->pool.state == POOL_STATE_STOPPED && autostart_right &&
@@ -118,6 +119,10 @@ static bool is_complete(struct recipe *r, uint64_t now_ms)
     case VERB_NONE:
     case VERB_OBSERVE:
     case VERB_QUERY:
+    case VERB_SERVICE_RECOVER:
+    case VERB_SERVICE_RESTART:
+    case VERB_SERVICE_STOP:
+    case VERB_SERVICE_START:
         break;
     }
     return false;

@@ -215,8 +215,10 @@ static enum error_code check_command(const struct codec_check *c, const struct c
     TRY(check_enum(c, "verb", m->verb, VERB_COUNT));
     if (m->verb == VERB_QUERY)
         TRY(check_command_id(c, "about", &m->about));
-    else
+    else if (m->verb != VERB_OBSERVE && !verb_is_of_services(m->verb))
         TRY(check_required_name(c, "pool", m->pool));
+    if (m->verb == VERB_WORKER_KILL)
+        TRY(check_given(c, "worker_pid", m->worker_pid != 0));
     TRY(check_name(c, "pool", m->pool));
     TRY(check_name(c, "actor", m->actor));
     return check_sentence(c, "reason", m->reason);

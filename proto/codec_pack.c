@@ -79,6 +79,9 @@ static Wire__Pool *pack_pool(struct arena *arena, const struct pool *p)
     w->startup_limit_ms = p->startup_limit_ms;
     w->shutdown_limit_ms = p->shutdown_limit_ms;
     w->idle_timeout_ms = p->idle_timeout_ms;
+    w->rapid_fail = p->rapid_fail;
+    w->rapid_fail_crashes = p->rapid_fail_crashes;
+    w->rapid_fail_interval_ms = p->rapid_fail_interval_ms;
     return w;
 }
 
@@ -307,6 +310,10 @@ static Wire__Command *pack_command(struct arena *arena, const struct command *m)
     w->limit_ms = m->limit_ms;
     w->keep_autostart = m->keep_autostart;
     w->start_idle = m->start_idle;
+    w->enable = m->enable;
+    w->force = m->force;
+    w->worker_pid = m->worker_pid;
+    w->worker_created = m->worker_created;
     w->probe = m->probe;
     w->about = pack_command_id(arena, &m->about);
     w->run = m->run;

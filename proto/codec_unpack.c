@@ -107,6 +107,9 @@ static enum error_code unpack_pool(const struct unpack *u, const Wire__Pool *w, 
     p->startup_limit_ms = w->startup_limit_ms;
     p->shutdown_limit_ms = w->shutdown_limit_ms;
     p->idle_timeout_ms = w->idle_timeout_ms;
+    p->rapid_fail = w->rapid_fail;
+    p->rapid_fail_crashes = w->rapid_fail_crashes;
+    p->rapid_fail_interval_ms = w->rapid_fail_interval_ms;
     return unpack_text(u, "name", &w->name, &p->name);
 }
 
@@ -311,6 +314,10 @@ static enum error_code unpack_command(const struct unpack *u, const Wire__Comman
     m->limit_ms = w->limit_ms;
     m->keep_autostart = w->keep_autostart;
     m->start_idle = w->start_idle;
+    m->enable = w->enable;
+    m->force = w->force;
+    m->worker_pid = w->worker_pid;
+    m->worker_created = w->worker_created;
     m->probe = w->probe;
     m->run = w->run;
     TRY(unpack_command_id(u, "id", w->id, &m->id));

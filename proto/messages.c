@@ -10,8 +10,17 @@
     _Static_assert(sizeof(names) / sizeof((names)[0]) == (count), "a name for each value")
 
 static const char *const verb_names[] = {
-    [VERB_NONE] = "none", [VERB_RECYCLE] = "recycle", [VERB_START] = "start",
-    [VERB_STOP] = "stop", [VERB_OBSERVE] = "observe", [VERB_QUERY] = "query",
+    [VERB_NONE] = "none",
+    [VERB_RECYCLE] = "recycle",
+    [VERB_START] = "start",
+    [VERB_STOP] = "stop",
+    [VERB_OBSERVE] = "observe",
+    [VERB_QUERY] = "query",
+    [VERB_SERVICE_RECOVER] = "service-recover",
+    [VERB_SERVICE_RESTART] = "service-restart",
+    [VERB_SERVICE_STOP] = "service-stop",
+    [VERB_SERVICE_START] = "service-start",
+    [VERB_WORKER_KILL] = "worker-kill",
 };
 ALL_NAMED(verb_names, VERB_COUNT);
 
@@ -44,6 +53,9 @@ static const char *const cause_names[] = {
     [CAUSE_JOURNAL] = "journal",
     [CAUSE_DRIVER] = "driver",
     [CAUSE_UNSUPPORTED] = "unsupported",
+    [CAUSE_ON_PURPOSE] = "on-purpose",
+    [CAUSE_SHARED_HOST] = "shared-host",
+    [CAUSE_GONE] = "gone",
 };
 ALL_NAMED(cause_names, CAUSE_COUNT);
 
@@ -119,14 +131,25 @@ bool verb_is_disruptive(enum verb verb)
     switch (verb) {
     case VERB_RECYCLE:
     case VERB_STOP:
+    case VERB_SERVICE_RECOVER:
+    case VERB_SERVICE_RESTART:
+    case VERB_SERVICE_STOP:
+    case VERB_WORKER_KILL:
         return true;
     case VERB_NONE:
     case VERB_START:
+    case VERB_SERVICE_START:
     case VERB_OBSERVE:
     case VERB_QUERY:
         return false;
     }
     return true; /* a verb that is not known may do anything */
+}
+
+bool verb_is_of_services(enum verb verb)
+{
+    return verb == VERB_SERVICE_RECOVER || verb == VERB_SERVICE_RESTART ||
+           verb == VERB_SERVICE_STOP || verb == VERB_SERVICE_START;
 }
 
 bool wire_id_equal(const struct wire_id *a, const struct wire_id *b)

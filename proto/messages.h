@@ -49,10 +49,17 @@ enum verb {
     VERB_RECYCLE, /* disruptive where the pool cannot overlap: always treated as such */
     VERB_START,   /* restoring; sets autoStart=true unless keep_autostart */
     VERB_STOP,    /* disruptive; sets autoStart=false first unless keep_autostart */
-    VERB_OBSERVE, /* reads only: fresh state of one pool, with a probe if asked; may repeat */
+    VERB_OBSERVE, /* reads only: fresh state of one pool, with a probe if asked; may repeat. Without
+                     a pool: of the server, see struct observation */
     VERB_QUERY,   /* reads only: what the journal knows of command `about` */
+    /* Of the server's web services, WAS and W3SVC and what depends on them; no pool is named. */
+    VERB_SERVICE_RECOVER, /* whatever is wrong with them: they run again, or it is said why not */
+    VERB_SERVICE_RESTART, /* the same from a healthy state: the safe replacement of IISRESET */
+    VERB_SERVICE_STOP,    /* down on purpose, over reboots too, until SERVICE_START */
+    VERB_SERVICE_START,   /* restoring; undoes SERVICE_STOP */
+    VERB_WORKER_KILL,     /* one worker of a pool, named by pid and creation time */
 };
-#define VERB_COUNT 6
+#define VERB_COUNT 11
 
 /* How a command ended, or where it stands. */
 enum outcome {
@@ -90,8 +97,11 @@ enum cause {
     CAUSE_JOURNAL,       /* the agent could not write its journal */
     CAUSE_DRIVER,        /* appcmd or the service manager failed: see the sentence */
     CAUSE_UNSUPPORTED,
+    CAUSE_ON_PURPOSE,  /* a person, a tool or the machine keeps it down: left alone */
+    CAUSE_SHARED_HOST, /* the process to be killed hosts a service that is not ours to kill */
+    CAUSE_GONE,        /* that worker is no longer there */
 };
-#define CAUSE_COUNT 20
+#define CAUSE_COUNT 23
 
 enum pool_state {
     POOL_STATE_UNKNOWN,
@@ -137,6 +147,9 @@ struct pool {
     int64_t queued;         /* requests waiting now; -1: not known */
     uint64_t startup_limit_ms, shutdown_limit_ms;
     uint64_t idle_timeout_ms; /* 0: never */
+    bool rapid_fail;          /* so many crashes within the interval disable the pool */
+    uint32_t rapid_fail_crashes;
+    uint64_t rapid_fail_interval_ms;
 };
 
 struct site {
@@ -235,7 +248,10 @@ struct result {
     uint64_t elapsed_ms;
 };
 
-/* Answer to OBSERVE: looked at after the request arrived. */
+/* Answer to OBSERVE: looked at after the request arrived. That of a server (the command named no
+ * pool) has a pool without a name that stands for all pools with autoStart: Started when each of
+ * them is, or Unknown when that could not be read; the workers of all pools; and the first probe
+ * that passed, or the last one that did not. */
 struct observation {
     struct command_id id;
     struct wire_id nonce;
@@ -292,7 +308,11 @@ struct command {
     bool start_idle;         /* RECYCLE: start a worker where there is none */
     bool probe;              /* make the pool's probe part of the proof */
     struct command_id about; /* QUERY */
-    uint64_t run;            /* for people and journals */
+    bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled one is enabled first */
+    bool force;              /* SERVICE_RECOVER: also where nothing is wrong */
+    uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
+    uint64_t worker_created;
+    uint64_t run; /* for people and journals */
     const char *actor;
     const char *reason;
 };
@@ -315,6 +335,7 @@ const char *start_mode_name(enum start_mode mode);
 const char *service_state_name(enum service_state state); /* RUNNING, STOP_PENDING, ... */
 const char *service_start_name(enum service_start start);
 bool verb_is_disruptive(enum verb verb);
+bool verb_is_of_services(enum verb verb); /* SERVICE_*: no pool is named */
 
 /* What the codec takes as text: UTF-8 without control characters (C0, DEL, C1). */
 bool wire_text_is_clean(const char *text);

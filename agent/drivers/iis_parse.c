@@ -161,6 +161,11 @@ static const struct {
     {"processModel", "startupTimeLimit", VALUE_SPAN, offsetof(struct pool, startup_limit_ms)},
     {"recycling", "disallowOverlappingRotation", VALUE_NOT, offsetof(struct pool, overlap)},
     {"failure", "orphanWorkerProcess", VALUE_BOOL, offsetof(struct pool, orphans)},
+    {"failure", "rapidFailProtection", VALUE_BOOL, offsetof(struct pool, rapid_fail)},
+    {"failure", "rapidFailProtectionMaxCrashes", VALUE_U32,
+     offsetof(struct pool, rapid_fail_crashes)},
+    {"failure", "rapidFailProtectionInterval", VALUE_SPAN,
+     offsetof(struct pool, rapid_fail_interval_ms)},
 };
 
 struct pool_walk {
@@ -228,6 +233,9 @@ static enum error_code begin_pool(struct pool_walk *w, const char *const *attrib
         .startup_limit_ms = 90 * 1000,
         .shutdown_limit_ms = 90 * 1000,
         .idle_timeout_ms = 20 * 60 * 1000,
+        .rapid_fail = true,
+        .rapid_fail_crashes = 5,
+        .rapid_fail_interval_ms = 5 * 60 * 1000,
     };
     return ERR_NONE;
 }

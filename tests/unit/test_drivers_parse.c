@@ -28,7 +28,8 @@
     "      <periodicRestart memory=\"0\" time=\"1.05:00:00\"><schedule><add value=\"03:00:00\"/>"  \
     "</schedule></periodicRestart>\n"                                                              \
     "    </recycling>\n"                                                                           \
-    "    <failure orphanWorkerProcess=\"true\" rapidFailProtection=\"true\" />\n"                  \
+    "    <failure orphanWorkerProcess=\"true\" rapidFailProtection=\"false\"\n"                    \
+    "      rapidFailProtectionMaxCrashes=\"7\" rapidFailProtectionInterval=\"00:10:00\"/>\n"       \
     "    <cpu limit=\"0\" action=\"NoAction\" />\n"                                                \
     "  </add>\n"                                                                                   \
     "</APPPOOL>\n"
@@ -77,6 +78,9 @@ static void pools_are_read_with_their_settings(void **state)
     assert_int_equal(shop->startup_limit_ms, 120000);
     assert_int_equal(shop->shutdown_limit_ms, 30000);
     assert_int_equal(shop->idle_timeout_ms, 0);
+    assert_false(shop->rapid_fail);
+    assert_int_equal(shop->rapid_fail_crashes, 7);
+    assert_int_equal(shop->rapid_fail_interval_ms, 10 * 60 * 1000);
     view_reset(&p.view);
 }
 
@@ -96,6 +100,9 @@ static void what_is_not_said_is_the_default_of_iis(void **state)
     assert_int_equal(plain->startup_limit_ms, 90000);
     assert_int_equal(plain->shutdown_limit_ms, 90000);
     assert_int_equal(plain->idle_timeout_ms, 20 * 60 * 1000);
+    assert_true(plain->rapid_fail);
+    assert_int_equal(plain->rapid_fail_crashes, 5);
+    assert_int_equal(plain->rapid_fail_interval_ms, 5 * 60 * 1000);
     view_reset(&p.view);
 }
 

@@ -93,6 +93,9 @@ static const struct field pool_fields[] = {F_NAME(struct pool, name),
                                            F_U64(struct pool, startup_limit_ms),
                                            F_U64(struct pool, shutdown_limit_ms),
                                            F_U64(struct pool, idle_timeout_ms),
+                                           F_BOOL(struct pool, rapid_fail),
+                                           F_U32(struct pool, rapid_fail_crashes),
+                                           F_U64(struct pool, rapid_fail_interval_ms),
                                            F_END};
 static const struct shape pool_shape = SHAPE(pool, pool_fields);
 
@@ -190,6 +193,10 @@ static const struct field command_fields[] = {F_STRUCT(struct command, id, comma
                                               F_BOOL(struct command, start_idle),
                                               F_BOOL(struct command, probe),
                                               F_STRUCT(struct command, about, command_id_shape),
+                                              F_BOOL(struct command, enable),
+                                              F_BOOL(struct command, force),
+                                              F_U32(struct command, worker_pid),
+                                              F_U64(struct command, worker_created),
                                               F_U64(struct command, run),
                                               F_NAME(struct command, actor),
                                               F_TEXT(struct command, reason),
@@ -386,6 +393,8 @@ void fill_coordinator(struct fill *fill, enum coordinator_message_kind kind,
     m->kind = kind;
     if (m->command.verb == VERB_NONE)
         m->command.verb = VERB_RECYCLE;
+    if (m->command.worker_pid == 0)
+        m->command.worker_pid = 1;
 }
 
 /* ---- comparing ---- */

@@ -30,7 +30,11 @@ static void only_what_takes_capacity_is_disruptive(void **state)
     (void)state;
     assert_true(verb_is_disruptive(VERB_RECYCLE));
     assert_true(verb_is_disruptive(VERB_STOP));
+    assert_true(verb_is_disruptive(VERB_SERVICE_RECOVER));
+    assert_true(verb_is_disruptive(VERB_SERVICE_STOP));
+    assert_true(verb_is_disruptive(VERB_WORKER_KILL));
     assert_false(verb_is_disruptive(VERB_START));
+    assert_false(verb_is_disruptive(VERB_SERVICE_START));
     assert_false(verb_is_disruptive(VERB_OBSERVE));
     assert_false(verb_is_disruptive(VERB_QUERY));
     assert_true(verb_is_disruptive((enum verb)99)); /* unknown: may do anything */
