@@ -314,6 +314,11 @@ const struct rollout_options *coordinator_defaults(const struct coordinator *c)
     return &c->spec.defaults;
 }
 
+const char *coordinator_own_server(const struct coordinator *c)
+{
+    return c->spec.own_server;
+}
+
 bool coordinator_settling(const struct coordinator *c, uint64_t now_ms)
 {
     return now_ms < c->started_ms + c->spec.settle_ms;

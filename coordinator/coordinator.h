@@ -52,6 +52,7 @@ struct coordinator_spec {
     uint64_t settle_ms;
     uint32_t max_out, min_in_service;
     struct rollout_options defaults;
+    const char *own_server; /* this coordinator runs on it; NULL: on none of the farm. Lent */
     uint64_t now_ms;
     int64_t wall_ms;
 };
@@ -119,6 +120,7 @@ const char *coordinator_holder(const struct coordinator *c, const char *server, 
 /* Members are valid until the next event. */
 void coordinator_budget(const struct coordinator *c, uint64_t now_ms, struct budget *out);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
+const char *coordinator_own_server(const struct coordinator *c); /* NULL: none */
 bool coordinator_settling(const struct coordinator *c, uint64_t now_ms);
 struct fence coordinator_fence(const struct coordinator *c);
 const char *coordinator_store_trouble(const struct coordinator *c); /* NULL: fine */

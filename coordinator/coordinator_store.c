@@ -361,6 +361,11 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
                                     .to = target_state_name(t->state)};
         event_add(c, &event);
     }
+    if (change->wave != r->wave || (change->wave_over && !r->wave_over)) {
+        const struct event event = {
+            .kind = "run.wave", .run = r->id, .pool = r->pool, .text = change->why};
+        event_add(c, &event);
+    }
     bool paused = change->pause_causes != 0, was_paused = r->pause_causes != 0;
     if (change->run_state == r->state && paused == was_paused) {
         return;
@@ -395,6 +400,8 @@ static enum error_code write_header(struct coordinator *c, const struct rollout 
     header.state = change->run_state;
     header.pause_causes = change->pause_causes;
     header.failures = change->failures;
+    header.wave = change->wave;
+    header.wave_over = change->wave_over;
     text_copy(header.why, sizeof header.why, change->why);
     header.ended_wall_ms = run_state_ended(change->run_state) ? c->wall_ms : 0;
     return store_save_run(c->spec.store, &header, err);

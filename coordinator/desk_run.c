@@ -2,6 +2,7 @@
 #include "coordinator/desk_internal.h"
 
 #include "common/text.h"
+#include "coordinator/share.h"
 #include "coordinator/words.h"
 
 #include <inttypes.h>
@@ -15,12 +16,20 @@
  * A table says which fields an object may have and of which kind; what is not in it is an error
  * that names the field. */
 
-enum field_kind { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_WORD, FIELD_OBJECT };
+enum field_kind {
+    FIELD_TEXT,
+    FIELD_BOOL,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_WORD,
+    FIELD_OBJECT,
+    FIELD_SHARE
+};
 
 struct field {
     const char *name;
     enum field_kind kind;
-    void *out; /* const char **, bool *, uint32_t *, uint64_t *, the enum *, json_t ** */
+    void *out; /* const char **, bool *, uint32_t *, uint64_t *, the enum *, json_t **, share * */
     uint64_t min, max;
     bool (*parse)(const char *word, void *out); /* WORD */
     const char *expected;                       /* WORD: "stop, pause or continue" */
@@ -40,6 +49,10 @@ struct field {
     {                                                                                              \
         .name = (field), .kind = FIELD_BOOL, .out = (to)                                           \
     }
+#define SHARE(field, to, from)                                                                     \
+    {                                                                                              \
+        .name = (field), .kind = FIELD_SHARE, .out = (to), .min = (from), .max = SHARE_NUMBER_MAX  \
+    }
 #define OBJECT(field, to)                                                                          \
     {                                                                                              \
         .name = (field), .kind = FIELD_OBJECT, .out = (to)                                         \
@@ -55,6 +68,11 @@ static enum error_code wrong(const char *where, const struct field *f, struct er
     char range[96];
     if (f->kind == FIELD_U32 || f->kind == FIELD_U64) {
         text_format(range, sizeof(range), "a number from %" PRIu64 " to %" PRIu64, f->min, f->max);
+        what = range;
+    } else if (f->kind == FIELD_SHARE) {
+        text_format(range, sizeof(range),
+                    "a number from %" PRIu64 " to %" PRIu64 ", or a text such as \"20%%\"", f->min,
+                    f->max);
         what = range;
     } else if (!what) {
         what = f->kind == FIELD_BOOL ? "true or false"
@@ -82,6 +100,21 @@ static bool take_text(const json_t *value, const char **out)
     return true;
 }
 
+/* 5 or "20%". */
+static bool take_share(const struct field *f, const json_t *value)
+{
+    struct share share = {0};
+    uint64_t number;
+    const char *word;
+    if (take_number(f, value, &number))
+        share.number = (uint32_t)number;
+    else if (!take_text(value, &word) || !share_parse(word, &share) || !share.percent ||
+             share.number < f->min)
+        return false;
+    *(struct share *)f->out = share;
+    return true;
+}
+
 static bool take_field(const struct field *f, json_t *value)
 {
     const char *word;
@@ -104,6 +137,8 @@ static bool take_field(const struct field *f, json_t *value)
     case FIELD_OBJECT:
         *(json_t **)f->out = value;
         return json_is_object(value);
+    case FIELD_SHARE:
+        return take_share(f, value);
     }
     return false;
 }
@@ -168,11 +203,17 @@ static bool parse_on_drain_limit(const char *word, void *out)
     return on_drain_limit_parse(word, out);
 }
 
-static enum error_code take_options(json_t *object, struct rollout_options *o, uint32_t *expect,
-                                    struct error *err)
+static enum error_code take_options(json_t *object, struct plan_request *q, struct error *err)
 {
+    struct rollout_options *o = &q->options;
+    struct share batch = {.number = o->batch};
     const struct field fields[] = {
-        U32("batch", &o->batch, 1, SERVERS_MAX),
+        SHARE("batch", &batch, 1),
+        TEXT("waves", &q->waves),
+        U32("canary", &o->canary, 0, SERVERS_MAX),
+        BOOL("pause_after_canary", &o->pause_after_canary),
+        U64("bake_ms", &o->bake_ms, 0, 30 * DAY_MS),
+        TEXT("order", &q->order),
         U32("max_unavailable", &o->max_unavailable, 0, SERVERS_MAX),
         U64("soak_ms", &o->soak_ms, 0, DAY_MS),
         U64("limit_ms", &o->limit_ms, 1000, DAY_MS),
@@ -186,11 +227,16 @@ static enum error_code take_options(json_t *object, struct rollout_options *o, u
         WORD("on_failure", &o->on_failure, parse_on_failure, "stop, pause or continue"),
         U32("max_failures", &o->max_failures, 0, SERVERS_MAX),
         WORD("unreachable", &o->unreachable, parse_unreachable, "fail, skip or wait"),
-        U32("expect", expect, 1, SERVERS_MAX),
+        U32("expect", &q->expect, 1, SERVERS_MAX),
         BOOL("start_idle", &o->start_idle),
         BOOL("keep_autostart", &o->keep_autostart),
     };
-    return take_object(object, "options.", fields, COUNT(fields), err);
+    enum error_code code = take_object(object, "options.", fields, COUNT(fields), err);
+    if (batch.percent)
+        o->batch_percent = batch.number;
+    else
+        o->batch = batch.number;
+    return code;
 }
 
 static enum error_code check_given(const struct plan_request *q, bool action_given,
@@ -214,6 +260,7 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
     *q = (struct plan_request){.pool = "",
                                .selector = "",
                                .reason = "",
+                               .own_server = coordinator_own_server(a->desk->brain),
                                .actor = a->request->actor,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {
@@ -229,7 +276,7 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
     if (!code)
         code = check_given(q, action != (enum rollout_action)ROLLOUT_ACTION_COUNT, err);
     if (!code && options)
-        code = take_options(options, &q->options, &q->expect, err);
+        code = take_options(options, q, err);
     q->action = action;
     return code;
 }

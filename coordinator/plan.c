@@ -1,7 +1,9 @@
-#include "coordinator/plan.h"
+#include "coordinator/plan_impl.h"
 
+#include "common/must.h"
 #include "common/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- checking the words ---- */
@@ -70,12 +72,13 @@ static bool lacks_pool(const struct fleet_server *s, const char *pool)
 
 struct selection {
     size_t matched, lacking, chosen;
+    const struct fleet_server **servers;
 };
 
-static struct selection select_servers(const struct plan_request *q, const struct fleet *fleet,
-                                       struct rollout *into)
+static struct selection select_servers(const struct plan_request *q, const struct fleet *fleet)
 {
-    struct selection n = {0};
+    struct selection n = {
+        .servers = must_alloc(fleet_count(fleet) + 1, sizeof(const struct fleet_server *))};
     for (size_t i = 0; i < fleet_count(fleet); i++) {
         const struct fleet_server *s = fleet_at(fleet, i);
         if (!selector_match(q->selector, s->name, s->labels, s->label_count)) {
@@ -84,14 +87,9 @@ static struct selection select_servers(const struct plan_request *q, const struc
         n.matched++;
         if (lacks_pool(s, q->pool)) {
             n.lacking++;
-            continue;
+        } else {
+            n.servers[n.chosen++] = s;
         }
-        if (into) {
-            struct rollout_target *t = &into->targets[n.chosen];
-            t->order = (uint32_t)n.chosen;
-            text_copy(t->server, sizeof t->server, s->name);
-        }
-        n.chosen++;
     }
     return n;
 }
@@ -143,26 +141,10 @@ static enum error_code check_frozen(const struct rollout *run, const char *targe
     return ERR_NONE;
 }
 
-enum error_code plan_make(const struct plan_request *q, const struct fleet *fleet, int64_t wall_ms,
-                          struct rollout **out, struct error *err)
+static struct rollout *make_run(const struct plan_request *q, const struct selection *n,
+                                int64_t wall_ms)
 {
-    enum error_code code = check_words(q, err);
-    code = code != ERR_NONE ? code : check_options(&q->options, err);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    struct selection n = select_servers(q, fleet, NULL);
-    code = check_selection(q, fleet, &n, err);
-    if (code != ERR_NONE) {
-        return code;
-    }
-    struct rollout *run = rollout_new(n.chosen);
-    select_servers(q, fleet, run);
-    code = q->targets ? check_frozen(run, q->targets, err) : ERR_NONE;
-    if (code != ERR_NONE) {
-        rollout_free(run);
-        return code;
-    }
+    struct rollout *run = rollout_new(n->chosen);
     run->action = q->action;
     run->options = q->options;
     run->created_wall_ms = wall_ms;
@@ -170,6 +152,37 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
     text_copy(run->selector, sizeof run->selector, q->selector);
     wire_clean_text(run->actor, sizeof run->actor, q->actor);
     text_copy(run->reason, sizeof run->reason, q->reason);
+    for (size_t i = 0; i < n->chosen; i++) {
+        struct rollout_target *t = &run->targets[i];
+        t->order = (uint32_t)i;
+        text_copy(t->server, sizeof t->server, n->servers[i]->name);
+        if (q->order && q->order[0]) {
+            text_copy(t->zone, sizeof t->zone, order_zone(n->servers[i], q->order));
+        }
+    }
+    order_waves(q, run);
+    return run;
+}
+
+enum error_code plan_make(const struct plan_request *q, const struct fleet *fleet, int64_t wall_ms,
+                          struct rollout **out, struct error *err)
+{
+    enum error_code code = check_words(q, err);
+    code = code != ERR_NONE ? code : check_options(&q->options, err);
+    code = code != ERR_NONE ? code : order_check(q, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct selection n = select_servers(q, fleet);
+    code = check_selection(q, fleet, &n, err);
+    code = code != ERR_NONE ? code : order_servers(q, n.servers, n.chosen, err);
+    struct rollout *run = code == ERR_NONE ? make_run(q, &n, wall_ms) : NULL;
+    free(n.servers);
+    code = run && q->targets ? check_frozen(run, q->targets, err) : code;
+    if (code != ERR_NONE) {
+        rollout_free(run);
+        return code;
+    }
     *out = run;
     return ERR_NONE;
 }
@@ -249,107 +262,4 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
     if (pool) {
         foresee_pool(run, pool, out);
     }
-}
-
-/* ---- sentences ---- */
-
-void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence), void *arg)
-{
-    const struct rollout_options *o = &run->options;
-    char text[ROLLOUT_STEP_MAX], a[TEXT_DURATION_MAX], b[TEXT_DURATION_MAX];
-    each(arg, "before: agent and balancer are asked afresh, and the budget must have room");
-    if (o->drain && !rollout_action_restores(run->action)) {
-        text_format(text, sizeof text, "drain: until no session is left, at most %s, then %s",
-                    text_format_duration(a, o->drain_limit_ms),
-                    o->on_drain_limit == DRAIN_LIMIT_PROCEED ? "it goes on" : "it is put back");
-        each(arg, text);
-    }
-    text_format(text, sizeof text,
-                "after: the probe passes %u times in a row for at least %s, within %s",
-                o->gate_passes, text_format_duration(a, o->gate_min_ms),
-                text_format_duration(b, o->gate_deadline_ms));
-    each(arg, text);
-    if (o->soak_ms) {
-        text_format(text, sizeof text, "soak: %s in service, then one more look",
-                    text_format_duration(a, o->soak_ms));
-        each(arg, text);
-    }
-}
-
-struct shapes {
-    uint32_t no_overlap, shared, on_demand;
-};
-
-static void look_at_shape(const struct rollout *run, const struct fleet_server *s, struct shapes *n)
-{
-    const struct pool *pool = fleet_pool(s, run->pool);
-    const struct state *state = fleet_whole(s);
-    if (!pool || !state) {
-        return;
-    }
-    n->no_overlap += !pool->overlap;
-    n->on_demand += pool->start_mode == START_MODE_ON_DEMAND;
-    n->shared += state->config_shared;
-}
-
-static void warn_count(uint32_t count, size_t of, const char *what,
-                       void (*each)(void *arg, const char *sentence), void *arg)
-{
-    if (count) {
-        char text[ROLLOUT_STEP_MAX];
-        text_format(text, sizeof text, "on %u of %zu servers %s", count, of, what);
-        each(arg, text);
-    }
-}
-
-void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
-                   void (*each)(void *arg, const char *sentence), void *arg)
-{
-    (void)now_ms;
-    struct shapes n = {0};
-    for (size_t i = 0; i < run->target_count; i++) {
-        const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
-        if (s) {
-            look_at_shape(run, s, &n);
-        }
-    }
-    if (run->action == ROLLOUT_RECYCLE) {
-        warn_count(n.no_overlap, run->target_count,
-                   "overlapped recycling is off: the pool is away for a moment", each, arg);
-        warn_count(n.on_demand, run->target_count,
-                   "startMode is OnDemand: the first request meets a cold worker", each, arg);
-        each(arg, "sessions kept in the worker's memory end with it");
-    }
-    if (run->action == ROLLOUT_STOP && !run->options.keep_autostart) {
-        each(arg, "the pool stays stopped, also after restarts, until `pool start`");
-    }
-    if (run->action == ROLLOUT_STOP || run->action == ROLLOUT_START) {
-        warn_count(n.shared, run->target_count,
-                   "the configuration is shared: autoStart will not be changed there", each, arg);
-    }
-}
-
-static const char *ordinal_suffix(uint32_t n)
-{
-    if (n % 100 >= 11 && n % 100 <= 13) {
-        return "th";
-    }
-    return n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
-}
-
-const char *plan_rule(const struct rollout *run, char *out, size_t size)
-{
-    uint32_t nth = run->options.max_failures + 1;
-    switch (run->options.on_failure) {
-    case ON_FAILURE_STOP:
-        text_format(out, size, "stops after the %u%s failure", nth, ordinal_suffix(nth));
-        break;
-    case ON_FAILURE_PAUSE:
-        text_format(out, size, "pauses after the %u%s failure", nth, ordinal_suffix(nth));
-        break;
-    case ON_FAILURE_CONTINUE:
-        text_copy(out, size, "goes on after failures, within the budget");
-        break;
-    }
-    return out;
 }

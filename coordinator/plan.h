@@ -17,12 +17,15 @@ struct plan_request {
     const char *selector;
     const char *actor;
     const char *reason;
-    uint32_t expect;     /* 0: any number */
-    const char *targets; /* "web01,web02": exactly these, as a plan showed them; NULL: any */
+    uint32_t expect;        /* 0: any number */
+    const char *targets;    /* "web01,web02": exactly these, as a plan showed them; NULL: any */
+    const char *waves;      /* "1,5,20%"; NULL or "": all in one */
+    const char *order;      /* a label; NULL or "": by name */
+    const char *own_server; /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
 };
 
-/* Checks every word and option, freezes the selection in name order. ERR_INVALID (with what to
+/* Checks every word and option, freezes the selection in its order. ERR_INVALID (with what to
  * do), ERR_NOT_FOUND: the pool is on none of the selected servers that we know. *out is a run in
  * RUN_RUNNING with id 0; rollout_free it. */
 enum error_code plan_make(const struct plan_request *request, const struct fleet *fleet,
@@ -42,6 +45,9 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
  * behind a balancer...), and the failure rule. Lent for the call. */
 void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence),
                 void *arg);
+/* How many at once and in which waves; max_out is what the budget allows. */
+void plan_order(const struct rollout *run, uint32_t max_out,
+                void (*each)(void *arg, const char *sentence), void *arg);
 void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
                    void (*each)(void *arg, const char *sentence), void *arg);
 const char *plan_rule(const struct rollout *run, char *out, size_t size);

@@ -60,6 +60,8 @@ const char *pause_cause_name(enum pause_cause cause)
         return "store";
     case PAUSE_FENCE:
         return "fence";
+    case PAUSE_CANARY:
+        return "canary";
     }
     return "?";
 }
@@ -132,6 +134,9 @@ void rollout_install(struct rollout *r, const struct rollout_change *c)
     r->state = c->run_state;
     r->pause_causes = c->pause_causes;
     r->failures = c->failures;
+    r->wave = c->wave;
+    r->wave_over = c->wave_over;
+    r->wave_over_ms = c->wave_over_ms;
     r->next_ticket = c->next_ticket;
     text_copy(r->why, sizeof r->why, c->why);
     if (c->target_changed) {
@@ -153,6 +158,7 @@ static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
 void rollout_restart(struct rollout *r, uint64_t now_ms)
 {
     r->next_ticket = 1;
+    r->wave_over_ms = now_ms;
     for (size_t i = 0; i < r->target_count; i++) {
         forget_unsaved(&r->targets[i], now_ms);
         if (r->targets[i].state == TARGET_CHECKING) {
@@ -171,6 +177,9 @@ void change_begin(const struct rollout *r, struct rollout_change *c)
     c->run_state = r->state;
     c->pause_causes = r->pause_causes;
     c->failures = r->failures;
+    c->wave = r->wave;
+    c->wave_over = r->wave_over;
+    c->wave_over_ms = r->wave_over_ms;
     c->next_ticket = r->next_ticket;
     text_copy(c->why, sizeof c->why, r->why);
 }

@@ -42,6 +42,8 @@
 
 #define ROLLOUT_STEP_MAX     512 /* bytes of a sentence, NUL included */
 #define ROLLOUT_BASELINE_MAX 64
+#define ROLLOUT_WAVES_MAX    128
+#define ROLLOUT_LABEL_MAX    64
 
 enum rollout_action { ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP, ROLLOUT_UNDRAIN };
 #define ROLLOUT_ACTION_COUNT 4
@@ -82,8 +84,9 @@ enum pause_cause {
     PAUSE_SILENCE = 8,  /* most agents silent at once: the cause is on our side; they come back */
     PAUSE_STORE = 16,   /* the store cannot be written; it can again */
     PAUSE_FENCE = 32,   /* agents know a higher fence than ours: `takeover` */
+    PAUSE_CANARY = 64,  /* --pause-after-canary; `run resume` */
 };
-#define PAUSE_BITS 6
+#define PAUSE_BITS 7
 
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_PAUSE, ON_FAILURE_CONTINUE };
 enum on_unreachable { UNREACHABLE_FAIL, UNREACHABLE_SKIP, UNREACHABLE_WAIT };
@@ -91,6 +94,7 @@ enum on_drain_limit { DRAIN_LIMIT_FAIL, DRAIN_LIMIT_PROCEED };
 
 struct rollout_options {
     uint32_t batch;           /* targets taken at the same time, >= 1 */
+    uint32_t batch_percent;   /* what it was given as, 0: as a number */
     uint32_t max_unavailable; /* 0: the budget alone limits */
     uint64_t soak_ms;
     uint64_t limit_ms; /* one act; then its target is unknown */
@@ -104,11 +108,19 @@ struct rollout_options {
     enum on_unreachable unreachable;
     bool start_idle;
     bool keep_autostart;
+    /* Waves and order, as they were given: the targets carry what came of it. */
+    char waves[ROLLOUT_WAVES_MAX]; /* "1,5,20%", the last repeats; "": all in one */
+    uint32_t canary;               /* servers of a wave before all others; 0: none */
+    bool pause_after_canary;
+    uint64_t bake_ms;                 /* between two waves */
+    char order_by[ROLLOUT_LABEL_MAX]; /* a label: never two of its values at once; "": by name */
 };
 
 struct rollout_target {
     char server[WIRE_NAME_MAX];
-    uint32_t order; /* from 0 */
+    uint32_t order;               /* from 0 */
+    uint32_t wave;                /* from 0 */
+    char zone[ROLLOUT_LABEL_MAX]; /* value of the label of --order, "" without */
     enum target_state state;
     bool holds;                /* lease and slot */
     bool act_failed;           /* finish by putting back, then end as failed */
@@ -160,7 +172,10 @@ struct rollout {
     char why[ROLLOUT_STEP_MAX]; /* what it waits for, or why it ended */
     int64_t created_wall_ms, ended_wall_ms;
     uint32_t failures;
-    uint64_t next_ticket; /* not saved */
+    uint32_t wave;         /* the open one; those before have ended */
+    bool wave_over;        /* it has ended too, the next waits for bake or person */
+    uint64_t wave_over_ms; /* not saved: boot milliseconds of this life */
+    uint64_t next_ticket;  /* not saved */
     struct rollout_target *targets;
     size_t target_count;
 };
@@ -195,6 +210,9 @@ struct rollout_change {
     enum run_state run_state; /* the new header, valid if any */
     uint32_t pause_causes;
     uint32_t failures;
+    uint32_t wave;
+    bool wave_over;
+    uint64_t wave_over_ms;
     uint64_t next_ticket;
     char why[ROLLOUT_STEP_MAX];
     bool target_changed;
@@ -283,6 +301,7 @@ struct rollout_counts {
     uint32_t total, waiting, active, done, nothing, skipped, failed, unknown, aborted;
 };
 void rollout_count(const struct rollout *r, struct rollout_counts *out);
+uint32_t rollout_wave_count(const struct rollout *r); /* at least 1 */
 
 /* start and undrain only give back: they never wait for a budget and need no drain. */
 bool rollout_action_restores(enum rollout_action action);

@@ -394,6 +394,7 @@ void rollout_on_request(const struct rollout *r, enum rollout_request request, c
     case REQUEST_RESUME:
         change_pause(c, PAUSE_PERSON, false);
         change_pause(c, PAUSE_FAILURES, false);
+        change_pause(c, PAUSE_CANARY, false);
         c->failures = 0;
         text_copy(c->why, sizeof c->why, "");
         break;

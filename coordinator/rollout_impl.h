@@ -4,6 +4,7 @@
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
  * rollout_events.c  what answers of agents, results and people bring
  * rollout_places.c  what answers of the balancer bring
+ * rollout_waves.c   which target may begin, and what happens between two waves
  */
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 #define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
@@ -73,6 +74,17 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
 /* Everything needed was seen and is fresh: take the server. */
 void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms);
+
+/* Room for one more: asked once, then for each waiting target. */
+struct wave_room {
+    bool full;        /* as many are in hand as may be */
+    const char *zone; /* only targets of this zone may begin; NULL: any */
+};
+void wave_look(const struct rollout *r, struct wave_room *out);
+bool wave_lets_begin(const struct rollout *r, const struct wave_room *room,
+                     const struct rollout_target *t);
+/* The open wave has ended, or its bake has: true, with the change. */
+bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
 
 bool target_active(const struct rollout_target *t); /* between waiting and ended */
 bool run_begins_nothing(const struct rollout *r);   /* paused, stopping, aborting */

@@ -86,17 +86,12 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
 static bool begin_next(const struct rollout *r, struct rollout_change *c,
                        const struct rollout_view *view, uint64_t now_ms)
 {
-    size_t active = 0, looked = 0;
-    for (size_t i = 0; i < r->target_count; i++) {
-        active += target_active(&r->targets[i]);
-    }
-    if (active >= r->options.batch) {
-        return false;
-    }
+    struct wave_room room;
+    size_t looked = 0;
     bool any_blocked = false;
-    for (size_t i = 0; i < r->target_count && looked < BLOCKED_LOOKAHEAD; i++) {
-        const struct rollout_target *t = &r->targets[i];
-        if (t->state != TARGET_WAITING) {
+    wave_look(r, &room);
+    for (size_t i = 0; i < r->target_count && !room.full && looked < BLOCKED_LOOKAHEAD; i++) {
+        if (!wave_lets_begin(r, &room, &r->targets[i])) {
             continue;
         }
         bool blocked = false;
@@ -407,9 +402,10 @@ void rollout_next(const struct rollout *r, const struct rollout_view *view, uint
     if (end_run(r, c)) {
         return;
     }
-    if (!run_begins_nothing(r) && !view->settling) {
-        begin_next(r, c, view, now_ms);
+    if (view->settling || wave_turn(r, c, now_ms) || run_begins_nothing(r)) {
+        return;
     }
+    begin_next(r, c, view, now_ms);
 }
 
 uint64_t rollout_wake_ms(const struct rollout *r, uint64_t now_ms)

@@ -154,19 +154,34 @@ static const char version_2[] =
     "  CHECK (freeze_fence >= 0);"
     "ALTER TABLE self ADD COLUMN freeze_why TEXT NOT NULL DEFAULT '';";
 
-const char *const schema_migrations[] = {version_1, version_2};
+/* Version 3. Waves, canary and order: as they were asked for, and what came of it per target. */
+static const char version_3[] =
+    "ALTER TABLE run ADD COLUMN batch_percent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN waves TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN canary INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN pause_after_canary INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (pause_after_canary IN (0, 1));"
+    "ALTER TABLE run ADD COLUMN bake_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN order_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN wave_over INTEGER NOT NULL DEFAULT 0 CHECK (wave_over IN (0, 1));"
+    "ALTER TABLE target ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE target ADD COLUMN zone TEXT NOT NULL DEFAULT '';";
+
+const char *const schema_migrations[] = {version_1, version_2, version_3};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
     "id, action, pool, selector, actor, reason, batch, max_unavailable, soak_ms, limit_ms, drain," \
     " drain_limit_ms, on_drain_limit, gate_passes, gate_min_ms, gate_deadline_ms,"                 \
     " gate_interval_ms, on_failure, max_failures, unreachable, start_idle, keep_autostart, state," \
-    " pause_causes, why, created_ms, ended_ms, failures"
+    " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"             \
+    " pause_after_canary, bake_ms, order_by, wave, wave_over"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
     " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
-    " gap_ms, orphans_allowed, started_ms, ended_ms"
+    " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone"
 
 #define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
 
@@ -182,7 +197,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7,"
                        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
-                       " ?23, ?24, ?25, ?26, ?27, ?28)",
+                       " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -190,7 +205,9 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " on_drain_limit = ?13, gate_passes = ?14, gate_min_ms = ?15, gate_deadline_ms = ?16,"
         " gate_interval_ms = ?17, on_failure = ?18, max_failures = ?19, unreachable = ?20,"
         " start_idle = ?21, keep_autostart = ?22, state = ?23, pause_causes = ?24, why = ?25,"
-        " created_ms = ?26, ended_ms = ?27, failures = ?28 WHERE id = ?1",
+        " created_ms = ?26, ended_ms = ?27, failures = ?28, batch_percent = ?29, waves = ?30,"
+        " canary = ?31, pause_after_canary = ?32, bake_ms = ?33, order_by = ?34, wave = ?35,"
+        " wave_over = ?36 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
@@ -199,14 +216,14 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
                           " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-                          " ?20, ?21, ?22, ?23, ?24)",
+                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
         " command_fence = ?9, command_instance = ?10, command_seq = ?11, outcome = ?12,"
         " cause = ?13, step = ?14, detail = ?15, places = ?16, baseline = ?17, after = ?18,"
         " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
-        " started_ms = ?23, ended_ms = ?24 WHERE run = ?1 AND place = ?2 AND server = ?3",
+        " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26 WHERE run = ?1 AND place = ?2 AND server = ?3",
     [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
 
     [SQL_LEASE_HOLDER] = "SELECT pool, owner, owner_id FROM lease WHERE server = ?1"

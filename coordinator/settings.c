@@ -74,6 +74,8 @@ static const struct config_key keys[] = {
      .check = check_path},
     {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory",
      .check = check_path},
+    {MAIN("own_server", CONFIG_TEXT, own_server),
+     .expected = "the name of the server of the farm that this coordinator runs on"},
     {MAIN("silent_after", CONFIG_DURATION, silent_after_ms), .min = SECOND_MS, .max = HOUR_MS},
     {MAIN("settle", CONFIG_DURATION, settle_ms), .min = 0, .max = HOUR_MS},
     {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},

@@ -45,6 +45,7 @@ struct settings_defaults {
 
 struct settings {
     char *listen, *socket, *data_dir;
+    char *own_server; /* NULL: the one that is called as this machine, if there is one */
     uint64_t silent_after_ms, settle_ms, keep_history_ms;
     int log_level; /* enum log_level */
     uint64_t max_out, min_in_service;

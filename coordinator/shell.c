@@ -28,6 +28,7 @@
 
 struct shell {
     const struct settings *settings;
+    char own_server[WIRE_NAME_MAX];
     struct balancer_place *places; /* map of the balancer, lent from settings */
     struct balancer_backend *backends;
     struct mailbox *box;
@@ -251,10 +252,20 @@ static enum error_code open_stores(struct shell *s, struct fence *fence, struct 
     return ERR_NONE;
 }
 
+/* The server of the farm that we run on, if its agent is called as the machine is. */
+static void find_own_server(struct shell *s)
+{
+    if (s->settings->own_server)
+        text_copy(s->own_server, sizeof(s->own_server), s->settings->own_server);
+    else if (os_hostname(s->own_server, sizeof(s->own_server), NULL) != ERR_NONE)
+        s->own_server[0] = '\0';
+}
+
 static enum error_code open_brain(struct shell *s, struct fence fence, struct error *err)
 {
     const struct settings *set = s->settings;
     bool balanced = set->backend_count > 0;
+    find_own_server(s);
     struct coordinator_spec spec = {
         .store = s->store,
         .fence = fence,
@@ -271,6 +282,7 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
         .max_out = (uint32_t)set->max_out,
         .min_in_service = (uint32_t)set->min_in_service,
         .defaults = settings_options(set),
+        .own_server = s->own_server[0] ? s->own_server : NULL,
         .now_ms = s->now_ms,
         .wall_ms = s->wall_ms,
     };

@@ -30,6 +30,20 @@ static void bind_options(struct binding *b, const struct rollout_options *o)
     bind_bool(b, o->keep_autostart);
 }
 
+/* Waves and order: what was asked for, and where the run stands. */
+static void bind_waves(struct binding *b, const struct rollout *run)
+{
+    const struct rollout_options *o = &run->options;
+    bind_uint(b, o->batch_percent);
+    bind_text(b, o->waves);
+    bind_uint(b, o->canary);
+    bind_bool(b, o->pause_after_canary);
+    bind_uint(b, o->bake_ms);
+    bind_text(b, o->order_by);
+    bind_uint(b, run->wave);
+    bind_bool(b, run->wave_over);
+}
+
 static void bind_run(struct binding *b, const struct rollout *run)
 {
     char causes[PAUSE_CAUSES_MAX];
@@ -46,6 +60,7 @@ static void bind_run(struct binding *b, const struct rollout *run)
     bind_int(b, run->created_wall_ms);
     bind_int(b, run->ended_wall_ms);
     bind_uint(b, run->failures);
+    bind_waves(b, run);
 }
 
 static void read_options(struct row *r, struct rollout_options *o)
@@ -68,6 +83,19 @@ static void read_options(struct row *r, struct rollout_options *o)
     o->keep_autostart = row_bool(r, "keep_autostart");
 }
 
+static void read_waves(struct row *r, struct rollout *run)
+{
+    struct rollout_options *o = &run->options;
+    o->batch_percent = row_u32(r, "batch_percent");
+    row_text(r, "waves", o->waves, sizeof(o->waves));
+    o->canary = row_u32(r, "canary");
+    o->pause_after_canary = row_bool(r, "pause_after_canary");
+    o->bake_ms = row_uint(r, "bake_ms", INT64_MAX);
+    row_text(r, "order_by", o->order_by, sizeof(o->order_by));
+    run->wave = row_u32(r, "wave");
+    run->wave_over = row_bool(r, "wave_over");
+}
+
 static void read_run(struct row *r, struct rollout *run)
 {
     run->id = row_uint(r, "id", INT64_MAX);
@@ -84,6 +112,7 @@ static void read_run(struct row *r, struct rollout *run)
     run->created_wall_ms = row_int(r);
     run->ended_wall_ms = row_int(r);
     run->failures = row_u32(r, "failures");
+    read_waves(r, run);
 }
 
 /* ---- a target: its row in, its row out ---- */
@@ -115,6 +144,8 @@ static void bind_target(struct binding *b, uint64_t run, const struct rollout_ta
     bind_bool(b, t->orphans_allowed);
     bind_int(b, t->started_wall_ms);
     bind_int(b, t->ended_wall_ms);
+    bind_uint(b, t->wave);
+    bind_text(b, t->zone);
 }
 
 static void read_target(struct row *r, struct rollout_target *t)
@@ -146,6 +177,8 @@ static void read_target(struct row *r, struct rollout_target *t)
     t->orphans_allowed = row_bool(r, "orphans_allowed");
     t->started_wall_ms = row_int(r);
     t->ended_wall_ms = row_int(r);
+    t->wave = row_u32(r, "wave");
+    row_text(r, "zone", t->zone, sizeof(t->zone));
 }
 
 static void write_target(struct store *s, enum schema_statement statement, uint64_t run,

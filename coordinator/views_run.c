@@ -33,9 +33,9 @@ static json_t *elapsed(const struct view *v, int64_t started_ms, int64_t ended_m
 
 static json_t *view_target(const struct view *v, const struct rollout_target *t)
 {
-    return json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:o}", "server",
-                     t->server, "order", (json_int_t)t->order, "state", target_state_name(t->state),
-                     "step", view_string(t->step), "cause",
+    return json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:o}", "server",
+                     t->server, "order", (json_int_t)t->order, "wave", (json_int_t)t->wave + 1,
+                     "state", target_state_name(t->state), "step", view_string(t->step), "cause",
                      t->cause == CAUSE_NONE ? json_null() : json_string(cause_name(t->cause)),
                      "detail", view_string(t->detail), "in_rotation_again", (int)t->back,
                      "started_at", view_time(t->started_wall_ms), "ended_at",
@@ -131,9 +131,10 @@ static json_t *view_plan_target(const struct view *v, const struct rollout *plan
     struct plan_target seen = {0};
     const struct rollout_target *t = &plan->targets[index];
     plan_foresee(plan, index, coordinator_fleet(v->brain), v->now_ms, &seen);
-    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:I}", "order", (json_int_t)t->order, "server",
-                     t->server, "will", will_word(plan, seen.will), "why", view_string(seen.why),
-                     "drain", view_drain(v, plan, t->server), "workers", (json_int_t)seen.workers);
+    return json_pack("{s:I, s:I, s:s, s:s, s:o, s:o, s:I}", "order", (json_int_t)t->order, "wave",
+                     (json_int_t)t->wave + 1, "server", t->server, "will",
+                     will_word(plan, seen.will), "why", view_string(seen.why), "drain",
+                     view_drain(v, plan, t->server), "workers", (json_int_t)seen.workers);
 }
 
 static void add_sentence(void *arg, const char *sentence)
@@ -147,16 +148,18 @@ json_t *view_plan(const struct view *v, const struct rollout *plan)
     struct budget_use use;
     char rule[ROLLOUT_STEP_MAX];
     json_t *targets = json_array(), *gates = json_array(), *warnings = json_array();
+    json_t *order = json_array();
     for (size_t i = 0; i < plan->target_count; i++)
         json_array_append_new(targets, view_plan_target(v, plan, i));
     plan_gates(plan, add_sentence, gates);
     plan_warnings(plan, coordinator_fleet(v->brain), v->now_ms, add_sentence, warnings);
     coordinator_budget(v->brain, v->now_ms, &b);
     budget_count(&b, &use);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o}", "action",
+    plan_order(plan, b.max_out, add_sentence, order);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o}", "action",
                      rollout_action_name(plan->action), "pool", view_string(plan->pool), "on",
-                     view_string(plan->selector), "targets", targets, "gates", gates, "warnings",
-                     warnings, "budget", "limit", (json_int_t)b.max_out, "used",
+                     view_string(plan->selector), "targets", targets, "order", order, "gates",
+                     gates, "warnings", warnings, "budget", "limit", (json_int_t)b.max_out, "used",
                      (json_int_t)use.held + use.out, "rule",
                      view_string(plan_rule(plan, rule, sizeof(rule))));
 }

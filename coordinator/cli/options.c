@@ -8,7 +8,7 @@
 
 #define NEAR_MAX 3 /* changes of a letter until a word is another word */
 
-enum kind { KIND_SWITCH, KIND_TEXT, KIND_COUNT, KIND_DURATION, KIND_CHOICE };
+enum kind { KIND_SWITCH, KIND_TEXT, KIND_COUNT, KIND_DURATION, KIND_CHOICE, KIND_SHARE };
 
 struct option {
     const char *name;
@@ -39,7 +39,8 @@ static const struct option options[OPT_COUNT] = {
     [OPT_LIMIT] = {"limit", KIND_COUNT, "N", NULL, "at most so many"},
     [OPT_RUN] = {"run", KIND_COUNT, "ID", NULL, "only what this run did"},
     [OPT_SERVER] = {"server", KIND_TEXT, "NAME", NULL, "only this server"},
-    [OPT_BATCH] = {"batch", KIND_COUNT, "N", "batch", "so many servers at once (1)"},
+    [OPT_BATCH] = {"batch", KIND_SHARE, "N|N%", "batch",
+                   "so many servers at once (1); the budget may allow fewer"},
     [OPT_MAX_UNAVAILABLE] = {"max-unavailable", KIND_COUNT, "N", "max_unavailable",
                              "so many may be out at once, for whatever cause"},
     [OPT_SOAK] = {"soak", KIND_DURATION, "LENGTH", "soak_ms", "watch each server so long after"},
@@ -66,6 +67,16 @@ static const struct option options[OPT_COUNT] = {
                         "start a worker where the pool has none"},
     [OPT_KEEP_AUTOSTART] = {"keep-autostart", KIND_SWITCH, NULL, "keep_autostart",
                             "do not touch autoStart: a restart of WAS undoes the change"},
+    [OPT_WAVES] = {"waves", KIND_TEXT, "N,N,N%", "waves",
+                   "sizes of waves, such as 1,5,20%: each waits for the end of the one before, the "
+                   "last repeats"},
+    [OPT_CANARY] = {"canary", KIND_COUNT, "N", "canary",
+                    "so many servers in a wave before all others"},
+    [OPT_PAUSE_AFTER_CANARY] = {"pause-after-canary", KIND_SWITCH, NULL, "pause_after_canary",
+                                "wait for `run resume` when the canary is done"},
+    [OPT_BAKE] = {"bake", KIND_DURATION, "LENGTH", "bake_ms", "wait so long between two waves"},
+    [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
+                   "go by a label, such as zone: never servers of two zones at once"},
 };
 
 struct cli_option_words cli_option_words(enum cli_option option)
@@ -132,6 +143,19 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
+/* 5 or 20%. */
+static bool is_share(const char *value)
+{
+    char digits[16];
+    uint64_t number;
+    size_t len = strlen(value);
+    bool percent = len > 0 && value[len - 1] == '%';
+    if (!text_copy(digits, sizeof(digits), value))
+        return false;
+    digits[len - (percent ? 1 : 0)] = '\0';
+    return text_parse_u64(digits, 0, percent ? 100 : INT32_MAX, &number);
+}
+
 static enum error_code check_value(const struct option *o, const char *value, struct error *err)
 {
     uint64_t number;
@@ -152,6 +176,11 @@ static enum error_code check_value(const struct option *o, const char *value, st
         return error_set(err, ERR_INVALID,
                          "--%s needs a length such as 500ms, 30s, 5m or 2h, not \"%s\"", o->name,
                          value);
+    case KIND_SHARE:
+        if (is_share(value))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID, "--%s needs a number or a percentage, not \"%s\"",
+                         o->name, value);
     case KIND_CHOICE:
         if (is_choice(o->value, value))
             return ERR_NONE;
@@ -193,6 +222,10 @@ static json_t *api_value(const struct cli *cli, enum cli_option option)
         return option == OPT_NO_DRAIN ? json_false() : json_true();
     case KIND_COUNT:
         return json_integer((json_int_t)cli_count(cli, option, 0));
+    case KIND_SHARE:
+        return strchr(cli->values[option], '%')
+                   ? json_string(cli->values[option])
+                   : json_integer((json_int_t)cli_count(cli, option, 0));
     case KIND_DURATION:
         return json_integer((json_int_t)cli_duration_ms(cli, option));
     case KIND_TEXT:

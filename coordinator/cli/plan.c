@@ -71,6 +71,7 @@ void cli_print_plan(const struct cli *cli, const json_t *plan)
     text_add(&out, "\n\n");
     add_targets(cli, plan, &out);
     text_add(&out, "\n");
+    add_sentences(cli, cli_list(plan, "order"), "order:", STYLE_CYAN, &out);
     add_sentences(cli, cli_list(plan, "gates"), "gate:", STYLE_CYAN, &out);
     if (budget)
         text_addf(&out, "budget: %lld of %lld in use now\n", (long long)cli_number(budget, "used"),

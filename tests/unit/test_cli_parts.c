@@ -177,8 +177,10 @@ static void bad_usage_says_what_was_meant(void **state)
         {"pool recycle Shop --on", "--on needs a value: --on SELECTOR"},
         {"pool recycle Shop --on --json", "--on needs a value"},
         {"pool recycle Shop --on all --on web01", "--on is given twice"},
-        {"pool recycle Shop --on all --batch=two", "--batch needs a number, not \"two\""},
+        {"pool recycle Shop --on all --batch=two",
+         "--batch needs a number or a percentage, not \"two\""},
         {"pool recycle Shop --on all --batch=-1", "--batch needs a number"},
+        {"pool recycle Shop --on all --batch=101%", "--batch needs a number or a percentage"},
         {"pool recycle Shop --on all --soak 30", "--soak needs a length such as"},
         {"pool recycle Shop --on all --on-failure=explode", "is one of stop|pause|continue"},
         {"pool recycle Shop --on all --on-failure=sto", "is one of stop|pause|continue"},
@@ -214,6 +216,25 @@ static void run_options_become_what_the_api_knows(void **state)
                   "drain_limit_ms", 60000, "on_drain_limit", "proceed", "gate_passes", 3,
                   "gate_min_ms", 2000, "gate_deadline_ms", 60000, "on_failure", "pause",
                   "max_failures", 1, "unreachable", "skip", "expect", 8, "start_idle", 1);
+    assert_non_null(want);
+    assert_true(json_equal(got, want));
+    json_decref(got);
+    json_decref(want);
+}
+
+static void shape_of_a_run_becomes_what_the_api_knows(void **state)
+{
+    (void)state;
+    struct cli cli;
+    struct error err;
+    assert_int_equal(parse(&cli, &err,
+                           "pool recycle Shop --on all --batch 20% --waves 1,5,20% --canary 2 "
+                           "--pause-after-canary --bake 10m --order zone"),
+                     ERR_NONE);
+    json_t *got = cli_run_options(&cli);
+    json_t *want =
+        json_pack("{s:s,s:s,s:i,s:b,s:i,s:s}", "batch", "20%", "waves", "1,5,20%", "canary", 2,
+                  "pause_after_canary", 1, "bake_ms", 600000, "order", "zone");
     assert_non_null(want);
     assert_true(json_equal(got, want));
     json_decref(got);
@@ -428,6 +449,7 @@ int main(void)
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(bad_usage_says_what_was_meant),
         cmocka_unit_test(run_options_become_what_the_api_knows),
+        cmocka_unit_test(shape_of_a_run_becomes_what_the_api_knows),
         cmocka_unit_test(events_arrive_in_any_pieces),
         cmocka_unit_test(endless_line_is_refused),
         cmocka_unit_test(silence_for_too_long_is_given_up),

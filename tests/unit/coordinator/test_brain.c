@@ -57,6 +57,34 @@ static void run_walks_the_farm_and_owns_nothing_at_its_end(void **state)
     farm_end(&f);
 }
 
+static void canary_that_waits_survives_a_restart(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err = {0};
+    farm_begin(&f, 3);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.options.canary = 1;
+    q.options.pause_after_canary = true;
+    q.own_server = "web01";
+    uint64_t run = farm_ask(&f, &q);
+    farm_run(&f, 20000);
+    expect_event(&f, "run.wave: wave 1 of 2 (canary) ended: 1 done");
+    assert_int_equal(f.agents[1].acts, 1);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 30000);
+    assert_int_equal(coordinator_run_find(f.brain, run)->pause_causes, PAUSE_CANARY);
+    assert_int_equal(f.agents[0].acts + f.agents[2].acts, 0);
+    assert_int_equal(
+        coordinator_request(f.brain, run, REQUEST_RESUME, "anna", "looks well", f.now_ms, 1, &err),
+        ERR_NONE);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    expect_each_once(&f);
+    farm_end(&f);
+}
+
 static void killed_at_any_moment_it_goes_on_and_acts_once(void **state)
 {
     (void)state;
@@ -484,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_walks_the_farm_and_owns_nothing_at_its_end),
+        cmocka_unit_test(canary_that_waits_survives_a_restart),
         cmocka_unit_test(killed_at_any_moment_it_goes_on_and_acts_once),
         cmocka_unit_test(lost_command_is_handed_over_again),
         cmocka_unit_test(dead_agent_leaves_its_server_unknown_until_it_is_back),

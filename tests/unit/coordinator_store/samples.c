@@ -59,6 +59,8 @@ void sample_target(struct rollout_target *t, uint32_t order)
     t->orphans_allowed = true;
     t->started_wall_ms = 1790000000001;
     t->ended_wall_ms = 1790000000002;
+    t->wave = order + 3;
+    text_copy(t->zone, sizeof(t->zone), "b\xc3\xbc");
 }
 
 struct rollout *sample_run(size_t target_count)
@@ -86,12 +88,20 @@ struct rollout *sample_run(size_t target_count)
         .unreachable = UNREACHABLE_WAIT,
         .start_idle = true,
         .keep_autostart = false,
+        .batch_percent = 7,
+        .waves = "1,5,20%",
+        .canary = 2,
+        .pause_after_canary = true,
+        .bake_ms = 1007,
+        .order_by = "zone",
     };
     run->state = RUN_STOPPING;
     run->pause_causes = PAUSE_PERSON | PAUSE_STORE;
     text_copy(run->why, sizeof(run->why), "web03 failed");
     run->created_wall_ms = 1790000000003;
     run->failures = 6;
+    run->wave = 8;
+    run->wave_over = true;
     for (size_t i = 0; i < target_count; i++)
         sample_target(&run->targets[i], (uint32_t)i);
     return run;

@@ -1,0 +1,26 @@
+/* plan_impl.h - shared by the plan_*.c files alone.
+ *
+ * plan.c        words and selection, what would happen to each target
+ * plan_order.c  in which order and in which waves; how many at once
+ * plan_say.c    gates, warnings and rules in sentences
+ */
+#ifndef FARMHAND_COORDINATOR_PLAN_IMPL_H
+#define FARMHAND_COORDINATOR_PLAN_IMPL_H
+
+#include "coordinator/plan.h"
+
+/* Waves, canary, bake and order, by themselves. */
+enum error_code order_check(const struct plan_request *q, struct error *err);
+
+/* By the label of --order, then by name; the coordinator's own server last. ERR_INVALID: one has
+ * no such label. */
+enum error_code order_servers(const struct plan_request *q, const struct fleet_server **servers,
+                              size_t count, struct error *err);
+
+/* "a" of zone=a; "": none. */
+const char *order_zone(const struct fleet_server *s, const char *label);
+
+/* Batch and waves of a run whose targets stand: percentages become numbers. */
+void order_waves(const struct plan_request *q, struct rollout *run);
+
+#endif

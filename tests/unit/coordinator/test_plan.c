@@ -1,0 +1,246 @@
+/* What a run's words become: order, waves, rules, windows; all before anything moves. */
+#include "coordinator/plan.h"
+#include "coordinator/share.h"
+
+#include "common/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static const struct selector_label zone_a[] = {{"zone", "a"}}, zone_b[] = {{"Zone", "b"}};
+
+static void free_nothing(struct agent_message *message)
+{
+    (void)message; /* nobody ever spoke */
+}
+
+/* web01.., in turn in zones a and b. */
+static struct fleet *a_fleet(size_t count)
+{
+    struct fleet_spec spec = {.silent_after_ms = 1000, .free_message = free_nothing};
+    struct fleet *f = fleet_new(&spec);
+    for (size_t i = 0; i < count; i++) {
+        char name[16];
+        text_format(name, sizeof name, "web%02zu", i + 1);
+        struct fleet_server *s = fleet_add(f, name);
+        s->labels = i % 2 ? zone_b : zone_a;
+        s->label_count = 1;
+    }
+    return f;
+}
+
+static struct plan_request request(void)
+{
+    return (struct plan_request){.action = ROLLOUT_RECYCLE,
+                                 .pool = "Shop",
+                                 .selector = "all",
+                                 .actor = "anna",
+                                 .reason = "leak",
+                                 .options = {.batch = 1,
+                                             .limit_ms = 60000,
+                                             .drain_limit_ms = 60000,
+                                             .gate_passes = 3,
+                                             .gate_min_ms = 1000,
+                                             .gate_deadline_ms = 60000,
+                                             .gate_interval_ms = 1000}};
+}
+
+static struct rollout *make(const struct plan_request *q, const struct fleet *f)
+{
+    struct rollout *run = NULL;
+    struct error err = {0};
+    if (plan_make(q, f, 5, &run, &err)) {
+        fail_msg("%s", err.text);
+    }
+    return run;
+}
+
+static void assert_refused(const struct plan_request *q, const struct fleet *f, const char *part)
+{
+    struct rollout *run = NULL;
+    struct error err = {0};
+    assert_int_equal(plan_make(q, f, 5, &run, &err), ERR_INVALID);
+    if (!strstr(err.text, part)) {
+        fail_msg("no '%s' in: %s", part, err.text);
+    }
+}
+
+/* "web01 web03 | web02": the order, with waves between the bars. */
+static void assert_order(const struct plan_request *q, struct fleet *f, const char *expected)
+{
+    struct rollout *run = make(q, f);
+    struct text text = {0};
+    for (size_t i = 0; i < run->target_count; i++) {
+        bool bar = i && run->targets[i].wave != run->targets[i - 1].wave;
+        assert_int_equal(run->targets[i].order, i);
+        text_addf(&text, "%s%s%s", i ? " " : "", bar ? "| " : "", run->targets[i].server + 4);
+    }
+    assert_string_equal(text_get(&text), expected);
+    text_reset(&text);
+    rollout_free(run);
+    fleet_free(f);
+}
+
+static void collect(void *arg, const char *sentence)
+{
+    text_addf(arg, "%s\n", sentence);
+}
+
+/* ---- shares ---- */
+
+static void share_is_a_number_or_a_percentage(void **state)
+{
+    (void)state;
+    struct share s;
+    char text[SHARE_TEXT_MAX];
+    assert_true(share_parse("5", &s));
+    assert_int_equal(share_of(s, 3), 5);
+    assert_true(share_parse("20%", &s));
+    assert_int_equal(share_of(s, 14), 2);
+    assert_string_equal(share_format(text, s), "20%");
+    static const char *const wrong[] = {"", "%", "101%", "-1", "1.5", "5 %", "x", "100001", "5%%"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(share_parse(wrong[i], &s));
+    }
+}
+
+/* ---- order and waves ---- */
+
+static void order_is_by_name_and_one_wave(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    assert_order(&q, a_fleet(4), "1 2 3 4");
+}
+
+static void order_by_label_takes_one_zone_after_the_other(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    q.order = "zone";
+    assert_order(&q, a_fleet(5), "1 3 5 2 4");
+    struct fleet *f = a_fleet(3);
+    fleet_add(f, "db01");
+    assert_refused(&q, f, "db01 has no label zone");
+    fleet_free(f);
+}
+
+static void own_server_comes_last(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    q.own_server = "WEB01";
+    q.waves = "1";
+    assert_order(&q, a_fleet(3), "2 | 3 | 1");
+    q.order = "zone";
+    q.waves = NULL;
+    assert_order(&q, a_fleet(4), "3 2 4 1");
+    q.own_server = "elsewhere";
+    assert_order(&q, a_fleet(4), "1 3 2 4");
+}
+
+static void last_wave_repeats_until_all_are_dealt(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    q.waves = "1,2,30%"; /* of 9: 2 */
+    assert_order(&q, a_fleet(9), "1 | 2 3 | 4 5 | 6 7 | 8 9");
+    q.waves = "1,100%";
+    assert_order(&q, a_fleet(4), "1 | 2 3 4");
+    q.waves = "1%"; /* never none */
+    assert_order(&q, a_fleet(3), "1 | 2 | 3");
+    q.waves = NULL;
+    q.options.canary = 2;
+    assert_order(&q, a_fleet(5), "1 2 | 3 4 5");
+    q.waves = "1,2";
+    assert_order(&q, a_fleet(6), "1 2 | 3 | 4 5 | 6");
+}
+
+static void waves_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    struct fleet *f = a_fleet(3);
+    struct plan_request q = request();
+    q.waves = "1,x";
+    assert_refused(&q, f, "\"x\" is neither a number of servers nor a percentage");
+    q.waves = "1,,2";
+    assert_refused(&q, f, "\"\" is neither");
+    q.waves = "1,0";
+    assert_refused(&q, f, "a wave of \"0\" is none");
+    q.waves = "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1";
+    assert_refused(&q, f, "at most 32");
+    q = request();
+    q.options.pause_after_canary = true;
+    assert_refused(&q, f, "--canary 1");
+    q = request();
+    q.options.bake_ms = 1000;
+    assert_refused(&q, f, "there is only one");
+    fleet_free(f);
+}
+
+static void batch_in_percent_is_of_the_selection_and_never_none(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    struct fleet *f = a_fleet(9);
+    q.options.batch_percent = 25;
+    struct rollout *run = make(&q, f);
+    assert_int_equal(run->options.batch, 2);
+    rollout_free(run);
+    q.options.batch_percent = 1;
+    run = make(&q, f);
+    assert_int_equal(run->options.batch, 1);
+    rollout_free(run);
+    fleet_free(f);
+}
+
+static void plan_tells_which_limit_wins(void **state)
+{
+    (void)state;
+    struct fleet *f = a_fleet(9);
+    struct plan_request q = request();
+    struct text said = {0};
+    q.options.batch_percent = 50;
+    q.options.max_unavailable = 3;
+    q.options.canary = 1;
+    q.options.bake_ms = 600000;
+    q.options.pause_after_canary = true;
+    q.waves = "2";
+    q.order = "zone";
+    struct rollout *run = make(&q, f);
+    plan_order(run, 2, collect, &said);
+    assert_string_equal(
+        text_get(&said),
+        "at once: 2, the smallest of batch 4 (50% of 9), max-unavailable 3 and the budget of 2 "
+        "(only the configuration raises that)\n"
+        "by zone: never servers of two at once\n"
+        "5 waves, each waits for the end of the one before: 1 (canary), 2, 2, 2, 2\n"
+        "after the canary: pauses until `farmhand run resume`\n"
+        "between waves: 10m of baking\n");
+    text_reset(&said);
+    plan_order(run, 9, collect, &said);
+    assert_non_null(strstr(text_get(&said), "at once: 3,"));
+    text_reset(&said);
+    rollout_free(run);
+    fleet_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(share_is_a_number_or_a_percentage),
+        cmocka_unit_test(order_is_by_name_and_one_wave),
+        cmocka_unit_test(order_by_label_takes_one_zone_after_the_other),
+        cmocka_unit_test(own_server_comes_last),
+        cmocka_unit_test(last_wave_repeats_until_all_are_dealt),
+        cmocka_unit_test(waves_that_make_no_sense_are_refused),
+        cmocka_unit_test(batch_in_percent_is_of_the_selection_and_never_none),
+        cmocka_unit_test(plan_tells_which_limit_wins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
