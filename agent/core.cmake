@@ -11,6 +11,7 @@ add_library(farmhand_agent_core STATIC
   recipe_watch.c
   recipes.c
   record.c
+  services.c
   veto.c
 )
 target_link_libraries(farmhand_agent_core PUBLIC farmhand_base farmhand_common farmhand_proto)

@@ -31,6 +31,11 @@
 
 struct driver;
 
+/* `service` cannot run without `needs`. */
+struct service_need {
+    const char *service, *needs;
+};
+
 /* What is there, in the shapes of messages.h; all memory belongs to `hold`. A part that is not
  * *known* could not be read: its empty list means nothing, least of all "none". */
 struct driver_view {
@@ -41,19 +46,35 @@ struct driver_view {
     size_t site_count;
     const struct service *services;
     size_t service_count;
+    const struct service_need *needs; /* who depends on whom, among the services */
+    size_t need_count;
     const struct worker *workers;
     size_t worker_count;
     const char *config_identity; /* equal on servers that share their configuration */
     bool config_shared;
-    const char *trouble;         /* which parts could not be read, and why; "" */
+    const char *trouble; /* which parts could not be read, and why; "" */
     void *hold;
 };
 void driver_view_reset(struct driver_view *view);
 
+/* The process that hosts a service, and who lives in it. Where `more` is true the list is cut. */
+#define DRIVER_LODGERS_MAX 32
+struct driver_lodger {
+    char service[WIRE_NAME_MAX];
+    bool expendable; /* WAS, W3SVC, or one that depends on WAS: it stops with them anyway */
+};
+struct driver_host {
+    uint32_t pid; /* 0: the service has no process now; then the rest is empty */
+    uint64_t created;
+    struct driver_lodger lodgers[DRIVER_LODGERS_MAX];
+    size_t lodger_count;
+    bool more;
+};
+
 struct driver_probe {
-    bool answered;         /* an HTTP status came (or, for TCP, the connection was accepted) */
-    bool passed;           /* by the expectation configured for the pool */
-    int32_t status;        /* 0: none */
+    bool answered;  /* an HTTP status came (or, for TCP, the connection was accepted) */
+    bool passed;    /* by the expectation configured for the pool */
+    int32_t status; /* 0: none */
     uint32_t elapsed_ms;
     char detail[160];
 };
@@ -98,6 +119,46 @@ struct driver_ops {
      * to probe. A refused connection is an answer (answered == false), not an error. */
     enum error_code (*probe)(struct driver *d, const char *pool, uint64_t timeout_ms,
                              struct driver_probe *out, struct error *err);
+
+    /* ---- services ----
+     * Any service of the system by its name. What to stop, in which order, what may be killed and
+     * what is started again: agent/services.h. NULL where a driver has no services.
+     * ERR_UNAVAILABLE: no service manager, or it does not answer. */
+
+    /* Asks one service to start, and gives back when that was taken: watch it with service_wait.
+     * What it depends on is started as well. ERR_EXISTS: it runs, or starts already. ERR_STATE:
+     * somebody has to change something first (disabled, logon refused, the machine shuts down):
+     * never tried again as it is. ERR_BUSY: the manager is locked by another start, or what it
+     * depends on did not start or is stopping. */
+    enum error_code (*service_start)(struct driver *d, const char *name, uint64_t timeout_ms,
+                                     struct error *err);
+    /* Asks one service to stop, and gives back when that was taken. ERR_EXISTS: it is stopped.
+     * ERR_STATE: others that depend on it run still (stop them first), or it takes no stop.
+     * ERR_BUSY: it takes no stop now, since it is starting or stopping already. */
+    enum error_code (*service_stop)(struct driver *d, const char *name, uint64_t timeout_ms,
+                                    struct error *err);
+    /* Blocks until the service is in that state (RUNNING or STOPPED). ERR_TIMEOUT: it is not, and
+     * the text says how it stands. ERR_STATE: waited for RUNNING, and it ended STOPPED; the text
+     * has its exit code. ERR_NOT_FOUND. */
+    enum error_code (*service_wait)(struct driver *d, const char *name, enum service_state state,
+                                    uint64_t timeout_ms, struct error *err);
+    /* Who lives in its process, ours or not, freshly asked. */
+    enum error_code (*service_host)(struct driver *d, const char *name, uint64_t timeout_ms,
+                                    struct driver_host *out, struct error *err);
+    /* Ends that process, at once and without mercy, if it still hosts `name` and nobody but
+     * expendable services. ERR_STATE: strangers live in it (named), or another process hosts the
+     * service now. ERR_EXISTS: that process is gone already. Nothing was done for either. */
+    enum error_code (*service_kill_host)(struct driver *d, const char *name, uint32_t pid,
+                                         uint64_t created, uint64_t timeout_ms, struct error *err);
+    /* Whether the system starts it by itself: AUTO, DEMAND or DISABLED. */
+    enum error_code (*service_set_start)(struct driver *d, const char *name,
+                                         enum service_start start, uint64_t timeout_ms,
+                                         struct error *err);
+
+    /* Ends one worker process, if it still is one of the pool's (any pool's where `pool` is "", for
+     * orphans of a dead host). ERR_NOT_FOUND: it is gone, or was none. */
+    enum error_code (*worker_kill)(struct driver *d, const char *pool, uint32_t pid,
+                                   uint64_t created, struct error *err);
 
     void (*close)(struct driver *d); /* NULL is fine */
 };

@@ -8,12 +8,16 @@ add_library(farmhand_drivers STATIC
   drivers/iis_look.c
   drivers/iis_parse.c
   drivers/iis_probe.c
+  drivers/iis_services.c
   drivers/iis_settings.c
   drivers/iis_xml.c
   drivers/scm.c
+  drivers/scm_act.c
+  drivers/scm_codes.c
   drivers/scm_lab.c
+  drivers/scm_names_posix.c
   drivers/tcp_posix.c
   drivers/view.c
 )
-target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto
+target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto farmhand_agent_core
                                        PRIVATE PkgConfig::EXPAT PkgConfig::JANSSON)

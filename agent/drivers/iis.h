@@ -54,7 +54,8 @@ struct iis_settings {
     uint64_t look_workers_ms; /* workers that come and go ask for a look no faster than this */
 };
 
-/* Names of the service back ends in the order of the index, NULL at the end: "none", "lab". */
+/* Names of the service back ends in the order of the index, NULL at the end: "none", "lab",
+ * and on Windows "windows". */
 extern const char *const scm_names[];
 
 /* What holds without a configuration: 30 s, 120 s, 2 s, the back end "none", no texts, no probes.

@@ -1,6 +1,7 @@
 /* iis_driver.h - what the files of the iis driver share; nobody else includes it.
  *
- * iis_look.c reads the server, iis.c acts on it and keeps the driver's life.
+ * iis_look.c reads the server, iis.c acts on pools and keeps the driver's life, iis_services.c acts
+ * on services and processes.
  */
 #ifndef FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
 #define FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
@@ -57,6 +58,25 @@ enum error_code iis_look(struct driver *d, uint64_t timeout_ms, struct driver_vi
                          struct error *err);
 enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeout_ms,
                               struct driver_view *out, struct error *err);
+
+/* The pool that a worker's command line names, lent; NULL: it is no worker. */
+const char *iis_pool_of(const char *const *argv);
+
+/* iis_services.c */
+enum error_code iis_service_start(struct driver *d, const char *name, uint64_t timeout_ms,
+                                  struct error *err);
+enum error_code iis_service_stop(struct driver *d, const char *name, uint64_t timeout_ms,
+                                 struct error *err);
+enum error_code iis_service_wait(struct driver *d, const char *name, enum service_state state,
+                                 uint64_t timeout_ms, struct error *err);
+enum error_code iis_service_host(struct driver *d, const char *name, uint64_t timeout_ms,
+                                 struct driver_host *out, struct error *err);
+enum error_code iis_service_kill_host(struct driver *d, const char *name, uint32_t pid,
+                                      uint64_t created, uint64_t timeout_ms, struct error *err);
+enum error_code iis_service_set_start(struct driver *d, const char *name, enum service_start start,
+                                      uint64_t timeout_ms, struct error *err);
+enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
+                                struct error *err);
 
 /* Makes sure that iis->sites is that of the configuration in force. */
 enum error_code iis_refresh_sites(struct iis *iis, uint64_t deadline_ms, struct error *err);

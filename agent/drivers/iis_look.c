@@ -23,7 +23,7 @@ struct worker_walk {
 };
 
 /* The word after -ap on the command line. Source: w3wp's own command line, IIS.md section 8. */
-static const char *pool_of(const char *const *argv)
+const char *iis_pool_of(const char *const *argv)
 {
     for (size_t i = 1; argv[0] && argv[i]; i++)
         if (text_equal(argv[i], "-ap"))
@@ -41,7 +41,7 @@ static uint64_t identity_of(const struct os_process *process)
 static int on_process(const struct os_process *process, void *arg)
 {
     struct worker_walk *w = arg;
-    const char *pool = pool_of(process->argv);
+    const char *pool = iis_pool_of(process->argv);
     if (!pool)
         return 0;
     w->stamp += identity_of(process);
@@ -210,6 +210,8 @@ static void look_at_services(struct look *look)
         struct service service = {row->name, row->state, row->start, row->pid};
         view_add_service(&look->view, &service);
     }
+    for (size_t i = 0; i < rows.need_count; i++)
+        view_add_need(&look->view, rows.needs[i].service, rows.needs[i].needs);
     scm_rows_reset(&rows);
 }
 

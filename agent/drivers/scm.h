@@ -1,13 +1,15 @@
-/* scm.h - what the system itself tells of a server: its services, and the counters of its pools,
- * through a back end chosen by name.
+/* scm.h - what the system itself tells and does of a server's services, and the counters of its
+ * pools, through a back end chosen by name.
  *
- * "none": there is no service manager to ask. "lab": the lab's sc tool, which answers in JSON. A
- * back end for Windows' own service manager comes beside them. Only reading so far; acts join the
- * table with the recovery of services. Calls block, on the agent's worker thread alone.
+ * "none": there is no service manager to ask. "lab": the lab's sc tool, which answers in JSON.
+ * "windows": the service control manager of Windows. A back end knows how to ask; what its codes
+ * mean stands in scm_codes.h, which services count and how long is waited here. Calls block, on the
+ * agent's worker thread alone.
  */
 #ifndef FARMHAND_AGENT_DRIVERS_SCM_H
 #define FARMHAND_AGENT_DRIVERS_SCM_H
 
+#include "agent/driver.h"
 #include "common/error.h"
 #include "proto/messages.h"
 
@@ -19,18 +21,43 @@ struct scm_row {
     char name[WIRE_NAME_MAX];
     enum service_state state;
     enum service_start start;
-    uint32_t pid; /* of the process that hosts it; 0: none */
+    uint32_t pid;        /* of the process that hosts it; 0: none */
+    uint32_t exit_code;  /* of its last end, as the system tells it */
+    uint32_t checkpoint; /* grows while a start or stop goes on */
+};
+
+/* `service` cannot run without `needs`. */
+struct scm_need {
+    char service[WIRE_NAME_MAX], needs[WIRE_NAME_MAX];
 };
 
 struct scm_rows {
     struct scm_row *items;
     size_t count;
     bool known; /* false: this back end cannot tell (no rows) */
+    struct scm_need *needs;
+    size_t need_count;
 };
 void scm_rows_reset(struct scm_rows *rows);
 const struct scm_row *scm_rows_find(const struct scm_rows *rows, const char *name); /* or NULL */
 /* Equal while nothing of the rows changed; order does not matter. */
 uint64_t scm_rows_stamp(const struct scm_rows *rows);
+
+void scm_rows_add(struct scm_rows *rows, const struct scm_row *row);
+void scm_rows_need(struct scm_rows *rows, const char *service, const char *needs);
+/* Of all the services of a system leaves those that matter to a web server: IIS's own, and whatever
+ * depends on WAS or W3SVC, however far, with what these need. WAS and W3SVC are added as SVC_ABSENT
+ * where they are missing. At most WIRE_SERVICES_MAX are left, IIS's own first. */
+void scm_rows_keep_ours(struct scm_rows *rows);
+
+/* Of all the services leaves the one named `name` and those that live in process `pid` (0: only
+ * that one). ERR_NOT_FOUND: there is no service of that name. */
+enum error_code scm_rows_lodgers(const struct scm_rows *all, const char *name, uint32_t pid,
+                                 struct scm_rows *out, struct error *err);
+
+/* Windows' numbers: SERVICE_STATUS.dwCurrentState, QUERY_SERVICE_CONFIG.dwStartType. */
+enum service_state scm_state_of(uint32_t number);
+enum service_start scm_start_of(uint32_t number);
 
 /* What the system counts for one pool. */
 struct scm_counter {
@@ -52,11 +79,25 @@ struct scm_ops {
     /* tool: [iis] service_tool, NULL where not given; copied. Reads nothing. */
     enum error_code (*open)(const char *tool, struct scm **out, struct error *err);
 
-    /* The services that matter to a web server: those of IIS, and whatever depends on WAS or W3SVC.
-     * WAS and W3SVC are always there, as SVC_ABSENT if they do not exist. ERR_UNAVAILABLE: the
-     * manager gave no answer; ERR_TIMEOUT; ERR_DENIED; ERR_CORRUPT: it cannot be read. */
+    /* The services that matter to a web server (scm_rows_keep_ours). ERR_UNAVAILABLE: the manager
+     * gave no answer; ERR_TIMEOUT; ERR_DENIED; ERR_CORRUPT: it cannot be read. */
     enum error_code (*query)(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
                              struct error *err);
+    /* Every service that lives in a process, ours or not, and the one named `name` wherever it
+     * lives. pid 0: only that one. ERR_NOT_FOUND: there is no service of that name. */
+    enum error_code (*lodgers)(struct scm *scm, const char *name, uint32_t pid, uint64_t timeout_ms,
+                               struct scm_rows *out, struct error *err);
+
+    /* As service_start, service_stop and service_set_start of agent/driver.h. */
+    enum error_code (*start)(struct scm *scm, const char *name, uint64_t timeout_ms,
+                             struct error *err);
+    enum error_code (*stop)(struct scm *scm, const char *name, uint64_t timeout_ms,
+                            struct error *err);
+    enum error_code (*set_start)(struct scm *scm, const char *name, enum service_start start,
+                                 uint64_t timeout_ms, struct error *err);
+    /* Returns when the service may have left that state, or after `most_ms`; sooner is allowed. */
+    void (*await_change)(struct scm *scm, const char *name, enum service_state state,
+                         uint64_t most_ms);
 
     /* Counters of the pools. ERR_UNAVAILABLE where there are none, or WAS does not run. */
     enum error_code (*counters)(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
@@ -71,11 +112,29 @@ struct scm {
 };
 
 extern const struct scm_ops scm_none_ops, scm_lab_ops;
+#ifdef _WIN32
+extern const struct scm_ops scm_windows_ops;
+#endif
 
 /* By the index that scm_names (agent/drivers/iis.h) has; NULL: out of range. */
 const struct scm_ops *scm_ops_get(int index);
 
-/* What the lab's tool prints (for scm_lab.c, and tests). */
+/* ---- the same for every back end (scm_act.c); codes and texts as agent/driver.h says ---- */
+
+enum error_code scm_wait(struct scm *scm, const char *name, enum service_state wanted,
+                         uint64_t timeout_ms, struct error *err);
+enum error_code scm_host(struct scm *scm, const char *name, uint64_t timeout_ms,
+                         struct driver_host *out, struct error *err);
+enum error_code scm_kill_host(struct scm *scm, const char *name, uint32_t pid, uint64_t created,
+                              uint64_t timeout_ms, struct error *err);
+
+/* How a wait stands, by what was just read. Pure. */
+enum scm_waiting { SCM_WAIT_MORE, SCM_WAIT_OVER, SCM_WAIT_ENDED };
+/* `moved`: since the wait began it was seen in another state than STOPPED. ENDED: waited for
+ * RUNNING, and it stopped instead. */
+enum scm_waiting scm_judge_wait(const struct scm_row *row, enum service_state wanted, bool moved);
+
+/* What the lab's tool prints (for scm_lab.c, and tests): every service. */
 enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out,
                               struct error *err);
 enum error_code scm_lab_parse_counters(const char *json, size_t len, struct scm_counters *out,

@@ -1,6 +1,7 @@
 /* scm_lab.c - the services of a lab server: its `sc --json query` and `sc counters`, see
  * tests/lab/LAB.md. */
 #include "agent/drivers/scm.h"
+#include "agent/drivers/scm_codes.h"
 
 #include "common/must.h"
 #include "common/process.h"
@@ -9,79 +10,33 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_MAX   ((size_t)1 << 20) /* bytes */
 #define QUERY_MAX_MS 10000             /* the tool answers in milliseconds, or something is wrong */
+#define POLL_MS      100               /* between two looks at a service that is waited for */
+#define ARGS_MAX     4
 
 struct scm_lab {
     struct scm base;
     char *tool;
 };
 
-/* Those that a web server is made of; on a real one hundreds of others run. */
-static bool is_ours(const char *name)
-{
-    static const char *const names[] = {"HTTP",     "WAS",        "W3SVC",    "NetMsmqActivator",
-                                        "IISADMIN", "FTPSVC",     "WMSVC",    "NetPipeActivator",
-                                        "W3LOGSVC", "AppHostSvc", "MSFTPSVC", "NetTcpActivator"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (text_equal_nocase(name, names[i]))
-            return true;
-    return false;
-}
-
-static bool depends_on_ours(const json_t *service)
+static void read_needs(const json_t *service, const char *name, struct scm_rows *rows)
 {
     size_t i;
-    json_t *name;
-    json_array_foreach(json_object_get(service, "depends"), i, name)
+    json_t *needs;
+    json_array_foreach(json_object_get(service, "depends"), i, needs)
     {
-        const char *text = json_string_value(name);
-        if (text && (text_equal_nocase(text, "WAS") || text_equal_nocase(text, "W3SVC")))
-            return true;
-    }
-    return false;
-}
-
-/* The numbers of Windows' SERVICE_STATUS. */
-static enum service_state state_of(json_int_t number)
-{
-    switch (number) {
-    case 1:
-        return SVC_STOPPED;
-    case 2:
-        return SVC_START_PENDING;
-    case 3:
-        return SVC_STOP_PENDING;
-    case 4:
-        return SVC_RUNNING;
-    case 5: /* CONTINUE_PENDING */
-    case 6: /* PAUSE_PENDING */
-    case 7:
-        return SVC_PAUSED;
-    default:
-        return SVC_UNKNOWN;
+        if (json_string_value(needs))
+            scm_rows_need(rows, name, json_string_value(needs));
     }
 }
 
-static enum service_start start_of(json_int_t number)
+static uint32_t number_of(const json_t *service, const char *key)
 {
-    switch (number) {
-    case 2:
-        return SVC_START_AUTO;
-    case 3:
-        return SVC_START_DEMAND;
-    case 4:
-        return SVC_START_DISABLED;
-    default:
-        return SVC_START_UNKNOWN;
-    }
-}
-
-static void add_row(struct scm_rows *rows, const struct scm_row *row)
-{
-    rows->items = must_realloc(rows->items, rows->count + 1, sizeof(*row));
-    rows->items[rows->count++] = *row;
+    json_int_t number = json_integer_value(json_object_get(service, key));
+    return number < 0 || number > UINT32_MAX ? 0 : (uint32_t)number;
 }
 
 /* False: the row has no name or no state. */
@@ -92,31 +47,18 @@ static bool read_row(const json_t *service, struct scm_rows *rows)
     json_int_t pid = json_integer_value(json_object_get(service, "pid"));
     if (!name || !json_is_integer(state) || pid < 0 || pid > UINT32_MAX)
         return false;
-    if ((!is_ours(name) && !depends_on_ours(service)) || rows->count >= WIRE_SERVICES_MAX)
-        return true;
     struct scm_row row = {
-        .state = state_of(json_integer_value(state)),
-        .start = start_of(json_integer_value(json_object_get(service, "start_type"))),
+        .state = scm_state_of(number_of(service, "state")),
+        .start = scm_start_of(number_of(service, "start_type")),
         .pid = (uint32_t)pid,
+        .exit_code = number_of(service, "exit_code"),
+        .checkpoint = number_of(service, "checkpoint"),
     };
-    if (text_copy(row.name, sizeof(row.name), name))
-        add_row(rows, &row);
+    if (!text_copy(row.name, sizeof(row.name), name))
+        return true;
+    scm_rows_add(rows, &row);
+    read_needs(service, name, rows);
     return true;
-}
-
-static void add_if_absent(struct scm_rows *rows, const char *name)
-{
-    struct scm_row row = {.state = SVC_ABSENT};
-    if (scm_rows_find(rows, name))
-        return;
-    text_copy(row.name, sizeof(row.name), name);
-    add_row(rows, &row);
-}
-
-static enum error_code refused(json_int_t number, struct error *err)
-{
-    enum error_code code = number == 5 ? ERR_DENIED : ERR_UNAVAILABLE;
-    return error_set(err, code, "the service manager answered with %lld", (long long)number);
 }
 
 /* The answer as JSON, with the array `list`; the caller gives back *root. */
@@ -126,7 +68,7 @@ static enum error_code read_answer(const char *json, size_t len, const char *lis
     *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *number = json_object_get(*root, "code");
     if (json_is_integer(number) && json_integer_value(number) != 0)
-        return refused(json_integer_value(number), err);
+        return scm_code_error((uint32_t)json_integer_value(number), SCM_QUERY, NULL, err);
     if (!json_is_integer(number) || !json_is_array(json_object_get(*root, list)))
         return error_set(err, ERR_CORRUPT, "the service manager's answer cannot be read");
     return ERR_NONE;
@@ -142,8 +84,6 @@ enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out
         if (!read_row(json_array_get(services, i), &rows))
             code = error_set(err, ERR_CORRUPT, "a service has no name or no state");
     if (!code) {
-        add_if_absent(&rows, "WAS");
-        add_if_absent(&rows, "W3SVC");
         *out = rows;
         rows = (struct scm_rows){0};
     }
@@ -197,15 +137,21 @@ static enum error_code lab_open(const char *tool, struct scm **out, struct error
     return ERR_NONE;
 }
 
-/* Runs the tool; *out is the caller's to free. */
-static enum error_code ask(struct scm *scm, const char *const *args, uint64_t timeout_ms,
+/* ---- the tool ---- */
+
+/* Runs the tool; *out is the caller's to free. args: NULL-terminated, ARGS_MAX at most. */
+static enum error_code run(struct scm *scm, const char *const *args, uint64_t timeout_ms,
                            struct process_result *out, struct error *err)
 {
     struct scm_lab *lab = (struct scm_lab *)scm;
-    const char *argv[] = {lab->tool, args[0], args[1], NULL};
+    const char *argv[ARGS_MAX + 2] = {lab->tool};
+    for (size_t i = 0; args[i]; i++) {
+        must(i < ARGS_MAX);
+        argv[i + 1] = args[i];
+    }
     struct process_call call = {
         .argv = argv,
-        .timeout_ms = timeout_ms < QUERY_MAX_MS ? timeout_ms : QUERY_MAX_MS,
+        .timeout_ms = timeout_ms,
         .output_max_bytes = ANSWER_MAX,
         .exit_fd_env = "FARMHAND_EXIT_FD",
     };
@@ -217,19 +163,27 @@ static enum error_code ask(struct scm *scm, const char *const *args, uint64_t ti
                          "there is no service manager at %s: check [iis] service_tool", lab->tool);
     if (code == ERR_NOMEM)
         return error_set(err, ERR_CORRUPT, "the service manager's answer is too long");
+    return code;
+}
+
+static enum error_code ask(struct scm *scm, const char *const *args, uint64_t timeout_ms,
+                           struct process_result *out, struct error *err)
+{
+    enum error_code code =
+        run(scm, args, timeout_ms < QUERY_MAX_MS ? timeout_ms : QUERY_MAX_MS, out, err);
     if (code)
         return code;
     if (out->output_len == 0 && out->exit_code != 0)
-        code = refused(out->exit_code, err);
+        code = scm_code_error(out->exit_code, SCM_QUERY, NULL, err);
     if (code)
         free(out->output);
     return code;
 }
 
-static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
+static enum error_code query_all(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
                                  struct error *err)
 {
-    const char *const args[] = {"--json", "query"};
+    const char *const args[] = {"--json", "query", NULL};
     struct process_result result;
     enum error_code code = ask(scm, args, timeout_ms, &result, err);
     if (code)
@@ -237,6 +191,72 @@ static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct sc
     code = scm_lab_parse(result.output, result.output_len, out, err);
     free(result.output);
     return code;
+}
+
+static enum error_code lab_query(struct scm *scm, uint64_t timeout_ms, struct scm_rows *out,
+                                 struct error *err)
+{
+    enum error_code code = query_all(scm, timeout_ms, out, err);
+    if (!code)
+        scm_rows_keep_ours(out);
+    return code;
+}
+
+static enum error_code lab_lodgers(struct scm *scm, const char *name, uint32_t pid,
+                                   uint64_t timeout_ms, struct scm_rows *out, struct error *err)
+{
+    struct scm_rows all;
+    enum error_code code = query_all(scm, timeout_ms, &all, err);
+    if (code)
+        return code;
+    code = scm_rows_lodgers(&all, name, pid, out, err);
+    scm_rows_reset(&all);
+    return code;
+}
+
+/* The tool answers when the manager took it, with its code. */
+static enum error_code act(struct scm *scm, enum scm_act which, const char *name,
+                           const char *const *args, uint64_t timeout_ms, struct error *err)
+{
+    struct process_result result;
+    enum error_code code = run(scm, args, timeout_ms, &result, err);
+    if (code)
+        return code;
+    free(result.output);
+    return scm_code_error(result.exit_code, which, name, err);
+}
+
+static enum error_code lab_start(struct scm *scm, const char *name, uint64_t timeout_ms,
+                                 struct error *err)
+{
+    const char *const args[] = {"start", name, NULL};
+    return act(scm, SCM_START, name, args, timeout_ms, err);
+}
+
+static enum error_code lab_stop(struct scm *scm, const char *name, uint64_t timeout_ms,
+                                struct error *err)
+{
+    const char *const args[] = {"stop", name, NULL};
+    return act(scm, SCM_STOP, name, args, timeout_ms, err);
+}
+
+static enum error_code lab_set_start(struct scm *scm, const char *name, enum service_start start,
+                                     uint64_t timeout_ms, struct error *err)
+{
+    static const char *const words[] = {[SVC_START_AUTO] = "auto",
+                                        [SVC_START_DEMAND] = "demand",
+                                        [SVC_START_DISABLED] = "disabled"};
+    must(start != SVC_START_UNKNOWN);
+    const char *const args[] = {"config", name, "start=", words[start], NULL};
+    return act(scm, SCM_CONFIG, name, args, timeout_ms, err);
+}
+
+static void lab_await_change(struct scm *scm, const char *name, enum service_state state,
+                             uint64_t most_ms)
+{
+    (void)scm, (void)name, (void)state;
+    uint64_t ms = most_ms < POLL_MS ? most_ms : POLL_MS;
+    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
 }
 
 static enum error_code lab_counters(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
@@ -265,6 +285,11 @@ const struct scm_ops scm_lab_ops = {
     .starts_tool = true,
     .open = lab_open,
     .query = lab_query,
+    .lodgers = lab_lodgers,
+    .start = lab_start,
+    .stop = lab_stop,
+    .set_start = lab_set_start,
+    .await_change = lab_await_change,
     .counters = lab_counters,
     .close = lab_close,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define BLOCK_BYTES ((size_t)16 * 1024)
+#define NEEDS_MAX   ((size_t)16 * WIRE_SERVICES_MAX) /* dependencies; never sent */
 #define ALIGNMENT   sizeof(max_align_t)
 
 /* ---- memory that goes in one go ---- */
@@ -80,6 +81,7 @@ void view_reset(struct view *v)
     free(v->pools);
     free(v->sites);
     free(v->services);
+    free(v->needs);
     free(v->workers);
     text_reset(&v->trouble);
     *v = (struct view){0};
@@ -167,6 +169,19 @@ bool view_add_service(struct view *v, const struct service *service)
     return true;
 }
 
+bool view_add_need(struct view *v, const char *service, const char *needs)
+{
+    if (!is_name(service) || !is_name(needs))
+        return refuse(v);
+    void *rows = more(v, v->needs, &v->need_room, v->need_count, NEEDS_MAX, sizeof(*v->needs));
+    if (!rows)
+        return false;
+    v->needs = rows;
+    v->needs[v->need_count++] =
+        (struct service_need){hold_copy(v->hold, service), hold_copy(v->hold, needs)};
+    return true;
+}
+
 bool view_add_worker(struct view *v, const struct worker *worker)
 {
     if (!is_name(worker->pool))
@@ -209,6 +224,8 @@ void view_finish(struct view *v, struct driver_view *out)
     out->site_count = v->site_count;
     out->services = v->services;
     out->service_count = v->service_count;
+    out->needs = v->needs;
+    out->need_count = v->need_count;
     out->workers = v->workers;
     out->worker_count = v->worker_count;
     out->hold = v->hold;
@@ -223,6 +240,7 @@ void driver_view_reset(struct driver_view *view)
     free((void *)view->pools);
     free((void *)view->sites);
     free((void *)view->services);
+    free((void *)view->needs);
     free((void *)view->workers);
     hold_free(view->hold);
     *view = (struct driver_view){0};

@@ -27,6 +27,8 @@ struct view {
     size_t site_count, site_room;
     struct service *services;
     size_t service_count, service_room;
+    struct service_need *needs;
+    size_t need_count, need_room;
     struct worker *workers;
     size_t worker_count, worker_room;
     struct text trouble;
@@ -40,6 +42,7 @@ void view_reset(struct view *v);
 bool view_add_pool(struct view *v, const struct pool *pool);
 bool view_add_site(struct view *v, const struct site *site);
 bool view_add_service(struct view *v, const struct service *service);
+bool view_add_need(struct view *v, const char *service, const char *needs);
 bool view_add_worker(struct view *v, const struct worker *worker);
 
 /* Adds "part: reason" to trouble. */

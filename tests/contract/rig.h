@@ -40,12 +40,28 @@ enum disturbance {
     SITE_GONE,         /* its port is closed */
     WORKER_STAYS,      /* its worker ignores its stop for a long time */
     IDLE_REFUSED,      /* recycling a pool without a worker is refused */
+    SERVICE_STAYS,     /* the host service hangs in its stop for ever */
+    SERVICE_REFUSES,   /* the front service refuses its stop: in transition */
+    SERVICE_DENIED,    /* services may not be changed */
+    SERVICE_FAILS,     /* the host service ends while it starts */
+    SERVICES_LOCKED,   /* another process holds the service manager */
 };
-#define DISTURBANCE_COUNT 25
+#define DISTURBANCE_COUNT 30
 
 /* What was really done to a pool, counted by the world itself. */
 struct rig_acts {
     uint32_t recycles, starts, stops;
+};
+
+struct rig_service_acts {
+    uint32_t starts, stops, died;
+};
+
+/* The services of a world. `front` and `dependent` cannot run without `base`; `front` lives in the
+ * process of `base`, and so does `lodger` when it runs, which depends on neither and is stopped at
+ * the beginning. */
+struct rig_services {
+    const char *base, *front, *dependent, *lodger;
 };
 
 struct rig {
@@ -54,9 +70,10 @@ struct rig {
     const char *pool;   /* started, with one worker that always runs, and a probe that passes */
     const char *garden; /* started, with garden_size workers; NULL: this world has none */
     uint32_t garden_size;
-    const char *idle;       /* started, without a worker; NULL */
-    const char *odd;        /* started, with a name of blanks, signs and letters beyond ASCII */
-    uint64_t stop_limit_ms; /* after which a worker that ignores its stop is killed */
+    const char *idle; /* started, without a worker; NULL */
+    const char *odd;  /* started, with a name of blanks, signs and letters beyond ASCII */
+    struct rig_services services; /* base NULL: this world has none */
+    uint64_t stop_limit_ms;       /* after which a worker that ignores its stop is killed */
 };
 
 struct rig_ops {
@@ -69,6 +86,8 @@ struct rig_ops {
     bool (*disturb)(struct rig *rig, enum disturbance what);
 
     struct rig_acts (*acts)(struct rig *rig, const char *pool);
+
+    struct rig_service_acts (*service_acts)(struct rig *rig, const char *service);
 
     /* Starts a request that runs for `ms` in the pool, and returns when it is executing. */
     void (*request)(struct rig *rig, uint32_t ms);

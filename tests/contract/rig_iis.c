@@ -61,7 +61,13 @@ static const char config_text[] =
 static const char lab_text[] = "[server]\n"
                                "name = contract\n"
                                "appcmd_delay_ms = 5\n"
-                               "worker_start_ms = 30\n";
+                               "worker_start_ms = 30\n"
+                               "[service NetTcpActivator]\n"
+                               "start = auto\n"
+                               "depends = WAS\n"
+                               "[service Lodger]\n"
+                               "start = demand\n"
+                               "host = iissvcs\n";
 
 struct rig_iis {
     struct rig rig;
@@ -304,13 +310,29 @@ static void end_visitor(struct rig_iis *r)
     r->visitor = 0;
 }
 
+/* A service that a fault holds in its stop is let go by the end of the fault. */
+static void reset_services(struct rig_iis *r)
+{
+    const struct rig_services *services = &r->rig.services;
+    RUN(NULL, r->sc, "config", services->base, "start=", "demand");
+    RUN(NULL, r->sc, "config", services->front, "start=", "auto");
+    RUN(NULL, r->sc, "config", services->dependent, "start=", "auto");
+    RUN(NULL, r->sc, "stop", services->lodger);
+    wait_service(r, services->lodger, 1);
+    while (!service_is(r, services->front, 4)) {
+        RUN(NULL, r->sc, "start", services->front);
+        sleep_ms(20);
+    }
+    RUN(NULL, r->sc, "start", services->dependent);
+    wait_service(r, services->dependent, 4);
+}
+
 static void iis_reset(struct rig *rig)
 {
     struct rig_iis *r = (struct rig_iis *)rig;
     end_visitor(r);
     must(RUN(NULL, r->sc, "fault", "all", "off") == 0);
-    RUN(NULL, r->sc, "start", "W3SVC");
-    wait_service(r, "W3SVC", 4);
+    reset_services(r);
     stop_idle(r);
     start_pool(r, rig->pool);
     start_pool(r, rig->garden);
@@ -385,6 +407,16 @@ static struct fault fault_of(enum disturbance what)
         return (struct fault){"worker-ignores-stop", "Shop", NULL};
     case IDLE_REFUSED:
         return (struct fault){"recycle-idle-4312", NULL, NULL};
+    case SERVICE_STAYS:
+        return (struct fault){"was-stuck", NULL, NULL};
+    case SERVICE_REFUSES:
+        return (struct fault){"service-refuses-stop", "W3SVC", NULL};
+    case SERVICE_DENIED:
+        return (struct fault){"service-denied", NULL, NULL};
+    case SERVICE_FAILS:
+        return (struct fault){"service-start-fails", "WAS", "1066"};
+    case SERVICES_LOCKED:
+        return (struct fault){"scm-error", "start", "1055"};
     }
     abort();
 }
@@ -395,6 +427,8 @@ static bool iis_disturb(struct rig *rig, enum disturbance what)
     if (what == MANAGER_DOWN) {
         RUN(NULL, r->sc, "stop", "W3SVC");
         wait_service(r, "W3SVC", 1);
+        RUN(NULL, r->sc, "stop", "NetTcpActivator");
+        wait_service(r, "NetTcpActivator", 1);
         RUN(NULL, r->sc, "stop", "WAS");
         wait_service(r, "WAS", 1);
         return true;
@@ -428,6 +462,17 @@ static struct rig_acts iis_acts(struct rig *rig, const char *pool)
     const json_t *row = json_object_get(json_object_get(truth, "pools"), pool);
     struct rig_acts acts = {counted(row, "recycles"), counted(row, "starts"),
                             counted(row, "stops")};
+    json_decref(truth);
+    return acts;
+}
+
+static struct rig_service_acts iis_service_acts(struct rig *rig, const char *service)
+{
+    struct rig_iis *r = (struct rig_iis *)rig;
+    json_t *truth = run_json(r->sc, "truth", NULL);
+    const json_t *row = json_object_get(json_object_get(truth, "services"), service);
+    struct rig_service_acts acts = {counted(row, "starts"), counted(row, "stops"),
+                                    counted(row, "died")};
     json_decref(truth);
     return acts;
 }
@@ -508,6 +553,7 @@ static const struct rig_ops ops = {
     .reset = iis_reset,
     .disturb = iis_disturb,
     .acts = iis_acts,
+    .service_acts = iis_service_acts,
     .request = iis_request,
     .tells_secret = iis_tells_secret,
     .secret_in_memory = iis_secret_in_memory,
@@ -528,6 +574,7 @@ struct rig *rig_open(void)
         .garden_size = 3,
         .idle = "Idle",
         .odd = "B\xC3\xBCro & S\xC3\xB6hne, (Q4) /x",
+        .services = {"WAS", "W3SVC", "NetTcpActivator", "Lodger"},
         .stop_limit_ms = 4000,
     };
     open_driver(r);

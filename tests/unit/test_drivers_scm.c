@@ -1,6 +1,7 @@
 /* Services through the lab's tool, and without a service manager. */
 #include "agent/drivers/iis.h"
 #include "agent/drivers/scm.h"
+#include "agent/drivers/scm_codes.h"
 #include "common/text.h"
 #include "tests/unit/drivers_tool.h"
 
@@ -24,7 +25,10 @@
 
 static enum error_code parse(const char *json, struct scm_rows *out, struct error *err)
 {
-    return scm_lab_parse(json, strlen(json), out, err);
+    enum error_code code = scm_lab_parse(json, strlen(json), out, err);
+    if (!code)
+        scm_rows_keep_ours(out);
+    return code;
 }
 
 static void services_of_a_web_server_are_taken_others_left(void **state)
@@ -53,6 +57,100 @@ static void was_and_w3svc_are_told_even_if_absent(void **state)
     assert_int_equal(scm_rows_find(&rows, "WAS")->state, SVC_ABSENT);
     assert_int_equal(scm_rows_find(&rows, "W3SVC")->state, SVC_ABSENT);
     scm_rows_reset(&rows);
+}
+
+static void who_depends_on_was_through_others_is_taken_with_its_needs(void **state)
+{
+    (void)state;
+    struct scm_rows rows;
+    assert_int_equal(parse("{\"code\":0,\"services\":[" WAS ","
+                           "{\"name\":\"Far\",\"state\":4,\"depends\":[\"Near\",\"Spooler\"]},"
+                           "{\"name\":\"Near\",\"state\":4,\"depends\":[\"was\"]},"
+                           "{\"name\":\"Loop\",\"state\":4,\"depends\":[\"Loop\"]},"
+                           "{\"name\":\"Spooler\",\"state\":4,\"depends\":[\"RPCSS\"]}]}",
+                           &rows, NULL),
+                     ERR_NONE);
+    assert_non_null(scm_rows_find(&rows, "Far"));
+    assert_non_null(scm_rows_find(&rows, "Near"));
+    assert_null(scm_rows_find(&rows, "Loop"));
+    assert_null(scm_rows_find(&rows, "Spooler"));
+    assert_int_equal(rows.need_count, 3);
+    scm_rows_reset(&rows);
+}
+
+static void wait_is_over_when_the_state_is_there_and_not_before(void **state)
+{
+    (void)state;
+    static const struct {
+        enum service_state is, wanted;
+        uint32_t exit_code;
+        bool moved;
+        enum scm_waiting waiting;
+    } cases[] = {
+        {SVC_RUNNING, SVC_RUNNING, 0, false, SCM_WAIT_OVER},
+        {SVC_START_PENDING, SVC_RUNNING, 0, true, SCM_WAIT_MORE},
+        {SVC_STOPPED, SVC_RUNNING, 0, false, SCM_WAIT_MORE}, /* its turn has not come yet */
+        {SVC_STOPPED, SVC_RUNNING, 0, true, SCM_WAIT_ENDED},
+        {SVC_STOPPED, SVC_RUNNING, 1067, false, SCM_WAIT_ENDED},
+        {SVC_STOPPED, SVC_STOPPED, 1067, true, SCM_WAIT_OVER},
+        {SVC_STOP_PENDING, SVC_STOPPED, 0, true, SCM_WAIT_MORE},
+        {SVC_RUNNING, SVC_STOPPED, 0, true, SCM_WAIT_MORE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scm_row row = {.state = cases[i].is, .exit_code = cases[i].exit_code};
+        if (scm_judge_wait(&row, cases[i].wanted, cases[i].moved) != cases[i].waiting)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void codes_mean_what_they_mean_to_each_act(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t code;
+        enum error_code query, start, stop, config;
+    } cases[] = {
+        {0, ERR_NONE, ERR_NONE, ERR_NONE, ERR_NONE},
+        {5, ERR_DENIED, ERR_DENIED, ERR_DENIED, ERR_DENIED},
+        {1051, ERR_UNAVAILABLE, ERR_IO, ERR_STATE, ERR_IO},
+        {1052, ERR_UNAVAILABLE, ERR_IO, ERR_STATE, ERR_IO},
+        {1053, ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TIMEOUT, ERR_TIMEOUT},
+        {1055, ERR_UNAVAILABLE, ERR_BUSY, ERR_BUSY, ERR_BUSY},
+        {1056, ERR_UNAVAILABLE, ERR_EXISTS, ERR_IO, ERR_IO},
+        {1058, ERR_UNAVAILABLE, ERR_STATE, ERR_IO, ERR_IO},
+        {1060, ERR_NOT_FOUND, ERR_NOT_FOUND, ERR_NOT_FOUND, ERR_NOT_FOUND},
+        {1061, ERR_UNAVAILABLE, ERR_BUSY, ERR_BUSY, ERR_BUSY},
+        {0x80070425, ERR_UNAVAILABLE, ERR_BUSY, ERR_BUSY, ERR_BUSY},
+        {2147943461u, ERR_UNAVAILABLE, ERR_BUSY, ERR_BUSY, ERR_BUSY},
+        {1062, ERR_UNAVAILABLE, ERR_IO, ERR_EXISTS, ERR_IO},
+        {1066, ERR_UNAVAILABLE, ERR_IO, ERR_IO, ERR_IO},
+        {1067, ERR_UNAVAILABLE, ERR_IO, ERR_IO, ERR_IO},
+        {1068, ERR_UNAVAILABLE, ERR_BUSY, ERR_IO, ERR_IO},
+        {1069, ERR_UNAVAILABLE, ERR_STATE, ERR_IO, ERR_IO},
+        {1072, ERR_STATE, ERR_STATE, ERR_STATE, ERR_STATE},
+        {1115, ERR_UNAVAILABLE, ERR_STATE, ERR_STATE, ERR_STATE},
+        {4242, ERR_UNAVAILABLE, ERR_IO, ERR_IO, ERR_IO},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const enum error_code expected[SCM_ACT_COUNT] = {cases[i].query, cases[i].start,
+                                                         cases[i].stop, cases[i].config};
+        for (int act = 0; act < SCM_ACT_COUNT; act++)
+            if (scm_code_error(cases[i].code, (enum scm_act)act, "X", NULL) != expected[act])
+                fail_msg("code %u, act %d", cases[i].code, act);
+    }
+}
+
+static void code_is_told_with_name_number_and_what_to_do(void **state)
+{
+    (void)state;
+    struct error err;
+    scm_code_error(0x80070425, SCM_STOP, "WAS", &err);
+    assert_non_null(strstr(err.text, "service WAS"));
+    assert_non_null(strstr(err.text, "1061"));
+    scm_code_error(4242, SCM_START, "WAS", &err);
+    assert_non_null(strstr(err.text, "net helpmsg"));
+    assert_false(scm_code_is_known(4242, SCM_START));
+    assert_true(scm_code_is_known(1069, SCM_START));
 }
 
 static void refusals_and_rubbish_are_errors(void **state)
@@ -86,10 +184,11 @@ static void refusals_and_rubbish_are_errors(void **state)
 static void stamp_changes_with_any_fact_and_not_with_the_order(void **state)
 {
     (void)state;
-    struct scm_row rows_a[] = {{"WAS", SVC_RUNNING, SVC_START_AUTO, 1},
-                               {"W3SVC", SVC_RUNNING, SVC_START_AUTO, 1}};
+    struct scm_row rows_a[] = {{"WAS", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0},
+                               {"W3SVC", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0}};
     struct scm_row rows_b[] = {rows_a[1], rows_a[0]};
-    struct scm_rows a = {rows_a, 2, true}, b = {rows_b, 2, true};
+    struct scm_rows a = {.items = rows_a, .count = 2, .known = true};
+    struct scm_rows b = {.items = rows_b, .count = 2, .known = true};
     assert_int_equal(scm_rows_stamp(&a), scm_rows_stamp(&b));
     rows_b[0].pid = 2;
     assert_int_not_equal(scm_rows_stamp(&a), scm_rows_stamp(&b));
@@ -111,6 +210,10 @@ static void back_end_without_a_manager_knows_nothing(void **state)
     assert_int_equal(rows.count, 0);
     struct scm_counters counters;
     assert_int_equal(ops->counters(scm, 1000, &counters, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(ops->start(scm, "WAS", 1000, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(ops->stop(scm, "WAS", 1000, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(ops->set_start(scm, "WAS", SVC_START_AUTO, 1000, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(scm_wait(scm, "WAS", SVC_RUNNING, 1000, NULL), ERR_UNAVAILABLE);
     ops->close(scm);
     assert_null(scm_ops_get(-1));
     assert_null(scm_ops_get(2));
@@ -193,6 +296,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_of_a_web_server_are_taken_others_left),
         cmocka_unit_test(was_and_w3svc_are_told_even_if_absent),
+        cmocka_unit_test(who_depends_on_was_through_others_is_taken_with_its_needs),
+        cmocka_unit_test(wait_is_over_when_the_state_is_there_and_not_before),
+        cmocka_unit_test(codes_mean_what_they_mean_to_each_act),
+        cmocka_unit_test(code_is_told_with_name_number_and_what_to_do),
         cmocka_unit_test(refusals_and_rubbish_are_errors),
         cmocka_unit_test(stamp_changes_with_any_fact_and_not_with_the_order),
         cmocka_unit_test(back_end_without_a_manager_knows_nothing),

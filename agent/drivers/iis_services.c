@@ -1,0 +1,112 @@
+/* iis_services.c - see iis_driver.h: services, their host process, and the end of a worker. */
+#include "agent/drivers/iis_driver.h"
+#include "common/must.h"
+#include "common/os.h"
+#include "common/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define ACT_TIMEOUT_MS  30000  /* StartService waits that long for a service to answer */
+#define WAIT_TIMEOUT_MS 120000 /* draining alone may take 90 s */
+
+static enum error_code check_name(const char *name, struct error *err)
+{
+    char clean[WIRE_NAME_MAX];
+    size_t len = strlen(name);
+    /* Signs that no service's name may have; a leading one could be taken for a switch. Source:
+     * CreateServiceW, "lpServiceName". */
+    if (len > 0 && len < WIRE_NAME_MAX && wire_text_is_clean(name) && !strpbrk(name, "/\\") &&
+        name[0] != '-')
+        return ERR_NONE;
+    return error_set(err, ERR_NOT_FOUND, "no service can have the name \"%s\"",
+                     wire_clean_text(clean, sizeof(clean), name));
+}
+
+static uint64_t or_own(uint64_t timeout_ms, uint64_t own_ms)
+{
+    return timeout_ms ? timeout_ms : own_ms;
+}
+
+enum error_code iis_service_start(struct driver *d, const char *name, uint64_t timeout_ms,
+                                  struct error *err)
+{
+    struct scm *scm = iis_of(d)->scm;
+    enum error_code code = check_name(name, err);
+    return code ? code : scm->ops->start(scm, name, or_own(timeout_ms, ACT_TIMEOUT_MS), err);
+}
+
+enum error_code iis_service_stop(struct driver *d, const char *name, uint64_t timeout_ms,
+                                 struct error *err)
+{
+    struct scm *scm = iis_of(d)->scm;
+    enum error_code code = check_name(name, err);
+    return code ? code : scm->ops->stop(scm, name, or_own(timeout_ms, ACT_TIMEOUT_MS), err);
+}
+
+enum error_code iis_service_wait(struct driver *d, const char *name, enum service_state state,
+                                 uint64_t timeout_ms, struct error *err)
+{
+    enum error_code code = check_name(name, err);
+    uint64_t limit_ms = or_own(timeout_ms, WAIT_TIMEOUT_MS);
+    return code ? code : scm_wait(iis_of(d)->scm, name, state, limit_ms, err);
+}
+
+enum error_code iis_service_host(struct driver *d, const char *name, uint64_t timeout_ms,
+                                 struct driver_host *out, struct error *err)
+{
+    enum error_code code = check_name(name, err);
+    uint64_t limit_ms = or_own(timeout_ms, ACT_TIMEOUT_MS);
+    return code ? code : scm_host(iis_of(d)->scm, name, limit_ms, out, err);
+}
+
+enum error_code iis_service_kill_host(struct driver *d, const char *name, uint32_t pid,
+                                      uint64_t created, uint64_t timeout_ms, struct error *err)
+{
+    enum error_code code = check_name(name, err);
+    uint64_t limit_ms = or_own(timeout_ms, ACT_TIMEOUT_MS);
+    return code ? code : scm_kill_host(iis_of(d)->scm, name, pid, created, limit_ms, err);
+}
+
+enum error_code iis_service_set_start(struct driver *d, const char *name, enum service_start start,
+                                      uint64_t timeout_ms, struct error *err)
+{
+    struct scm *scm = iis_of(d)->scm;
+    must(start != SVC_START_UNKNOWN);
+    enum error_code code = check_name(name, err);
+    uint64_t limit_ms = or_own(timeout_ms, ACT_TIMEOUT_MS);
+    return code ? code : scm->ops->set_start(scm, name, start, limit_ms, err);
+}
+
+/* ---- workers ---- */
+
+struct wanted {
+    const char *pool;
+    uint32_t pid;
+    uint64_t created;
+};
+
+static int is_wanted(const struct os_process *process, void *arg)
+{
+    const struct wanted *wanted = arg;
+    if (process->pid != wanted->pid || process->created != wanted->created)
+        return 0;
+    const char *pool = iis_pool_of(process->argv);
+    return pool && (wanted->pool[0] == '\0' || text_equal_nocase(pool, wanted->pool));
+}
+
+enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
+                                struct error *err)
+{
+    struct wanted wanted = {pool, pid, created};
+    int found = 0;
+    enum error_code code =
+        os_processes(iis_of(d)->settings->worker, is_wanted, &wanted, &found, err);
+    if (code)
+        return code;
+    if (!found)
+        return error_set(err, ERR_NOT_FOUND, "process %" PRIu32 " is no worker%s%s any more", pid,
+                         pool[0] ? " of pool " : "", pool);
+    code = os_process_kill(pid, created, err);
+    return code ? error_wrap(err, "worker %" PRIu32, pid) : ERR_NONE;
+}
