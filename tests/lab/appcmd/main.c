@@ -1,6 +1,8 @@
 /* main.c - appcmd VERB OBJECT [IDENTIFIER] [/name:value ...] */
 #include "tests/lab/appcmd/appcmd.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/os.h"
 
 #include <ctype.h>
@@ -34,7 +36,7 @@ static const char *normal(const char *word, const char *const *known)
 {
     for (; *known; known++) {
         size_t len = strlen(*known);
-        if (strncasecmp(word, *known, len) == 0 && (!word[len] || !strcasecmp(word + len, "s")))
+        if (words_same(word, *known, len) && (!word[len] || text_equal_nocase(word + len, "s")))
             return *known;
     }
     return NULL;
@@ -144,13 +146,14 @@ int main(int argc, char **argv)
 {
     char dir[LAB_PATH_MAX];
     struct appcmd a = {0};
+    lab_os_begin(&argc, &argv);
     if (!find_server(&a, &argc, &argv, dir))
-        return win32_exit(WIN32_INVALID_DATA);
+        return lab_os_exit_code(WIN32_INVALID_DATA);
     if (argc < 2 || strcmp(argv[1], "/?") == 0) {
         fputs(HELP, stdout);
         fflush(stdout);
         settings_close(a.settings);
-        return win32_exit(WIN32_NOTHING);
+        return lab_os_exit_code(WIN32_NOTHING);
     }
     const char *language = fault_value(a.settings, "appcmd-language", NULL, "de-cp850");
     a.german = language != NULL;
@@ -162,5 +165,5 @@ int main(int argc, char **argv)
     say_print(&a, &code);
     text_reset(&a.out);
     settings_close(a.settings);
-    return win32_exit(code);
+    return lab_os_exit_code(code);
 }

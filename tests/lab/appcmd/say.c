@@ -4,7 +4,6 @@
 #include "common/must.h"
 #include "common/os.h"
 
-#include <iconv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,25 +105,14 @@ void say_done(struct appcmd *a, const char *pool)
         text_addf(&a->out, "\"%s\" successfully %s\n", pool, english[at]);
 }
 
-/* Characters that the code page lacks become question marks, as on a console. */
 static void convert(struct text *out, const char *code_page)
 {
-    char target[64];
-    snprintf(target, sizeof target, "%s//TRANSLIT", code_page);
-    iconv_t cd = iconv_open(target, "UTF-8");
-    if (cd == (iconv_t)-1 || !out->len)
+    size_t len = 0;
+    char *bytes = lab_os_encode(code_page, text_get(out), out->len, &len);
+    if (!bytes)
         return;
-    size_t room = out->len * 4 + 16, left = out->len, free_bytes = room;
-    char *bytes = must_alloc(room, 1), *to = bytes, *from = out->data;
-    while (left && iconv(cd, &from, &left, &to, &free_bytes) == (size_t)-1 && left) {
-        from++;
-        left--;
-        *to++ = '?';
-        free_bytes--;
-    }
-    iconv_close(cd);
     text_reset(out);
-    text_add_bytes(out, bytes, room - free_bytes);
+    text_add_bytes(out, bytes, len);
     free(bytes);
 }
 

@@ -1,6 +1,7 @@
-#include "tests/lab/base/hosted.h"
+#include "tests/lab/base/hosted_internal.h"
 
 #include "common/clock.h"
+#include "common/must.h"
 #include "common/text.h"
 
 #include <stdlib.h>
@@ -33,10 +34,11 @@ static bool pending(const struct hosted_service *s)
 
 static void report(struct hosted_service *s, unsigned exit_code)
 {
-    line_send(&s->host->line,
-              json_pack("{s:s, s:i, s:i, s:i, s:i}", "service", s->name, "state", (int)s->state,
-                        "checkpoint", (int)s->checkpoint, "wait_hint_ms",
-                        pending(s) ? WAIT_HINT_MS : 0, "exit_code", (int)exit_code));
+    if (!s->line)
+        return;
+    line_send(s->line, json_pack("{s:s, s:i, s:i, s:i, s:i}", "service", s->name, "state",
+                                 (int)s->state, "checkpoint", (int)s->checkpoint, "wait_hint_ms",
+                                 pending(s) ? WAIT_HINT_MS : 0, "exit_code", (int)exit_code));
 }
 
 static void enter(struct hosted_service *s, enum service_state state, unsigned exit_code)
@@ -108,15 +110,22 @@ void hosted_stopped(struct hosted_service *s)
     loop_arm(s->host->loop, &s->timer, clock_boot_ms());
 }
 
+/* One connection to whoever tells services to start and stop. */
+struct host_line {
+    struct line line;
+    struct hosted *host;
+};
+
 static void told(struct line *line, json_t *object)
 {
-    struct hosted *h = line->owner;
+    struct host_line *l = line->owner;
     const char *name = json_string_value(json_object_get(object, "service"));
     const char *control = json_string_value(json_object_get(object, "control"));
-    for (size_t i = 0; i < h->count && name && control; i++) {
-        struct hosted_service *s = &h->services[i];
+    for (size_t i = 0; i < l->host->count && name && control; i++) {
+        struct hosted_service *s = &l->host->services[i];
         if (strcmp(s->name, name) != 0)
             continue;
+        s->line = line;
         if (strcmp(control, "start") == 0 && s->state == SVC_STOPPED)
             enter(s, SVC_START_PENDING, 0);
         else if (strcmp(control, "stop") == 0 && s->state == SVC_RUNNING)
@@ -124,13 +133,42 @@ static void told(struct line *line, json_t *object)
     }
 }
 
+/* Nobody is left who could tell us anything: the end. A service that runs and lost its line takes
+ * the others with it, since they are one process to the service manager. */
 static void gone(struct line *line)
 {
-    (void)line;
-    _exit(0);
+    struct host_line *l = line->owner;
+    bool heard = false;
+    for (size_t i = 0; i < l->host->count; i++) {
+        struct hosted_service *s = &l->host->services[i];
+        if (s->line == line && s->state != SVC_STOPPED)
+            _exit(1);
+        if (s->line == line)
+            s->line = NULL;
+        heard |= s->line != NULL;
+    }
+    if (!heard)
+        _exit(0);
+    loop_defer(l->host->loop, free, l);
 }
 
-void hosted_open(struct hosted *h, int channel_fd)
+struct line *hosted_line(struct hosted *h, int fd)
+{
+    struct host_line *l = must_alloc(1, sizeof *l);
+    *l = (struct host_line){.host = h};
+    l->line = (struct line){.on_object = told, .on_end = gone, .owner = l};
+    line_open(&l->line, h->loop, fd);
+    return &l->line;
+}
+
+static void power_gone(unsigned events, void *arg)
+{
+    (void)events;
+    (void)arg;
+    _exit(1);
+}
+
+bool hosted_open(struct hosted *h, struct error *err)
 {
     for (size_t i = 0; i < h->count; i++) {
         struct hosted_service *s = &h->services[i];
@@ -138,6 +176,8 @@ void hosted_open(struct hosted *h, int channel_fd)
         s->state = SVC_STOPPED;
         s->timer = (struct loop_timer){.fire = tick, .arg = s};
     }
-    h->line = (struct line){.on_object = told, .on_end = gone, .owner = h};
-    line_open(&h->line, h->loop, channel_fd);
+    if (!hosted_connect(h, err))
+        return false;
+    loop_watch(h->loop, h->power_fd, LOOP_READ, power_gone, NULL);
+    return true;
 }

@@ -1,11 +1,11 @@
 #include "tests/lab/base/http.h"
+#include "tests/lab/base/words.h"
 
 #include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool copy(char *out, size_t size, const char *from, size_t len)
 {
@@ -37,7 +37,7 @@ static int request_line(const char *line, size_t len, struct http_request *out)
 
 static bool is(const char *name, size_t len, const char *wanted)
 {
-    return strlen(wanted) == len && strncasecmp(name, wanted, len) == 0;
+    return strlen(wanted) == len && words_same(name, wanted, len);
 }
 
 static int header(const char *name, size_t name_len, const char *value, struct http_request *out)
@@ -50,15 +50,15 @@ static int header(const char *name, size_t name_len, const char *value, struct h
         return n > HTTP_BODY_MAX ? -413 : 1;
     }
     if (is(name, name_len, "Transfer-Encoding"))
-        out->chunked = strcasestr(value, "chunked") != NULL;
-    else if (is(name, name_len, "Connection") && strcasestr(value, "close"))
+        out->chunked = words_contain(value, "chunked");
+    else if (is(name, name_len, "Connection") && words_contain(value, "close"))
         out->keep_alive = false;
-    else if (is(name, name_len, "Connection") && strcasestr(value, "keep-alive"))
+    else if (is(name, name_len, "Connection") && words_contain(value, "keep-alive"))
         out->keep_alive = true;
     else if (is(name, name_len, "Cache-Control"))
-        out->no_store = strcasestr(value, "no-store") || strcasestr(value, "no-cache");
+        out->no_store = words_contain(value, "no-store") || words_contain(value, "no-cache");
     else if (is(name, name_len, "Expect"))
-        out->expects_continue = strcasestr(value, "100-continue") != NULL;
+        out->expects_continue = words_contain(value, "100-continue");
     else if (is(name, name_len, "Cookie"))
         text_copy(out->cookie, sizeof out->cookie, value);
     else if (is(name, name_len, "Host")) {
@@ -86,13 +86,13 @@ static int header_line(const char *line, size_t len, struct http_request *out)
 
 int http_parse(const char *bytes, size_t len, struct http_request *out)
 {
-    const char *end = len ? memmem(bytes, len, "\r\n\r\n", 4) : NULL;
+    const char *end = len ? words_find(bytes, len, "\r\n\r\n") : NULL;
     if (!end)
         return len > HTTP_HEAD_MAX ? -400 : 0;
     memset(out, 0, sizeof *out);
     const char *line = bytes;
     for (bool first = true; line < end + 2; first = false) {
-        const char *stop = memmem(line, (size_t)(end + 2 - line), "\r\n", 2);
+        const char *stop = words_find(line, (size_t)(end + 2 - line), "\r\n");
         size_t line_len = (size_t)(stop - line);
         int rc = first ? request_line(line, line_len, out) : header_line(line, line_len, out);
         if (rc < 0)
@@ -107,7 +107,7 @@ long http_chunked(const char *bytes, size_t len, char *out, size_t *out_len)
 {
     size_t at = 0, total = 0;
     for (;;) {
-        const char *eol = memmem(bytes + at, len - at, "\r\n", 2);
+        const char *eol = words_find(bytes + at, len - at, "\r\n");
         if (!eol)
             return len - at > 64 ? -1 : 0;
         char size_text[65], *stop;

@@ -72,8 +72,8 @@ enum error_code iisconf_commit(struct iisconf *c, struct error *err)
     struct text out = {0};
     struct os_file_id id = {0};
     snprintf(lock, sizeof lock, "%s.lock", c->path);
-    int fd = lab_os_try_lock(lock);
-    if (fd < 0)
+    int lock_fd = lab_os_try_lock(lock);
+    if (lock_fd < 0)
         return error_set(err, ERR_BUSY, "%s is being written", c->path);
     enum error_code code = os_file_id(c->path, &id, err);
     if (code == ERR_NONE && memcmp(&id, &c->id, sizeof id) != 0)
@@ -85,7 +85,7 @@ enum error_code iisconf_commit(struct iisconf *c, struct error *err)
     if (code == ERR_NONE)
         os_file_id(c->path, &c->id, NULL);
     text_reset(&out);
-    lab_os_close(fd);
+    lab_os_unlock(lock_fd);
     return code;
 }
 

@@ -2,10 +2,13 @@
 
 #include "common/must.h"
 #include "common/os.h"
+#include "common/text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <iconv.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +38,13 @@ static bool program_of(const char *pid, char out[LAB_PATH_MAX])
     return true;
 }
 
+void lab_os_begin(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    signal(SIGPIPE, SIG_IGN);
+}
+
 bool lab_os_own_folder(char out[LAB_PATH_MAX], struct error *err)
 {
     if (!program_of("self", out)) {
@@ -43,6 +53,42 @@ bool lab_os_own_folder(char out[LAB_PATH_MAX], struct error *err)
     }
     *strrchr(out, '/') = '\0';
     return true;
+}
+
+bool lab_os_real(const char *path, char out[LAB_PATH_MAX])
+{
+    char *real = realpath(path, NULL);
+    bool ok = real && text_copy(out, LAB_PATH_MAX, real);
+    free(real);
+    return ok;
+}
+
+bool lab_os_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+bool lab_os_temp(const char *prefix, char out[LAB_PATH_MAX], struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    text_format(out, LAB_PATH_MAX, "%s/%sXXXXXX", base ? base : "/tmp", prefix);
+    if (mkdtemp(out))
+        return true;
+    error_errno(err, errno, "%s", out);
+    return false;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+void lab_os_remove(const char *path)
+{
+    nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
 }
 
 uint64_t lab_os_created(uint32_t pid)
@@ -67,6 +113,11 @@ struct lab_id lab_os_self(void)
 {
     uint32_t pid = (uint32_t)getpid();
     return (struct lab_id){pid, lab_os_created(pid)};
+}
+
+int lab_os_handed(size_t i)
+{
+    return 3 + (int)i;
 }
 
 static void actions_fill(posix_spawn_file_actions_t *actions, const int *high, size_t count)
@@ -121,8 +172,9 @@ bool lab_os_reap(struct lab_end *out)
     if (pid <= 0)
         return false;
     out->pid = (uint32_t)pid;
-    out->signalled = WIFSIGNALED(status);
-    out->code = out->signalled ? WTERMSIG(status) : WEXITSTATUS(status);
+    out->aborted = WIFSIGNALED(status);
+    out->code = out->aborted ? WTERMSIG(status) : WEXITSTATUS(status);
+    out->killed = out->aborted && (out->code == SIGKILL || out->code == SIGTERM);
     return true;
 }
 
@@ -185,9 +237,9 @@ int lab_os_try_lock(const char *path)
     return fd;
 }
 
-void lab_os_close(int fd)
+void lab_os_unlock(int lock)
 {
-    close(fd);
+    close(lock);
 }
 
 bool lab_os_stderr_to(const char *path, struct error *err)
@@ -224,6 +276,14 @@ void lab_os_suspend(uint32_t pid, bool yes)
 void lab_os_adopt_orphans(void)
 {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+int lab_os_exit_code(unsigned code)
+{
+    const char *fd = getenv("FARMHAND_EXIT_FD");
+    if (fd && *fd)
+        dprintf(atoi(fd), "%u", code);
+    return (int)(code & 0xff);
 }
 
 unsigned lab_os_kill_folder(const char *folder)
@@ -297,6 +357,31 @@ static bool copy_program(const char *from, const char *to, struct error *err)
         ok = false;
     close(in);
     return ok;
+}
+
+/* In another shape than it came: nothing similar is known for these bytes. */
+static void skip_one(char **from, size_t *left, char **to, size_t *room)
+{
+    ++*from;
+    --*left;
+    *(*to)++ = '?';
+    --*room;
+}
+
+char *lab_os_encode(const char *code_page, const char *text, size_t len, size_t *out_len)
+{
+    char target[64], *from = (char *)(uintptr_t)text;
+    snprintf(target, sizeof target, "%s//TRANSLIT", code_page);
+    iconv_t cd = iconv_open(target, "UTF-8");
+    if (cd == (iconv_t)-1)
+        return NULL;
+    size_t room = len * 4 + 16, left = len, size = room;
+    char *bytes = must_alloc(size, 1), *to = bytes;
+    while (left && iconv(cd, &from, &left, &to, &room) == (size_t)-1 && left)
+        skip_one(&from, &left, &to, &room);
+    iconv_close(cd);
+    *out_len = size - room;
+    return bytes;
 }
 
 bool lab_os_link(const char *from, const char *to, struct error *err)

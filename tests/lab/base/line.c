@@ -2,12 +2,10 @@
 
 #include "common/clock.h"
 #include "common/must.h"
+#include "common/os.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINE_MAX_BYTES (4u << 20)
 
@@ -69,20 +67,6 @@ void line_close(struct line *line)
     stream_close(&line->stream);
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* Reads up to a newline or the end into `in`. */
 static enum error_code read_line(int fd, struct buffer *in, uint64_t deadline_ms, struct error *err)
 {
@@ -92,17 +76,12 @@ static enum error_code read_line(int fd, struct buffer *in, uint64_t deadline_ms
         uint64_t now = clock_boot_ms();
         if (deadline_ms && now >= deadline_ms)
             return error_set(err, ERR_TIMEOUT, "no answer in time");
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int rc = poll(&p, 1, deadline_ms ? (int)(deadline_ms - now) : -1);
-        if (rc <= 0)
-            continue;
         char chunk[16384];
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
+        long n = socket_take(fd, chunk, sizeof chunk, deadline_ms ? deadline_ms - now : 0);
+        if (n == 0)
             return error_set(err, ERR_UNREACHABLE, "closed before it answered");
-        buffer_add(in, chunk, (size_t)n);
+        if (n > 0)
+            buffer_add(in, chunk, (size_t)n);
     }
 }
 
@@ -112,11 +91,11 @@ json_t *line_call(const char *socket_path, json_t *request, uint64_t timeout_ms,
     json_t *answer = NULL;
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
-    int fd = stream_connect_local(socket_path, err);
+    int fd = socket_connect_local(socket_path, err);
     if (fd < 0)
         goto out;
     uint64_t deadline = timeout_ms ? clock_boot_ms() + timeout_ms : 0;
-    if (!write_all(fd, text, strlen(text)) || !write_all(fd, "\n", 1)) {
+    if (!socket_put(fd, text, strlen(text)) || !socket_put(fd, "\n", 1)) {
         error_set(err, ERR_UNREACHABLE, "%s: closed", socket_path);
         goto out;
     }
@@ -132,8 +111,19 @@ json_t *line_call(const char *socket_path, json_t *request, uint64_t timeout_ms,
     }
 out:
     if (fd >= 0)
-        close(fd);
+        socket_close(fd);
     buffer_reset(&in);
     free(text);
     return answer;
+}
+
+json_t *line_load(const char *path)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (os_read_file(path, LINE_MAX_BYTES, &text, &len, NULL) != ERR_NONE)
+        return NULL;
+    json_t *value = json_loadb(text, len, 0, NULL);
+    free(text);
+    return value;
 }

@@ -24,4 +24,6 @@ void line_close(struct line *line);
  * failure: ERR_NOT_FOUND or ERR_UNREACHABLE when nobody listens, ERR_TIMEOUT, ERR_CORRUPT. */
 json_t *line_call(const char *socket_path, json_t *request, uint64_t timeout_ms, struct error *err);
 
+json_t *line_load(const char *path); /* what a file of JSON holds; NULL: it cannot be read */
+
 #endif

@@ -1,8 +1,8 @@
 /* loop.h - waits for descriptors, timers and signals, and calls back; one thread, no busy waiting.
  *
- * A body per system (loop_epoll.c). Callbacks may watch, forget, arm and disarm anything, also
+ * What the system does is in poller.h. Callbacks may watch, forget, arm and disarm anything, also
  * themselves; memory that a callback might still be looking at is released with loop_defer().
- * Time is CLOCK_BOOTTIME in milliseconds (common/clock.h).
+ * Time is clock_boot_ms() of common/clock.h.
  */
 #ifndef LAB_BASE_LOOP_H
 #define LAB_BASE_LOOP_H
@@ -36,9 +36,14 @@ void loop_forget(struct loop *loop, int fd); /* before close() */
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t due_ms); /* again: moves it */
 void loop_disarm(struct loop *loop, struct loop_timer *timer);               /* harmless if idle */
 
-/* Blocks the signals for the process and calls back for each, inside the loop. Once per loop. */
-bool loop_signals(struct loop *loop, const int *signals, size_t count,
-                  void (*each)(int number, void *arg), void *arg, struct error *err);
+enum loop_signal {
+    LOOP_CHILD_ENDED,  /* one or more: lab_os_reap() tells which */
+    LOOP_ASKED_TO_END, /* SIGTERM, SIGINT; Ctrl-C and the like on Windows */
+};
+/* Calls back for each, inside the loop; they no longer end the process by themselves. Once per
+ * process. */
+bool loop_signals(struct loop *loop, void (*each)(enum loop_signal signal, void *arg), void *arg,
+                  struct error *err);
 
 void loop_defer(struct loop *loop, void (*call)(void *arg), void *arg); /* after this round */
 void loop_run(struct loop *loop);                                       /* until loop_stop() */

@@ -1,5 +1,7 @@
 #include "tests/lab/base/schema.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/text.h"
 
 #include <stdio.h>
@@ -91,7 +93,7 @@ static bool word(const char *words, const char *value, char *out, size_t size_by
 {
     char copy[256], *rest = copy, *one;
     text_copy(copy, sizeof copy, words);
-    while ((one = strsep(&rest, " "))) {
+    while ((one = words_next(&rest, " "))) {
         if (text_equal_nocase(one, value))
             return text_copy(out, size_bytes, one);
     }
@@ -102,7 +104,7 @@ static bool flags(const char *words, const char *value, char *out, size_t size_b
 {
     char copy[256], one_normal[64], *rest = copy, *one;
     text_copy(copy, sizeof copy, value);
-    while ((one = strsep(&rest, ", "))) {
+    while ((one = words_next(&rest, ", "))) {
         if (*one && !word(words, one, one_normal, sizeof one_normal))
             return false;
     }

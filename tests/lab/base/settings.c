@@ -5,6 +5,8 @@
 #include "common/os.h"
 #include "common/text.h"
 #include "tests/lab/base/lab_os.h"
+#include "tests/lab/base/line.h"
+#include "tests/lab/base/words.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -73,7 +75,7 @@ static bool section(char *line, char **kind, char **name)
 static enum error_code parse(struct settings *s, const char *path, char *text, struct error *err)
 {
     char *rest = text, *line, *kind = NULL, *name = NULL;
-    for (int number = 1; (line = strsep(&rest, "\n")); number++) {
+    for (int number = 1; (line = words_next(&rest, "\n")); number++) {
         char *comment = strpbrk(line, ";#");
         if (comment)
             *comment = '\0';
@@ -180,7 +182,7 @@ static void look_again(struct settings *s)
         id = (struct os_file_id){0};
     if (s->faults && memcmp(&id, &s->seen, sizeof id) == 0)
         return;
-    json_t *now = json_load_file(path, 0, NULL);
+    json_t *now = line_load(path);
     json_decref(s->faults);
     s->faults = json_is_array(now) ? now : json_array();
     if (s->faults != now)

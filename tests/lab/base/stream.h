@@ -1,13 +1,13 @@
-/* stream.h - a connected socket with buffers, driven by a loop; and how sockets are made.
+/* stream.h - a connected socket with buffers, driven by a loop.
  *
  * The owner embeds struct stream and reads `in`. Both buffers grow as needed; the owner bounds
- * what it accepts. Everything made here is non-blocking and not inherited by child processes.
- * Socket paths may be longer than the system's limit for socket addresses.
+ * what it accepts.
  */
 #ifndef LAB_BASE_STREAM_H
 #define LAB_BASE_STREAM_H
 
 #include "tests/lab/base/loop.h"
+#include "tests/lab/base/socket.h"
 
 #include <stddef.h>
 
@@ -39,12 +39,5 @@ void stream_abort(struct stream *s);  /* the same, and the peer sees a reset */
 /* Everything that has arrived, now: for a peer that is known to have ended. on_end is not called.
  */
 void stream_drain(struct stream *s);
-
-/* -1 on failure. */
-int stream_listen_local(const char *path, struct error *err); /* replaces an old socket */
-int stream_connect_local(const char *path, struct error *err);
-int stream_listen_tcp(const char *address, unsigned port, struct error *err);
-int stream_accept(int listener); /* -1: nobody there */
-bool stream_pair(int out[2], struct error *err);
 
 #endif

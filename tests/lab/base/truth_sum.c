@@ -2,11 +2,13 @@
 #include "tests/lab/base/truth.h"
 
 #include "common/must.h"
+#include "common/os.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FILE_MAX_BYTES (256u << 20)
 
 struct sum {
     json_t *pools, *services, *hosts, *log;
@@ -205,46 +207,41 @@ static void pool_tallies(struct sum *sum, const struct tally *t)
 }
 
 /* A last line without its end is being written just now, and is left for the next reader. */
-static void read_lines(struct sum *sum, FILE *file)
+static void read_lines(struct sum *sum, char *text, size_t len)
 {
-    char *text = NULL;
-    size_t size = 0;
-    ssize_t len;
-    while ((len = getline(&text, &size, file)) > 0) {
-        json_t *line = text[len - 1] == '\n' ? json_loadb(text, (size_t)len, 0, NULL) : NULL;
+    for (char *end; (end = memchr(text, '\n', len)); text = end + 1) {
+        size_t line_len = (size_t)(end - text);
+        json_t *line = json_loadb(text, line_len, 0, NULL);
         if (json_is_object(line))
             one_line(sum, line);
         json_decref(line);
+        len -= line_len + 1;
     }
-    free(text);
 }
 
 json_t *truth_sum(const char *server_dir, const char *server_name, bool with_log, struct error *err)
 {
-    char path[LAB_PATH_MAX + 16];
+    char path[LAB_PATH_MAX + 16], *text = NULL;
+    size_t len = 0;
     snprintf(path, sizeof path, "%s/truth.jsonl", server_dir);
-    FILE *file = fopen(path, "re");
-    if (!file && errno != ENOENT) {
-        error_errno(err, errno, "%s", path);
+    enum error_code code = os_read_file(path, FILE_MAX_BYTES, &text, &len, err);
+    if (code != ERR_NONE && code != ERR_NOT_FOUND)
         return NULL;
-    }
     const struct tally *t = tally_open(server_dir, err);
-    if (!t) {
-        if (file)
-            fclose(file);
-        return NULL;
-    }
     struct sum sum = {json_object(), json_object(), json_array(), json_array(), with_log};
-    if (file) {
-        read_lines(&sum, file);
-        fclose(file);
+    if (t && text)
+        read_lines(&sum, text, len);
+    free(text);
+    if (t) {
+        live_workers(&sum, t);
+        pool_tallies(&sum, t);
     }
-    live_workers(&sum, t);
-    pool_tallies(&sum, t);
     json_t *whole = json_pack("{s:s, s:o, s:o, s:o}", "server", server_name, "pools", sum.pools,
                               "services", sum.services, "hosts", sum.hosts);
     if (with_log)
         json_object_set(whole, "log", sum.log);
     json_decref(sum.log);
-    return whole;
+    if (!t)
+        json_decref(whole);
+    return t ? whole : NULL;
 }

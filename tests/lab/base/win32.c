@@ -1,7 +1,6 @@
 #include "tests/lab/base/win32.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 static const struct {
     unsigned code;
@@ -43,12 +42,4 @@ const char *win32_text(unsigned code)
             return TEXTS[i].text;
     }
     return "Unknown error.";
-}
-
-int win32_exit(unsigned code)
-{
-    const char *fd = getenv("FARMHAND_EXIT_FD");
-    if (fd && *fd)
-        dprintf(atoi(fd), "%u", code);
-    return (int)(code & 0xff);
 }

@@ -28,8 +28,4 @@ enum win32_code {
 
 const char *win32_text(unsigned code); /* never NULL */
 
-/* The program's end: the whole code goes to the descriptor named in FARMHAND_EXIT_FD, too, since
- * a Linux exit status has 8 bits. Returns what main() returns. */
-int win32_exit(unsigned code);
-
 #endif

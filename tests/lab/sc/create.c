@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FILE_MAX_BYTES (8u << 20)
 
@@ -80,7 +79,7 @@ static bool link_program(const char *from_dir, const char *built, const char *in
 {
     char from[LAB_PATH_MAX + 64], to[LAB_PATH_MAX + 64];
     snprintf(from, sizeof from, "%s/%s", from_dir, built);
-    if (access(from, X_OK) != 0)
+    if (!lab_os_exists(from))
         snprintf(from, sizeof from, "%s/%s", from_dir, installed);
     snprintf(to, sizeof to, "%s/inetsrv/%s", dir, installed);
     return lab_os_link(from, to, err);
@@ -116,7 +115,7 @@ enum error_code create_server(const char *dir, const struct create_options *opti
     struct text conf = {0};
     char path[LAB_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/inetsrv", dir);
-    if (access(path, F_OK) == 0)
+    if (lab_os_exists(path))
         return error_set(err, ERR_EXISTS, "%s holds a lab server already", dir);
     enum error_code code = make_folders(dir, err);
     if (code != ERR_NONE)

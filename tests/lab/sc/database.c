@@ -1,5 +1,7 @@
 #include "tests/lab/sc/scm.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/os.h"
 #include "common/text.h"
 
@@ -52,7 +54,7 @@ static struct service *add(struct scm *scm, const char *name, const char *displa
     text_copy(s->display, sizeof s->display, display);
     text_copy(s->host_name, sizeof s->host_name, host);
     text_copy(list, sizeof list, depends);
-    while ((one = strsep(&rest, " ,")) && s->depend_count < SCM_DEPENDS) {
+    while ((one = words_next(&rest, " ,")) && s->depend_count < SCM_DEPENDS) {
         if (*one)
             text_copy(s->depends[s->depend_count++], SCM_NAME, one);
     }
@@ -89,7 +91,7 @@ static void saved(struct scm *scm)
 {
     char path[LAB_PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/services.json", scm->dir);
-    json_t *all = json_load_file(path, 0, NULL), *word;
+    json_t *all = line_load(path), *word;
     const char *name;
     json_object_foreach(all, name, word)
     {

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct desk_call {
     struct desk_call *next;
@@ -191,7 +190,7 @@ static void accept_ready(unsigned events, void *arg)
 {
     struct scm *scm = arg;
     (void)events;
-    for (int fd; (fd = stream_accept(scm->desk_fd)) >= 0;) {
+    for (int fd; (fd = socket_accept(scm->desk_fd)) >= 0;) {
         struct desk_call *call = must_alloc(1, sizeof *call);
         *call = (struct desk_call){.scm = scm, .next = scm->calls};
         call->line = (struct line){.on_object = on_object, .on_end = on_end, .owner = call};
@@ -204,7 +203,7 @@ bool desk_open(struct scm *scm, struct error *err)
 {
     char path[LAB_PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/control.sock", scm->dir);
-    scm->desk_fd = stream_listen_local(path, err);
+    scm->desk_fd = socket_listen_local(path, err);
     if (scm->desk_fd < 0)
         return false;
     loop_watch(scm->loop, scm->desk_fd, LOOP_READ, accept_ready, scm);

@@ -6,13 +6,15 @@
 #include "tests/lab/base/settings.h"
 #include "tests/lab/base/truth.h"
 
+#include "common/os.h"
 #include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MS 10000
+#define ANSWER_MS        10000
+#define EVENTS_MAX_BYTES (64u << 20)
 
 static int failed(const struct error *err)
 {
@@ -82,12 +84,11 @@ int verb_counters(const struct verb_context *c)
 
 int verb_events(const struct verb_context *c)
 {
-    char path[LAB_PATH_MAX + 32], line[4096];
+    char path[LAB_PATH_MAX + 32], *text = NULL;
+    size_t len = 0;
     snprintf(path, sizeof path, "%s/events.jsonl", c->dir);
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file))
-        fputs(line, stdout);
-    if (file)
-        fclose(file);
+    if (os_read_file(path, EVENTS_MAX_BYTES, &text, &len, NULL) == ERR_NONE)
+        fwrite(text, 1, len, stdout);
+    free(text);
     return 0;
 }

@@ -58,12 +58,10 @@ static bool find_dir(const char *named, bool to_make, char out[LAB_PATH_MAX])
         }
         *last = '\0';
     }
-    char *real = realpath(named ? named : own, NULL);
-    bool ok = real && text_copy(out, LAB_PATH_MAX, real);
-    free(real);
+    bool ok = lab_os_real(named ? named : own, out);
     if (ok) {
         snprintf(own, sizeof own, "%s/inetsrv", out);
-        ok = access(own, F_OK) == 0;
+        ok = lab_os_exists(own);
     }
     if (!ok)
         fprintf(stderr, "lab-sc: %s is not a lab server (lab-sc create makes one)\n",
@@ -78,8 +76,8 @@ static int dispatch(struct verb_context *c, char dir[LAB_PATH_MAX], const char *
     bool run = strcmp(verb, "run") == 0;
     if (is_service_verb(verb)) {
         if (!find_dir(named, false, dir))
-            return win32_exit(WIN32_NO_SUCH_SERVICE);
-        return win32_exit(verb_service(c));
+            return lab_os_exit_code(WIN32_NO_SUCH_SERVICE);
+        return lab_os_exit_code(verb_service(c));
     }
     for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++) {
         if (strcmp(VERBS[i].name, verb) != 0)
@@ -105,6 +103,7 @@ int main(int argc, char **argv)
     struct verb_context c = {.dir = dir};
     const char *named = NULL;
     int at = 1;
+    lab_os_begin(&argc, &argv);
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--json") == 0)
             c.json = true;

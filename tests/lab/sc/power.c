@@ -72,9 +72,9 @@ static bool is_up(const char *dir)
 {
     char path[LAB_PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/control.sock", dir);
-    int fd = stream_connect_local(path, NULL);
+    int fd = socket_connect_local(path, NULL);
     if (fd >= 0)
-        lab_os_close(fd);
+        socket_close(fd);
     return fd >= 0;
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 bool scm_depends_on(const struct service *s, const char *name)
 {
@@ -100,13 +99,13 @@ static bool spawn(struct scm *scm, struct host *h, struct error *err)
             argv[n++] = scm->services[i].name;
     }
     int pair[2];
-    if (!stream_pair(pair, err))
+    if (!socket_pair(pair, err))
         return false;
     const int keep[] = {pair[1], scm->power_fd};
     bool ok = lab_os_spawn(argv, keep, 2, false, &h->id.pid, err);
-    close(pair[1]);
+    socket_close(pair[1]);
     if (!ok) {
-        close(pair[0]);
+        socket_close(pair[0]);
         h->id.pid = 0;
         return false;
     }
@@ -273,9 +272,9 @@ static void host_ended(struct scm *scm, struct host *h, const struct lab_end *en
     }
     truth_write(scm->dir, "host_end",
                 json_pack("{s:o, s:s, s:i}", "host", truth_id(h->id), "how",
-                          !died            ? "ended"
-                          : end->signalled ? "killed"
-                                           : "crashed",
+                          !died          ? "ended"
+                          : end->aborted ? "killed"
+                                         : "crashed",
                           "code", end->code));
     if (died && strcmp(h->name, "iissvcs") == 0)
         truth_all_end(scm->dir, scm->tally, "host-died");

@@ -79,6 +79,8 @@ void desk_look(struct scm *scm); /* a state has changed: answer those who wait *
 
 /* run.c: `lab-sc run`; returns when it is told down */
 int run_server(const char *dir, struct error *err);
-int run_idle(char **names, int count); /* the host of services that do nothing */
+
+/* idle.c: the host of services that do nothing */
+int run_idle(char **names, int count);
 
 #endif

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHILD_POWER_FD 3
-
 void faults_use(struct settings *settings, const char *pool)
 {
     uint64_t value = 0;
@@ -45,10 +43,10 @@ void child_keep(struct w3wp *w)
     while (lab_os_reap(&end)) {
         if (end.pid != w->child)
             continue;
-        lab_os_close(w->child_fd);
+        socket_close(w->child_fd);
         w->child = 0;
     }
-    if (w->child || !stream_pair(fds, &err))
+    if (w->child || !socket_pair(fds, &err))
         return;
     snprintf(program, sizeof program, "%s/inetsrv/dotnet.exe", settings_dir(w->settings));
     snprintf(dll, sizeof dll, "%s.dll", w->pool);
@@ -56,9 +54,9 @@ void child_keep(struct w3wp *w)
     w->child_fd = fds[0]; /* stays open as long as this process lives */
     if (!lab_os_spawn(argv, &fds[1], 1, false, &w->child, &err)) {
         fprintf(stderr, "w3wp: %s\n", err.text);
-        lab_os_close(fds[0]);
+        socket_close(fds[0]);
     }
-    lab_os_close(fds[1]);
+    socket_close(fds[1]);
 }
 
 bool child_called(int argc, char **argv)
@@ -73,7 +71,7 @@ int child_main(const char *server_dir, const char *dll)
     struct settings *settings = settings_open(server_dir, NULL);
     if (!settings)
         return 1;
-    lab_os_end_with(CHILD_POWER_FD);
+    lab_os_end_with(lab_os_handed(0));
     snprintf(pool, sizeof pool, "%.*s", (int)(strlen(dll) - strlen(".dll")), dll);
     for (;;) {
         faults_use(settings, pool);

@@ -1,5 +1,5 @@
-/* main.c - lab-w3wp: w3wp.exe -ap NAME, started by lab-was with the channel as descriptor 3 and
- * the server's power as descriptor 4. Ends when WAS says stop, when its channel breaks (unless it
+/* main.c - lab-w3wp: w3wp.exe -ap NAME, started by lab-was, which hands it the channel and the
+ * server's power. Ends when WAS says stop, when its channel breaks (unless it
  * hangs), and when the power goes. */
 #include "tests/lab/w3wp/w3wp.h"
 
@@ -11,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHANNEL_FD 3
-#define POWER_FD   4
+enum { CHANNEL, POWER };
 
 static bool while_fault(struct w3wp *w)
 {
@@ -137,6 +136,7 @@ int main(int argc, char **argv)
 {
     char dir[LAB_PATH_MAX];
     struct error err = {0};
+    lab_os_begin(&argc, &argv);
     struct w3wp w = {.pool = option(argv, "-ap"), .self = lab_os_self()};
     bool here = lab_os_own_folder(dir, &err);
     if (here && child_called(argc, argv)) {
@@ -156,14 +156,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "w3wp: %s\n", err.text);
         return 1;
     }
-    lab_os_end_with(POWER_FD);
+    lab_os_end_with(lab_os_handed(POWER));
     w.server = settings_get(w.settings, "server", NULL, "name");
     w.server = w.server ? w.server : strrchr(dir, '/') + 1;
     w.born_sick = fault_on(w.settings, "worker-500", w.pool);
     if (fault_on(w.settings, "worker-cannot-start", w.pool))
         _exit(1);
     w.was = (struct stream){.on_data = on_data, .on_end = on_end, .owner = &w};
-    stream_open(&w.was, w.loop, CHANNEL_FD);
+    stream_open(&w.was, w.loop, lab_os_handed(CHANNEL));
     w.start_timer = (struct loop_timer){.fire = be_ready, .arg = &w};
     w.tick_timer = (struct loop_timer){.fire = tick, .arg = &w};
     w.crash_timer = (struct loop_timer){.fire = crash, .arg = &w};

@@ -1,13 +1,14 @@
 /* http_sys.c - listening sockets, connections and their one request each; see was.h. */
 #include "tests/lab/was/was.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/clock.h"
 #include "common/must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define WAITING_MAX (HTTP_BODY_MAX + 65536u) /* bytes a client may send ahead */
 #define CACHE_MS    5000
@@ -176,7 +177,7 @@ static const struct cached *cache_find(struct was *w, const struct pool *p, cons
 
 static void answer_from_cache(struct conn *c, const struct cached *e)
 {
-    const char *end = memmem(e->bytes, e->len, "\r\n\r\n", 4);
+    const char *end = words_find(e->bytes, e->len, "\r\n\r\n");
     size_t head_len = (size_t)(end - e->bytes) + 2;
     conn_send(c, 200, e->bytes, head_len, e->bytes + head_len + 2, e->len - head_len - 2);
 }
@@ -286,7 +287,7 @@ static void accept_ready(unsigned events, void *arg)
     struct listener *l = arg;
     struct was *w = l->was;
     (void)events;
-    for (int fd; (fd = stream_accept(l->fd)) >= 0;) {
+    for (int fd; (fd = socket_accept(l->fd)) >= 0;) {
         struct conn *c = must_alloc(1, sizeof *c);
         *c = (struct conn){.was = w, .listener = l, .next = w->conns};
         c->stream = (struct stream){.on_data = on_data, .on_end = on_end, .owner = c};
@@ -317,7 +318,7 @@ static void close_listener(struct was *w, struct listener *l)
 {
     if (l->fd >= 0) {
         loop_forget(w->loop, l->fd);
-        close(l->fd);
+        socket_close(l->fd);
         l->fd = -1;
     }
     leave_conns(w, l);
@@ -354,7 +355,7 @@ void http_open_listeners(struct was *w)
             close_listener(w, l);
         if (!l->wanted || l->fd >= 0)
             continue;
-        l->fd = stream_listen_tcp(l->address, l->port, &err);
+        l->fd = socket_listen_tcp(l->address, l->port, &err);
         if (l->fd >= 0)
             loop_watch(w->loop, l->fd, LOOP_READ, accept_ready, l);
         else

@@ -1,19 +1,16 @@
-/* main.c - lab-was: svchost -k iissvcs, started by lab-sc with the service channel as descriptor
- * 3, the server's power as 4, and the names of its guests after "--guests". */
+/* main.c - lab-was: svchost -k iissvcs, started by lab-sc, on Windows by the service manager; the
+ * names of its guests stand after "--guests". */
 #include "tests/lab/was/was.h"
 
 #include "common/clock.h"
 #include "common/must.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CHANNEL_FD 3
-#define POWER_FD   4
-#define LOOK_MS    500
+#define LOOK_MS 500
 
 enum { WAS, W3SVC, GUESTS };
 
@@ -126,20 +123,13 @@ static void look(void *arg)
     loop_arm(w->loop, &w->look_timer, clock_boot_ms() + LOOK_MS);
 }
 
-static void on_signal(int number, void *arg)
+static void on_signal(enum loop_signal signal, void *arg)
 {
     struct lab_end end;
-    if (number == SIGTERM)
+    if (signal == LOOP_ASKED_TO_END)
         _exit(0);
     while (lab_os_reap(&end))
         worker_ended(arg, &end);
-}
-
-static void power_gone(unsigned events, void *arg)
-{
-    (void)events;
-    (void)arg;
-    _exit(1);
 }
 
 static void add_services(struct was *w, char **guests, int count)
@@ -150,7 +140,7 @@ static void add_services(struct was *w, char **guests, int count)
         (struct hosted_service){.name = "W3SVC", .start = start_web, .stop = stop_web, .arg = w};
     w->hosted = (struct hosted){
         .loop = w->loop, .settings = w->settings, .services = w->services, .count = GUESTS};
-    for (int i = 0; i < count && w->hosted.count < sizeof w->services / sizeof *w->services; i++) {
+    for (int i = 0; i < count && w->hosted.count < SERVICES_MAX; i++) {
         struct hosted_service *s = &w->services[w->hosted.count++];
         *s = (struct hosted_service){
             .name = guests[i], .start = guest_start, .stop = guest_stop, .arg = s};
@@ -159,21 +149,28 @@ static void add_services(struct was *w, char **guests, int count)
 
 static bool open_all(struct was *w, char **guests, int guest_count, struct error *err)
 {
-    const int signals[] = {SIGCHLD, SIGTERM};
     w->settings = settings_open(w->dir, err);
     w->loop = w->settings ? loop_open(err) : NULL;
     w->tally = w->loop ? tally_open(w->dir, err) : NULL;
-    if (!w->tally || !loop_signals(w->loop, signals, 2, on_signal, w, err) || !rpc_open(w, err))
+    if (!w->tally || !loop_signals(w->loop, on_signal, w, err) || !rpc_open(w, err))
         return false;
     w->name = settings_get(w->settings, "server", NULL, "name");
     w->threads = 100;
-    w->power_fd = POWER_FD;
-    loop_watch(w->loop, POWER_FD, LOOP_READ, power_gone, w);
     add_services(w, guests, guest_count);
-    hosted_open(&w->hosted, CHANNEL_FD);
+    if (!hosted_open(&w->hosted, err))
+        return false;
     w->look_timer = (struct loop_timer){.fire = look, .arg = w};
     look(w);
     return true;
+}
+
+static bool enter_host(const char *dir, char **guests, int count, struct error *err)
+{
+    const char *names[SERVICES_MAX] = {"WAS", "W3SVC"};
+    size_t n = GUESTS;
+    for (int i = 0; i < count && n < SERVICES_MAX; i++)
+        names[n++] = guests[i];
+    return hosted_begin(dir, names, n, err);
 }
 
 int main(int argc, char **argv)
@@ -182,15 +179,16 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct was w = {.dir = dir, .rpc_fd = -1};
     int first_guest = 1;
+    lab_os_begin(&argc, &argv);
     while (first_guest < argc && strcmp(argv[first_guest], "--guests") != 0)
         first_guest++;
     first_guest = first_guest < argc ? first_guest + 1 : argc;
     lab_os_many_files();
     lab_os_no_core();
-    signal(SIGPIPE, SIG_IGN);
     if (lab_os_own_folder(dir, &err))
         *strrchr(dir, '/') = '\0';
-    if (err.code || !open_all(&w, argv + first_guest, argc - first_guest, &err)) {
+    if (err.code || !enter_host(dir, argv + first_guest, argc - first_guest, &err) ||
+        !open_all(&w, argv + first_guest, argc - first_guest, &err)) {
         fprintf(stderr, "lab-was: %s (started by hand? lab-sc starts it)\n", err.text);
         return 1;
     }

@@ -250,7 +250,7 @@ static void accept_ready(unsigned events, void *arg)
 {
     struct was *w = arg;
     (void)events;
-    for (int fd; (fd = stream_accept(w->rpc_fd)) >= 0;) {
+    for (int fd; (fd = socket_accept(w->rpc_fd)) >= 0;) {
         struct call *call = must_alloc(1, sizeof *call);
         *call = (struct call){.was = w, .next = w->calls};
         call->line = (struct line){.on_object = on_object, .on_end = on_end, .owner = call};
@@ -263,7 +263,7 @@ bool rpc_open(struct was *w, struct error *err)
 {
     char path[LAB_PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/inetsrv/was.sock", w->dir);
-    w->rpc_fd = stream_listen_local(path, err);
+    w->rpc_fd = socket_listen_local(path, err);
     if (w->rpc_fd < 0)
         return false;
     loop_watch(w->loop, w->rpc_fd, LOOP_READ, accept_ready, w);

@@ -1,5 +1,7 @@
 #include "tests/lab/was/was.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/must.h"
 
 #include <stdio.h>
@@ -141,7 +143,7 @@ static const struct app *find_app(const struct site *site, const char *target)
     for (size_t i = 0; i < site->app_count; i++) {
         const struct app *app = &site->apps[i];
         size_t len = strcmp(app->path, "/") == 0 ? 0 : strlen(app->path);
-        if (strncasecmp(app->path, target, len) != 0 || !strchr("/?", target[len]))
+        if (!words_same(app->path, target, len) || !strchr("/?", target[len]))
             continue;
         if (!best || len > best_len) {
             best = app;

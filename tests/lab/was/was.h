@@ -26,6 +26,7 @@
 
 #define CRASHES_KEPT 64
 #define WARM_PAGES   16
+#define SERVICES_MAX 8
 
 struct was;
 struct pool;
@@ -131,7 +132,8 @@ struct was {
     struct settings *settings;
     struct tally *tally;
     struct hosted hosted;
-    struct hosted_service services[8]; /* [0] WAS, [1] W3SVC, then guests of the same process */
+    struct hosted_service
+        services[SERVICES_MAX]; /* [0] WAS, [1] W3SVC, then guests of the same process */
     bool was_on, web_on, web_stopping, was_stopping;
     struct iisconf conf;
     struct pool *pools;
@@ -142,7 +144,7 @@ struct was {
     struct cached cache[8];
     size_t cache_at;
     struct call *calls; /* appcmd's, rpc.c */
-    int rpc_fd, power_fd;
+    int rpc_fd;
     uint64_t next_id;
     uint64_t threads; /* requests one worker takes at once, unless the pool says otherwise */
     struct loop_timer look_timer;

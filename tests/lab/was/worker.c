@@ -1,15 +1,15 @@
 /* worker.c - one w3wp.exe; see was.h for its states. */
 #include "tests/lab/was/was.h"
 
+#include "tests/lab/base/words.h"
+
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/os.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void limit_over(void *arg);
 static void ping_due(void *arg);
@@ -131,7 +131,7 @@ static struct request *inside(struct worker *worker, uint64_t id)
 static void answered(struct worker *worker, const struct frame *f, const char *payload)
 {
     struct request *r = inside(worker, f->id);
-    const char *end = memmem(payload, f->len, "\r\n\r\n", 4);
+    const char *end = words_find(payload, f->len, "\r\n\r\n");
     if (!r || !end)
         return;
     struct pool *p = worker->pool;
@@ -208,13 +208,13 @@ static bool spawn(struct worker *worker, struct error *err)
                           "-ta",
                           "0",
                           NULL};
-    if (!stream_pair(pair, err))
+    if (!socket_pair(pair, err))
         return false;
-    const int keep[] = {pair[1], w->power_fd};
+    const int keep[] = {pair[1], w->hosted.power_fd};
     bool ok = lab_os_spawn(argv, keep, 2, false, &worker->id.pid, err);
-    close(pair[1]);
+    socket_close(pair[1]);
     if (!ok) {
-        close(pair[0]);
+        socket_close(pair[0]);
         return false;
     }
     worker->id.created = lab_os_created(worker->id.pid);
@@ -436,7 +436,7 @@ static const char *verdict(const struct worker *worker, const struct lab_end *en
     bool by_us = worker->how &&
                  (strcmp(worker->how, "overdue") == 0 || strcmp(worker->how, "unready") == 0 ||
                   strcmp(worker->how, "unresponsive") == 0);
-    if (end->signalled && !by_us && (end->code == SIGKILL || end->code == SIGTERM))
+    if (end->killed && !by_us)
         return "killed";
     return worker->how ? worker->how : "crashed";
 }
@@ -464,7 +464,7 @@ void worker_ended(struct was *w, const struct lab_end *end)
     unlink_worker(worker);
     loop_defer(w->loop, free, worker);
     if (!asked)
-        truth_event(w->dir, end->signalled ? 5009 : 5011, p->set.name, end->pid);
+        truth_event(w->dir, end->aborted ? 5009 : 5011, p->set.name, end->pid);
     if (!asked || unready)
         pool_failed(p);
     pool_worker_gone(p, !idle);

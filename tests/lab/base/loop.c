@@ -1,15 +1,10 @@
-#include "tests/lab/base/loop.h"
+#include "tests/lab/base/poller.h"
 
 #include "common/clock.h"
 #include "common/must.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 struct watch {
     void (*ready)(unsigned events, void *arg);
@@ -22,8 +17,7 @@ struct deferred {
 };
 
 struct loop {
-    int epoll_fd;
-    int signal_fd;
+    struct poller *poller;
     bool stopping;
     struct watch *watches; /* by descriptor */
     size_t watch_count;
@@ -31,20 +25,15 @@ struct loop {
     size_t heap_len, heap_cap;
     struct deferred *deferred;
     size_t deferred_len, deferred_cap;
-    void (*on_signal)(int number, void *arg);
-    void *signal_arg;
 };
 
 struct loop *loop_open(struct error *err)
 {
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    if (fd < 0) {
-        error_errno(err, errno, "epoll_create1");
+    struct poller *poller = poller_open(err);
+    if (!poller)
         return NULL;
-    }
     struct loop *loop = must_alloc(1, sizeof *loop);
-    loop->epoll_fd = fd;
-    loop->signal_fd = -1;
+    loop->poller = poller;
     return loop;
 }
 
@@ -62,19 +51,11 @@ void loop_close(struct loop *loop)
     if (!loop)
         return;
     run_deferred(loop);
-    if (loop->signal_fd >= 0)
-        close(loop->signal_fd);
-    close(loop->epoll_fd);
+    poller_close(loop->poller);
     free(loop->watches);
     free(loop->heap);
     free(loop->deferred);
     free(loop);
-}
-
-static uint32_t to_epoll(unsigned events)
-{
-    return (events & LOOP_READ ? (uint32_t)EPOLLIN : 0) |
-           (events & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
 }
 
 void loop_watch(struct loop *loop, int fd, unsigned events,
@@ -89,19 +70,17 @@ void loop_watch(struct loop *loop, int fd, unsigned events,
         loop->watch_count = count;
     }
     loop->watches[fd] = (struct watch){ready, arg};
-    struct epoll_event e = {.events = to_epoll(events), .data.fd = fd};
-    must(epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0);
+    poller_add(loop->poller, fd, events);
 }
 
 void loop_change(struct loop *loop, int fd, unsigned events)
 {
-    struct epoll_event e = {.events = to_epoll(events), .data.fd = fd};
-    must(epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &e) == 0);
+    poller_change(loop->poller, fd, events);
 }
 
 void loop_forget(struct loop *loop, int fd)
 {
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    poller_remove(loop->poller, fd);
     loop->watches[fd] = (struct watch){0};
 }
 
@@ -164,32 +143,10 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
     heap_down(loop, last->place - 1);
 }
 
-static void signal_ready(unsigned events, void *arg)
+bool loop_signals(struct loop *loop, void (*each)(enum loop_signal signal, void *arg), void *arg,
+                  struct error *err)
 {
-    (void)events;
-    struct loop *loop = arg;
-    struct signalfd_siginfo info;
-    while (read(loop->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-        loop->on_signal((int)info.ssi_signo, loop->signal_arg);
-}
-
-bool loop_signals(struct loop *loop, const int *signals, size_t count,
-                  void (*each)(int number, void *arg), void *arg, struct error *err)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < count; i++)
-        sigaddset(&set, signals[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    loop->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (loop->signal_fd < 0) {
-        error_errno(err, errno, "signalfd");
-        return false;
-    }
-    loop->on_signal = each;
-    loop->signal_arg = arg;
-    loop_watch(loop, loop->signal_fd, LOOP_READ, signal_ready, loop);
-    return true;
+    return poller_signals(loop->poller, each, arg, err);
 }
 
 void loop_defer(struct loop *loop, void (*call)(void *arg), void *arg)
@@ -221,19 +178,20 @@ static int wait_ms(const struct loop *loop)
     return due - now > 60000 ? 60000 : (int)(due - now);
 }
 
+static bool ready(int fd, unsigned events, void *arg)
+{
+    struct loop *loop = arg;
+    struct watch w = loop->watches[fd];
+    if (w.ready)
+        w.ready(events, w.arg);
+    return !loop->stopping;
+}
+
 void loop_run(struct loop *loop)
 {
-    struct epoll_event events[64];
     loop->stopping = false;
     while (!loop->stopping) {
-        int n = epoll_wait(loop->epoll_fd, events, 64, wait_ms(loop));
-        for (int i = 0; i < n && !loop->stopping; i++) {
-            struct watch w = loop->watches[events[i].data.fd];
-            unsigned told = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? LOOP_READ : 0) |
-                            (events[i].events & EPOLLOUT ? LOOP_WRITE : 0);
-            if (w.ready)
-                w.ready(told, w.arg);
-        }
+        poller_wait(loop->poller, wait_ms(loop), ready, loop);
         fire_due(loop);
         run_deferred(loop);
     }
