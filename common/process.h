@@ -25,6 +25,10 @@ struct process_call {
                                 exit status has 8 bits only); if it writes one, that counts */
     bool secret;             /* the output may hold a password: no copy of it is left in memory but
                                 the one handed over, which the caller overwrites before free() */
+    const void *input;       /* written to its stdin, then closed; a child that does not read it is
+                                no failure. NULL: stdin is /dev/null */
+    size_t input_len;
+    int cancel_fd;           /* readable: the group is killed, ERR_UNAVAILABLE; 0: none */
 };
 
 struct process_result {
@@ -37,7 +41,7 @@ struct process_result {
 
 /* ERR_NONE: it ran and ended by itself, whatever the code. ERR_NOT_FOUND, ERR_DENIED: could not be
  * started. ERR_TIMEOUT: killed at the deadline. ERR_NOMEM: killed over the output limit. On
- * failure *out is untouched. stdin and stderr of the child are /dev/null. */
+ * failure *out is untouched. stderr of the child is /dev/null. */
 enum error_code process_run(const struct process_call *call, struct process_result *out,
                             struct error *err);
 

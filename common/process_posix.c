@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -35,7 +36,10 @@ struct run {
     int pidfd;     /* -1: this kernel has none */
     int output_fd; /* read ends; -1 once at their end */
     int exit_fd;
+    int input_fd; /* write end of its stdin; -1: all is written, or it reads no more */
+    size_t input_done;
     bool ended; /* the child has exited, and is a zombie */
+    bool cancelled;
     uint64_t started_ms, deadline_ms;
     struct text output;
     char exit_text[16];
@@ -44,7 +48,8 @@ struct run {
 
 /* ---- starting ---- */
 
-static int pipe_above(int *read_end, int *write_end)
+/* The end that stays here, the reading one or the other, never blocks. */
+static int pipe_above(int *read_end, int *write_end, bool we_read)
 {
     int low[2];
     if (pipe2(low, O_CLOEXEC) != 0)
@@ -58,7 +63,7 @@ static int pipe_above(int *read_end, int *write_end)
         errnum = errno;
     close(low[0]);
     close(low[1]);
-    if (!errnum && fcntl(*read_end, F_SETFL, O_NONBLOCK) != 0)
+    if (!errnum && fcntl(we_read ? *read_end : *write_end, F_SETFL, O_NONBLOCK) != 0)
         errnum = errno;
     return errnum;
 }
@@ -111,9 +116,12 @@ static char **build_env(const struct process_call *call, char **exit_entry)
 }
 
 /* 0 or an errno value. */
-static int fill_actions(posix_spawn_file_actions_t *actions, int output_fd, int exit_fd)
+static int fill_actions(posix_spawn_file_actions_t *actions, int input_fd, int output_fd,
+                        int exit_fd)
 {
-    int bad = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    int bad = input_fd >= 0
+                  ? posix_spawn_file_actions_adddup2(actions, input_fd, 0)
+                  : posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
     if (!bad)
         bad = posix_spawn_file_actions_adddup2(actions, output_fd, 1);
     if (!bad)
@@ -146,7 +154,8 @@ static int fill_attributes(posix_spawnattr_t *attributes)
     return bad;
 }
 
-static int spawn(const struct process_call *call, int output_fd, int exit_fd, pid_t *pid)
+static int spawn(const struct process_call *call, int input_fd, int output_fd, int exit_fd,
+                 pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -154,7 +163,7 @@ static int spawn(const struct process_call *call, int output_fd, int exit_fd, pi
     must(posix_spawnattr_init(&attributes) == 0);
     char *exit_entry;
     char **env = build_env(call, &exit_entry);
-    int bad = fill_actions(&actions, output_fd, exit_fd);
+    int bad = fill_actions(&actions, input_fd, output_fd, exit_fd);
     if (!bad)
         bad = fill_attributes(&attributes);
     if (!bad)
@@ -176,12 +185,15 @@ static enum error_code not_started(const struct process_call *call, int errnum, 
 
 static enum error_code start(struct run *run, struct error *err)
 {
-    int output_write = -1, exit_write = -1;
-    int bad = pipe_above(&run->output_fd, &output_write);
+    int input_read = -1, output_write = -1, exit_write = -1;
+    int bad = pipe_above(&run->output_fd, &output_write, true);
     if (!bad && run->call->exit_fd_env)
-        bad = pipe_above(&run->exit_fd, &exit_write);
+        bad = pipe_above(&run->exit_fd, &exit_write, true);
+    if (!bad && run->call->input)
+        bad = pipe_above(&input_read, &run->input_fd, false);
     if (!bad)
-        bad = spawn(run->call, output_write, exit_write, &run->pid);
+        bad = spawn(run->call, input_read, output_write, exit_write, &run->pid);
+    close_fd(&input_read);
     close_fd(&output_write);
     close_fd(&exit_write);
     if (bad)
@@ -215,6 +227,32 @@ static bool read_output(struct run *run)
             return false;
     }
     return true;
+}
+
+/* Writes what its pipe takes. A child that closed its stdin wants no more of it. SIGPIPE is held
+ * back in this thread alone, and taken if it came: the caller may not ignore it. */
+static void write_input(struct run *run)
+{
+    sigset_t pipe_signal, before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    while (run->input_fd >= 0) {
+        size_t left = run->call->input_len - run->input_done;
+        ssize_t put =
+            left ? write(run->input_fd, (const char *)run->call->input + run->input_done, left) : 0;
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && errno == EAGAIN)
+            break;
+        if (put < 0 && errno == EPIPE && !sigismember(&before, SIGPIPE))
+            sigtimedwait(&pipe_signal, NULL, &(struct timespec){0});
+        if (put <= 0)
+            close_fd(&run->input_fd);
+        else
+            run->input_done += (size_t)put;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Growing would leave what was there before in freed memory. */
@@ -268,8 +306,12 @@ static void wait_for_news(struct run *run, uint64_t deadline_ms)
         {.fd = run->output_fd, .events = POLLIN},
         {.fd = run->exit_fd, .events = POLLIN},
         {.fd = run->ended ? -1 : run->pidfd, .events = POLLIN},
+        {.fd = run->ended ? -1 : run->input_fd, .events = POLLOUT},
+        {.fd = run->call->cancel_fd > 0 && !run->cancelled ? run->call->cancel_fd : -1,
+         .events = POLLIN},
     };
-    poll(fds, sizeof(fds) / sizeof(fds[0]), (int)(left < most ? left : most));
+    if (poll(fds, sizeof(fds) / sizeof(fds[0]), (int)(left < most ? left : most)) > 0)
+        run->cancelled = run->cancelled || fds[4].revents;
 }
 
 /* Also the child by itself, should it have left its group. */
@@ -290,6 +332,8 @@ static enum error_code watch(struct run *run, struct error *err)
             return error_set(err, ERR_NOMEM, "%s printed more than %zu bytes and was killed",
                              run->call->argv[0], run->call->output_max_bytes);
         read_exit_text(run);
+        if (!ended)
+            write_input(run);
         if (ended && run->output_fd < 0)
             return ERR_NONE;
         uint64_t now = clock_boot_ms();
@@ -304,6 +348,9 @@ static enum error_code watch(struct run *run, struct error *err)
                              "%s did not end within %" PRIu64 " ms and was killed",
                              run->call->argv[0], run->call->timeout_ms);
         wait_for_news(run, deadline_ms);
+        if (run->cancelled && !has_ended(run))
+            return error_set(err, ERR_UNAVAILABLE, "%s was killed: this program is stopping",
+                             run->call->argv[0]);
     }
 }
 
@@ -316,6 +363,7 @@ static bool reap(struct run *run, siginfo_t *info)
     uint64_t deadline_ms = clock_boot_ms() + REAP_MS;
     close_fd(&run->output_fd);
     close_fd(&run->exit_fd);
+    close_fd(&run->input_fd);
     while (!has_ended(run) && clock_boot_ms() < deadline_ms)
         wait_for_news(run, deadline_ms);
     int done;
@@ -341,7 +389,7 @@ enum error_code process_run(const struct process_call *call, struct process_resu
                             struct error *err)
 {
     must(call->argv && call->argv[0] && call->timeout_ms > 0);
-    struct run run = {.call = call, .pidfd = -1, .output_fd = -1, .exit_fd = -1};
+    struct run run = {.call = call, .pidfd = -1, .output_fd = -1, .exit_fd = -1, .input_fd = -1};
     run.started_ms = clock_boot_ms();
     run.deadline_ms = call->timeout_ms < UINT64_MAX - run.started_ms
                           ? run.started_ms + call->timeout_ms
@@ -371,6 +419,7 @@ out:
     close_fd(&run.pidfd);
     close_fd(&run.output_fd);
     close_fd(&run.exit_fd);
+    close_fd(&run.input_fd);
     if (call->secret && run.output.len > 0)
         explicit_bzero(run.output.data, run.output.len);
     text_reset(&run.output);

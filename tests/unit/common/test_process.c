@@ -2,6 +2,7 @@
 #include "tests/unit/common/testing.h"
 
 #include "common/clock.h"
+#include "common/must.h"
 #include "common/process.h"
 
 #include <dirent.h>
@@ -313,6 +314,71 @@ static void secret_output_is_handed_over_whole(void **state)
     assert_code(process_run(&call, &result, &err), ERR_NOMEM, &err);
 }
 
+static void input_is_written_whole_and_closed(void **state)
+{
+    (void)state;
+    size_t len = 300 * 1000; /* more than a pipe holds */
+    char *input = must_alloc(len, 1);
+    for (size_t i = 0; i < len; i++)
+        input[i] = (char)('a' + i % 26);
+    const char *const argv[] = {"/bin/cat", NULL};
+    struct process_call call = {.argv = argv,
+                                .timeout_ms = 20000,
+                                .output_max_bytes = len,
+                                .input = input,
+                                .input_len = len};
+    struct process_result result;
+    struct error err = {0};
+    assert_code(process_run(&call, &result, &err), ERR_NONE, &err);
+    assert_int_equal(result.output_len, len);
+    assert_memory_equal(result.output, input, len);
+    free(result.output);
+    call.input_len = 0; /* an empty input is an end at once */
+    assert_code(process_run(&call, &result, &err), ERR_NONE, &err);
+    assert_int_equal(result.output_len, 0);
+    free(result.output);
+    free(input);
+}
+
+static void a_program_that_does_not_read_is_no_failure(void **state)
+{
+    (void)state;
+    size_t len = 300 * 1000;
+    char *input = must_alloc(len, 1);
+    const char *const lines[] = {"exec 0<&-; sleep 0.1; exit 4", "exit 4", "head -c 10; exit 4"};
+    signal(SIGPIPE, SIG_DFL); /* whoever calls us need not ignore it */
+    for (size_t i = 0; i < 3; i++) {
+        const char *const argv[] = {"/bin/sh", "-c", lines[i], NULL};
+        struct process_call call = {.argv = argv,
+                                    .timeout_ms = 20000,
+                                    .output_max_bytes = 100,
+                                    .input = input,
+                                    .input_len = len};
+        struct process_result result;
+        struct error err = {0};
+        assert_code(process_run(&call, &result, &err), ERR_NONE, &err);
+        assert_int_equal(result.exit_code, 4);
+        free(result.output);
+    }
+    free(input);
+}
+
+static void it_is_broken_off_from_outside(void **state)
+{
+    (void)state;
+    int cancel[2];
+    assert_int_equal(pipe2(cancel, O_CLOEXEC), 0);
+    assert_int_equal(write(cancel[1], "x", 1), 1);
+    const char *const argv[] = {"/bin/sleep", "1000", NULL};
+    struct process_call call = {
+        .argv = argv, .timeout_ms = 1000 * 1000, .output_max_bytes = 10, .cancel_fd = cancel[0]};
+    struct process_result result;
+    struct error err = {0};
+    assert_code(process_run(&call, &result, &err), ERR_UNAVAILABLE, &err);
+    close(cancel[0]);
+    close(cancel[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +397,9 @@ int main(void)
         cmocka_unit_test(it_works_while_our_standard_descriptors_are_closed),
         cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(secret_output_is_handed_over_whole),
+        cmocka_unit_test(input_is_written_whole_and_closed),
+        cmocka_unit_test(a_program_that_does_not_read_is_no_failure),
+        cmocka_unit_test(it_is_broken_off_from_outside),
     };
     return cmocka_run_group_tests(tests, dir_setup, dir_teardown);
 }
