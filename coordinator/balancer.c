@@ -4,6 +4,7 @@
 #include "common/mailbox.h"
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/balancer_kind.h"
 #include "coordinator/balancer_map.h"
 #include "coordinator/haproxy.h"
 
@@ -27,72 +28,53 @@ struct balancer {
     pthread_t thread;
 };
 
+const struct balancer_kind *balancer_kind_find(const char *name)
+{
+    static const struct balancer_kind *const kinds[] = {&balancer_haproxy, &balancer_command};
+    for (size_t i = 0; name && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (text_equal(kinds[i]->name, name))
+            return kinds[i];
+    return NULL;
+}
+
 /* ---- one request ---- */
 
-static enum error_code link_to(const struct balancer *b, const char *name, struct haproxy *out,
-                               struct error *err)
+static enum error_code find_place(const struct balancer *b, const struct balancer_entry *entry,
+                                  const struct balancer_place **out, struct error *err)
 {
     for (size_t i = 0; i < b->config.place_count; i++) {
-        const struct balancer_place *place = &b->config.places[i];
-        if (!text_equal(place->name, name))
-            continue;
-        *out = (struct haproxy){place->name, place->address, place->timeout_ms, b->cancel_fd};
-        return ERR_NONE;
+        if (text_equal(b->config.places[i].name, entry->balancer)) {
+            *out = &b->config.places[i];
+            return ERR_NONE;
+        }
     }
     return error_set(err, ERR_NOT_FOUND,
-                     "balancer \"%s\" is not configured (any more): put its [haproxy %s] section "
-                     "back, or set the server's state by hand",
-                     name, name);
+                     "balancer \"%s\" is not configured (any more): put its [haproxy %s] or "
+                     "[command %s] section back, or set the state of %s in backend %s by hand",
+                     entry->balancer, entry->balancer, entry->balancer, entry->name,
+                     entry->backend);
 }
 
-static bool is_serving(const struct haproxy_server *s)
+/* The name may have come from an agent. */
+static enum error_code check_name(const struct balancer_entry *entry, struct error *err)
 {
-    return s->admin == BALANCER_READY && s->up && !s->backup && s->weight > 0;
-}
-
-/* Puts what the backend says into every place of it that is asked for. */
-static enum error_code fill_entry(const struct haproxy_server *servers, size_t count,
-                                  struct balancer_entry *entry, struct error *err)
-{
-    const struct haproxy_server *mine = NULL;
-    uint32_t others = 0;
-    for (size_t i = 0; i < count; i++)
-        if (text_equal(servers[i].name, entry->name))
-            mine = &servers[i];
-        else if (is_serving(&servers[i]))
-            others++;
-    if (!mine)
-        return error_set(
-            err, ERR_NOT_FOUND,
-            "balancer %s: backend %s has no server \"%s\": give its name there as \"renamed\" in "
-            "[backend %s], or \"-\" if it does not stand there",
-            entry->balancer, entry->backend, entry->name, entry->backend);
-    entry->admin = mine->admin;
-    entry->up = mine->up;
-    entry->sessions = mine->sessions;
-    entry->others_serving = others;
-    return ERR_NONE;
+    if (haproxy_name_valid(entry->name) && entry->name[0] != '-')
+        return ERR_NONE;
+    return error_set(err, ERR_INVALID,
+                     "\"%s\" cannot be the name of a server in backend %s of balancer %s: give its "
+                     "name there in [backend %s]",
+                     entry->name, entry->backend, entry->balancer, entry->backend);
 }
 
 static enum error_code read_entry(const struct balancer *b, struct balancer_entry *entry,
                                   struct error *err)
 {
-    struct haproxy link;
-    struct haproxy_server *servers = NULL;
-    size_t count = 0;
-    enum error_code code = link_to(b, entry->balancer, &link, err);
-    /* The name is checked here too: it may have come from an agent. */
-    if (code == ERR_NONE && !haproxy_name_valid(entry->name))
-        code = error_set(err, ERR_INVALID,
-                         "\"%s\" cannot be the name of a server in backend %s of balancer %s: give "
-                         "its name there in [backend %s]",
-                         entry->name, entry->backend, entry->balancer, entry->backend);
-    if (code == ERR_NONE)
-        code = haproxy_read(&link, entry->backend, &servers, &count, err);
-    if (code == ERR_NONE)
-        code = fill_entry(servers, count, entry, err);
-    free(servers);
-    return code;
+    const struct balancer_place *place;
+    enum error_code code = find_place(b, entry, &place, err);
+    code = code != ERR_NONE ? code : check_name(entry, err);
+    if (code != ERR_NONE)
+        return code;
+    return balancer_kind_find(place->kind)->read(place, b->cancel_fd, entry, err);
 }
 
 static enum error_code read_entries(const struct balancer *b, struct balancer_entry *entries,
@@ -109,9 +91,12 @@ static enum error_code read_entries(const struct balancer *b, struct balancer_en
 static enum error_code set_entry(const struct balancer *b, const struct balancer_entry *entry,
                                  enum balancer_admin to, struct error *err)
 {
-    struct haproxy link;
-    enum error_code code = link_to(b, entry->balancer, &link, err);
-    return code == ERR_NONE ? haproxy_set(&link, entry->backend, entry->name, to, err) : code;
+    const struct balancer_place *place;
+    enum error_code code = find_place(b, entry, &place, err);
+    code = code != ERR_NONE ? code : check_name(entry, err);
+    if (code != ERR_NONE)
+        return code;
+    return balancer_kind_find(place->kind)->set(place, b->cancel_fd, entry, to, err);
 }
 
 /* A drain stops at its first failure: the caller decides what becomes of what is drained already.
@@ -139,7 +124,7 @@ static enum error_code set_entries(const struct balancer *b, const struct balanc
     return first;
 }
 
-/* HAProxy accepted, and yet: a server may track another one, or lack an address. */
+/* It was accepted, and yet (HAProxy): a server may track another one, or lack an address. */
 static enum error_code check_entries(const struct balancer_entry *entries, size_t count,
                                      enum balancer_admin want, struct error *err)
 {

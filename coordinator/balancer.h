@@ -3,7 +3,9 @@
  * One balancer thread does the talking, so the brain never waits for a socket: balancer_ask copies
  * the request; the answer comes through the callback, on that thread, to be posted. Knows which
  * pools of which servers stand behind which backends (a map from the configuration), reads the
- * state afresh for every answer, and never decides. HAProxy's runtime API is the first back end.
+ * state afresh for every answer, and never decides. What a balancer is, is a table chosen by name
+ * (balancer_kind.h): HAProxy's runtime API, or the operator's own command. One backend may stand on
+ * several of them: each gives a place of its own, and all must agree before a run begins.
  *
  * Terms (HAProxy management guide, section 9.3): admin state ready | drain | maint is what people
  * and we set; operational state up | down is what the balancer's own checks say.
@@ -25,7 +27,7 @@ enum balancer_admin { BALANCER_READY, BALANCER_DRAIN, BALANCER_MAINT };
 
 /* One place in rotation: a server line of a backend of one balancer. */
 struct balancer_entry {
-    char balancer[BALANCER_NAME_MAX]; /* the [haproxy NAME] */
+    char balancer[BALANCER_NAME_MAX]; /* the [haproxy NAME] or [command NAME] */
     char backend[BALANCER_NAME_MAX];
     char name[BALANCER_NAME_MAX];
     enum balancer_admin admin;
@@ -71,9 +73,11 @@ struct balancer_backend {
                                    name_of, or "-": does not stand there. NULL-terminated */
 };
 struct balancer_place {
+    const char *kind; /* "haproxy", "command" */
     const char *name;
-    const char *address; /* "/run/haproxy/admin.sock" or "127.0.0.1:9999" */
-    uint64_t timeout_ms; /* for one exchange */
+    const char *address;     /* haproxy: "/run/haproxy/admin.sock" or "127.0.0.1:9999" */
+    uint64_t timeout_ms;     /* for one exchange, one run of the command */
+    const char *const *argv; /* command: a program's path and its arguments, NULL-terminated */
 };
 
 enum error_code balancer_open(const struct balancer_place *places, size_t place_count,
@@ -90,6 +94,14 @@ bool balancer_ask(struct balancer *b, const struct balancer_request *request);
 /* Pure: would this pool of this server stand behind any backend of the map? (for plans) */
 size_t balancer_map(const struct balancer_backend *backends, size_t backend_count,
                     const char *server, const char *pool, struct balancer_entry *out, size_t max);
+
+/* Pure: the same server line of the same backend, on whichever balancer? What several balancers in
+ * front of one farm have to agree about. */
+static inline bool balancer_same_line(const struct balancer_entry *a,
+                                      const struct balancer_entry *b)
+{
+    return strcmp(a->backend, b->backend) == 0 && strcmp(a->name, b->name) == 0;
+}
 
 /* Pure: the same server line of the same backend of the same balancer? */
 static inline bool balancer_same_place(const struct balancer_entry *a,

@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/balancer_kind.h"
 #include "coordinator/haproxy.h"
 
 #include <stdlib.h>
@@ -127,8 +128,8 @@ static enum error_code check_backends(const struct balancer_backend *backends, s
         if (!is_placed(places, place_count, b->balancer))
             return error_set(err, ERR_INVALID,
                              "backend %s is on balancer \"%s\", which is not configured: add a "
-                             "[haproxy %s] section",
-                             b->backend, b->balancer, b->balancer);
+                             "[haproxy %s] or [command %s] section",
+                             b->backend, b->balancer, b->balancer, b->balancer);
         enum error_code code = check_pairs(b, err);
         if (code != ERR_NONE)
             return code;
@@ -150,7 +151,11 @@ static enum error_code check_places(const struct balancer_place *places, size_t 
         if (places[i].timeout_ms == 0)
             return error_set(err, ERR_INVALID, "balancer %s: a time limit of 0 cannot be kept",
                              places[i].name);
-        enum error_code code = haproxy_address_check(places[i].address, err);
+        const struct balancer_kind *kind = balancer_kind_find(places[i].kind);
+        if (!kind)
+            return error_set(err, ERR_INVALID, "balancer %s: there is no kind \"%s\"",
+                             places[i].name, places[i].kind ? places[i].kind : "");
+        enum error_code code = kind->check(&places[i], err);
         if (code != ERR_NONE) {
             error_wrap(err, "balancer %s", places[i].name);
             return code;
@@ -181,9 +186,12 @@ enum error_code balancer_config_copy(const struct balancer_config *from, struct 
         return code;
     struct balancer_place *places = must_alloc(from->place_count + 1, sizeof(*places));
     for (size_t i = 0; i < from->place_count; i++) {
-        places[i].name = must_copy(from->places[i].name);
-        places[i].address = must_copy(from->places[i].address);
-        places[i].timeout_ms = from->places[i].timeout_ms;
+        const struct balancer_place *p = &from->places[i];
+        places[i] = (struct balancer_place){.kind = balancer_kind_find(p->kind)->name,
+                                            .name = must_copy(p->name),
+                                            .address = must_copy(p->address ? p->address : ""),
+                                            .timeout_ms = p->timeout_ms,
+                                            .argv = copy_list(p->argv)};
     }
     struct balancer_backend *backends = must_alloc(from->backend_count + 1, sizeof(*backends));
     for (size_t i = 0; i < from->backend_count; i++) {
@@ -203,20 +211,26 @@ static void release(const void *memory)
     free((void *)(uintptr_t)memory);
 }
 
+static void release_list(const char *const *list)
+{
+    for (const char *const *item = list; *item; item++)
+        release(*item);
+    release(list);
+}
+
 void balancer_config_release(struct balancer_config *c)
 {
     for (size_t i = 0; i < c->place_count; i++) {
         release(c->places[i].name);
         release(c->places[i].address);
+        release_list(c->places[i].argv);
     }
     for (size_t i = 0; i < c->backend_count; i++) {
         release(c->backends[i].balancer);
         release(c->backends[i].backend);
         release(c->backends[i].pool_glob);
         release(c->backends[i].name_of);
-        for (const char *const *pair = c->backends[i].renamed; *pair; pair++)
-            release(*pair);
-        release(c->backends[i].renamed);
+        release_list(c->backends[i].renamed);
     }
     release(c->places);
     release(c->backends);

@@ -2,6 +2,7 @@
 #include "coordinator/rollout_impl.h"
 
 #include "common/text.h"
+#include "coordinator/words.h"
 
 #include <string.h>
 
@@ -16,20 +17,55 @@ static const struct balancer_entry *find_place(const struct balancer_entry *entr
     return NULL;
 }
 
+/* Places that are ours already: an incident left them to us. */
+struct ours {
+    struct balancer_entry places[BALANCER_ENTRIES_MAX];
+    size_t count;
+};
+
+static void find_ours(const struct rollout *r, const struct rollout_target *t,
+                      const struct rollout_view *view, struct ours *out)
+{
+    out->count = view->inherited ? view->inherited(view->ctx, t->server, r->pool, out->places,
+                                                   BALANCER_ENTRIES_MAX)
+                                 : 0;
+}
+
+static bool is_ours(const struct ours *ours, const struct balancer_entry *place)
+{
+    return find_place(ours->places, ours->count, place) != NULL;
+}
+
+/* Several balancers in front of one farm: what one says is ready and another is not, nobody may
+ * build on. A drain of ours that reached only some of them is not meant. NULL: they agree. */
+static const struct balancer_entry *find_dissent(const struct balancer_answer *answer,
+                                                 const struct ours *ours,
+                                                 const struct balancer_entry **other)
+{
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        for (size_t k = i + 1; k < answer->entry_count; k++) {
+            const struct balancer_entry *a = &answer->entries[i], *b = &answer->entries[k];
+            if (balancer_same_line(a, b) &&
+                (a->admin == BALANCER_READY) != (b->admin == BALANCER_READY) && !is_ours(ours, a) &&
+                !is_ours(ours, b)) {
+                *other = b;
+                return a;
+            }
+        }
+    }
+    return NULL;
+}
+
 /* What we would take out (ready now), and what is ours already. A drain by somebody else is left
  * alone: it is neither. */
 static void note_places(const struct rollout *r, struct rollout_target *t,
-                        const struct balancer_answer *answer, const struct rollout_view *view)
+                        const struct balancer_answer *answer, const struct ours *ours)
 {
-    struct balancer_entry ours[BALANCER_ENTRIES_MAX];
-    size_t count = view->inherited
-                       ? view->inherited(view->ctx, t->server, r->pool, ours, BALANCER_ENTRIES_MAX)
-                       : 0;
     bool takes = r->options.drain && !rollout_action_restores(r->action);
     t->place_count = 0;
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct balancer_entry *e = &answer->entries[i];
-        bool inherited = find_place(ours, count, e) != NULL;
+        bool inherited = is_ours(ours, e);
         if ((takes && e->admin == BALANCER_READY) || (inherited && e->admin != BALANCER_READY)) {
             t->places[t->place_count++] = *e;
         }
@@ -45,7 +81,16 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
         change_say(c, "balancer: %.240s", answer->text);
         return;
     }
-    note_places(r, t, answer, view);
+    struct ours ours;
+    find_ours(r, t, view, &ours);
+    const struct balancer_entry *one, *other = NULL;
+    if (!rollout_action_restores(r->action) && (one = find_dissent(answer, &ours, &other))) {
+        change_say(c, "balancers disagree about %s/%s: %s says %s, %s says %s", one->backend,
+                   one->name, one->balancer, balancer_admin_name(one->admin), other->balancer,
+                   balancer_admin_name(other->admin));
+        return; /* asked again; said as the reason when its time is over */
+    }
+    note_places(r, t, answer, &ours);
     for (uint32_t k = 0; k < t->place_count && !rollout_action_restores(r->action); k++) {
         const struct balancer_entry *e = &t->places[k];
         if (e->admin == BALANCER_READY && e->up && e->others_serving == 0) {

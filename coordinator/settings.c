@@ -97,13 +97,18 @@ static const struct config_key keys[] = {
     {KEY("server *", "labels", CONFIG_LIST, settings_server, given),
      .expected = "labels with commas between them, such as farm=web, zone=a", .check = check_label},
 
-    {KEY("haproxy *", "address", CONFIG_TEXT, settings_haproxy, address), .required = true,
+    {KEY("haproxy *", "address", CONFIG_TEXT, settings_balancer, address), .required = true,
      .expected = "its runtime API: the absolute path of a socket, or ADDRESS:PORT"},
-    {KEY("haproxy *", "timeout", CONFIG_DURATION, settings_haproxy, timeout_ms), .min = 100,
+    {KEY("haproxy *", "timeout", CONFIG_DURATION, settings_balancer, timeout_ms), .min = 100,
      .max = MINUTE_MS},
 
-    {BEHIND("haproxy", haproxy), .required = true,
-     .expected = "the name of a [haproxy NAME] section"},
+    {KEY("command *", "run", CONFIG_LIST, settings_balancer, run), .required = true,
+     .expected = "the absolute path of a program, then its arguments, with commas between"},
+    {KEY("command *", "timeout", CONFIG_DURATION, settings_balancer, timeout_ms), .min = 100,
+     .max = 5 * MINUTE_MS},
+
+    {KEY("backend *", "balancers", CONFIG_LIST, settings_backend, balancers), .required = true,
+     .expected = "names of [haproxy NAME] or [command NAME] sections, with commas between"},
     {BEHIND("pools", pools), .expected = "the pools behind it, such as Shop or *"},
     {BEHIND("name", name_of), .expected = "how it calls a server, such as {server} or iis-{server}",
      .check = check_pattern},
@@ -136,13 +141,15 @@ static void *add_server(struct settings *s, const char *name, struct error *err)
     return server;
 }
 
-static void *add_haproxy(struct settings *s, const char *name)
+static void *add_balancer(struct settings *s, const char *kind, const char *name,
+                          uint64_t timeout_ms)
 {
-    struct settings_haproxy *haproxy =
-        grow((void **)&s->haproxies, &s->haproxy_count, sizeof(*s->haproxies));
-    haproxy->name = must_copy(name);
-    haproxy->timeout_ms = 3 * SECOND_MS;
-    return haproxy;
+    struct settings_balancer *balancer =
+        grow((void **)&s->balancers, &s->balancer_count, sizeof(*s->balancers));
+    balancer->kind = kind;
+    balancer->name = must_copy(name);
+    balancer->timeout_ms = timeout_ms;
+    return balancer;
 }
 
 static void *add_backend(struct settings *s, const char *name)
@@ -166,7 +173,9 @@ static void *section(void *target, const char *section, const char *name, struct
         return NULL;
     }
     if (text_equal(section, "haproxy *"))
-        return add_haproxy(s, name);
+        return add_balancer(s, "haproxy", name, 3 * SECOND_MS);
+    if (text_equal(section, "command *"))
+        return add_balancer(s, "command", name, 20 * SECOND_MS);
     if (text_equal(section, "backend *"))
         return add_backend(s, name);
     return s;
@@ -268,22 +277,40 @@ static void check_server(struct checking *c, struct settings_server *server)
     }
 }
 
-static void list_renamed(struct settings_backend *b)
+/* The same, NULL-terminated; lent but for the array. */
+static const char **list_of(const struct config_list *given)
 {
-    b->renamed_pairs = must_alloc(b->renamed.count + 1, sizeof(*b->renamed_pairs));
-    for (size_t i = 0; i < b->renamed.count; i++)
-        b->renamed_pairs[i] = b->renamed.items[i];
+    const char **list = must_alloc(given->count + 1, sizeof(*list));
+    for (size_t i = 0; i < given->count; i++)
+        list[i] = given->items[i];
+    return list;
+}
+
+static void check_balancer(struct checking *c, const struct settings *s, size_t at)
+{
+    struct settings_balancer *b = &s->balancers[at];
+    b->argv = list_of(&b->run);
+    for (size_t i = 0; i < at; i++)
+        if (text_equal(s->balancers[i].name, b->name))
+            complain(c, "[%s %s]: there is a [%s %s] already, and [backend] sections name either",
+                     b->kind, b->name, s->balancers[i].kind, b->name);
+    if (text_equal(b->kind, "command") && (!b->argv[0] || b->argv[0][0] != '/'))
+        complain(c, "[command %s] run: expected the absolute path of a program, then its arguments",
+                 b->name);
 }
 
 static void check_backend(struct checking *c, const struct settings *s, struct settings_backend *b)
 {
-    bool found = false;
-    for (size_t i = 0; i < s->haproxy_count; i++)
-        found |= text_equal(s->haproxies[i].name, b->haproxy);
-    if (!found)
-        complain(c, "[backend %s] haproxy = %s: there is no section [haproxy %s]", b->name,
-                 b->haproxy, b->haproxy);
-    list_renamed(b);
+    for (size_t k = 0; k < b->balancers.count; k++) {
+        const char *name = b->balancers.items[k];
+        bool found = false;
+        for (size_t i = 0; i < s->balancer_count; i++)
+            found |= text_equal(s->balancers[i].name, name);
+        if (!found)
+            complain(c, "[backend %s] balancers: there is no section [haproxy %s] or [command %s]",
+                     b->name, name, name);
+    }
+    b->renamed_pairs = list_of(&b->renamed);
 }
 
 static enum error_code check_all(struct settings *s, struct checking *c)
@@ -291,6 +318,8 @@ static enum error_code check_all(struct settings *s, struct checking *c)
     check_times(c, &s->defaults);
     for (size_t i = 0; i < s->server_count; i++)
         check_server(c, &s->servers[i]);
+    for (size_t i = 0; i < s->balancer_count; i++)
+        check_balancer(c, s, i);
     for (size_t i = 0; i < s->backend_count; i++)
         check_backend(c, s, &s->backends[i]);
     if (c->errors > 1)
@@ -342,9 +371,11 @@ void settings_release(struct settings *s)
         free(s->servers[i].labels);
         free(s->servers[i].name);
     }
-    for (size_t i = 0; i < s->haproxy_count; i++) {
-        config_release(&schema, "haproxy *", &s->haproxies[i]);
-        free(s->haproxies[i].name);
+    for (size_t i = 0; i < s->balancer_count; i++) {
+        config_release(&schema, "haproxy *", &s->balancers[i]);
+        config_release(&schema, "command *", &s->balancers[i]);
+        free(s->balancers[i].argv);
+        free(s->balancers[i].name);
     }
     for (size_t i = 0; i < s->backend_count; i++) {
         config_release(&schema, "backend *", &s->backends[i]);
@@ -353,7 +384,7 @@ void settings_release(struct settings *s)
     }
     config_release(&schema, "coordinator", s);
     free(s->servers);
-    free(s->haproxies);
+    free(s->balancers);
     free(s->backends);
     *s = (struct settings){0};
 }
@@ -379,22 +410,30 @@ struct rollout_options settings_options(const struct settings *s)
 
 struct balancer_place *settings_places(const struct settings *s)
 {
-    struct balancer_place *places = must_alloc(s->haproxy_count + 1, sizeof(*places));
-    for (size_t i = 0; i < s->haproxy_count; i++)
-        places[i] = (struct balancer_place){.name = s->haproxies[i].name,
-                                            .address = s->haproxies[i].address,
-                                            .timeout_ms = s->haproxies[i].timeout_ms};
+    struct balancer_place *places = must_alloc(s->balancer_count + 1, sizeof(*places));
+    for (size_t i = 0; i < s->balancer_count; i++)
+        places[i] = (struct balancer_place){.kind = s->balancers[i].kind,
+                                            .name = s->balancers[i].name,
+                                            .address = s->balancers[i].address,
+                                            .timeout_ms = s->balancers[i].timeout_ms,
+                                            .argv = s->balancers[i].argv};
     return places;
 }
 
-struct balancer_backend *settings_backends(const struct settings *s)
+struct balancer_backend *settings_backends(const struct settings *s, size_t *count)
 {
-    struct balancer_backend *backends = must_alloc(s->backend_count + 1, sizeof(*backends));
+    size_t total = 0, used = 0;
     for (size_t i = 0; i < s->backend_count; i++)
-        backends[i] = (struct balancer_backend){.balancer = s->backends[i].haproxy,
-                                                .backend = s->backends[i].name,
-                                                .pool_glob = s->backends[i].pools,
-                                                .name_of = s->backends[i].name_of,
-                                                .renamed = s->backends[i].renamed_pairs};
+        total += s->backends[i].balancers.count;
+    struct balancer_backend *backends = must_alloc(total + 1, sizeof(*backends));
+    for (size_t i = 0; i < s->backend_count; i++)
+        for (size_t k = 0; k < s->backends[i].balancers.count; k++)
+            backends[used++] =
+                (struct balancer_backend){.balancer = s->backends[i].balancers.items[k],
+                                          .backend = s->backends[i].name,
+                                          .pool_glob = s->backends[i].pools,
+                                          .name_of = s->backends[i].name_of,
+                                          .renamed = s->backends[i].renamed_pairs};
+    *count = used;
     return backends;
 }

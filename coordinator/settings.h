@@ -23,15 +23,20 @@ struct settings_server {
     size_t label_count;
 };
 
-struct settings_haproxy {
+/* A [haproxy NAME] or a [command NAME]. */
+struct settings_balancer {
+    const char *kind; /* see balancer_kind.h */
     char *name;
-    char *address;
+    char *address;          /* haproxy */
+    struct config_list run; /* command: its program and arguments */
+    const char **argv;      /* the same, NULL-terminated */
     uint64_t timeout_ms;
 };
 
 struct settings_backend {
     char *name;
-    char *haproxy, *pools, *name_of;
+    char *pools, *name_of;
+    struct config_list balancers; /* one place on each */
     struct config_list renamed;
     const char **renamed_pairs; /* the same, NULL-terminated */
 };
@@ -52,8 +57,8 @@ struct settings {
     struct settings_defaults defaults;
     struct settings_server *servers;
     size_t server_count;
-    struct settings_haproxy *haproxies;
-    size_t haproxy_count;
+    struct settings_balancer *balancers;
+    size_t balancer_count;
     struct settings_backend *backends;
     size_t backend_count;
 };
@@ -71,8 +76,9 @@ void settings_release(struct settings *s);
 /* What a run gets where its request says nothing. */
 struct rollout_options settings_options(const struct settings *s);
 
-/* The map of the balancer, lent from the settings; both arrays are the caller's to free. */
+/* The map of the balancers, lent from the settings; both arrays are the caller's to free. A backend
+ * that stands on several balancers is given once for each. */
 struct balancer_place *settings_places(const struct settings *s);
-struct balancer_backend *settings_backends(const struct settings *s);
+struct balancer_backend *settings_backends(const struct settings *s, size_t *count);
 
 #endif

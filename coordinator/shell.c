@@ -31,6 +31,7 @@ struct shell {
     char own_server[WIRE_NAME_MAX];
     struct balancer_place *places; /* map of the balancer, lent from settings */
     struct balancer_backend *backends;
+    size_t backend_count;
     struct mailbox *box;
     struct store *store;
     struct archive *archive;
@@ -167,7 +168,7 @@ static size_t port_map(void *ctx, const char *server, const char *pool, struct b
                        size_t max)
 {
     const struct shell *s = ctx;
-    return balancer_map(s->backends, s->settings->backend_count, server, pool, out, max);
+    return balancer_map(s->backends, s->backend_count, server, pool, out, max);
 }
 
 static void port_random_id(void *ctx, struct wire_id *out)
@@ -264,7 +265,7 @@ static void find_own_server(struct shell *s)
 static enum error_code open_brain(struct shell *s, struct fence fence, struct error *err)
 {
     const struct settings *set = s->settings;
-    bool balanced = set->backend_count > 0;
+    bool balanced = s->backend_count > 0;
     find_own_server(s);
     struct coordinator_spec spec = {
         .store = s->store,
@@ -296,10 +297,10 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
 static enum error_code open_balancer(struct shell *s, struct error *err)
 {
     const struct settings *set = s->settings;
-    if (set->backend_count == 0)
+    if (s->backend_count == 0)
         return ERR_NONE;
-    return balancer_open(s->places, set->haproxy_count, s->backends, set->backend_count,
-                         on_balancer, s, &s->balancer, err);
+    return balancer_open(s->places, set->balancer_count, s->backends, s->backend_count, on_balancer,
+                         s, &s->balancer, err);
 }
 
 static enum error_code open_api(struct shell *s, struct error *err)
@@ -309,7 +310,7 @@ static enum error_code open_api(struct shell *s, struct error *err)
                             .store = s->store,
                             .archive = s->archive,
                             .started_wall_ms = s->wall_ms,
-                            .map = s->settings->backend_count > 0 ? port_map : NULL,
+                            .map = s->backend_count > 0 ? port_map : NULL,
                             .map_ctx = s};
     enum error_code code = api_open(&spec, &s->api, err);
     s->desk.api = s->api;
@@ -322,7 +323,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     struct shell *s = must_alloc(1, sizeof(*s));
     s->settings = settings;
     s->places = settings_places(settings);
-    s->backends = settings_backends(settings);
+    s->backends = settings_backends(settings, &s->backend_count);
     s->box = mailbox_open(MAILBOX_LETTERS, release_letter);
     read_clocks(s);
     /* Told to stop: the mailbox is there already. Before any other thread starts. */

@@ -17,6 +17,10 @@
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PLACE(called, where, limit_ms)                                                             \
+    {                                                                                              \
+        .kind = "haproxy", .name = (called), .address = (where), .timeout_ms = (limit_ms)          \
+    }
 
 /* What "show servers state shop;show stat shop 4 -1" says, in the columns we read and some more. */
 #define STATE_HEAD                                                                                 \
@@ -77,7 +81,7 @@ static int tear_down(void **state)
 /* One balancer lb1 at `address` with backend shop for all pools. */
 static void open_one(struct farm *farm, const char *address, uint64_t timeout_ms)
 {
-    struct balancer_place place = {.name = "lb1", .address = address, .timeout_ms = timeout_ms};
+    struct balancer_place place = PLACE("lb1", address, timeout_ms);
     struct balancer_backend backend = {.balancer = "lb1", .backend = "shop", .pool_glob = "*"};
     struct error err = {0};
     assert_int_equal(balancer_open(&place, 1, &backend, 1, on_answer, farm, &farm->balancer, &err),
@@ -189,19 +193,19 @@ static void map_names_a_place_once(void **state)
 
 static void impossible_configurations_are_refused(void **state)
 {
-    const struct balancer_place good = {"lb1", "/run/x.sock", 1000};
+    const struct balancer_place good = PLACE("lb1", "/run/x.sock", 1000);
     const char *const no_pair[] = {"web01", NULL};
     const struct {
         struct balancer_place place;
         struct balancer_backend backend;
         const char *says;
     } cases[] = {
-        {{"lb1", "localhost", 1000}, {.balancer = "lb1", .backend = "b"}, "host:port"},
-        {{"lb1", "::1:99", 1000}, {.balancer = "lb1", .backend = "b"}, "[::1]:port"},
-        {{"lb1", "h:70000", 1000}, {.balancer = "lb1", .backend = "b"}, "host:port"},
-        {{"lb1", "/x", 0}, {.balancer = "lb1", .backend = "b"}, "time limit"},
-        {{"l b", "/x", 9}, {.balancer = "l b", .backend = "b"}, "name of a balancer"},
-        {good, {.balancer = "lb2", .backend = "b"}, "add a [haproxy lb2] section"},
+        {PLACE("lb1", "localhost", 1000), {.balancer = "lb1", .backend = "b"}, "host:port"},
+        {PLACE("lb1", "::1:99", 1000), {.balancer = "lb1", .backend = "b"}, "[::1]:port"},
+        {PLACE("lb1", "h:70000", 1000), {.balancer = "lb1", .backend = "b"}, "host:port"},
+        {PLACE("lb1", "/x", 0), {.balancer = "lb1", .backend = "b"}, "time limit"},
+        {PLACE("l b", "/x", 9), {.balancer = "l b", .backend = "b"}, "name of a balancer"},
+        {good, {.balancer = "lb2", .backend = "b"}, "add a [haproxy lb2] or [command lb2] section"},
         {good, {.balancer = "lb1", .backend = "a;b"}, "name of a backend"},
         {good, {.balancer = "lb1", .backend = "b", .renamed = no_pair}, "server:name"},
     };
@@ -261,7 +265,7 @@ static void admin_bits_are_told_apart(void **state)
 static void server_behind_no_backend_reads_as_empty(void **state)
 {
     struct farm *farm = *state;
-    struct balancer_place place = {"lb1", farm->path[0], 1000};
+    struct balancer_place place = PLACE("lb1", farm->path[0], 1000);
     struct balancer_backend backend = {.balancer = "lb1", .backend = "shop", .pool_glob = "Other"};
     struct error err = {0};
     assert_int_equal(balancer_open(&place, 1, &backend, 1, on_answer, farm, &farm->balancer, &err),
@@ -462,7 +466,8 @@ static void unresolved_host_is_unreachable(void **state)
 
 static void open_two(struct farm *farm)
 {
-    struct balancer_place places[] = {{"lb1", farm->path[0], 2000}, {"lb2", farm->path[1], 2000}};
+    struct balancer_place places[] = {PLACE("lb1", farm->path[0], 2000),
+                                      PLACE("lb2", farm->path[1], 2000)};
     struct balancer_backend backends[] = {
         {.balancer = "lb1", .backend = "shop", .pool_glob = "*"},
         {.balancer = "lb2", .backend = "shop", .pool_glob = "*"},

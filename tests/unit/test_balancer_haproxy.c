@@ -139,7 +139,8 @@ static void open_balancer(struct farm *farm, const char *socket_name)
 {
     char path[108];
     path_in(farm, socket_name, path);
-    struct balancer_place place = {"lb1", path, 5000};
+    struct balancer_place place = {
+        .kind = "haproxy", .name = "lb1", .address = path, .timeout_ms = 5000};
     const char *const renamed[] = {"stranger:nobody", NULL};
     struct balancer_backend backends[] = {
         {.balancer = "lb1", .backend = "shop", .pool_glob = "Shop", .renamed = renamed},
@@ -283,7 +284,8 @@ static void stopped_haproxy_is_a_time_out(void **state)
     struct farm *farm = *state;
     char path[108];
     path_in(farm, "admin", path);
-    struct balancer_place place = {"lb1", path, 100};
+    struct balancer_place place = {
+        .kind = "haproxy", .name = "lb1", .address = path, .timeout_ms = 100};
     struct balancer_backend backend = {.balancer = "lb1", .backend = "shop", .pool_glob = "*"};
     struct error err = {0};
     balancer_close(farm->balancer);

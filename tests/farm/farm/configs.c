@@ -205,10 +205,10 @@ static void fill_coordinator(struct ini *ini, const struct farm *f)
     farm_socket(socket, f, "haproxy");
     ini_set(ini, "haproxy lb1", "address", "%s", socket);
     ini_set(ini, "haproxy lb1", "timeout", "3s");
-    ini_set(ini, "backend shop", "haproxy", "lb1");
+    ini_set(ini, "backend shop", "balancers", "lb1");
     ini_set(ini, "backend shop", "pools", "Shop");
     ini_set(ini, "backend shop", "name", "{server}");
-    ini_set(ini, "backend api", "haproxy", "lb1");
+    ini_set(ini, "backend api", "balancers", "lb1");
     ini_set(ini, "backend api", "pools", "Api");
     ini_set(ini, "backend api", "name", "{server}");
 }

@@ -226,6 +226,12 @@ static void deliver_balancer(struct play *p, const struct play_letter *l)
                                            .sessions = s->sessions,
                                            .others_serving = s->others};
     text_copy(a.entries[0].name, sizeof a.entries[0].name, s->name);
+    if (s->other_differs) {
+        a.entries[a.entry_count] = a.entries[0];
+        text_copy(a.entries[a.entry_count].balancer, BALANCER_NAME_MAX, "lb2");
+        a.entries[a.entry_count++].admin =
+            s->admin == BALANCER_READY ? BALANCER_DRAIN : BALANCER_READY;
+    }
     if (s->admin == BALANCER_DRAIN && s->sessions && s->sessions < 1000) {
         s->sessions--;
     }

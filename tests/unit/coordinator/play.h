@@ -29,6 +29,7 @@ struct play_server {
     /* balancer */
     bool behind; /* has a place in rotation */
     enum balancer_admin admin;
+    bool other_differs; /* a second balancer, lb2, says ready where this one does not, or drain */
     bool up;
     uint32_t sessions; /* fall by one with each read while drained */
     uint32_t others;

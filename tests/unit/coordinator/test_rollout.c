@@ -396,6 +396,37 @@ static void drain_by_somebody_else_is_left_alone(void **state)
     play_end(&p);
 }
 
+static void balancers_that_disagree_are_named_and_waited_for(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.servers[0].other_differs = true;
+    play_until(&p, 10000);
+    assert_int_equal(p.servers[0].drains + p.servers[0].acts, 0);
+    assert_string_equal(p.run->targets[0].step,
+                        "balancers disagree about shop/web01: lb says ready, lb2 says drain");
+    p.servers[0].other_differs = false;
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    assert_int_equal(p.servers[0].acts, 1);
+    play_end(&p);
+}
+
+static void balancers_that_go_on_disagreeing_fail_the_server_untouched(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.servers[0].other_differs = true;
+    p.servers[0].admin = BALANCER_MAINT; /* whichever of the two it is */
+    play_to_end(&p, 5 * MINUTE);
+    expect_line(&p, "failed: no fresh evidence within 60s: balancers disagree about shop/web01: lb "
+                    "says maint, lb2 says ready");
+    assert_int_equal(p.servers[0].drains + p.servers[0].acts, 0);
+    play_end(&p);
+}
+
 static void last_server_of_a_backend_is_never_taken(void **state)
 {
     (void)state;
@@ -627,6 +658,8 @@ int main(void)
         cmocka_unit_test(drain_that_never_ends_proceeds_if_asked),
         cmocka_unit_test(server_set_ready_by_somebody_else_is_not_acted_upon),
         cmocka_unit_test(drain_by_somebody_else_is_left_alone),
+        cmocka_unit_test(balancers_that_disagree_are_named_and_waited_for),
+        cmocka_unit_test(balancers_that_go_on_disagreeing_fail_the_server_untouched),
         cmocka_unit_test(last_server_of_a_backend_is_never_taken),
         cmocka_unit_test(broken_balancer_fails_before_anything_is_touched),
         cmocka_unit_test(balancer_lost_while_out_is_tried_until_it_is_back),

@@ -105,11 +105,13 @@ static void every_key_is_taken(void **state)
 static void servers_and_balancers_are_taken(void **state)
 {
     (void)state;
-    struct settings s = parse("[server web01]\nlabels = farm=web, zone=a\n[server web02]\n"
-                              "[haproxy lb1]\naddress = /run/lb1.sock\n"
-                              "[haproxy lb2]\naddress = 127.0.0.1:9999\ntimeout = 500ms\n"
-                              "[backend shop]\nhaproxy = lb2\npools = Shop*\nname = iis-{server}\n"
-                              "renamed = web01:srv1, web02:srv2\n[backend api]\nhaproxy = lb1\n");
+    struct settings s =
+        parse("[server web01]\nlabels = farm=web, zone=a\n[server web02]\n"
+              "[haproxy lb1]\naddress = /run/lb1.sock\n"
+              "[haproxy lb2]\naddress = 127.0.0.1:9999\ntimeout = 500ms\n"
+              "[backend shop]\nbalancers = lb2\npools = Shop*\nname = iis-{server}\n"
+              "renamed = web01:srv1, web02:srv2\n[backend api]\nbalancers = lb1, arr\n"
+              "[command arr]\nrun = /opt/arr, --farm, Shop\n");
     assert_int_equal(s.server_count, 2);
     assert_string_equal(s.servers[0].name, "web01");
     assert_int_equal(s.servers[0].label_count, 2);
@@ -121,7 +123,18 @@ static void servers_and_balancers_are_taken(void **state)
     assert_int_equal(places[0].timeout_ms, 3000);
     assert_string_equal(places[1].name, "lb2");
     assert_int_equal(places[1].timeout_ms, 500);
-    struct balancer_backend *backends = settings_backends(&s);
+    assert_string_equal(places[1].kind, "haproxy");
+    assert_string_equal(places[2].kind, "command");
+    assert_string_equal(places[2].argv[0], "/opt/arr");
+    assert_string_equal(places[2].argv[2], "Shop");
+    assert_null(places[2].argv[3]);
+    assert_int_equal(places[2].timeout_ms, 20000);
+    size_t backend_count;
+    struct balancer_backend *backends = settings_backends(&s, &backend_count);
+    assert_int_equal(backend_count, 3);
+    assert_string_equal(backends[1].balancer, "lb1");
+    assert_string_equal(backends[2].balancer, "arr");
+    assert_string_equal(backends[2].backend, "api");
     assert_string_equal(backends[0].balancer, "lb2");
     assert_string_equal(backends[0].backend, "shop");
     assert_string_equal(backends[0].pool_glob, "Shop*");
@@ -149,7 +162,8 @@ static void mistakes_on_a_line_are_told_with_it(void **state)
     TELLS("[coordinator]\nlog_level = loud\n", "x.conf:2", "debug");
     TELLS("[server we/b]\n", "x.conf:1", "we/b", "letters");
     TELLS("[haproxy lb1]\ntimeout = 3s\n", "x.conf:1", "address");
-    TELLS("[backend shop]\n", "x.conf:1", "haproxy");
+    TELLS("[backend shop]\n", "x.conf:1", "balancers");
+    TELLS("[command arr]\n", "x.conf:1", "run");
 }
 
 static void all_mistakes_are_told_at_once(void **state)
@@ -164,7 +178,7 @@ static void mistakes_of_one_value_are_told_with_their_line(void **state)
     (void)state;
     TELLS("[coordinator]\nsettle = 1\nlisten = tcp://0.0.0.0:7600\nsocket = s\n"
           "[server web01]\nlabels = zone=a, zone\n[haproxy lb1]\naddress = /x\n"
-          "[backend shop]\nhaproxy = lb1\nname = srv\nrenamed = web01\n",
+          "[backend shop]\nbalancers = lb1\nname = srv\nrenamed = web01\n",
           "x.conf:2:", "x.conf:3: listen: tcp://0.0.0.0:7600",
           "x.conf:4: socket:", "x.conf:6: labels: \"zone\"",
           "x.conf:11: name:", "x.conf:12: renamed:");
@@ -184,9 +198,12 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
     TELLS("[server web01]\nlabels = zone=\n", "KEY=VALUE");
     TELLS("[server web01]\nlabels = a=b=c\n", "KEY=VALUE");
     TELLS("[server web01]\nlabels = zone=a, Zone=b\n", "given twice");
-    TELLS("[backend shop]\nhaproxy = lb9\n", "backend shop", "no section [haproxy lb9]");
-    TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nhaproxy = lb1\nname = srv\n", "{server}");
-    TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nhaproxy = lb1\nrenamed = web01\n",
+    TELLS("[backend shop]\nbalancers = lb9\n", "backend shop", "no section [haproxy lb9]");
+    TELLS("[command arr]\nrun = arr\n", "[command arr] run", "absolute path");
+    TELLS("[command lb]\nrun = /x\n[haproxy lb]\naddress = /y\n", "[haproxy lb]",
+          "a [command lb] already");
+    TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nbalancers = lb1\nname = srv\n", "{server}");
+    TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nbalancers = lb1\nrenamed = web01\n",
           "SERVER:NAME");
 }
 
