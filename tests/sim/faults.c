@@ -207,9 +207,17 @@ static void break_time(struct world *w)
 
 /* ---- the plan ---- */
 
+/* Each has its chances of its own, so that one that is left out changes nothing of the others. */
 static void strike(struct world *w, const struct due *d)
 {
-    switch ((enum fault_bit)d->arg) {
+    uint32_t bit = (uint32_t)d->arg;
+    w->faults = rng_of(w->options.seed, 1000 + (uint64_t)d->who);
+    if (w->options.without >> d->who & 1)
+        return;
+    world_say(w, "fault %d", d->who + 1);
+    for (size_t i = 0; i < FAULT_BITS; i++)
+        w->strikes[i] += bit >> i & 1;
+    switch ((enum fault_bit)bit) {
     case FAULT_NET:
         break_net(w);
         return;
@@ -282,7 +290,8 @@ void faults_begin(struct world *w)
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at_ms = FIRST_MS + rng_between(&w->faults, 0, span_ms);
         last_ms = at_ms > last_ms ? at_ms : last_ms;
-        world_at(w, at_ms, strike, 0, pick_bit(w), NULL, 0);
+        world_at(w, at_ms, strike, (int)i, pick_bit(w), NULL, 0);
     }
+    w->faults_planned = (uint32_t)count;
     world_at(w, last_ms + (count ? 26000 : 0), over, 0, 0, NULL, 0);
 }

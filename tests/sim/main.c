@@ -1,26 +1,23 @@
-/* main.c - the simulator's command line.
- *
- *   sim --seed N [--trace] [--servers K] [--profile NAME]
- *   sim --seeds A-B ...      many histories, one line at the end; stops at the first violation
- *   sim --exhaustive WHO     a farm of two; WHO (centre, node, or journal: a node and its disk)
- * dies once, at each of its steps
- *
- * Ends with 0: nothing was violated, 1: something was (its seed is printed), 2: wrong usage.
- */
+/* main.c - the simulator's command line: see help_text. */
 #include "agent/journal.h"
 #include "common/log.h"
 #include "common/must.h"
 #include "common/text.h"
+#include "tests/sim/campaign.h"
+#include "tests/sim/play.h"
+#include "tests/sim/reduce.h"
 #include "tests/sim/vfs.h"
 #include "tests/sim/world.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -43,22 +40,53 @@ static const struct {
 
 struct command_line {
     uint64_t first, last;
-    size_t servers;      /* 0: from the seed */
-    const char *profile; /* NULL: from the seed */
-    const char *exhaustive;
-    uint64_t step; /* with exhaustive: that one alone */
-    bool trace;
+    struct world_options wish; /* servers 0, faults 0: from the seed */
+    bool has_faults;
+    const char *exhaustive; /* centre, node, journal */
+    uint64_t step;          /* with exhaustive: that one alone */
+    const char *campaign;   /* its file */
+    uint64_t seconds;
+    unsigned jobs;
+    bool reduce, collect;
 };
 
-static int usage(const char *why)
+static const char help_text[] =
+    "usage: sim --seed N [--trace]        one history; with --trace as a transcript\n"
+    "       sim --seeds A-B               many; ends at the first violation, the lowest seed\n"
+    "       sim --reduce --seed N         makes a history that fails small, prints its arguments\n"
+    "       sim --exhaustive WHO          WHO dies once, at each of its steps: centre, node (the\n"
+    "                                     first server's agent) or journal (node, and its disk)\n"
+    "       sim --campaign FILE --seeds A-B   millions: collects violations, keeps what it "
+    "reached\n"
+    "                                     in FILE and goes on from there the next time\n"
+    "\n"
+    "  --servers K         1 to 16; otherwise the seed chooses 2 to 5 (exhaustive: 2)\n"
+    "  --profile NAME      which kinds of faults; otherwise the seed mixes its own\n"
+    "  --faults MASK       the same in numbers, as a violation prints it\n"
+    "  --without N,N...    those faults do not strike (numbers as in the transcript)\n"
+    "  --runs N            people ask for N runs at most\n"
+    "  --nobody-meddles    people neither pause nor abort nor settle while things break\n"
+    "  --step N            with --exhaustive: that step alone\n"
+    "  --jobs N            processes; as many as there are processors\n"
+    "  --collect           with --seeds: go on after a violation, print all\n"
+    "  --for SECONDS       with --campaign: ends after so long\n"
+    "  --help\n"
+    "\n"
+    "Exit code: 0 nothing was violated, 1 something was (its seed is printed), 2 wrong usage.\n"
+    "Profiles:";
+
+static int help(void)
 {
-    fprintf(stderr, "sim: %s\n", why);
-    fprintf(stderr,
-            "usage: sim --seed N | --seeds A-B | --exhaustive centre|node|journal [--step N]\n"
-            "           [--trace] [--servers K] [--profile NAME]\nprofiles:");
+    printf("%s", help_text);
     for (size_t i = 0; i < PROFILES; i++)
-        fprintf(stderr, " %s", profiles[i].name);
-    fprintf(stderr, "\n");
+        printf(" %s", profiles[i].name);
+    printf("\n");
+    return 0;
+}
+
+static int usage(const char *word, const char *why)
+{
+    fprintf(stderr, "sim: %s: %s; see sim --help\n", word, why);
     return 2;
 }
 
@@ -74,17 +102,29 @@ static bool profile_find(const char *name, uint32_t *out)
     return false;
 }
 
-static struct world_options options_of(const struct command_line *line, uint64_t seed)
+static void options_of(const void *arg, uint64_t seed, struct world_options *out)
 {
+    const struct command_line *line = arg;
     struct rng rng = rng_of(seed, 9);
-    struct world_options o = {.seed = seed,
-                              .servers =
-                                  line->servers ? line->servers : (size_t)rng_between(&rng, 2, 5),
-                              .faults = (uint32_t)rng_between(&rng, 1, (1u << FAULT_BITS) - 1),
-                              .trace = line->trace};
-    if (line->profile)
-        profile_find(line->profile, &o.faults);
-    return o;
+    size_t servers = (size_t)rng_between(&rng, 2, 5);
+    uint32_t faults = (uint32_t)rng_between(&rng, 1, (1u << FAULT_BITS) - 1);
+    *out = line->wish;
+    out->seed = seed;
+    out->servers = line->wish.servers ? line->wish.servers : servers;
+    out->faults = line->has_faults ? line->wish.faults : faults;
+}
+
+/* A farm without other trouble; the number is the step. 0: nobody dies, steps are counted. */
+static void options_of_step(const void *arg, uint64_t step, struct world_options *out)
+{
+    const struct command_line *line = arg;
+    *out = line->wish;
+    out->seed = line->first;
+    out->servers = line->wish.servers ? line->wish.servers : 2;
+    out->faults = 0;
+    out->crash_actor = text_equal(line->exhaustive, "centre") ? ACTOR_CENTRE : ACTOR_NODE;
+    out->lose_journal = text_equal(line->exhaustive, "journal");
+    out->crash_at = step;
 }
 
 /* ---- files to begin with ---- */
@@ -114,13 +154,13 @@ static void make_templates(void)
 
 /* ---- playing ---- */
 
-static int fail(const struct world_options *o, const struct world_result *r)
+static int fail(const struct world_options *o, const char *violation)
 {
-    printf("seed %" PRIu64 ", %zu servers, faults %#x", o->seed, o->servers, o->faults);
+    printf("seed %" PRIu64 ", %zu servers, faults %#x", o->seed, o->servers, (unsigned)o->faults);
     if (o->crash_actor != ACTOR_NONE)
         printf(", %s dies at step %" PRIu64, o->crash_actor == ACTOR_NODE ? "node" : "centre",
                o->crash_at);
-    printf(": %s\n", r->violation);
+    printf(": %s\n", violation);
     return 1;
 }
 
@@ -133,63 +173,101 @@ static double seconds(void)
 
 static int play_one(const struct command_line *line)
 {
-    struct world_options o = options_of(line, line->first);
+    struct world_options o;
     struct world_result r;
+    options_of(line, line->first, &o);
     world_play(&o, &r);
     printf("seed %" PRIu64 ": %zu servers, faults %#x, %" PRIu64 " runs, %" PRIu64 " acts, %" PRIu64
            " crashes, %" PRIu64 " events, %" PRIu64 " s, transcript %016" PRIx64 "\n",
-           o.seed, o.servers, o.faults, r.runs, r.acts, r.crashes, r.events, r.ended_ms / 1000,
-           r.hash);
-    return r.ok ? 0 : fail(&o, &r);
+           o.seed, o.servers, (unsigned)o.faults, r.runs, r.acts, r.crashes, r.events,
+           r.ended_ms / 1000, r.hash);
+    return r.ok ? 0 : fail(&o, r.violation);
+}
+
+static int tell_failures(const struct play *p)
+{
+    for (size_t i = 0; i < p->failure_count && i < PLAY_FAILURES_MAX; i++) {
+        struct world_options o;
+        p->options(p->arg, p->failures[i].number, &o);
+        fail(&o, p->failures[i].text);
+        if (!p->collect)
+            break;
+    }
+    return p->failure_count > 0;
 }
 
 static int play_many(const struct command_line *line)
 {
-    uint64_t events = 0, acts = 0, crashes = 0, runs = 0;
+    struct play p = {.options = options_of,
+                     .arg = line,
+                     .first = line->first,
+                     .last = line->last,
+                     .jobs = line->jobs,
+                     .collect = line->collect};
+    char strikes[300];
     double begun = seconds();
-    for (uint64_t seed = line->first; seed <= line->last; seed++) {
-        struct world_options o = options_of(line, seed);
-        struct world_result r;
-        world_play(&o, &r);
-        if (!r.ok)
-            return fail(&o, &r);
-        events += r.events;
-        acts += r.acts;
-        crashes += r.crashes;
-        runs += r.runs;
-    }
-    uint64_t count = line->last - line->first + 1;
+    play_all(&p);
     double took = seconds() - begun;
     printf("%" PRIu64 " seeds: %" PRIu64 " runs, %" PRIu64 " acts, %" PRIu64 " crashes, %" PRIu64
-           " events; %.1f s, %.0f seeds per second\n",
-           count, runs, acts, crashes, events, took, (double)count / took);
-    return 0;
+           " events; faults: %s; %.1f s, %.0f seeds per second\n",
+           p.figures.histories, p.figures.runs, p.figures.acts, p.figures.crashes, p.figures.events,
+           play_strikes(&p.figures, strikes, sizeof(strikes)), took,
+           (double)p.figures.histories / took);
+    return tell_failures(&p);
 }
 
 static int play_exhaustive(const struct command_line *line)
 {
-    bool node = !text_equal(line->exhaustive, "centre");
-    struct world_options o = {.seed = line->first,
-                              .servers = line->servers ? line->servers : 2,
-                              .trace = line->trace,
-                              .crash_actor = node ? ACTOR_NODE : ACTOR_CENTRE,
-                              .lose_journal = text_equal(line->exhaustive, "journal")};
-    struct world_result r;
+    struct play p = {.options = options_of_step,
+                     .arg = line,
+                     .jobs = line->jobs,
+                     .first = line->step,
+                     .last = line->step,
+                     .collect = line->collect};
     double begun = seconds();
-    world_play(&o, &r);
-    if (!r.ok)
-        return fail(&o, &r);
-    uint64_t steps = node ? r.steps_node : r.steps_centre;
-    uint64_t at = line->step ? line->step : 1, last = line->step ? line->step : steps;
-    for (; at <= last; at++) {
-        o.crash_at = at;
+    if (!line->step) { /* step 0 is never reached: how many are there? */
+        struct world_options o;
+        struct world_result r;
+        options_of_step(line, 0, &o);
         world_play(&o, &r);
         if (!r.ok)
-            return fail(&o, &r);
+            return fail(&o, r.violation);
+        p.first = 1;
+        p.last = o.crash_actor == ACTOR_NODE ? r.steps_node : r.steps_centre;
     }
-    printf("%s died at each of %" PRIu64 " steps; %.1f s\n", line->exhaustive, steps,
+    p.jobs = p.first == p.last ? 1 : p.jobs;
+    play_all(&p);
+    if (p.failure_count)
+        return tell_failures(&p);
+    printf("%s died at each of %" PRIu64 " steps; %.1f s\n", line->exhaustive, p.last - p.first + 1,
            seconds() - begun);
     return 0;
+}
+
+static int play_reduced(const struct command_line *line)
+{
+    struct world_options o;
+    char text[700], arguments[400];
+    options_of(line, line->first, &o);
+    o.trace = false;
+    if (!reduce(&o, text, sizeof(text))) {
+        printf("seed %" PRIu64 " violates nothing\n", o.seed);
+        return 0;
+    }
+    printf("%s\n%s\n", reduce_command_line(&o, arguments, sizeof(arguments)), text);
+    return 1;
+}
+
+static int play_campaign(const struct command_line *line)
+{
+    struct campaign c = {.path = line->campaign,
+                         .seconds = line->seconds,
+                         .play = {.options = options_of,
+                                  .arg = line,
+                                  .first = line->first,
+                                  .last = line->last,
+                                  .jobs = line->jobs}};
+    return campaign_run(&c);
 }
 
 /* ---- the command line ---- */
@@ -203,57 +281,136 @@ static bool parse_seeds(const char *text, struct command_line *line)
     memcpy(first, text, (size_t)(dash - text));
     first[dash - text] = '\0';
     return text_parse_u64(first, 0, UINT64_MAX, &line->first) &&
-           text_parse_u64(dash + 1, line->first, UINT64_MAX, &line->last);
+           text_parse_u64(dash + 1, line->first, UINT64_MAX - 1, &line->last);
 }
 
-static const char *take_option(const char *name, const char *value, struct command_line *line)
+static bool parse_without(const char *text, uint64_t *mask)
 {
-    uint64_t number;
-    uint32_t faults;
-    if (text_equal(name, "--seed") && text_parse_u64(value, 0, UINT64_MAX, &line->first)) {
-        line->last = line->first;
-        return NULL;
+    char number[8];
+    uint64_t value;
+    *mask = 0;
+    for (;;) {
+        size_t len = strcspn(text, ",");
+        if (len >= sizeof(number))
+            return false;
+        memcpy(number, text, len);
+        number[len] = '\0';
+        if (!text_parse_u64(number, 1, 64, &value))
+            return false;
+        *mask |= UINT64_C(1) << (value - 1);
+        if (text[len] == '\0')
+            return true;
+        text += len + 1;
     }
-    if (text_equal(name, "--seeds") && parse_seeds(value, line))
-        return NULL;
-    if (text_equal(name, "--step") && text_parse_u64(value, 1, UINT64_MAX, &line->step))
-        return NULL;
-    if (text_equal(name, "--servers") && text_parse_u64(value, 1, SERVERS_MAX, &number)) {
-        line->servers = (size_t)number;
-        return NULL;
+}
+
+static bool take_number(const char *name, const char *value, struct command_line *line)
+{
+    uint64_t n;
+    if (text_equal(name, "--seed") && text_parse_u64(value, 0, UINT64_MAX - 1, &n))
+        line->first = line->last = n;
+    else if (text_equal(name, "--step") && text_parse_u64(value, 1, UINT64_MAX - 1, &n))
+        line->step = n;
+    else if (text_equal(name, "--servers") && text_parse_u64(value, 1, SERVERS_MAX, &n))
+        line->wish.servers = (size_t)n;
+    else if (text_equal(name, "--runs") && text_parse_u64(value, 1, RUNS_WANTED_MAX, &n))
+        line->wish.runs_max = (uint32_t)n;
+    else if (text_equal(name, "--jobs") && text_parse_u64(value, 1, PLAY_JOBS_MAX, &n))
+        line->jobs = (unsigned)n;
+    else if (text_equal(name, "--for") && text_parse_u64(value, 1, UINT32_MAX, &n))
+        line->seconds = n;
+    else
+        return false;
+    return true;
+}
+
+static bool take_mask(const char *value, struct command_line *line)
+{
+    char *end;
+    unsigned long mask = strtoul(value, &end, 0);
+    line->wish.faults = (uint32_t)mask;
+    return line->has_faults = *value && *end == '\0' && mask < 1u << FAULT_BITS;
+}
+
+static bool take_word(const char *name, const char *value, struct command_line *line)
+{
+    if (text_equal(name, "--seeds"))
+        return parse_seeds(value, line);
+    if (text_equal(name, "--without"))
+        return parse_without(value, &line->wish.without);
+    if (text_equal(name, "--faults"))
+        return take_mask(value, line);
+    if (text_equal(name, "--profile"))
+        return line->has_faults = profile_find(value, &line->wish.faults);
+    if (text_equal(name, "--campaign")) {
+        line->campaign = value;
+        return true;
     }
-    if (text_equal(name, "--profile") && profile_find(value, &faults)) {
-        line->profile = value;
-        return NULL;
-    }
-    if (text_equal(name, "--exhaustive") &&
-        (text_equal(value, "centre") || text_equal(value, "node") ||
-         text_equal(value, "journal"))) {
-        line->exhaustive = value;
-        return NULL;
-    }
-    return "no such option, or not such a value";
+    line->exhaustive = value;
+    return text_equal(name, "--exhaustive") &&
+           (text_equal(value, "centre") || text_equal(value, "node") ||
+            text_equal(value, "journal"));
+}
+
+static bool take_flag(const char *name, struct command_line *line)
+{
+    if (text_equal(name, "--trace"))
+        return line->wish.trace = true;
+    if (text_equal(name, "--nobody-meddles"))
+        return line->wish.nobody_meddles = true;
+    if (text_equal(name, "--reduce"))
+        return line->reduce = true;
+    if (text_equal(name, "--collect"))
+        return line->collect = true;
+    return false;
+}
+
+static int play(const struct command_line *line)
+{
+    if (line->campaign)
+        return play_campaign(line);
+    if (line->reduce)
+        return play_reduced(line);
+    if (line->exhaustive)
+        return play_exhaustive(line);
+    return line->last > line->first ? play_many(line) : play_one(line);
+}
+
+/* One thread and one process: no locks, no figures about memory, and none of it goes back. */
+static void set_up(void)
+{
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    make_templates();
 }
 
 int main(int argc, char **argv)
 {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct command_line line = {.first = 1, .last = 1};
+    line.jobs = processors < 1               ? 1
+                : processors < PLAY_JOBS_MAX ? (unsigned)processors
+                                             : PLAY_JOBS_MAX;
     for (int i = 1; i < argc; i++) {
-        if (text_equal(argv[i], "--trace")) {
-            line.trace = true;
+        if (text_equal(argv[i], "--help"))
+            return help();
+        if (take_flag(argv[i], &line))
             continue;
-        }
-        const char *why =
-            i + 1 < argc ? take_option(argv[i], argv[i + 1], &line) : "an option lacks its value";
-        if (why)
-            return usage(why);
+        if (i + 1 == argc)
+            return usage(argv[i], "no such option, or its value is missing");
+        if (!take_number(argv[i], argv[i + 1], &line) && !take_word(argv[i], argv[i + 1], &line))
+            return usage(argv[i], "no such option, or not such a value");
         i++;
     }
-    log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
-    make_templates();
-    int code = line.exhaustive          ? play_exhaustive(&line)
-               : line.last > line.first ? play_many(&line)
-                                        : play_one(&line);
+    if (line.reduce && (line.exhaustive || line.last != line.first))
+        return usage("--reduce", "takes one seed");
+    if (line.wish.trace && line.last != line.first)
+        return usage("--trace", "takes one seed");
+    set_up();
+    int code = play(&line);
     vfs_end();
     return code;
 }

@@ -51,7 +51,7 @@ static void meddle(struct world *w)
 {
     const struct view *v = oracle_view(w, 0);
     const struct view_run *r = v ? an_open_run(v) : NULL;
-    if (w->faults_over && w->now_ms > w->calm_since_ms + MEDDLE_MS)
+    if (w->options.nobody_meddles || (w->faults_over && w->now_ms > w->calm_since_ms + MEDDLE_MS))
         return;
     if (!r || !(w->options.faults & FAULT_PEOPLE) || !rng_chance(&w->people, 200))
         return;
@@ -200,6 +200,8 @@ static void look(struct world *w, const struct due *d)
 
 void people_begin(struct world *w)
 {
-    w->runs_wanted = w->options.crash_actor != ACTOR_NONE ? 1 : rng_between(&w->people, 1, 3);
+    uint32_t max = w->options.crash_actor != ACTOR_NONE ? 1 : w->options.runs_max;
+    w->runs_wanted = rng_between(&w->people, 1, RUNS_WANTED_MAX);
+    w->runs_wanted = max && w->runs_wanted > max ? max : w->runs_wanted;
     world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
 }

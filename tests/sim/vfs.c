@@ -24,7 +24,7 @@ struct bytes {
 struct unsynced {
     bool truncates;
     size_t at, len;
-    uint8_t *data;
+    size_t data; /* where its bytes begin in its file's log */
 };
 
 struct file {
@@ -33,6 +33,7 @@ struct file {
     struct bytes now, durable;
     struct unsynced *pending;
     size_t pending_count, pending_cap;
+    struct bytes log;     /* what they wrote, one after the other */
     void *shm[SHM_PAGES]; /* shared by the handles of one life of its disk */
     size_t shm_users;
 };
@@ -55,6 +56,8 @@ struct handle {
 static struct {
     struct file *files[FILES_MAX];
     size_t file_count;
+    struct file *spares[FILES_MAX]; /* dropped: their memory serves the next file */
+    size_t spare_count;
     struct disk disks[DISKS_MAX];
     size_t disk_count;
     vfs_on_sync *hook;
@@ -67,12 +70,17 @@ static struct {
 
 /* ---- bytes ---- */
 
+static void bytes_room(struct bytes *b, size_t len)
+{
+    if (len <= b->cap)
+        return;
+    b->cap = len < 65536 ? 65536 : 2 * len;
+    b->data = must_realloc(b->data, b->cap, 1);
+}
+
 static void bytes_size(struct bytes *b, size_t len)
 {
-    if (len > b->cap) {
-        b->cap = len < 65536 ? 65536 : 2 * len;
-        b->data = must_realloc(b->data, b->cap, 1);
-    }
+    bytes_room(b, len);
     if (len > b->len)
         memset(b->data + b->len, 0, len - b->len);
     b->len = len;
@@ -80,17 +88,18 @@ static void bytes_size(struct bytes *b, size_t len)
 
 static void bytes_write(struct bytes *b, size_t at, const void *data, size_t len)
 {
-    if (at + len > b->len)
-        bytes_size(b, at + len);
+    if (at > b->len)
+        bytes_size(b, at);
+    bytes_room(b, at + len);
     memcpy(b->data + at, data, len);
+    b->len = at + len > b->len ? at + len : b->len;
 }
 
 static void bytes_set(struct bytes *b, const struct bytes *from)
 {
     b->len = 0;
-    bytes_size(b, from->len);
     if (from->len)
-        memcpy(b->data, from->data, from->len);
+        bytes_write(b, 0, from->data, from->len);
 }
 
 /* ---- files and disks ---- */
@@ -137,7 +146,7 @@ static struct file *file_make(const char *name)
     if (f)
         return f;
     must(all.file_count < FILES_MAX);
-    f = must_alloc(1, sizeof(*f));
+    f = all.spare_count ? all.spares[--all.spare_count] : must_alloc(1, sizeof(*f));
     text_copy(f->name, sizeof(f->name), name);
     all.files[all.file_count++] = f;
     return f;
@@ -145,9 +154,8 @@ static struct file *file_make(const char *name)
 
 static void pending_forget(struct file *f)
 {
-    for (size_t i = 0; i < f->pending_count; i++)
-        free(f->pending[i].data);
     f->pending_count = 0;
+    f->log.len = 0;
 }
 
 static void shm_bury(struct file *f)
@@ -167,11 +175,11 @@ static void file_drop(size_t at)
     struct file *f = all.files[at];
     shm_bury(f);
     pending_forget(f);
-    free(f->pending);
-    free(f->now.data);
-    free(f->durable.data);
-    free(f);
+    f->now.len = f->durable.len = 0;
+    f->kept = false;
     all.files[at] = all.files[--all.file_count];
+    must(all.spare_count < FILES_MAX);
+    all.spares[all.spare_count++] = f;
 }
 
 static void pending_add(struct file *f, struct unsynced u)
@@ -183,18 +191,18 @@ static void pending_add(struct file *f, struct unsynced u)
     f->pending[f->pending_count++] = u;
 }
 
-static void apply(struct bytes *b, const struct unsynced *u)
+static void apply(const struct file *f, struct bytes *b, const struct unsynced *u)
 {
     if (u->truncates)
         bytes_size(b, u->at);
     else
-        bytes_write(b, u->at, u->data, u->len);
+        bytes_write(b, u->at, f->log.data + u->data, u->len);
 }
 
 static void file_sync(struct file *f)
 {
     for (size_t i = 0; i < f->pending_count; i++)
-        apply(&f->durable, &f->pending[i]);
+        apply(f, &f->durable, &f->pending[i]);
     pending_forget(f);
 }
 
@@ -208,7 +216,7 @@ static void file_crash(struct file *f, struct rng *rng)
         if (fate == 0 && !u.truncates && u.len > SECTOR)
             u.len = SECTOR * rng_between(rng, 1, u.len / SECTOR);
         if (fate <= 1)
-            apply(&f->durable, &u);
+            apply(f, &f->durable, &u);
     }
     pending_forget(f);
     bytes_set(&f->now, &f->durable);
@@ -273,10 +281,9 @@ static int x_write(sqlite3_file *file, const void *data, int amount, sqlite3_int
     if (rc != SQLITE_OK)
         return rc;
     struct file *f = file_make(h->name);
-    struct unsynced u = {.at = (size_t)at, .len = (size_t)amount};
-    u.data = must_alloc(u.len, 1);
-    memcpy(u.data, data, u.len);
-    apply(&f->now, &u);
+    struct unsynced u = {.at = (size_t)at, .len = (size_t)amount, .data = f->log.len};
+    bytes_write(&f->log, f->log.len, data, u.len);
+    apply(f, &f->now, &u);
     pending_add(f, u);
     return SQLITE_OK;
 }
@@ -289,7 +296,7 @@ static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
         return rc;
     struct file *f = file_make(h->name);
     struct unsynced u = {.truncates = true, .at = (size_t)size};
-    apply(&f->now, &u);
+    apply(f, &f->now, &u);
     pending_add(f, u);
     return SQLITE_OK;
 }
@@ -629,4 +636,12 @@ void vfs_end(void)
     vfs_reset(0);
     while (all.file_count > 0)
         file_drop(all.file_count - 1);
+    while (all.spare_count > 0) {
+        struct file *f = all.spares[--all.spare_count];
+        free(f->pending);
+        free(f->log.data);
+        free(f->now.data);
+        free(f->durable.data);
+        free(f);
+    }
 }

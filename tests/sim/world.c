@@ -195,7 +195,9 @@ static void tell_end(struct world *w, struct world_result *out)
                                  .acts = oracle_acts(w),
                                  .crashes = node_crashes(w) + centre_crash_count(w->centres[0]) +
                                             centre_crash_count(w->centres[1]),
-                                 .runs = w->runs_begun};
+                                 .runs = w->runs_begun,
+                                 .faults_planned = w->faults_planned};
+    memcpy(out->strikes, w->strikes, sizeof(out->strikes));
     text_copy(out->violation, sizeof(out->violation), w->violation);
 }
 

@@ -42,13 +42,18 @@ enum fault_bit {
 };
 #define FAULT_BITS 10
 
+#define RUNS_WANTED_MAX 3
+
 /* Where a process can be made to die: before each of its effects, events and syncs. */
 enum actor { ACTOR_NONE, ACTOR_CENTRE, ACTOR_NODE };
 
 struct world_options {
     uint64_t seed;
     size_t servers;
-    uint32_t faults; /* bits */
+    uint32_t faults;     /* bits */
+    uint64_t without;    /* faults that do not strike: bit 0 is the first one planned */
+    bool nobody_meddles; /* people ask for runs and mend, no more */
+    uint32_t runs_max;   /* 0: as many as the seed says */
     bool trace;
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
     uint64_t crash_at;
@@ -93,6 +98,8 @@ struct world {
     uint32_t next_pipe;
     uint32_t loss_permille, double_permille, late_permille; /* of the network, now */
     struct oracle *oracle;
+    uint64_t strikes[FAULT_BITS];
+    uint32_t faults_planned;
     bool faults_over;
     uint64_t calm_since_ms; /* valid if faults_over */
     uint64_t runs_wanted, runs_begun;
@@ -112,6 +119,8 @@ struct world_result {
     uint64_t hash, events, ended_ms;
     uint64_t steps_centre, steps_node;
     uint64_t acts, crashes, runs;
+    uint64_t strikes[FAULT_BITS];
+    uint32_t faults_planned;
 };
 void world_play(const struct world_options *options, struct world_result *out);
 
