@@ -255,6 +255,21 @@ static void confirm(struct coordinator *c, struct session *s, const struct comma
     }
 }
 
+/* What gates have seen of a server belongs to the boot it was seen of. */
+static void leave_former_boot(struct coordinator *c, const struct fleet_server *s)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count; k++) {
+            if (text_equal_nocase(r->targets[k].server, s->name)) {
+                struct rollout_change change;
+                rollout_on_new_boot(r, k, c->now_ms, &change);
+                runs_apply(c, r, &change);
+            }
+        }
+    }
+}
+
 static void on_listen(struct coordinator *c, struct session *s, const struct agent_message *m,
                       const struct coordinator_peer *from, enum fleet_hearing hearing)
 {
@@ -272,6 +287,7 @@ static void on_listen(struct coordinator *c, struct session *s, const struct age
     if (s->parked) {
         reply(c, &s->peer, s->request_seq, COORDINATOR_NOTHING, ""); /* the newest wins */
     }
+    bool new_boot = !wire_id_is_zero(&s->boot) && !wire_id_equal(&s->boot, &m->boot);
     s->boot = m->boot;
     s->start_no = m->start_no;
     s->parked = true;
@@ -282,6 +298,9 @@ static void on_listen(struct coordinator *c, struct session *s, const struct age
     s->server->agent_fence = l->fence;
     if (hearing == FLEET_QUARANTINED) {
         return; /* parked, never commanded, not believed */
+    }
+    if (new_boot) {
+        leave_former_boot(c, s->server);
     }
     check_fence(c, m->agent, &l->fence);
     confirm(c, s, &l->last);

@@ -367,7 +367,7 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
         event_add(c, &event);
     }
     bool paused = change->pause_causes != 0, was_paused = r->pause_causes != 0;
-    if (change->run_state == r->state && paused == was_paused) {
+    if (change->run_state == r->state && change->pause_causes == r->pause_causes) {
         return;
     }
     bool ended = run_state_ended(change->run_state);

@@ -292,6 +292,11 @@ void rollout_resolve(const struct rollout *r, size_t target, enum outcome as, co
 void rollout_on_new_journal(const struct rollout *r, size_t target, uint64_t now_ms,
                             struct rollout_change *out);
 
+/* The target's machine has started anew: what its gate has seen until now was seen of the former
+ * boot and proves nothing, even if it is being put back already. */
+void rollout_on_new_boot(const struct rollout *r, size_t target, uint64_t now_ms,
+                         struct rollout_change *out);
+
 void rollout_install(struct rollout *r, const struct rollout_change *change);
 
 /* After loading from the store: what is not saved begins anew at now_ms. */

@@ -374,6 +374,22 @@ void rollout_on_new_journal(const struct rollout *r, size_t i, uint64_t now_ms,
     change_settle_unknown(r, c);
 }
 
+void rollout_on_new_boot(const struct rollout *r, size_t i, uint64_t now_ms,
+                         struct rollout_change *c)
+{
+    change_begin(r, c);
+    enum target_state state = r->targets[i].state;
+    if (state != TARGET_GATING && state != TARGET_RETURNING) {
+        return;
+    }
+    struct rollout_target *t = change_edit(r, c, i);
+    if (state == TARGET_RETURNING) {
+        change_gate(r, c, now_ms);
+    }
+    t->passes = 0;
+    change_say(c, "its machine has started anew: the probe has to pass again");
+}
+
 /* ---- people ---- */
 
 void rollout_on_request(const struct rollout *r, enum rollout_request request, const char *actor,

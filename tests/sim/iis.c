@@ -120,6 +120,7 @@ static enum error_code start(struct iis *s, uint64_t now_ms)
     if (s->pool.state != POOL_STATE_STOPPED)
         return ERR_BUSY;
     s->pool.state = POOL_STATE_STARTED;
+    s->off_by_others = false;
     add(s, now_ms);
     return ERR_NONE;
 }
@@ -282,8 +283,10 @@ void iis_own_recycle(struct iis *s, uint64_t now_ms)
 void iis_foreign_stop(struct iis *s, uint64_t now_ms)
 {
     iis_now(s, now_ms);
-    if (s->pool.state == POOL_STATE_STARTED)
-        stop(s, now_ms);
+    if (s->pool.state != POOL_STATE_STARTED)
+        return;
+    s->off_by_others = true;
+    stop(s, now_ms);
 }
 
 void iis_mend(struct iis *s, uint64_t now_ms)
@@ -296,7 +299,7 @@ void iis_mend(struct iis *s, uint64_t now_ms)
     s->services_up = true;
     for (size_t i = 0; i < s->worker_count; i++)
         s->workers[i].status = 200;
-    if (s->pool.state == POOL_STATE_STOPPED && s->pool.auto_start) {
+    if (s->pool.state == POOL_STATE_STOPPED && s->off_by_others) {
         start(s, now_ms);
         s->changed = true;
     }

@@ -28,9 +28,10 @@ struct iis {
     size_t worker_count;
     uint32_t next_pid;
     uint64_t startup_ms, drain_ms, tool_ms;
-    int next_status; /* of workers started from now on */
-    bool stubborn;   /* workers ignore their stop until the shutdown limit */
-    bool changed;    /* configuration or services, since the last beat */
+    int next_status;    /* of workers started from now on */
+    bool off_by_others; /* its pool was stopped, not by us */
+    bool stubborn;      /* workers ignore their stop until the shutdown limit */
+    bool changed;       /* configuration or services, since the last beat */
     /* The next act of a driver's call ends with this, done or not. */
     enum error_code next_error;
     bool error_but_done;

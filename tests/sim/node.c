@@ -281,6 +281,8 @@ static void on_act(struct world *w, const struct due *d)
     world_say(w, "%s: %s is %s%s%s", w->iis[d->who].name, call_name(c->call.kind),
               done ? "done" : "not done", code ? ", told as " : "",
               code ? error_code_name(code) : "");
+    if (done)
+        oracle_called(w, d->who, &c->call);
     if (done && disrupts)
         oracle_acted(w, d->who, &c->id, c->run, c->verb);
 }
@@ -361,7 +363,7 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     n->begun = write->record->id;
     n->begun_run = write->record->run;
     n->begun_verb = write->record->verb;
-    oracle_begun(w, n->index, n->begun_run);
+    oracle_begun(w, n->index, &n->begun, n->begun_run);
     world_say(w, "%s: begins %s, command %u/%u", n->settings.name, verb_name(n->begun_verb),
               (unsigned)n->begun.fence.number, (unsigned)n->begun.seq);
 }

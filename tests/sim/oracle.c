@@ -64,8 +64,12 @@ static bool was_well(const struct world *w, const struct server_seen *seen)
     return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
 }
 
-void oracle_begun(struct world *w, int server, uint64_t run)
+void oracle_begun(struct world *w, int server, const struct command_id *id, uint64_t run)
 {
+    const struct server_seen *seen = &w->oracle->servers[server];
+    if (id->fence.number < seen->said_fence)
+        world_violate(w, "%s: it begins a command under fence %" PRIu64 ", and has said %" PRIu64,
+                      w->iis[server].name, id->fence.number, seen->said_fence);
     oracle_act(w->oracle, run, server, true)->begun_ms = w->now_ms;
 }
 
@@ -153,15 +157,27 @@ void oracle_said(struct world *w, int server, const struct agent_message *m)
     seen->said_fence = m->listen.fence.number;
 }
 
+static void keep_result(const struct world *w, struct server_seen *seen,
+                        const struct command_id *id)
+{
+    for (size_t i = 0; i < RESULTS_KEPT; i++)
+        if (command_id_equal(&seen->results[i], id))
+            return;
+    size_t at = seen->result_no++ % RESULTS_KEPT;
+    seen->results[at] = *id;
+    seen->results_ms[at] = w->now_ms;
+}
+
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server)
 {
     struct server_seen *seen = &w->oracle->servers[server];
+    oracle_gate_heard(w, centre, m, server);
     if (m->kind == AGENT_REPORT)
         seen->reported_ms[centre] = w->now_ms;
     if (m->kind != AGENT_RESULT)
         return;
     if (m->result.outcome != OUTCOME_RUNNING && m->result.outcome != OUTCOME_NONE)
-        seen->results[seen->result_no++ % RESULTS_KEPT] = m->result.id;
+        keep_result(w, seen, &m->result.id);
     if (m->result.outcome == OUTCOME_NOTHING)
         seen->nothing = m->result.id;
 }
@@ -173,6 +189,7 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
         return;
     struct act *a = oracle_act(w->oracle, run, server, true);
     a->person = true;
+    a->person_ms = w->now_ms;
     a->resolved += not_executed;
 }
 
@@ -192,6 +209,32 @@ void oracle_ready(struct world *w, int line, bool ours, bool foreign)
     if (ours && seen->probed_ms < since_ms && w->iis[line].pool.state == POOL_STATE_STARTED)
         world_violate(w, "%s: put back, and no probe passed since it was taken out",
                       w->iis[line].name);
+}
+
+/* ---- what runs ---- */
+
+void oracle_called(struct world *w, int server, const struct call *call)
+{
+    struct server_seen *seen = &w->oracle->servers[server];
+    bool stops = call->kind == CALL_STOP || (call->kind == CALL_SET_AUTOSTART && !call->on);
+    if (stops || call->kind == CALL_START)
+        seen->off_by_us = stops;
+}
+
+bool oracle_should_run(const struct world *w, int server)
+{
+    return !w->oracle->servers[server].off_by_us;
+}
+
+/* A pool stands still only if somebody said so: we by order, others by themselves. */
+static void check_running(struct world *w)
+{
+    for (size_t i = 0; i < w->servers; i++) {
+        const struct iis *s = &w->iis[i];
+        if (s->pool.state == POOL_STATE_STOPPED && !s->off_by_others &&
+            !w->oracle->servers[i].off_by_us)
+            world_violate(w, "%s: its pool is stopped, and nobody asked for that", s->name);
+    }
 }
 
 /* ---- after every event ---- */
@@ -238,6 +281,7 @@ void oracle_look(struct world *w)
 {
     note_outs(w);
     check_budget(w);
+    check_running(w);
     oracle_look_at_stores(w);
     oracle_check_owners(w);
 }

@@ -6,6 +6,7 @@
 #ifndef FARMHAND_TESTS_SIM_ORACLE_H
 #define FARMHAND_TESTS_SIM_ORACLE_H
 
+#include "agent/call.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>
@@ -25,13 +26,19 @@ void oracle_detach(struct world *w, int centre);
 void oracle_restored(struct world *w, int centre);
 void oracle_journal_lost(struct world *w, int server);
 
+/* Before a sync of that coordinator's disk: what stands committed now is one transaction further
+ * than at the last look. */
+void oracle_before_sync(struct world *w, int centre);
+
 /* What happens in the world. */
 void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server);
 void oracle_said(struct world *w, int server, const struct agent_message *m);
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server);
 void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
                   enum verb verb);
-void oracle_begun(struct world *w, int server, uint64_t run);
+void oracle_begun(struct world *w, int server, const struct command_id *id, uint64_t run);
+/* Any act of a driver's call, as carried out. */
+void oracle_called(struct world *w, int server, const struct call *call);
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
 void oracle_probed(struct world *w, int server, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);
@@ -91,6 +98,8 @@ const struct view *oracle_view(struct world *w, int centre);
 bool view_run_ended(const struct view_run *r);
 /* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
 bool oracle_is_forgotten(const struct world *w, int server);
+/* Nobody wanted this server's pool stopped: in the end it runs. */
+bool oracle_should_run(const struct world *w, int server);
 bool oracle_journal_was_lost(const struct world *w, int server);
 uint64_t oracle_acts(const struct world *w);
 

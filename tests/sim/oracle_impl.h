@@ -16,11 +16,31 @@ struct act {
     uint32_t times, resolved;
     bool tried;  /* the order was given, done or not */
     bool person; /* somebody settled it */
+    uint64_t person_ms;
     struct command_id last;
     uint64_t begun_ms, acted_ms;
     struct iis_worker before[IIS_WORKERS];
     size_t before_count;
     bool proved; /* a newer worker answered a probe that was asked after the act */
+};
+
+#define ASKED_KEPT 64
+#define SEEN_KEPT  16
+
+/* What one coordinator asked about one server, and what it heard. */
+struct observed {
+    struct {
+        struct wire_id nonce;
+        uint64_t at_ms;
+    } asked[ASKED_KEPT];
+    struct {
+        struct wire_id boot;
+        uint64_t asked_ms;
+        bool good;
+    } seen[SEEN_KEPT];
+    uint64_t asked_no, seen_no;
+    struct wire_id boot; /* the last that it heard of */
+    uint64_t taken_ms;   /* a run took the server */
 };
 
 struct server_seen {
@@ -29,10 +49,13 @@ struct server_seen {
     bool journal_lost;
     uint64_t reported_ms[CENTRES_MAX];       /* a report reached that coordinator */
     struct command_id results[RESULTS_KEPT]; /* the last that ended, as heard */
+    uint64_t results_ms[RESULTS_KEPT];       /* for the first time */
     struct command_id nothing;               /* the last that had nothing to do */
     struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
     uint64_t acted_ms;
+    bool off_by_us; /* somebody asked us for its pool to be stopped */
+    struct observed observed[CENTRES_MAX];
     bool out_by_act;     /* recycled by us, and no newer worker has served since */
     uint64_t probed_ms;  /* a probe that was asked then passed */
     uint64_t drained_ms; /* by us */
@@ -69,6 +92,12 @@ struct oracle {
 #define EVIDENCE_MS 2500 /* a server is taken on evidence no older than this */
 
 struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
+
+/* oracle_gate.c */
+void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server);
+void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server);
+/* The gate of t was passed: on what? */
+void oracle_gate_passed(struct world *w, int centre, const struct view_target *t);
 
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);

@@ -14,7 +14,7 @@
 
 #define LONG_OUT_MS 15000 /* out for so long: every reading has told it */
 
-enum query { Q_TARGETS, Q_RUNS, Q_LEASES, Q_INCIDENTS, Q_LAST, Q_COMMAND, Q_EVENT };
+enum query { Q_TARGETS, Q_RUNS, Q_LEASES, Q_INCIDENTS, Q_LAST, Q_COMMAND, Q_EVENT, Q_RUN_EVENT };
 
 static const char *const queries[] = {
     [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
@@ -32,6 +32,8 @@ static const char *const queries[] = {
                   " AND c.seq = ?4",
     [Q_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'target.state'"
                 " AND server = ?2 AND to_word = ?3",
+    [Q_RUN_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND run = ?2"
+                    " AND kind IN ('run.state', 'run.ended')",
 };
 #define QUERIES (sizeof(queries) / sizeof(queries[0]))
 
@@ -197,6 +199,8 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
 {
     struct store_seen *s = &w->oracle->stores[centre];
     check_fence(w, &m->fence);
+    if (m->kind == COORDINATOR_COMMAND && m->command.verb == VERB_OBSERVE)
+        oracle_gate_sent(w, centre, &m->command, server);
     if (m->kind != COORDINATOR_COMMAND || !verb_is_disruptive(m->command.verb) || !s->db)
         return;
     const struct command_id *id = &m->command.id;
@@ -333,12 +337,23 @@ static void check_done(struct world *w, const struct view_target *t)
         world_violate(w, "%s is done, and no newer worker answered a probe", s->name);
 }
 
+static bool is_past_gate(const char *state)
+{
+    return text_equal(state, "returning") || text_equal(state, "soaking") ||
+           text_equal(state, "done");
+}
+
 static void check_target(struct world *w, int centre, struct store_seen *s,
                          const struct view_target *t)
 {
     const struct view_target *was = target_in(&s->former, t->run, t->server);
-    if (t->holds && (!was || !was->holds))
+    if (t->holds && (!was || !was->holds)) {
+        w->oracle->servers[t->server].observed[centre].taken_ms = w->now_ms;
         check_take(w, centre, s, t);
+    }
+    if (!was && run_of(&s->former, t->run))
+        world_violate(w, "%s became a target of run %" PRIu64 " after that had begun",
+                      w->iis[t->server].name, t->run);
     if (!was || text_equal(was->state, t->state))
         return;
     /* Waiting and checking hold nothing: they are written by the way, with the whole run. */
@@ -350,6 +365,15 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
         check_ordered(w, was);
     if (text_equal(t->state, "done"))
         check_done(w, t);
+    if (is_past_gate(t->state) && !is_past_gate(was->state))
+        oracle_gate_passed(w, centre, t);
+}
+
+static bool is_in_hand(const char *state)
+{
+    return text_equal(state, "draining") || text_equal(state, "acting") ||
+           text_equal(state, "unknown") || text_equal(state, "gating") ||
+           text_equal(state, "returning") || text_equal(state, "soaking");
 }
 
 /* A target in hand holds its lease; an ended run holds nothing. */
@@ -362,6 +386,8 @@ static void check_leases(struct world *w, const struct view *v)
         for (size_t k = 0; k < v->hold_count; k++)
             leased = leased || (v->holds[k].server == t->server && v->holds[k].by_run &&
                                 v->holds[k].owner == t->run);
+        if (!t->holds && is_in_hand(t->state))
+            world_violate(w, "%s is %s and holds nothing", w->iis[t->server].name, t->state);
         if (t->holds && !leased)
             world_violate(w, "%s is %s without a lease", w->iis[t->server].name, t->state);
         if (t->holds && r && view_run_ended(r))
@@ -376,12 +402,52 @@ static void check_leases(struct world *w, const struct view *v)
     }
 }
 
-static void check_runs(struct world *w, const struct store_seen *s)
+static bool has_run_event(struct store_seen *s, uint64_t run)
+{
+    sqlite3_stmt *q = s->statements[Q_RUN_EVENT];
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)s->former.last_event);
+    sqlite3_bind_int64(q, 2, (sqlite3_int64)run);
+    bool found = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0) > 0;
+    sqlite3_reset(q);
+    return found;
+}
+
+/* Silence, the store's trouble and the fence are found anew by every start: those may come and go
+ * without a word. */
+static bool same_causes(const char *was, const char *is)
+{
+    static const char *const kept[] = {"person", "unknown", "failures", "canary", "window"};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (!strstr(was, kept[i]) != !strstr(is, kept[i]))
+            return false;
+    return true;
+}
+
+/* What people ask for stands in the audit trail, what else happens to a run is an event: in the
+ * same transaction, which is the one between two views. */
+static void check_run(struct world *w, struct store_seen *s, const struct view_run *r)
+{
+    const struct view_run *was = run_of(&s->former, r->id);
+    bool audited = s->view.last_audit > s->former.last_audit;
+    if (!was && !audited)
+        world_violate(w, "run %" PRIu64 " began without a row in the audit trail", r->id);
+    if (!was || (text_equal(was->state, r->state) && same_causes(was->causes, r->causes)))
+        return;
+    if (!has_run_event(s, r->id))
+        world_violate(w, "run %" PRIu64 " went from %s '%s' to %s '%s' without an event", r->id,
+                      was->state, was->causes, r->state, r->causes);
+    bool paused = strstr(r->causes, "person") != NULL;
+    bool was_paused = strstr(was->causes, "person") != NULL;
+    bool aborted = text_equal(r->state, "aborting") && !text_equal(was->state, "aborting");
+    if (((paused != was_paused && !view_run_ended(r)) || aborted) && !audited)
+        world_violate(w, "a person changed run %" PRIu64 " without a row in the audit trail",
+                      r->id);
+}
+
+static void check_runs(struct world *w, struct store_seen *s)
 {
     for (size_t i = 0; i < s->view.run_count; i++)
-        if (!run_of(&s->former, s->view.runs[i].id) && s->view.last_audit <= s->former.last_audit)
-            world_violate(w, "run %" PRIu64 " began without a row in the audit trail",
-                          s->view.runs[i].id);
+        check_run(w, s, &s->view.runs[i]);
 }
 
 /* A store put back from a copy gives numbers of runs a second time. */
@@ -431,6 +497,12 @@ static void look_at(struct world *w, int centre)
     }
     s->valid = true;
     check_leases(w, &s->view);
+}
+
+void oracle_before_sync(struct world *w, int centre)
+{
+    if (w->oracle->stores[centre].valid)
+        look_at(w, centre);
 }
 
 void oracle_look_at_stores(struct world *w)

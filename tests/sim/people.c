@@ -181,7 +181,8 @@ static bool all_ended(struct world *w)
         v->incident_count || v->hold_count)
         return false;
     for (size_t i = 0; i < w->servers; i++)
-        if (w->lb.lines[i].admin != BALANCER_READY)
+        if (w->lb.lines[i].admin != BALANCER_READY ||
+            (oracle_should_run(w, (int)i) && !iis_serves(&w->iis[i], w->now_ms)))
             return false;
     return w->now_ms > w->calm_since_ms + HEAL_AFTER_MS;
 }

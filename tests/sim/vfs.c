@@ -301,23 +301,23 @@ static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
     return SQLITE_OK;
 }
 
-static bool dies_here(const struct handle *h)
+static bool dies_here(const struct handle *h, bool before)
 {
-    return all.hook && !is_dead(h) && all.hook(all.arg, h->disk->name);
+    return all.hook && !is_dead(h) && all.hook(all.arg, h->disk->name, before);
 }
 
 static int x_sync(sqlite3_file *file, int flags)
 {
     (void)flags;
     struct handle *h = (struct handle *)file;
-    if (dies_here(h))
+    if (dies_here(h, true))
         return SQLITE_IOERR_FSYNC;
     int rc = trouble_of(h, SQLITE_IOERR_FSYNC);
     if (rc != SQLITE_OK)
         return rc;
     file_sync(file_make(h->name));
     h->disk->syncs++;
-    return dies_here(h) ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+    return dies_here(h, false) ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
 static int x_size(sqlite3_file *file, sqlite3_int64 *out)

@@ -34,7 +34,7 @@ void vfs_crash(const char *disk, uint64_t chance);
 
 /* Called before and after every sync: true means that the machine dies there (the hook has called
  * vfs_crash), and the sync fails. */
-typedef bool vfs_on_sync(void *arg, const char *disk);
+typedef bool vfs_on_sync(void *arg, const char *disk, bool before);
 void vfs_watch(vfs_on_sync *hook, void *arg);
 
 /* Grows with each sync of that disk: nothing durable has changed while it stands still. */

@@ -107,15 +107,19 @@ bool world_step(struct world *w, enum actor actor, int who)
     return true;
 }
 
-static bool on_sync(void *arg, const char *disk)
+static bool on_sync(void *arg, const char *disk, bool before)
 {
     struct world *w = arg;
-    for (int k = 0; k < CENTRES_MAX; k++)
-        if (w->centres[k] && text_equal(disk, centre_disk(w->centres[k])) &&
-            world_step(w, ACTOR_CENTRE, k)) {
+    for (int k = 0; k < CENTRES_MAX; k++) {
+        if (!w->centres[k] || !text_equal(disk, centre_disk(w->centres[k])))
+            continue;
+        if (before)
+            oracle_before_sync(w, k);
+        if (world_step(w, ACTOR_CENTRE, k)) {
             centre_dies_now(w, k);
             return true;
         }
+    }
     if (w->servers && text_equal(disk, node_disk(w->nodes[0])) && world_step(w, ACTOR_NODE, 0)) {
         node_dies_now(w, 0);
         return true;

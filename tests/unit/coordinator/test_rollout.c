@@ -602,6 +602,29 @@ static void late_observation_passes_no_gate(void **state)
     play_end(&p);
 }
 
+static void a_new_boot_begins_the_gate_anew(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 1);
+    p.servers[0].others = 1;
+    while (p.run->targets[0].passes == 0)
+        play_until(&p, p.now_ms + 10);
+    assert_int_equal(p.run->targets[0].state, TARGET_GATING);
+    struct rollout_change c;
+    rollout_on_new_boot(p.run, 0, p.now_ms, &c);
+    assert_true(c.any);
+    assert_int_equal(c.target.passes, 0);
+    rollout_install(p.run, &c);
+    while (p.run->targets[0].state != TARGET_RETURNING)
+        play_until(&p, p.now_ms + 1);
+    rollout_on_new_boot(p.run, 0, p.now_ms, &c); /* put back on what the former boot proved: no */
+    assert_int_equal(c.target.state, TARGET_GATING);
+    assert_int_equal(c.effects[0].kind, EFFECT_OBSERVE);
+    rollout_install(p.run, &c);
+    play_end(&p);
+}
+
 static void old_worker_that_is_still_there_passes_no_gate(void **state)
 {
     (void)state;
@@ -672,6 +695,7 @@ int main(void)
         cmocka_unit_test(start_needs_no_drain_and_no_budget),
         cmocka_unit_test(restart_while_returning_asks_for_the_proof_again),
         cmocka_unit_test(late_observation_passes_no_gate),
+        cmocka_unit_test(a_new_boot_begins_the_gate_anew),
         cmocka_unit_test(old_worker_that_is_still_there_passes_no_gate),
         cmocka_unit_test(result_of_another_command_changes_nothing),
     };

@@ -1,0 +1,73 @@
+/* oracle_gate.c - see oracle.h: every gate is passed on answers to questions that were asked after
+ * it had opened, of the machine's last boot that the coordinator knew of. Judged by the messages
+ * alone: the nonce of the question that left, and the answer that came.
+ */
+#include "tests/sim/oracle_impl.h"
+
+#include "common/text.h"
+
+#include <inttypes.h>
+
+#define GATE_PASSES 2 /* as centre.c sets it */
+
+void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server)
+{
+    struct observed *o = &w->oracle->servers[server].observed[centre];
+    size_t at = o->asked_no++ % ASKED_KEPT;
+    o->asked[at].nonce = command->nonce;
+    o->asked[at].at_ms = w->now_ms;
+}
+
+/* The first time it was asked; 0: never. */
+static uint64_t asked_ms(const struct observed *o, const struct wire_id *nonce)
+{
+    uint64_t first_ms = 0;
+    for (size_t i = 0; i < ASKED_KEPT; i++)
+        if (wire_id_equal(&o->asked[i].nonce, nonce) && !wire_id_is_zero(nonce) &&
+            (!first_ms || o->asked[i].at_ms < first_ms))
+            first_ms = o->asked[i].at_ms;
+    return first_ms;
+}
+
+void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server)
+{
+    struct observed *o = &w->oracle->servers[server].observed[centre];
+    o->boot = m->boot;
+    if (m->kind != AGENT_OBSERVATION)
+        return;
+    const struct observation *seen = &m->observation;
+    size_t at = o->seen_no++ % SEEN_KEPT;
+    o->seen[at].boot = m->boot;
+    o->seen[at].asked_ms = asked_ms(o, &seen->nonce);
+    o->seen[at].good =
+        seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED);
+}
+
+/* When the way to the gate was free: the act's end was heard, a person settled it, or (nothing was
+ * to be done) the server was taken. */
+static uint64_t opened_ms(const struct world *w, int centre, const struct view_target *t)
+{
+    const struct server_seen *s = &w->oracle->servers[t->server];
+    const struct act *a = oracle_act(w->oracle, t->run, t->server, false);
+    uint64_t at_ms = s->observed[centre].taken_ms;
+    for (size_t i = 0; i < RESULTS_KEPT; i++)
+        if (t->seq && s->results[i].seq == t->seq && s->results[i].fence.number == t->fence &&
+            s->results_ms[i] > at_ms)
+            at_ms = s->results_ms[i];
+    return a && a->person_ms > at_ms ? a->person_ms : at_ms;
+}
+
+void oracle_gate_passed(struct world *w, int centre, const struct view_target *t)
+{
+    const struct observed *o = &w->oracle->servers[t->server].observed[centre];
+    uint64_t since_ms = opened_ms(w, centre, t);
+    size_t good = 0;
+    for (size_t i = 0; i < SEEN_KEPT; i++)
+        good += o->seen[i].good && o->seen[i].asked_ms >= since_ms &&
+                wire_id_equal(&o->seen[i].boot, &o->boot);
+    if (good < GATE_PASSES)
+        world_violate(w,
+                      "%s is %s on %zu good answers of this boot to what was asked since its gate"
+                      " opened at %" PRIu64 " ms",
+                      w->iis[t->server].name, t->state, good, since_ms);
+}
