@@ -122,13 +122,14 @@ static void look_if_late(struct agent *a, uint64_t promised_ms, uint64_t now_ms)
 
 /* ---- life ---- */
 
-static void take_memory(struct agent *a, struct agent_memory *memory)
+static void take_memory(struct agent *a, struct agent_memory *memory, uint64_t now_ms)
 {
     a->incarnation = memory->incarnation;
     a->start_no = memory->start_no;
     a->fence = a->fence_kept = memory->fence;
     a->fence_written = true;
     a->last = memory->last;
+    agent_rotate_begin(a, memory->open, &memory->open_count, memory->drained, now_ms);
     a->resumable = must_alloc(memory->open_count, sizeof(*a->resumable));
     for (size_t i = 0; i < memory->open_count; i++)
         a->resumable[a->resumable_count++] = memory->open[i];
@@ -148,7 +149,7 @@ struct agent *agent_new(const struct agent_settings *settings, struct agent_memo
     a->boot = *boot;
     a->known = known_new();
     a->veto = veto_new(&settings->veto, memory->acts, memory->act_count, now_ms);
-    take_memory(a, memory);
+    take_memory(a, memory, now_ms);
     /* Grows with each listen of this boot, over restarts of the process too: a command that
      * answers a listen of an earlier process is never taken for an answer to one of ours. */
     a->listen_no = a->start_no << 32;
@@ -182,6 +183,7 @@ void agent_free(struct agent *a)
     free_kept(a);
     recipe_free(a->hand.recipe);
     record_free(a->hand.record);
+    agent_rotate_free(a);
     veto_free(a->veto);
     known_free(a->known);
     sweep(a);
@@ -195,7 +197,8 @@ void agent_free(struct agent *a)
 
 bool agent_is_quiet(const struct agent *a)
 {
-    return !a->hand.record && a->kept_count == 0 && a->answer_count == 0 && a->observe_count == 0;
+    return !a->hand.record && !a->rotation.record && a->kept_count == 0 && a->answer_count == 0 &&
+           a->observe_count == 0;
 }
 
 void agent_wind_down(struct agent *a)
@@ -229,6 +232,9 @@ static void dispatch(struct agent *a, const struct agent_event *event, uint64_t 
     case AGENT_EVENT_CALLED:
         agent_called(a, event->result, now_ms);
         return;
+    case AGENT_EVENT_KEEPALIVE:
+        agent_keepalive(a, event, now_ms);
+        return;
     }
 }
 
@@ -242,6 +248,7 @@ struct agent_effects agent_handle(struct agent *a, const struct agent_event *eve
     dispatch(a, event, now_ms);
     agent_retry_journal(a, now_ms);
     agent_admit(a, now_ms);
+    agent_rotate_drive(a, now_ms);
     agent_drive(a, now_ms);
     agent_next_call(a, now_ms);
     agent_talk(a, now_ms);

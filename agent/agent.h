@@ -29,6 +29,11 @@
  * state says how old they are, and `trouble` what holds the thread. Parts that a look could not
  * read are sent as unknown (states) with the last known rows, and named in `trouble`.
  *
+ * DRAIN and READY are about the keep-alive file, beside whatever is in hand: a server can be taken
+ * out while a stop holds the worker thread. The file is what counts: a person may take it away or
+ * bring it back, and is left alone; at a start, what the journal says was drained by us is drained
+ * again.
+ *
  * OBSERVE and QUERY are reads: answered while a command runs. An observation queues behind the
  * driver call in hand, then takes turns with the recipe, call by call, so neither starves.
  */
@@ -52,6 +57,7 @@ struct agent_settings {
     uint64_t heartbeat_ms, beat_ms, look_every_ms;
     struct veto_settings veto;
     struct recipe_limits recipe;
+    bool keepalive; /* there is a keep-alive file to look after */
 };
 
 /* What the journal knows when the process starts. Records move to the agent. */
@@ -60,6 +66,7 @@ struct agent_memory {
     uint64_t start_no;
     struct fence fence;
     struct command_id last; /* last command received; seq 0: none under that fence */
+    bool drained;           /* the last DRAIN or READY that was begun is a DRAIN */
     struct record **open;   /* received or begun, not ended */
     size_t open_count;
     struct record **unacknowledged; /* ended */
@@ -99,8 +106,11 @@ enum agent_effect_kind {
     EFFECT_SEND,    /* then AGENT_EVENT_ANSWER or AGENT_EVENT_LOST, some time, with the token */
     EFFECT_HANGUP,  /* close the pipe and dial again; what was sent on it is forgotten. A link that
                        watches its own requests has done so already */
-    EFFECT_NOTE,    /* one line of the log */
+    EFFECT_KEEPALIVE, /* then AGENT_EVENT_KEEPALIVE, as the journal */
+    EFFECT_NOTE,      /* one line of the log */
 };
+
+enum keepalive_op { KEEPALIVE_OP_LOOK, KEEPALIVE_OP_REMOVE, KEEPALIVE_OP_PUT };
 
 /* Pointers are lent until the next agent_handle. */
 struct agent_effect {
@@ -108,6 +118,7 @@ struct agent_effect {
     union {
         struct journal_write journal;
         struct command_id recall;
+        enum keepalive_op keepalive;
         struct call call;
         struct {
             enum agent_channel channel;
@@ -141,6 +152,7 @@ enum agent_event_kind {
     AGENT_EVENT_JOURNALED, /* the oldest EFFECT_JOURNAL not yet told; code ERR_NONE: durable */
     AGENT_EVENT_RECALLED,  /* the oldest EFFECT_RECALL; record NULL: none, or code says why */
     AGENT_EVENT_CALLED,
+    AGENT_EVENT_KEEPALIVE, /* the oldest EFFECT_KEEPALIVE; present, or code says why not known */
 };
 
 /* Everything is lent for the call. */
@@ -153,6 +165,7 @@ struct agent_event {
     const char *text;                          /* of the failure; may be NULL */
     const struct record *record;               /* RECALLED */
     const struct call_result *result;          /* CALLED */
+    bool present;                              /* KEEPALIVE: the file is there now */
 };
 
 /* Takes the records out of `memory`. An open record that was begun is resumed, one that was only

@@ -2,7 +2,8 @@
  *
  *   arrive ──► fence of the message in force? a higher one is journaled first
  *     │
- *     ├─ OBSERVE, QUERY: the last number is journaled, then answered
+ *     ├─ OBSERVE, QUERY, ROTATION: the last number is journaled, then answered
+ *     ├─ DRAIN, READY: as below, but beside what is in hand (agent_rotate.c)
  *     └─ RECYCLE, START, STOP: known? answered from the journal
  *                              refused? journaled as ended, so that a repeat is refused as well
  *                              else     journaled as received, then in hand
@@ -61,7 +62,7 @@ static void refuse_lightly(struct agent *a, enum cause cause, const char *detail
 {
     const struct command *command = &a->arriving.command;
     note_refused(a, command, cause, detail);
-    if (command->verb == VERB_OBSERVE)
+    if (command->verb == VERB_OBSERVE || command->verb == VERB_ROTATION)
         agent_refuse_observe(a, command, cause, detail, now_ms);
     else
         agent_answer_result(a, refused_record(command, cause, detail), &command->nonce, now_ms);
@@ -165,7 +166,10 @@ static void admit_read(struct agent *a, uint64_t now_ms)
         a->recalls++;
         return;
     }
-    agent_observe(a, in, now_ms);
+    if (in->command.verb == VERB_ROTATION)
+        agent_rotate_ask(a, agent_new_observation(&in->command), now_ms);
+    else
+        agent_observe(a, in, now_ms);
     in->stage = ARRIVING_NONE;
 }
 
@@ -194,6 +198,47 @@ static enum cause act_forbidden(struct agent *a, uint64_t now_ms, char *why, siz
         return CAUSE_JOURNAL;
     }
     return CAUSE_NONE;
+}
+
+/* What forbids a DRAIN or READY; its file being configured is the owner's consent. */
+static enum cause rotation_forbidden(struct agent *a, uint64_t now_ms, char *why, size_t size)
+{
+    bool drains = a->arriving.command.verb == VERB_DRAIN;
+    if (is_expired(a, now_ms, why, size))
+        return CAUSE_EXPIRED;
+    if (!a->settings.keepalive) {
+        text_copy(why, size, "this agent has no keep-alive file: give it a [keepalive] section");
+        return CAUSE_DENIED_BY_AGENT;
+    }
+    if (drains && a->winding_down) {
+        text_copy(why, size, "this agent is being stopped");
+        return CAUSE_DENIED_BY_AGENT;
+    }
+    if (a->rotation.record) {
+        text_format(why, size, "another %s is in hand", verb_name(a->rotation.record->verb));
+        return CAUSE_BUSY;
+    }
+    if (drains && (!a->fence_written || a->journal_retry_ms != 0)) {
+        text_copy(why, size,
+                  "the agent's journal cannot be written: make room on the disk of its "
+                  "data_dir, or mend its rights; see the agent's log");
+        return CAUSE_JOURNAL;
+    }
+    return CAUSE_NONE;
+}
+
+static void admit_rotation(struct agent *a, uint64_t now_ms)
+{
+    struct arriving *in = &a->arriving;
+    char why[WIRE_TEXT_MAX] = "";
+    enum cause cause = rotation_forbidden(a, now_ms, why, sizeof(why));
+    if (cause != CAUSE_NONE) {
+        refuse(a, cause, why);
+        return;
+    }
+    a->last = in->command.id;
+    agent_rotate_take(a, record_new(&in->command));
+    in->stage = ARRIVING_NONE;
 }
 
 static void admit_new(struct agent *a, uint64_t now_ms)
@@ -227,6 +272,7 @@ void agent_admit(struct agent *a, uint64_t now_ms)
     switch (in->command.verb) {
     case VERB_OBSERVE:
     case VERB_QUERY:
+    case VERB_ROTATION:
         admit_read(a, now_ms);
         return;
     case VERB_RECYCLE:
@@ -234,6 +280,13 @@ void agent_admit(struct agent *a, uint64_t now_ms)
     case VERB_STOP:
         if (in->command.id.seq > a->last.seq)
             admit_new(a, now_ms);
+        else
+            admit_repeat(a);
+        return;
+    case VERB_DRAIN:
+    case VERB_READY:
+        if (in->command.id.seq > a->last.seq)
+            admit_rotation(a, now_ms);
         else
             admit_repeat(a);
         return;

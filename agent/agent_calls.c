@@ -38,7 +38,7 @@ void agent_answer_result(struct agent *a, struct record *record, const struct wi
 
 /* ---- observations ---- */
 
-static struct answer *observation_of(const struct command *command)
+struct answer *agent_new_observation(const struct command *command)
 {
     struct answer *answer = must_alloc(1, sizeof(*answer));
     answer->kind = AGENT_OBSERVATION;
@@ -51,8 +51,8 @@ static struct answer *observation_of(const struct command *command)
     return answer;
 }
 
-static void answer_observation(struct agent *a, struct answer *answer, enum cause cause,
-                               const char *detail, uint64_t now_ms)
+void agent_end_observation(struct agent *a, struct answer *answer, enum cause cause,
+                           const char *detail, uint64_t now_ms)
 {
     answer->observation.cause = cause;
     clean_text(answer->detail, sizeof(answer->detail), detail);
@@ -63,7 +63,7 @@ static void answer_observation(struct agent *a, struct answer *answer, enum caus
 void agent_refuse_observe(struct agent *a, const struct command *command, enum cause cause,
                           const char *detail, uint64_t now_ms)
 {
-    answer_observation(a, observation_of(command), cause, detail, now_ms);
+    agent_end_observation(a, agent_new_observation(command), cause, detail, now_ms);
 }
 
 void agent_observe(struct agent *a, const struct arriving *arriving, uint64_t now_ms)
@@ -79,7 +79,7 @@ void agent_observe(struct agent *a, const struct arriving *arriving, uint64_t no
     observe->command.pool = observe->pool;
     observe->command.actor = "";
     observe->command.reason = "";
-    observe->answer = observation_of(command);
+    observe->answer = agent_new_observation(command);
     a->observes[a->observe_count++] = observe;
 }
 
@@ -127,7 +127,7 @@ static void observe_ends(struct agent *a, enum cause cause, const char *detail, 
     struct observe *observe = a->observes[0];
     a->observe_count--;
     memmove(a->observes, a->observes + 1, a->observe_count * sizeof(*a->observes));
-    answer_observation(a, observe->answer, cause, detail, now_ms);
+    agent_end_observation(a, observe->answer, cause, detail, now_ms);
     free(observe);
 }
 

@@ -69,6 +69,8 @@ struct record *agent_find_record(struct agent *a, const struct command_id *id)
 {
     if (a->hand.record && command_id_equal(&a->hand.record->id, id))
         return a->hand.record;
+    if (a->rotation.record && command_id_equal(&a->rotation.record->id, id))
+        return a->rotation.record;
     for (size_t i = 0; i < a->kept_count; i++)
         if (command_id_equal(&a->kept[i].record->id, id))
             return a->kept[i].record;
@@ -264,7 +266,10 @@ void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t 
         on_received(a, written, now_ms);
         return;
     case JOURNAL_BEGUN:
-        on_begun(a, written, now_ms);
+        if (verb_is_of_rotation(done.record->verb))
+            agent_rotate_begun(a, done.record, written);
+        else
+            on_begun(a, written, now_ms);
         return;
     case JOURNAL_ENDED:
         on_ended(a, done.record, written);

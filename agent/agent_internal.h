@@ -4,6 +4,7 @@
  *   agent_admit.c  fences, and what becomes of a command that arrives
  *   agent_hand.c   the recipe in hand, the journal's answers, results
  *   agent_calls.c  what the worker thread does next; observations; what was read
+ *   agent_rotate.c the keep-alive file
  *   agent_talk.c   the two channels to the coordinator
  */
 #ifndef FARMHAND_AGENT_AGENT_INTERNAL_H
@@ -84,6 +85,23 @@ struct answer {
     uint64_t until_ms;
 };
 
+/* ---- the keep-alive file ---- */
+
+#define ROTATIONS_MAX 8 /* reads waiting at once; one more is answered CAUSE_BUSY */
+
+struct rotation {
+    enum keepalive is;
+    uint64_t since_ms; /* seen to be so since */
+    uint64_t look_at_ms;
+    bool acting;           /* an effect is not answered yet */
+    bool put_right;        /* drained by us before the restart: to be made so */
+    struct record *record; /* DRAIN or READY in hand: begun, or about to be */
+    bool writing;
+    struct answer *waiting[ROTATIONS_MAX]; /* ROTATION, to be answered by the next look */
+    size_t waiting_count;
+    char trouble[WIRE_TEXT_MAX / 2];
+};
+
 /* ---- the worker thread ---- */
 
 enum caller { CALLER_NONE, CALLER_RECIPE, CALLER_OBSERVE, CALLER_LOOK, CALLER_BEAT };
@@ -134,6 +152,7 @@ struct agent {
 
     struct arriving arriving;
     struct hand hand;
+    struct rotation rotation;
     struct record **resumable; /* begun before the restart, not yet resumed */
     size_t resumable_count;
     struct outcome_kept *kept;
@@ -204,9 +223,24 @@ void agent_called(struct agent *a, const struct call_result *result, uint64_t no
 void agent_next_call(struct agent *a, uint64_t now_ms);
 const char *agent_held_text(const struct agent *a, uint64_t now_ms, char *out, size_t size_bytes);
 void agent_add_answer(struct agent *a, struct answer *answer);
+/* An observation to be filled in; agent_end_observation sends it. */
+struct answer *agent_new_observation(const struct command *command);
+void agent_end_observation(struct agent *a, struct answer *answer, enum cause cause,
+                           const char *detail, uint64_t now_ms);
 /* A RESULT that answers a QUERY, or refuses what has no place in the journal. Takes `record`. */
 void agent_answer_result(struct agent *a, struct record *record, const struct wire_id *nonce,
                          uint64_t now_ms);
+
+/* agent_rotate.c */
+void agent_rotate_begin(struct agent *a, struct record **open, size_t *count, bool drained,
+                        uint64_t now_ms); /* takes the open record that is about the file */
+void agent_rotate_take(struct agent *a, struct record *record); /* DRAIN, READY: admitted */
+/* ROTATION. Takes the answer, and fills it in. */
+void agent_rotate_ask(struct agent *a, struct answer *answer, uint64_t now_ms);
+void agent_rotate_drive(struct agent *a, uint64_t now_ms);
+void agent_rotate_begun(struct agent *a, const struct record *record, bool written);
+void agent_keepalive(struct agent *a, const struct agent_event *event, uint64_t now_ms);
+void agent_rotate_free(struct agent *a);
 
 /* agent_talk.c */
 void agent_link(struct agent *a, bool up, uint64_t now_ms);

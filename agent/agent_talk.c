@@ -279,6 +279,8 @@ static void send_report(struct agent *a, uint64_t now_ms)
     channel_of(a, AGENT_CHANNEL_TALK)->whole = a->whole_due;
     message->report.state =
         known_state(a->known, a->whole_due, agent_held_text(a, now_ms, held, sizeof(held)), now_ms);
+    message->report.state.keepalive = a->rotation.is;
+    message->report.state.keepalive_age_ms = now_ms - a->rotation.since_ms;
     a->whole_due = false;
     a->small_due = false;
     a->heartbeat_at_ms = now_ms + a->settings.heartbeat_ms;

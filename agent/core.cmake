@@ -4,6 +4,7 @@ add_library(farmhand_agent_core STATIC
   agent_admit.c
   agent_calls.c
   agent_hand.c
+  agent_rotate.c
   agent_talk.c
   call.c
   known.c
@@ -21,7 +22,7 @@ add_library(farmhand_journal STATIC journal.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.
-add_library(farmhand_agent_shell STATIC settings.c shell.c worker.c)
+add_library(farmhand_agent_shell STATIC keepalive.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads)
 

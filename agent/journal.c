@@ -81,6 +81,7 @@ enum statement {
     SQL_ADD_WORKER,
     SQL_WORKERS,
     SQL_PRUNE,
+    SQL_ROTATION,
 };
 
 #define COLUMNS                                                                                    \
@@ -123,6 +124,8 @@ static const char *const statements[] = {
                     " WHERE command = ?1 AND after = ?2 ORDER BY place",
     [SQL_PRUNE] = "DELETE FROM worker WHERE command IN (SELECT id FROM command"
                   " WHERE acknowledged = 1 AND id <= (SELECT max(id) FROM command) - ?1)",
+    [SQL_ROTATION] = "SELECT verb FROM command WHERE verb IN (?1, ?2)"
+                     " AND begun_wall_ms IS NOT NULL ORDER BY id DESC LIMIT 1",
 };
 
 struct journal {
@@ -466,7 +469,8 @@ static enum error_code load_acts(struct journal *j, int64_t wall_ms, uint64_t wi
     enum error_code code = db_row(j->db, SQL_ACTS, &got, err);
     while (code == ERR_NONE && got) {
         int64_t age_ms = wall_ms - db_int(j->db, SQL_ACTS, 2);
-        if (verb_is_disruptive((enum verb)db_int(j->db, SQL_ACTS, 0))) {
+        enum verb verb = (enum verb)db_int(j->db, SQL_ACTS, 0);
+        if (verb_is_disruptive(verb) && !verb_is_of_rotation(verb)) {
             acts = must_realloc(acts, memory->act_count + 1, sizeof(*acts));
             struct veto_act *act = &acts[memory->act_count++];
             text_copy(act->pool, sizeof(act->pool), db_text(j->db, SQL_ACTS, 1));
@@ -497,6 +501,19 @@ static enum error_code load_self(struct journal *j, struct agent_memory *memory,
     return ERR_NONE;
 }
 
+static enum error_code load_rotation(struct journal *j, struct agent_memory *memory,
+                                     struct error *err)
+{
+    bool got = false;
+    db_bind_int(j->db, SQL_ROTATION, 1, VERB_DRAIN);
+    db_bind_int(j->db, SQL_ROTATION, 2, VERB_READY);
+    enum error_code code = db_row(j->db, SQL_ROTATION, &got, err);
+    memory->drained = got && db_int(j->db, SQL_ROTATION, 0) == VERB_DRAIN;
+    if (got)
+        db_reset(j->db, SQL_ROTATION);
+    return code;
+}
+
 static enum error_code count_start(struct journal *j, struct error *err)
 {
     enum error_code code = db_begin(j->db, err);
@@ -523,6 +540,8 @@ enum error_code journal_start(struct journal *j, int64_t wall_ms, uint64_t acts_
         code = load_records(j, &memory, err);
     if (code == ERR_NONE)
         code = load_acts(j, wall_ms, acts_within_ms, &memory, err);
+    if (code == ERR_NONE)
+        code = load_rotation(j, &memory, err);
     if (code != ERR_NONE) {
         journal_memory_reset(&memory);
         return code;

@@ -123,6 +123,9 @@ static bool is_complete(struct recipe *r, uint64_t now_ms)
     case VERB_SERVICE_RESTART:
     case VERB_SERVICE_STOP:
     case VERB_SERVICE_START:
+    case VERB_DRAIN:
+    case VERB_READY:
+    case VERB_ROTATION:
         break;
     }
     return false;

@@ -150,6 +150,12 @@ static const struct config_key keys[] = {
      .offset = TOP(max_per_hour),
      .max = 100000,
      .expected = "a number of disruptive acts, 0 for no limit"},
+    {.section = "keepalive",
+     .key = "file",
+     .type = CONFIG_TEXT,
+     .offset = TOP(keepalive),
+     .expected = "the absolute path of the file that the balancer's check reads",
+     .check = iis_settings_check_path},
     {.section = "iis",
      .key = "appcmd",
      .type = CONFIG_TEXT,
@@ -367,6 +373,7 @@ void settings_reset(struct settings *settings)
     free(settings->name);
     free(settings->coordinator);
     free(settings->data_dir);
+    free(settings->keepalive);
     free_list(&settings->verbs);
     free_list(&settings->pools);
     iis_settings_reset(&settings->iis);
@@ -390,6 +397,7 @@ struct agent_settings settings_for_agent(const struct settings *settings)
     };
     for (size_t i = 0; i < settings->verbs.count; i++)
         agent.veto.verbs[verb_of(settings->verbs.items[i])] = true;
+    agent.keepalive = settings->keepalive != NULL;
     recipe_limits_init(&agent.recipe);
     agent.recipe.stop_ms = settings->iis.stop_timeout_ms;
     return agent;

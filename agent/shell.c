@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/journal.h"
+#include "agent/keepalive.h"
 #include "agent/link.h"
 #include "agent/worker.h"
 #include "common/clock.h"
@@ -47,6 +48,7 @@ struct told {
     enum error_code code;
     char text[ERROR_TEXT_MAX];
     struct record *record;
+    bool present;
     struct told *next;
 };
 
@@ -136,6 +138,20 @@ static void execute_recall(struct shell *s, const struct command_id *id)
         set_error(told, &err);
 }
 
+static void execute_keepalive(struct shell *s, enum keepalive_op op)
+{
+    struct error err = {0};
+    struct told *told = tell(s, AGENT_EVENT_KEEPALIVE);
+    const char *path = s->settings->keepalive;
+    enum error_code code = op == KEEPALIVE_OP_REMOVE ? keepalive_remove(path, &err)
+                           : op == KEEPALIVE_OP_PUT  ? keepalive_put(path, &err)
+                                                     : ERR_NONE;
+    if (code == ERR_NONE)
+        code = keepalive_look(path, &told->present, &err);
+    if (code != ERR_NONE)
+        set_error(told, &err);
+}
+
 static struct command_id id_of(const struct agent_message *message)
 {
     switch (message->kind) {
@@ -208,6 +224,9 @@ static void execute(struct shell *s, const struct agent_effects *effects)
             break;
         case EFFECT_HANGUP:
             break; /* the link watches its requests itself, and a fresh listen replaces the old */
+        case EFFECT_KEEPALIVE:
+            execute_keepalive(s, effect->keepalive);
+            break;
         case EFFECT_NOTE:
             execute_note(effect);
             break;
@@ -235,7 +254,8 @@ static void handle_told(struct shell *s)
                                         .token = told->token,
                                         .code = told->code,
                                         .text = told->text,
-                                        .record = told->record});
+                                        .record = told->record,
+                                        .present = told->present});
         record_free(told->record);
         free(told);
     }

@@ -28,9 +28,39 @@ struct balancer {
     pthread_t thread;
 };
 
+/* ---- kinds ---- */
+
+static enum error_code keepalive_check(const struct balancer_place *place, struct error *err)
+{
+    (void)place;
+    (void)err;
+    return ERR_NONE;
+}
+
+static enum error_code keepalive_read(const struct balancer_place *place, int cancel_fd,
+                                      struct balancer_entry *entry, struct error *err)
+{
+    (void)cancel_fd;
+    return error_set(err, ERR_INVALID, "balancer %s: the keep-alive file of %s is its agent's",
+                     place->name, entry->name);
+}
+
+static enum error_code keepalive_set(const struct balancer_place *place, int cancel_fd,
+                                     const struct balancer_entry *entry, enum balancer_admin to,
+                                     struct error *err)
+{
+    (void)to;
+    struct balancer_entry unused = *entry;
+    return keepalive_read(place, cancel_fd, &unused, err);
+}
+
+const struct balancer_kind balancer_keepalive = {
+    .name = "keepalive", .check = keepalive_check, .read = keepalive_read, .set = keepalive_set};
+
 const struct balancer_kind *balancer_kind_find(const char *name)
 {
-    static const struct balancer_kind *const kinds[] = {&balancer_haproxy, &balancer_command};
+    static const struct balancer_kind *const kinds[] = {&balancer_haproxy, &balancer_command,
+                                                        &balancer_keepalive};
     for (size_t i = 0; name && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (text_equal(kinds[i]->name, name))
             return kinds[i];
@@ -150,7 +180,7 @@ static enum error_code change(const struct balancer *b, struct balancer_entry *e
 static enum error_code carry_out(const struct balancer *b, const struct balancer_request *r,
                                  struct balancer_answer *a, struct error *err)
 {
-    if (r->op == BALANCER_OP_READ) {
+    if (r->op == BALANCER_OP_READ && r->place_count == 0) {
         a->entry_count = balancer_map(b->config.backends, b->config.backend_count, r->server,
                                       r->pool, a->entries, BALANCER_ENTRIES_MAX);
         return read_entries(b, a->entries, a->entry_count, err);
@@ -160,6 +190,8 @@ static enum error_code carry_out(const struct balancer *b, const struct balancer
                          BALANCER_ENTRIES_MAX);
     memcpy(a->entries, r->places, r->place_count * sizeof(*r->places));
     a->entry_count = r->place_count;
+    if (r->op == BALANCER_OP_READ)
+        return read_entries(b, a->entries, a->entry_count, err);
     return change(b, a->entries, a->entry_count,
                   r->op == BALANCER_OP_DRAIN ? BALANCER_DRAIN : BALANCER_READY, err);
 }

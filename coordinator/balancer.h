@@ -34,6 +34,7 @@ struct balancer_entry {
     bool up;                 /* the balancer's own check (no check: counts as up) */
     uint32_t sessions;       /* current sessions on this server line */
     uint32_t others_serving; /* other servers of this backend that are ready and up */
+    uint32_t check_left_ms;  /* so long the balancer's check may still believe what was before */
 };
 
 enum balancer_op {
@@ -47,7 +48,8 @@ struct balancer_request {
     enum balancer_op op;
     char server[256];
     char pool[256];                                     /* "": every place of the server */
-    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* DRAIN, READY: which (names only) */
+    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* DRAIN, READY: which (names only);
+                                                           READ: these alone, if there are any */
     size_t place_count;
 };
 
@@ -73,11 +75,12 @@ struct balancer_backend {
                                    name_of, or "-": does not stand there. NULL-terminated */
 };
 struct balancer_place {
-    const char *kind; /* "haproxy", "command" */
+    const char *kind; /* "haproxy", "command", "keepalive" */
     const char *name;
     const char *address;     /* haproxy: "/run/haproxy/admin.sock" or "127.0.0.1:9999" */
     uint64_t timeout_ms;     /* for one exchange, one run of the command */
     const char *const *argv; /* command: a program's path and its arguments, NULL-terminated */
+    uint64_t check_ms;       /* keepalive: its check has seen a change after so long */
 };
 
 enum error_code balancer_open(const struct balancer_place *places, size_t place_count,

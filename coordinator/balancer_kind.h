@@ -34,6 +34,8 @@ struct balancer_kind {
 
 extern const struct balancer_kind balancer_haproxy; /* balancer_haproxy.c */
 extern const struct balancer_kind balancer_command; /* balancer_command.c */
+/* Its places are asked of the agents, by the brain (coordinator_rotation.c); here for the map. */
+extern const struct balancer_kind balancer_keepalive; /* balancer.c */
 
 const struct balancer_kind *balancer_kind_find(const char *name); /* NULL: there is none */
 

@@ -191,7 +191,8 @@ enum error_code balancer_config_copy(const struct balancer_config *from, struct 
                                             .name = must_copy(p->name),
                                             .address = must_copy(p->address ? p->address : ""),
                                             .timeout_ms = p->timeout_ms,
-                                            .argv = copy_list(p->argv)};
+                                            .argv = copy_list(p->argv),
+                                            .check_ms = p->check_ms};
     }
     struct balancer_backend *backends = must_alloc(from->backend_count + 1, sizeof(*backends));
     for (size_t i = 0; i < from->backend_count; i++) {

@@ -171,9 +171,13 @@ static void read_places(struct coordinator *c, const char *server)
     const struct coordinator_ports *ports = &c->spec.ports;
     struct balancer_request q = {.ticket = c->next_ticket++, .op = BALANCER_OP_READ};
     text_copy(q.server, sizeof q.server, server);
+    struct ask asked = {.ticket = q.ticket, .at_ms = c->now_ms};
+    text_copy(asked.server, sizeof asked.server, server);
+    if (!rotation_round(c, fleet_find(c->fleet, server), &q, &asked)) {
+        return;
+    }
     struct ask *a = ask_new(c);
-    a->ticket = q.ticket;
-    text_copy(a->server, sizeof a->server, server);
+    *a = asked;
     if (!ports->balancer(ports->ctx, &q)) {
         ask_drop(c, a);
     }

@@ -37,6 +37,9 @@ struct coordinator_ports {
     /* Where would (server, pool) stand in rotation? 0: nowhere. NULL: no balancer. */
     size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                   size_t max);
+    /* Is that balancer one that reads the agents' keep-alive files, and how long after a change
+     * has its check seen it at the latest? NULL: there is none. */
+    bool (*keepalive)(void *ctx, const char *balancer, uint64_t *check_ms);
     void (*random_id)(void *ctx, struct wire_id *out);
     /* An event was made (durably, except those of kind target.step): for those who follow. */
     void (*event)(void *ctx, const struct event *event);

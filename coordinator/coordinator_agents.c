@@ -91,7 +91,8 @@ static void queue_remove(struct session *s, size_t at)
 
 static bool is_read_only(const struct pending *p)
 {
-    return p->command.verb == VERB_OBSERVE || p->command.verb == VERB_QUERY;
+    return p->command.verb == VERB_OBSERVE || p->command.verb == VERB_QUERY ||
+           p->command.verb == VERB_ROTATION;
 }
 
 /* Hands the oldest command to the parked listen. It stays in the queue until a later listen or an
@@ -350,6 +351,9 @@ static bool result_is_ours(struct coordinator *c, const struct result *result)
 static bool on_result(struct coordinator *c, struct session *s, const struct agent_message *m)
 {
     const struct result *result = &m->result;
+    if (rotation_on_result(c, result)) {
+        return true;
+    }
     size_t target;
     struct rollout *r = find_target(c, m->agent, &result->id, &target);
     if (!r || !result_is_ours(c, result)) {
@@ -375,6 +379,9 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     }
     struct ask asked = *a;
     ask_drop(c, a);
+    if (rotation_on_observation(c, &asked, seen)) {
+        return;
+    }
     struct rollout *r = runs_find(c, asked.run);
     if (r) {
         struct rollout_view view = runs_view(c);

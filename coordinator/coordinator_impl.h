@@ -3,6 +3,7 @@
  * coordinator.c          life, time, what views ask
  * coordinator_agents.c   sessions: parked listens, commands under way, what agents say
  * coordinator_runs.c     a change of a run: save, install, perform; the view given to rollout
+ * coordinator_rotation.c places that are the agents' keep-alive files
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_ops.c      what operators ask
  */
@@ -57,6 +58,20 @@ struct ask {
     uint64_t run_ticket;
     uint64_t at_ms;
     char server[WIRE_NAME_MAX];
+    /* About the keep-alive file as well: asked of the agent first (no ticket yet), then of the
+     * balancer, if there are other places. */
+    bool of_file;
+    enum balancer_op op;
+    struct command_id id; /* of the command to the agent */
+    enum keepalive file;  /* what it said, at file_ms */
+    uint64_t file_age_ms, file_ms;
+};
+
+/* How many servers of a backend serve by their keep-alive files. */
+struct serving_cache {
+    char balancer[BALANCER_NAME_MAX], backend[BALANCER_NAME_MAX];
+    uint64_t at_ms;
+    uint32_t count;
 };
 
 struct budget_cache {
@@ -112,6 +127,7 @@ struct coordinator {
     bool freeze_unsaved;    /* the store does not have these two yet */
     char holder[64];        /* lent by coordinator_holder */
     struct budget_cache cache;
+    struct serving_cache serving;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;
     uint64_t events_due_ms; /* 0: none wait */
@@ -140,6 +156,20 @@ void ask_drop(struct coordinator *c, struct ask *a);
 /* coordinator.c: the round of places */
 void round_go_on(struct coordinator *c);
 uint64_t round_span_ms(const struct coordinator *c); /* after so long each was read anew */
+
+/* coordinator_rotation.c */
+/* true: some of what is asked about are files, and their agent is asked. */
+bool rotation_ask(struct coordinator *c, struct rollout *r, size_t target,
+                  const struct rollout_effect *effect);
+/* The agent's answer to it; false: it is not. */
+bool rotation_on_observation(struct coordinator *c, const struct ask *asked,
+                             const struct observation *seen);
+bool rotation_on_result(struct coordinator *c, const struct result *result);
+/* Adds the places that are files to the balancer's answer, as the agent said. */
+void rotation_add(struct coordinator *c, const struct ask *asked, struct balancer_answer *answer);
+/* The round: files are known from reports. true: the balancer is to be asked as `rest` says. */
+bool rotation_round(struct coordinator *c, struct fleet_server *s, struct balancer_request *rest,
+                    struct ask *asked);
 
 /* coordinator_runs.c */
 void runs_drive(struct coordinator *c);

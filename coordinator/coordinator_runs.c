@@ -294,6 +294,9 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
         answer_without_balancer(c, r, target, effect);
         return;
     }
+    if (rotation_ask(c, r, target, effect)) {
+        return;
+    }
     struct balancer_request q = {.ticket = c->next_ticket++, .op = effect->op};
     text_copy(q.server, sizeof q.server, t->server);
     text_copy(q.pool, sizeof q.pool, r->pool);
@@ -465,9 +468,11 @@ void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer
         }
         struct ask asked = c->asks[i];
         ask_drop(c, &c->asks[i]);
+        struct balancer_answer own = *answer;
+        rotation_add(c, &asked, &own);
         struct fleet_server *s = fleet_find(c->fleet, asked.server);
-        if (s && answer->code == ERR_NONE) {
-            fleet_note_places(s, answer->entries, answer->entry_count, asked.run == 0, now_ms);
+        if (s && own.code == ERR_NONE) {
+            fleet_note_places(s, own.entries, own.entry_count, asked.run == 0, now_ms);
             s->places_life_ms = 2 * round_span_ms(c);
         }
         if (asked.run == 0) {
@@ -475,7 +480,6 @@ void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer
         }
         struct rollout *r = runs_find(c, asked.run);
         if (r) {
-            struct balancer_answer own = *answer;
             own.ticket = asked.run_ticket;
             struct rollout_view view = runs_view(c);
             struct rollout_change change;

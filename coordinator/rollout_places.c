@@ -113,7 +113,7 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
         return;
     }
     t->told = t->told || answer->op == BALANCER_OP_DRAIN;
-    uint32_t sessions = 0;
+    uint32_t sessions = 0, check_left_ms = 0;
     for (uint32_t k = 0; k < t->place_count; k++) {
         const struct balancer_entry *e =
             find_place(answer->entries, answer->entry_count, &t->places[k]);
@@ -125,9 +125,15 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
             return;
         }
         sessions += e ? e->sessions : 0;
+        check_left_ms = e && e->check_left_ms > check_left_ms ? e->check_left_ms : check_left_ms;
     }
-    t->quiet = sessions ? 0 : t->quiet + 1;
-    change_say(c, "draining: %u session%s left", sessions, sessions == 1 ? "" : "s");
+    t->quiet = sessions || check_left_ms ? 0 : t->quiet + 1;
+    if (check_left_ms && !sessions) {
+        change_say(c, "draining: the balancer's own check has %us left to see it",
+                   (check_left_ms + 999) / 1000);
+    } else {
+        change_say(c, "draining: %u session%s left", sessions, sessions == 1 ? "" : "s");
+    }
     if (t->told && t->quiet >= QUIET_READS && r->state == RUN_RUNNING) {
         change_command(r, c, now_ms);
     }

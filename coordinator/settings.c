@@ -107,8 +107,14 @@ static const struct config_key keys[] = {
     {KEY("command *", "timeout", CONFIG_DURATION, settings_balancer, timeout_ms), .min = 100,
      .max = 5 * MINUTE_MS},
 
+    {KEY("keepalive *", "check", CONFIG_DURATION, settings_balancer, check_ms), .required = true,
+     .min = 100, .max = 10 * MINUTE_MS,
+     .expected = "after so long the balancer's own check has surely seen a change, such as 15s"},
+
     {KEY("backend *", "balancers", CONFIG_LIST, settings_backend, balancers), .required = true,
-     .expected = "names of [haproxy NAME] or [command NAME] sections, with commas between"},
+     .expected =
+         "names of [haproxy NAME], [command NAME] or [keepalive NAME] sections, with commas "
+         "between"},
     {BEHIND("pools", pools), .expected = "the pools behind it, such as Shop or *"},
     {BEHIND("name", name_of), .expected = "how it calls a server, such as {server} or iis-{server}",
      .check = check_pattern},
@@ -176,6 +182,8 @@ static void *section(void *target, const char *section, const char *name, struct
         return add_balancer(s, "haproxy", name, 3 * SECOND_MS);
     if (text_equal(section, "command *"))
         return add_balancer(s, "command", name, 20 * SECOND_MS);
+    if (text_equal(section, "keepalive *"))
+        return add_balancer(s, "keepalive", name, SECOND_MS);
     if (text_equal(section, "backend *"))
         return add_backend(s, name);
     return s;
@@ -307,8 +315,10 @@ static void check_backend(struct checking *c, const struct settings *s, struct s
         for (size_t i = 0; i < s->balancer_count; i++)
             found |= text_equal(s->balancers[i].name, name);
         if (!found)
-            complain(c, "[backend %s] balancers: there is no section [haproxy %s] or [command %s]",
-                     b->name, name, name);
+            complain(c,
+                     "[backend %s] balancers: there is no section [haproxy %s], [command %s] or "
+                     "[keepalive %s]",
+                     b->name, name, name, name);
     }
     b->renamed_pairs = list_of(&b->renamed);
 }
@@ -374,6 +384,7 @@ void settings_release(struct settings *s)
     for (size_t i = 0; i < s->balancer_count; i++) {
         config_release(&schema, "haproxy *", &s->balancers[i]);
         config_release(&schema, "command *", &s->balancers[i]);
+        config_release(&schema, "keepalive *", &s->balancers[i]);
         free(s->balancers[i].argv);
         free(s->balancers[i].name);
     }
@@ -416,7 +427,8 @@ struct balancer_place *settings_places(const struct settings *s)
                                             .name = s->balancers[i].name,
                                             .address = s->balancers[i].address,
                                             .timeout_ms = s->balancers[i].timeout_ms,
-                                            .argv = s->balancers[i].argv};
+                                            .argv = s->balancers[i].argv,
+                                            .check_ms = s->balancers[i].check_ms};
     return places;
 }
 

@@ -23,7 +23,7 @@ struct settings_server {
     size_t label_count;
 };
 
-/* A [haproxy NAME] or a [command NAME]. */
+/* A [haproxy NAME], a [command NAME] or a [keepalive NAME]. */
 struct settings_balancer {
     const char *kind; /* see balancer_kind.h */
     char *name;
@@ -31,6 +31,7 @@ struct settings_balancer {
     struct config_list run; /* command: its program and arguments */
     const char **argv;      /* the same, NULL-terminated */
     uint64_t timeout_ms;
+    uint64_t check_ms; /* keepalive */
 };
 
 struct settings_backend {

@@ -171,6 +171,19 @@ static size_t port_map(void *ctx, const char *server, const char *pool, struct b
     return balancer_map(s->backends, s->backend_count, server, pool, out, max);
 }
 
+static bool port_keepalive(void *ctx, const char *balancer, uint64_t *check_ms)
+{
+    const struct shell *s = ctx;
+    for (size_t i = 0; i < s->settings->balancer_count; i++) {
+        const struct settings_balancer *b = &s->settings->balancers[i];
+        if (text_equal(b->kind, "keepalive") && text_equal(b->name, balancer)) {
+            *check_ms = b->check_ms;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void port_random_id(void *ctx, struct wire_id *out)
 {
     (void)ctx;
@@ -275,6 +288,7 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
                   .close_pipe = port_close_pipe,
                   .balancer = balanced ? port_balancer : NULL,
                   .map = balanced ? port_map : NULL,
+                  .keepalive = balanced ? port_keepalive : NULL,
                   .random_id = port_random_id,
                   .event = port_event,
                   .seen = port_seen},

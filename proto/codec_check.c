@@ -137,6 +137,7 @@ static enum error_code check_state(const struct codec_check *c, const struct sta
 {
     TRY(check_name(c, "config_identity", s->config_identity));
     TRY(check_sentence(c, "trouble", s->trouble));
+    TRY(check_enum(c, "keepalive", s->keepalive, KEEPALIVE_COUNT));
     if (!s->whole && s->service_count + s->pool_count + s->site_count > 0)
         return error_set(c->err, c->wrong, "whole: false, yet services, pools or sites are there");
     TRY(check_services(c, s));
@@ -177,6 +178,7 @@ static enum error_code check_observation(const struct codec_check *c, const stru
     TRY(check_command_id(c, "id", &o->id));
     TRY(check_enum(c, "cause", o->cause, CAUSE_COUNT));
     TRY(check_sentence(c, "detail", o->detail));
+    TRY(check_enum(c, "keepalive", o->keepalive, KEEPALIVE_COUNT));
     TRY(WITHIN(c->err, check_pool(c, &o->pool), "pool"));
     TRY(check_workers(c, "workers", o->workers, o->worker_count));
     return check_range(c, "probe_status", o->probe_status, 0, HTTP_STATUS_MAX);
@@ -215,7 +217,8 @@ static enum error_code check_command(const struct codec_check *c, const struct c
     TRY(check_enum(c, "verb", m->verb, VERB_COUNT));
     if (m->verb == VERB_QUERY)
         TRY(check_command_id(c, "about", &m->about));
-    else if (m->verb != VERB_OBSERVE && !verb_is_of_services(m->verb))
+    else if (m->verb != VERB_OBSERVE && !verb_is_of_services(m->verb) &&
+             !verb_is_of_rotation(m->verb))
         TRY(check_required_name(c, "pool", m->pool));
     if (m->verb == VERB_WORKER_KILL)
         TRY(check_given(c, "worker_pid", m->worker_pid != 0));

@@ -155,6 +155,8 @@ static Wire__State *pack_state(struct arena *arena, const struct state *s)
     w->host = pack_host(arena, &s->host);
     w->trouble = pack_text(s->trouble);
     w->age_ms = s->age_ms;
+    w->keepalive = (Wire__Keepalive)s->keepalive;
+    w->keepalive_age_ms = s->keepalive_age_ms;
     w->config_identity = pack_text(s->config_identity);
     w->config_shared = s->config_shared;
     pack_whole(arena, s, w);
@@ -248,6 +250,8 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->probe_passed = o->probe_passed;
     w->probe_status = o->probe_status;
     w->probe_ms = o->probe_ms;
+    w->keepalive = (Wire__Keepalive)o->keepalive;
+    w->keepalive_age_ms = o->keepalive_age_ms;
     return w;
 }
 

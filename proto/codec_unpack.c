@@ -191,6 +191,8 @@ static enum error_code unpack_state(const struct unpack *u, const Wire__State *w
     s->whole = w->whole;
     s->config_shared = w->config_shared;
     s->age_ms = w->age_ms;
+    s->keepalive = (enum keepalive)w->keepalive;
+    s->keepalive_age_ms = w->keepalive_age_ms;
     unpack_host(w->host, &s->host);
     TRY(unpack_text(u, "config_identity", &w->config_identity, &s->config_identity));
     TRY(unpack_text(u, "trouble", &w->trouble, &s->trouble));
@@ -256,6 +258,8 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->probe_passed = w->probe_passed;
     o->probe_status = w->probe_status;
     o->probe_ms = w->probe_ms;
+    o->keepalive = (enum keepalive)w->keepalive;
+    o->keepalive_age_ms = w->keepalive_age_ms;
     TRY(unpack_command_id(u, "id", w->id, &o->id));
     TRY(unpack_id(u, "nonce", &w->nonce, &o->nonce));
     TRY(unpack_text(u, "detail", &w->detail, &o->detail));

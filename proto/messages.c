@@ -21,6 +21,9 @@ static const char *const verb_names[] = {
     [VERB_SERVICE_STOP] = "service-stop",
     [VERB_SERVICE_START] = "service-start",
     [VERB_WORKER_KILL] = "worker-kill",
+    [VERB_DRAIN] = "drain",
+    [VERB_READY] = "ready",
+    [VERB_ROTATION] = "rotation",
 };
 ALL_NAMED(verb_names, VERB_COUNT);
 
@@ -135,12 +138,15 @@ bool verb_is_disruptive(enum verb verb)
     case VERB_SERVICE_RESTART:
     case VERB_SERVICE_STOP:
     case VERB_WORKER_KILL:
+    case VERB_DRAIN:
         return true;
     case VERB_NONE:
     case VERB_START:
     case VERB_SERVICE_START:
+    case VERB_READY:
     case VERB_OBSERVE:
     case VERB_QUERY:
+    case VERB_ROTATION:
         return false;
     }
     return true; /* a verb that is not known may do anything */
@@ -150,6 +156,11 @@ bool verb_is_of_services(enum verb verb)
 {
     return verb == VERB_SERVICE_RECOVER || verb == VERB_SERVICE_RESTART ||
            verb == VERB_SERVICE_STOP || verb == VERB_SERVICE_START;
+}
+
+bool verb_is_of_rotation(enum verb verb)
+{
+    return verb == VERB_DRAIN || verb == VERB_READY || verb == VERB_ROTATION;
 }
 
 bool wire_id_equal(const struct wire_id *a, const struct wire_id *b)

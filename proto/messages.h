@@ -58,8 +58,22 @@ enum verb {
     VERB_SERVICE_STOP,    /* down on purpose, over reboots too, until SERVICE_START */
     VERB_SERVICE_START,   /* restoring; undoes SERVICE_STOP */
     VERB_WORKER_KILL,     /* one worker of a pool, named by pid and creation time */
+    /* Of the server's keep-alive file, which a balancer's own check reads; no pool is named.
+     * Setting what is set already is DONE again. */
+    VERB_DRAIN,    /* the file goes; journaled, and holds over restarts of the agent */
+    VERB_READY,    /* restoring; the file is there again */
+    VERB_ROTATION, /* reads only: an observation of the file alone, which costs nothing */
 };
-#define VERB_COUNT 11
+#define VERB_COUNT 14
+
+/* The keep-alive file of a server. */
+enum keepalive {
+    KEEPALIVE_NONE,    /* the agent has none to look after */
+    KEEPALIVE_PRESENT, /* in rotation */
+    KEEPALIVE_ABSENT,
+    KEEPALIVE_UNKNOWN, /* could not be looked for */
+};
+#define KEEPALIVE_COUNT 4
 
 /* How a command ended, or where it stands. */
 enum outcome {
@@ -192,6 +206,8 @@ struct state {
     const struct worker *workers;
     size_t worker_count;
     struct host host;
+    enum keepalive keepalive;
+    uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
 
 /* Evidence that a recycle, start or stop really happened, or why it did not. */
@@ -265,6 +281,8 @@ struct observation {
     bool probe_passed; /* by the agent's own expectation for the site */
     int32_t probe_status;
     uint32_t probe_ms;
+    enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
+    uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
 
 struct agent_message {
@@ -336,6 +354,7 @@ const char *service_state_name(enum service_state state); /* RUNNING, STOP_PENDI
 const char *service_start_name(enum service_start start);
 bool verb_is_disruptive(enum verb verb);
 bool verb_is_of_services(enum verb verb); /* SERVICE_*: no pool is named */
+bool verb_is_of_rotation(enum verb verb); /* DRAIN, READY, ROTATION: no pool is named */
 
 /* What the codec takes as text: UTF-8 without control characters (C0, DEL, C1). */
 bool wire_text_is_clean(const char *text);

@@ -1,5 +1,6 @@
-/* Two HAProxy processes in front of one farm, and one that only a command of the operator's speaks
- * to. The farm brings lb1; lb2 is made here: the same servers, its runtime API on TCP. */
+/* Two HAProxy processes in front of one farm, one that only a command of the operator's speaks to,
+ * and keep-alive files. The farm brings lb1; lb2 is made here: the same servers, its runtime API on
+ * TCP. The files belong to a balancer that is not there: its check is the test's own look. */
 #include "tests/e2e/harness.h"
 
 #include "common/clock.h"
@@ -147,20 +148,58 @@ static void write_script(void)
     text_reset(&out);
 }
 
+/* ---- the keep-alive files ---- */
+
+static void file_of(unsigned server, char out[PATH_MAX])
+{
+    text_format(out, PATH_MAX, "%s/alive0%u", dir, server);
+}
+
+static bool has_file(unsigned server)
+{
+    char path[PATH_MAX];
+    file_of(server, path);
+    return access(path, F_OK) == 0;
+}
+
 static int bring_up(void **state)
 {
     (void)state;
-    static char address[96], run[160];
+    static char address[96], run[160], files[3][160];
     strcpy(dir, "/tmp/e2e-lb-XXXXXX");
     must(mkdtemp(dir) != NULL);
     text_format(script, sizeof(script), "%s/balance", dir);
     text_format(api, sizeof(api), "127.0.0.1:%u", free_port());
     text_format(address, sizeof(address), "haproxy lb2.address=%s", api);
     text_format(run, sizeof(run), "command own.run=%s", script);
-    h = harness_up((const char *const[]){"--servers", "3", "--traffic", "--rate", "60",
-                                         "--coordinator", address, "--coordinator", run,
-                                         "--coordinator", "backend shop.balancers=lb1, lb2",
-                                         "--coordinator", "backend api.balancers=lb1, own", NULL});
+    for (unsigned i = 0; i < 3; i++) {
+        char path[PATH_MAX];
+        file_of(i + 1, path);
+        must(os_write_file(path, "here\n", 5, 0644, NULL) == ERR_NONE);
+        text_format(files[i], sizeof(files[i]), "web0%u:keepalive.file=%.100s", i + 1, path);
+    }
+    h = harness_up((const char *const[]){"--servers",
+                                         "3",
+                                         "--traffic",
+                                         "--rate",
+                                         "60",
+                                         "--coordinator",
+                                         address,
+                                         "--coordinator",
+                                         run,
+                                         "--coordinator",
+                                         "keepalive file.check=1s",
+                                         "--coordinator",
+                                         "backend shop.balancers=lb1, lb2, file",
+                                         "--coordinator",
+                                         "backend api.balancers=lb1, own",
+                                         "--agent",
+                                         files[0],
+                                         "--agent",
+                                         files[1],
+                                         "--agent",
+                                         files[2],
+                                         NULL});
     write_config();
     write_script();
     start_lb2();
@@ -170,7 +209,8 @@ static int bring_up(void **state)
 static int bring_down(void **state)
 {
     char path[PATH_MAX];
-    static const char *const files[] = {"lb2.cfg", "balance", "asked", "front0", "front1"};
+    static const char *const files[] = {"lb2.cfg", "balance", "asked",   "front0",
+                                        "front1",  "alive01", "alive02", "alive03"};
     (void)state;
     kill_lb2();
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -211,6 +251,8 @@ static void both_are_drained_and_both_are_put_back(void **state)
     assert_int_equal(lb2_says("shop", "web01"), BALANCER_DRAIN);
     harness_balancer(h, "shop", "web01", said);
     assert_non_null(strstr(said, "DRAIN"));
+    assert_false(has_file(1));
+    assert_true(has_file(2));
     json_t *run = harness_run_end(h, id, 90000);
     expect_state(run, "done");
     json_decref(run);
@@ -218,6 +260,7 @@ static void both_are_drained_and_both_are_put_back(void **state)
         text_format(said, sizeof(said), "web0%u", i);
         assert_int_equal(lb2_says("shop", said), BALANCER_READY);
         assert_int_equal(lb2_says("api", said), BALANCER_READY);
+        assert_true(has_file(i));
     }
     harness_nothing_lost(h, "test");
 }
@@ -310,6 +353,30 @@ static void a_command_drains_and_puts_back(void **state)
     harness_nothing_lost(h, "test");
 }
 
+/* The agent dies while its server is out, and the file comes back by accident: it goes again. */
+static void agent_that_dies_while_its_file_is_gone_keeps_it_gone(void **state)
+{
+    (void)state;
+    char path[PATH_MAX];
+    json_t *options = json_pack("{s:i, s:i}", "soak_ms", 0, "gate_min_ms", 4000);
+    long long id = harness_run(h, "recycle", "Shop", "web02", options);
+    harness_wait_target(h, id, "web02", "gating", 60000);
+    assert_false(has_file(2));
+    assert_int_equal(FARM(h, "kill", "agent", "web02", "--signal", "KILL"), 0);
+    file_of(2, path);
+    must(os_write_file(path, "a copy\n", 7, 0644, NULL) == ERR_NONE);
+    assert_int_equal(FARM(h, "start", "agent", "web02"), 0);
+    uint64_t until_ms = clock_boot_ms() + 10000;
+    while (has_file(2) && clock_boot_ms() < until_ms)
+        harness_sleep_ms(20);
+    assert_false(has_file(2));
+    json_t *run = harness_run_end(h, id, 90000);
+    expect_state(run, "done");
+    json_decref(run);
+    assert_true(has_file(2));
+    harness_nothing_lost(h, "test");
+}
+
 #define FROM_ORDER(f) cmocka_unit_test_setup(f, in_order)
 
 int main(void)
@@ -318,6 +385,7 @@ int main(void)
         FROM_ORDER(both_are_drained_and_both_are_put_back),
         FROM_ORDER(one_that_disagrees_is_named_and_nothing_is_touched),
         FROM_ORDER(a_command_drains_and_puts_back),
+        FROM_ORDER(agent_that_dies_while_its_file_is_gone_keeps_it_gone),
         FROM_ORDER(one_that_goes_in_the_middle_leaves_nothing_half_drained),
     };
     int failed = cmocka_run_group_tests_name("e2e_balancers", tests, bring_up, bring_down);

@@ -445,6 +445,7 @@ static bool execute_one(struct world *w, struct node *n, const struct agent_effe
     case EFFECT_SEND:
         send(w, n, effect);
         break;
+    case EFFECT_KEEPALIVE: /* no node has such a file */
     case EFFECT_HANGUP: /* the link watches its requests itself */
     case EFFECT_NOTE:
         break;

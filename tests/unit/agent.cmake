@@ -3,6 +3,8 @@ farmhand_test(agent_recipes SOURCES agent/test_recipes.c agent/box.c LIBS farmha
 farmhand_test(agent_parts SOURCES agent/test_parts.c LIBS farmhand_agent_core)
 farmhand_test(agent_services SOURCES agent/test_services.c LIBS farmhand_agent_core)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
+farmhand_test(agent_rotation SOURCES agent/test_rotation.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
+farmhand_test(agent_keepalive SOURCES agent/test_keepalive.c LIBS farmhand_agent_shell)
 farmhand_test(agent_worker SOURCES agent/test_worker.c LIBS farmhand_agent_shell)
 farmhand_test(agent_journal SOURCES agent/test_journal.c LIBS farmhand_journal)
 farmhand_test(agent_settings SOURCES agent/test_settings.c LIBS farmhand_agent_shell)

@@ -239,6 +239,19 @@ static bool execute_journal(struct stage *s, const struct journal_write *write,
     return true;
 }
 
+static struct agent_event execute_keepalive(struct stage *s, enum keepalive_op op)
+{
+    static const char *const words[] = {"look", "remove", "put"};
+    if (op != KEEPALIVE_OP_LOOK)
+        stage_tell(s, "   file %s%s", words[op], s->file_fails ? ": fails" : "");
+    if (op != KEEPALIVE_OP_LOOK && !s->file_fails)
+        s->file = op == KEEPALIVE_OP_PUT;
+    return (struct agent_event){.kind = AGENT_EVENT_KEEPALIVE,
+                                .present = s->file,
+                                .code = s->file_fails ? ERR_DENIED : ERR_NONE,
+                                .text = s->file_fails ? "not allowed" : NULL};
+}
+
 static void execute(struct stage *s, const struct agent_effects *effects)
 {
     struct agent_event answers[16];
@@ -272,6 +285,10 @@ static void execute(struct stage *s, const struct agent_effects *effects)
             s->listening = false;
             stage_tell(s, "   hang up");
             break;
+        case EFFECT_KEEPALIVE:
+            must(answer_count < 16);
+            answers[answer_count++] = execute_keepalive(s, effect->keepalive);
+            break;
         case EFFECT_NOTE:
             break;
         }
@@ -303,6 +320,8 @@ static void remember(struct stage *s, struct agent_memory *memory, struct record
                                     .unacknowledged = unacknowledged};
     for (size_t i = 0; i < s->journal_count; i++) {
         struct record *record = s->journal[i];
+        if (verb_is_of_rotation(record->verb) && record->outcome != OUTCOME_REFUSED)
+            memory->drained = record->verb == VERB_DRAIN;
         if (record->state != RECORD_ENDED)
             open[memory->open_count++] = record_copy(record);
         else if (!record->acknowledged)

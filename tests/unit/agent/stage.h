@@ -31,6 +31,9 @@ struct stage {
     unsigned failing_writes; /* so many more fail, then it goes on */
     unsigned writes, crash_after_writes; /* 0: never */
 
+    /* the keep-alive file */
+    bool file, file_fails;
+
     /* the call under way */
     bool calling;
     struct call call;

@@ -83,6 +83,10 @@ static void send_report(struct farm *f, size_t i, bool whole)
         m.report.state.pools = pools;
         m.report.state.pool_count = 2;
     }
+    m.report.state.keepalive = !f->check_ms                 ? KEEPALIVE_NONE
+                               : a->admin == BALANCER_READY ? KEEPALIVE_PRESENT
+                                                            : KEEPALIVE_ABSENT;
+    m.report.state.keepalive_age_ms = f->now_ms - a->admin_since_ms;
     a->want_whole = false;
     a->report_at_ms = f->now_ms + REPORT_MS;
     post(f, i, &m);
@@ -146,6 +150,37 @@ static void query(struct farm *f, size_t i, const struct command *c)
     send_result(f, i, &c->about, known ? a->act_outcome : OUTCOME_UNHEARD, &c->nonce);
 }
 
+/* ---- the keep-alive file, where the farm is balanced by it ---- */
+
+static void set_file(struct farm *f, struct farm_agent *a, enum balancer_admin admin)
+{
+    if (a->admin != admin) {
+        a->admin_since_ms = f->now_ms;
+    }
+    a->admin = admin;
+}
+
+static void rotate(struct farm *f, size_t i, const struct command *c)
+{
+    struct farm_agent *a = &f->agents[i];
+    struct agent_message m = {.kind = AGENT_RESULT};
+    if (c->verb == VERB_ROTATION) {
+        m.kind = AGENT_OBSERVATION;
+        m.observation = (struct observation){
+            .id = c->id,
+            .nonce = c->nonce,
+            .detail = "",
+            .pool = {.name = "", .queued = -1},
+            .keepalive = a->admin == BALANCER_READY ? KEEPALIVE_PRESENT : KEEPALIVE_ABSENT,
+            .keepalive_age_ms = f->now_ms - a->admin_since_ms};
+    } else {
+        set_file(f, a, c->verb == VERB_DRAIN ? BALANCER_DRAIN : BALANCER_READY);
+        m.result = (struct result){
+            .id = c->id, .verb = c->verb, .pool = "", .outcome = OUTCOME_DONE, .detail = ""};
+    }
+    post(f, i, &m);
+}
+
 /* One act at a time, as the real agent has it. */
 static void refuse_busy(struct farm *f, size_t i, const struct command *c)
 {
@@ -167,7 +202,9 @@ static void command(struct farm *f, size_t i, const struct command *c)
         return; /* overtaken: never begun */
     }
     a->last_seq = c->id.seq > a->last_seq ? c->id.seq : a->last_seq;
-    if (c->verb == VERB_OBSERVE) {
+    if (verb_is_of_rotation(c->verb)) {
+        rotate(f, i, c);
+    } else if (c->verb == VERB_OBSERVE) {
         send_observation(f, i, c);
     } else if (c->verb == VERB_QUERY) {
         query(f, i, c);
@@ -198,7 +235,8 @@ static void reply(void *ctx, const struct coordinator_peer *to,
     size_t i = to->pipe - 1;
     struct farm_agent *a = &f->agents[i];
     bool was_listen = to->bytes[0] == AGENT_LISTEN;
-    bool act = message->kind == COORDINATOR_COMMAND && verb_is_disruptive(message->command.verb);
+    bool act = message->kind == COORDINATOR_COMMAND && verb_is_disruptive(message->command.verb) &&
+               !verb_is_of_rotation(message->command.verb);
     if (act) {
         check_sent(f, a, &message->command);
     }
@@ -266,6 +304,14 @@ static size_t map(void *ctx, const char *server, const char *pool, struct balanc
     must(max > 0);
     *out = place_of(ctx, server);
     return 1;
+}
+
+static bool keepalive(void *ctx, const char *balancer, uint64_t *check_ms)
+{
+    struct farm *f = ctx;
+    (void)balancer;
+    *check_ms = f->check_ms;
+    return f->check_ms != 0;
 }
 
 static bool ask_balancer(void *ctx, const struct balancer_request *request)
@@ -412,7 +458,8 @@ void farm_start(struct farm *f)
                                                     .random_id = random_id,
                                                     .event = event,
                                                     .balancer = f->balanced ? ask_balancer : NULL,
-                                                    .map = f->balanced ? map : NULL},
+                                                    .map = f->balanced ? map : NULL,
+                                                    .keepalive = keepalive},
                                           .silent_after_ms = 3000,
                                           .settle_ms = 1000,
                                           .max_out = f->max_out ? f->max_out : 1,

@@ -35,6 +35,7 @@ struct farm_agent {
     int probe_status;
     uint64_t act_ms;
     enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
+    uint64_t admin_since_ms;
 };
 
 /* What the balancer was asked and has not answered yet. */
@@ -67,6 +68,7 @@ struct farm {
     int acts_sent;      /* disruptive commands that left */
     bool unsaved_send;  /* one of them was not in the store as sent */
     bool balanced;      /* all stand in backend "web"; set before farm_start */
+    uint64_t check_ms;  /* > 0: these places are keep-alive files, seen after so long */
     bool balancer_mute; /* it takes requests and answers none */
     int balancer_asked;
     uint64_t balancer_slow_ms;

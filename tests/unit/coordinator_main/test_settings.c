@@ -199,6 +199,7 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
     TELLS("[server web01]\nlabels = a=b=c\n", "KEY=VALUE");
     TELLS("[server web01]\nlabels = zone=a, Zone=b\n", "given twice");
     TELLS("[backend shop]\nbalancers = lb9\n", "backend shop", "no section [haproxy lb9]");
+    TELLS("[keepalive f]\n", "x.conf:1", "check");
     TELLS("[command arr]\nrun = arr\n", "[command arr] run", "absolute path");
     TELLS("[command lb]\nrun = /x\n[haproxy lb]\naddress = /y\n", "[haproxy lb]",
           "a [command lb] already");

@@ -121,6 +121,8 @@ static const struct field state_fields[] = {
     F_BOOL(struct state, config_shared),
     F_TEXT(struct state, trouble),
     F_U64(struct state, age_ms),
+    F_ENUM(struct state, keepalive, KEEPALIVE_COUNT),
+    F_U64(struct state, keepalive_age_ms),
     F_ARRAY(struct state, services, service_count, WIRE_SERVICES_MAX, service_shape),
     F_ARRAY(struct state, pools, pool_count, WIRE_POOLS_MAX, pool_shape),
     F_ARRAY(struct state, sites, site_count, WIRE_SITES_MAX, site_shape),
@@ -178,6 +180,8 @@ static const struct field observation_fields[] = {
     F_BOOL(struct observation, probe_passed),
     F_I32(struct observation, probe_status, 0, 999),
     F_U32(struct observation, probe_ms),
+    F_ENUM(struct observation, keepalive, KEEPALIVE_COUNT),
+    F_U64(struct observation, keepalive_age_ms),
     F_END};
 const struct shape observation_shape = SHAPE(observation, observation_fields);
 
