@@ -1,4 +1,5 @@
 #include "tests/lab/base/hosted_internal.h"
+#include "tests/lab/base/lab_os.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -142,7 +143,7 @@ static void gone(struct line *line)
     for (size_t i = 0; i < l->host->count; i++) {
         struct hosted_service *s = &l->host->services[i];
         if (s->line == line && s->state != SVC_STOPPED)
-            _exit(1);
+            _exit(LAB_EXIT_FAILED);
         if (s->line == line)
             s->line = NULL;
         heard |= s->line != NULL;
@@ -165,7 +166,7 @@ static void power_gone(unsigned events, void *arg)
 {
     (void)events;
     (void)arg;
-    _exit(1);
+    _exit(LAB_EXIT_FAILED);
 }
 
 bool hosted_open(struct hosted *h, struct error *err)

@@ -49,12 +49,15 @@ bool lab_os_reap(struct lab_end *out); /* one ended child, without waiting; fals
 
 void lab_os_reap_all(void); /* waits until every child has ended and is gone; a second at most */
 
-/* A thread that ends this process with code 1 when the other side of that is gone. Even a process
- * whose other threads hang obeys. */
+/* What our own programs end with when they cannot go on; 1 is what others kill with on Windows. */
+#define LAB_EXIT_FAILED 3
+
+/* A thread that ends this process with LAB_EXIT_FAILED when the other side of that is gone. Even a
+ * process whose other threads hang obeys. */
 void lab_os_end_with(int power_fd);
 void lab_os_sleep_ms(uint64_t ms);
-/* The server's power: a pipe whose one end stays with this process as long as it lives, the other
- * (returned, -1 on failure) is handed to children for lab_os_end_with(). */
+/* On Linux. The server's power: a pipe whose one end stays with this process as long as it lives,
+ * the other (returned, -1 on failure) is handed to children for lab_os_end_with(). */
 int lab_os_power(struct error *err);
 /* Locks the file, made if missing, until lab_os_unlock(); -1: somebody else holds it. */
 int lab_os_try_lock(const char *path);

@@ -194,7 +194,7 @@ static void *wait_for_power(void *arg)
     struct pollfd p = {.fd = (int)(intptr_t)arg, .events = POLLIN};
     for (;;) {
         if (poll(&p, 1, -1) > 0)
-            _exit(1);
+            _exit(LAB_EXIT_FAILED);
     }
     return NULL;
 }

@@ -88,12 +88,15 @@ static bool link_program(const char *from_dir, const char *built, const char *in
 static bool link_programs(const char *dir, struct error *err)
 {
     char own[LAB_PATH_MAX];
-    return lab_os_own_folder(own, err) && link_program(own, "lab-sc", "lab-sc", dir, err) &&
-           link_program(own, "lab-sc", "sc", dir, err) &&
-           link_program(own, "lab-was", "lab-was", dir, err) &&
-           link_program(own, "lab-w3wp", "w3wp.exe", dir, err) &&
-           link_program(own, "lab-w3wp", "dotnet.exe", dir, err) &&
-           link_program(own, "appcmd", "appcmd", dir, err);
+    static const char *const programs[][2] = {
+        {"lab-sc" LAB_EXE, "lab-sc" LAB_EXE},   {"lab-sc" LAB_EXE, "sc" LAB_EXE},
+        {"lab-was" LAB_EXE, "lab-was" LAB_EXE}, {"lab-w3wp" LAB_EXE, "w3wp.exe"},
+        {"lab-w3wp" LAB_EXE, "dotnet.exe"},     {"appcmd" LAB_EXE, "appcmd" LAB_EXE},
+    };
+    bool ok = lab_os_own_folder(own, err);
+    for (size_t i = 0; ok && i < sizeof programs / sizeof *programs; i++)
+        ok = link_program(own, programs[i][0], programs[i][1], dir, err);
+    return ok;
 }
 
 static enum error_code make_folders(const char *dir, struct error *err)

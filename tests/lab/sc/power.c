@@ -83,7 +83,7 @@ int verb_up(const struct verb_context *c)
     char program[LAB_PATH_MAX + 32], log[LAB_PATH_MAX + 32];
     struct error err = {0};
     uint32_t pid = 0;
-    snprintf(program, sizeof program, "%s/inetsrv/lab-sc", c->dir);
+    snprintf(program, sizeof program, "%s/inetsrv/lab-sc" LAB_EXE, c->dir);
     snprintf(log, sizeof log, "%s/lab.log", c->dir);
     if (is_up(c->dir)) {
         fprintf(stderr, "lab-sc: %s is running already\n", c->dir);

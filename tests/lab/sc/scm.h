@@ -77,7 +77,7 @@ bool scm_depends_on(const struct service *s, const char *name);
 bool desk_open(struct scm *scm, struct error *err);
 void desk_look(struct scm *scm); /* a state has changed: answer those who wait */
 
-/* run.c: `lab-sc run`; returns when it is told down */
+/* run_posix.c, run_win32.c: `lab-sc run`; returns when it is told down */
 int run_server(const char *dir, struct error *err);
 
 /* idle.c: the host of services that do nothing */

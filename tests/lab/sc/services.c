@@ -2,8 +2,6 @@
 #include "tests/lab/sc/verbs.h"
 
 #include "tests/lab/base/hosted.h"
-#include "tests/lab/base/lab_os.h"
-#include "tests/lab/base/line.h"
 #include "tests/lab/base/win32.h"
 
 #include "common/text.h"
@@ -11,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_MS 120000
 
 static const char *text_of(const json_t *s, const char *key)
 {
@@ -105,10 +101,8 @@ unsigned verb_service(const struct verb_context *c)
 {
     const char *verb = c->argv[0];
     bool reads = strcmp(verb, "queryex") == 0 || strcmp(verb, "qc") == 0;
-    char path[LAB_PATH_MAX + 32];
     struct error err = {0};
-    snprintf(path, sizeof path, "%s/control.sock", c->dir);
-    json_t *answer = line_call(path, make_request(c, reads ? "query" : verb), ANSWER_MS, &err);
+    json_t *answer = services_ask(c->dir, make_request(c, reads ? "query" : verb), &err);
     if (!answer) {
         fprintf(stderr, "sc: the server does not run: %s\n", err.text);
         return 1722;

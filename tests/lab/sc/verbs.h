@@ -2,6 +2,9 @@
 #ifndef LAB_SC_VERBS_H
 #define LAB_SC_VERBS_H
 
+#include "common/error.h"
+
+#include <jansson.h>
 #include <stdbool.h>
 
 struct verb_context {
@@ -10,6 +13,10 @@ struct verb_context {
     int argc;
     char **argv; /* argv[0] is the verb */
 };
+
+/* What the service manager answers to {"op","service",...}: {"code","message","services"}, as on
+ * control.sock (LAB.md); the request is released here. NULL: there is none. A body per system. */
+json_t *services_ask(const char *dir, json_t *request, struct error *err);
 
 /* Return a Win32 code, which is the exit code. */
 unsigned verb_service(const struct verb_context *c); /* query, queryex, start, stop, qc, ... */

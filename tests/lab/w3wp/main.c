@@ -161,7 +161,7 @@ int main(int argc, char **argv)
     w.server = w.server ? w.server : strrchr(dir, '/') + 1;
     w.born_sick = fault_on(w.settings, "worker-500", w.pool);
     if (fault_on(w.settings, "worker-cannot-start", w.pool))
-        _exit(1);
+        _exit(LAB_EXIT_FAILED);
     w.was = (struct stream){.on_data = on_data, .on_end = on_end, .owner = &w};
     stream_open(&w.was, w.loop, lab_os_handed(CHANNEL));
     w.start_timer = (struct loop_timer){.fire = be_ready, .arg = &w};

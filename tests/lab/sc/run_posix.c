@@ -1,4 +1,4 @@
-/* run.c - the long-lived side of lab-sc: the machine's service manager, and idle hosts. */
+/* run_posix.c - `lab-sc run` on Linux: the machine and its service manager. */
 #include "tests/lab/sc/scm.h"
 
 #include "common/os.h"
