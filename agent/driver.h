@@ -50,6 +50,12 @@ struct driver_view {
     size_t need_count;
     const struct worker *workers;
     size_t worker_count;
+    const struct pool_figures *figures; /* none: they cannot be had, or not now */
+    size_t figure_count;
+    uint64_t figures_age_ms;           /* they may be some seconds older than the rest */
+    bool events_known;                 /* the event log could be read */
+    const struct server_event *events; /* the latest, oldest first; age_ms as of this reading */
+    size_t event_count;
     const char *config_identity; /* equal on servers that share their configuration */
     bool config_shared;
     const char *trouble; /* which parts could not be read, and why; "" */
@@ -82,8 +88,8 @@ struct driver_probe {
 struct driver_ops {
     const char *name;
 
-    /* Cheap, for every beat: workers from the process list, no tool is started. Latency of a
-     * change: the beat. */
+    /* Cheap, for every beat: workers from the process list, figures and events as often as that
+     * is cheap. Latency of a change of workers: the beat. */
     enum error_code (*workers)(struct driver *d, struct driver_view *out, struct error *err);
 
     /* True if pools, sites or services may differ from the last `look`: configuration file or
@@ -96,8 +102,8 @@ struct driver_ops {
                             struct error *err);
 
     /* One pool, freshly asked: its row (pool_count is 1), then its workers; beside them the
-     * services and the configuration's identity, as in `look`. ERR_NOT_FOUND: no such pool. The
-     * row's name is as the server writes it, whatever the case of `pool`. */
+     * services, figures, events and the configuration's identity, as in `look`. ERR_NOT_FOUND: no
+     * such pool. The row's name is as the server writes it, whatever the case of `pool`. */
     enum error_code (*look_pool)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                  struct driver_view *out, struct error *err);
 

@@ -1,5 +1,7 @@
 # What runs the web server, behind agent/driver.h. Included by agent/CMakeLists.txt.
 add_library(farmhand_drivers STATIC
+  drivers/bookmark.c
+  drivers/event_log.c
   drivers/iis.c
   drivers/iis_appcmd.c
   drivers/iis_codes.c
@@ -10,6 +12,7 @@ add_library(farmhand_drivers STATIC
   drivers/iis_probe.c
   drivers/iis_services.c
   drivers/iis_settings.c
+  drivers/iis_signs.c
   drivers/iis_xml.c
   drivers/scm.c
   drivers/scm_act.c

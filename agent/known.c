@@ -34,11 +34,24 @@ struct beat {
     char trouble[TROUBLE_MAX];
 };
 
+/* Figures of pools and events, as the driver last gave them. */
+struct signs {
+    struct texts texts;
+    struct pool_figures *figures;
+    size_t figure_count;
+    uint64_t figures_read_ms;
+    struct server_event *events;
+    size_t event_count;
+    uint64_t events_read_ms;
+};
+
 struct known {
     bool has_look, has_workers;
     struct look look;
     struct beat beat;
-    uint64_t read_ms; /* of the workers */
+    struct signs signs;
+    struct server_event told[WIRE_EVENTS_MAX]; /* of the state last asked for */
+    uint64_t read_ms;                          /* of the workers */
     struct call_host host, told_host;
     char trouble[WIRE_TEXT_MAX]; /* of the state last asked for */
 };
@@ -78,6 +91,14 @@ static void beat_reset(struct beat *beat)
     *beat = (struct beat){0};
 }
 
+static void signs_reset(struct signs *signs)
+{
+    texts_reset(&signs->texts);
+    free(signs->figures);
+    free(signs->events);
+    *signs = (struct signs){0};
+}
+
 struct known *known_new(void)
 {
     return must_alloc(1, sizeof(struct known));
@@ -89,6 +110,7 @@ void known_free(struct known *k)
         return;
     look_reset(&k->look);
     beat_reset(&k->beat);
+    signs_reset(&k->signs);
     free(k);
 }
 
@@ -269,6 +291,53 @@ static bool take_workers(struct known *k, const struct driver_view *view, uint64
     return changed;
 }
 
+static bool has_event(const struct signs *signs, const struct server_event *event)
+{
+    for (size_t i = 0; i < signs->event_count; i++)
+        if (signs->events[i].record == event->record && signs->events[i].id == event->id)
+            return true;
+    return false;
+}
+
+static void copy_figures(struct signs *signs, const struct driver_view *view)
+{
+    size_t count = view->figure_count < WIRE_POOLS_MAX ? view->figure_count : WIRE_POOLS_MAX;
+    signs->figures = must_alloc(count, sizeof(*signs->figures));
+    for (; signs->figure_count < count; signs->figure_count++) {
+        struct pool_figures *row = &signs->figures[signs->figure_count];
+        *row = view->figures[signs->figure_count];
+        row->pool = keep(&signs->texts, row->pool, WIRE_NAME_MAX);
+    }
+}
+
+static void copy_events(struct signs *signs, const struct driver_view *view)
+{
+    size_t count = view->event_count < WIRE_EVENTS_MAX ? view->event_count : WIRE_EVENTS_MAX;
+    const struct server_event *from = view->events + (view->event_count - count);
+    signs->events = must_alloc(count, sizeof(*signs->events));
+    for (; signs->event_count < count; signs->event_count++) {
+        struct server_event *row = &signs->events[signs->event_count];
+        *row = from[signs->event_count];
+        row->pool = keep(&signs->texts, row->pool, WIRE_NAME_MAX);
+    }
+}
+
+/* True: one of the events was not there before. */
+static bool take_signs(struct known *k, const struct driver_view *view, uint64_t now_ms)
+{
+    struct signs signs = {.events_read_ms = now_ms};
+    uint64_t age_ms = view->figures_age_ms;
+    bool news = false;
+    copy_figures(&signs, view);
+    copy_events(&signs, view);
+    signs.figures_read_ms = now_ms > age_ms ? now_ms - age_ms : 0;
+    for (size_t i = 0; i < signs.event_count; i++)
+        news = news || !has_event(&k->signs, &signs.events[i]);
+    signs_reset(&k->signs);
+    k->signs = signs;
+    return news;
+}
+
 static void take_host(struct known *k, const struct call_host *host)
 {
     if (host->cpu_total_ms > 0 || host->memory_total_bytes > 0)
@@ -287,14 +356,14 @@ bool known_take_look(struct known *k, const struct call_result *result, uint64_t
     k->has_look = true;
     if (result->view.workers_known)
         take_workers(k, &result->view, now_ms);
-    return changed;
+    return take_signs(k, &result->view, now_ms) || changed;
 }
 
 bool known_take_beat(struct known *k, const struct call_result *result, uint64_t now_ms)
 {
     take_host(k, &result->host);
     if (result->code == ERR_NONE && result->view.workers_known)
-        return take_workers(k, &result->view, now_ms);
+        return take_signs(k, &result->view, now_ms) | take_workers(k, &result->view, now_ms);
     return set_trouble(k->beat.trouble, "workers could not be read",
                        result->text[0]        ? result->text
                        : result->view.trouble ? result->view.trouble
@@ -333,6 +402,21 @@ static void add_trouble(struct text *all, const char *one)
         text_addf(all, "%s%s", all->len ? "; " : "", one);
 }
 
+static void tell_signs(struct known *k, struct state *state, uint64_t now_ms)
+{
+    const struct signs *signs = &k->signs;
+    state->figures = signs->figures;
+    state->figure_count = signs->figure_count;
+    state->figures_age_ms = now_ms - signs->figures_read_ms;
+    state->events = k->told;
+    for (size_t i = 0; i < signs->event_count; i++) {
+        struct server_event event = signs->events[i];
+        event.age_ms += now_ms - signs->events_read_ms;
+        if (event.age_ms <= EVENTS_TOLD_MS)
+            k->told[state->event_count++] = event;
+    }
+}
+
 struct state known_state(struct known *k, bool whole, const char *held, uint64_t now_ms)
 {
     struct text trouble = {0};
@@ -342,7 +426,7 @@ struct state known_state(struct known *k, bool whole, const char *held, uint64_t
     text_copy(k->trouble, sizeof(k->trouble), text_get(&trouble));
     text_reset(&trouble);
     whole = whole && k->has_look;
-    return (struct state){
+    struct state state = {
         .whole = whole,
         .config_identity = k->look.identity ? k->look.identity : "",
         .config_shared = k->look.shared,
@@ -358,6 +442,8 @@ struct state known_state(struct known *k, bool whole, const char *held, uint64_t
         .worker_count = k->beat.count,
         .host = host_of(k),
     };
+    tell_signs(k, &state, now_ms);
+    return state;
 }
 
 void known_told(struct known *k)

@@ -2,6 +2,7 @@
 #include "agent/recipe_internal.h"
 
 #include "common/text.h"
+#include "proto/events.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #define LOOK_FIRST_MS 1000
 #define LOOK_MOST_MS  5000 /* IIS.md: poll appcmd no faster than every 5 s */
 #define PROBE_GAP_MS  500
+#define WORD_MS       3000 /* an event is in the log that long after what it tells */
 
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
@@ -76,6 +78,46 @@ static void see_workers(struct recipe *r, const struct driver_view *view, uint64
         r->empty_since_ms = 0;
 }
 
+/* Which of two events says more about why a pool is stopped. */
+static int weight(uint32_t id)
+{
+    switch (event_kind_of(id)) {
+    case EVENT_IDENTITY:
+        return 3; /* the cause, where 5059 and 5002 are what follows */
+    case EVENT_RAPID_FAIL:
+        return 2;
+    case EVENT_CANNOT_START:
+        return 1;
+    case EVENT_OTHER:
+    case EVENT_CRASH:
+    case EVENT_HANG:
+    case EVENT_START_LIMIT:
+    case EVENT_STOP_LIMIT:
+    case EVENT_RECYCLED:
+    case EVENT_IDLE:
+    case EVENT_CONFIG:
+    case EVENT_LISTENER:
+        break;
+    }
+    return 0;
+}
+
+/* Events of this pool since the recipe began. */
+static void see_events(struct recipe *r, const struct driver_view *view, uint64_t now_ms)
+{
+    for (size_t i = 0; i < view->event_count; i++) {
+        const struct server_event *event = &view->events[i];
+        bool ours = text_equal_nocase(event->pool, r->record->pool);
+        if (ours && event->age_ms <= now_ms - r->since_ms && weight(event->id) > weight(r->verdict))
+            r->verdict = event->id;
+    }
+    bool mute = view->events_known && r->verdict == 0 && r->pool.state == POOL_STATE_STOPPED;
+    if (!mute)
+        r->no_word_ms = 0;
+    else if (r->no_word_ms == 0)
+        r->no_word_ms = now_ms;
+}
+
 /* Takes in what a reading says; false: it says nothing. */
 static bool see(struct recipe *r, const struct call_result *result, uint64_t now_ms)
 {
@@ -85,6 +127,8 @@ static bool see(struct recipe *r, const struct call_result *result, uint64_t now
     r->read_failed = !good;
     if (good)
         see_workers(r, &result->view, now_ms);
+    if (good && looked)
+        see_events(r, &result->view, now_ms);
     else if (result->code != ERR_NONE)
         recipe_note(r, result);
     return good;
@@ -222,10 +266,32 @@ static bool was_stopped(const struct recipe *r)
     return r->record->verb != VERB_STOP && r->pool.state == POOL_STATE_STOPPED && !r->act_unknown;
 }
 
+/* The log may be a moment behind; then another look is made. */
+static bool word_may_come(struct recipe *r, uint64_t now_ms)
+{
+    if (r->no_word_ms == 0 || now_ms >= r->no_word_ms + WORD_MS || now_ms >= r->deadline_ms)
+        return false;
+    r->pace.look_at = lesser(r->pace.look_at, now_ms + LOOK_FIRST_MS);
+    return true;
+}
+
+static void finish_by_event(struct recipe *r, uint64_t now_ms)
+{
+    bool identity = event_kind_of(r->verdict) == EVENT_IDENTITY;
+    recipe_finish(r, now_ms, OUTCOME_FAILED, identity ? CAUSE_IDENTITY : CAUSE_RAPID_FAIL,
+                  "the pool is Stopped now: %s (event %u); it is not tried again%s",
+                  event_words(r->verdict), (unsigned)r->verdict,
+                  identity ? ", since each try may lock the account" : "");
+}
+
 /* A pool that we have just started, or whose new workers were seen, was stopped by WAS. */
 static void finish_stopped(struct recipe *r, uint64_t now_ms)
 {
     bool by_was = r->newcomers > 0 || r->record->verb == VERB_START;
+    if (r->verdict != 0) {
+        finish_by_event(r, now_ms);
+        return;
+    }
     recipe_finish(r, now_ms, OUTCOME_FAILED, by_was ? CAUSE_RAPID_FAIL : CAUSE_POOL_STOPPED,
                   "the pool is Stopped now%s: rapid-fail protection (event 5002), an invalid "
                   "identity (events 5021, 5057)%s; it is not tried again",
@@ -253,7 +319,7 @@ void recipe_watch_on_result(struct recipe *r, const struct call_result *result, 
     if (result->code == ERR_NOT_FOUND)
         recipe_finish(r, now_ms, OUTCOME_FAILED, CAUSE_UNKNOWN_POOL,
                       "the pool is gone: somebody deleted it meanwhile");
-    else if (was_stopped(r))
+    else if (was_stopped(r) && !word_may_come(r, now_ms))
         finish_stopped(r, now_ms);
     else if (now_ms >= r->deadline_ms)
         finish_late(r, now_ms);

@@ -310,6 +310,7 @@ static enum error_code check(struct settings *settings, struct error *err)
         settings->data_dir = must_copy("/var/lib/farmhand-agent");
     if (settings->data_dir[0] == '\0')
         return error_set(err, ERR_INVALID, "[agent] data_dir: expected a directory");
+    settings->iis.state_dir = must_copy(settings->data_dir);
     if (settings->reconnect_min_ms > settings->reconnect_max_ms)
         return error_set(err, ERR_INVALID, "[agent] reconnect_min is above reconnect_max");
     return iis_settings_check(&settings->iis, err);

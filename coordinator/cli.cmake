@@ -1,6 +1,7 @@
 # The operator's command. Its parts are a library, so that tests reach the pure ones.
 add_library(farmhand_cli STATIC
   cli/say.c
+  cli/signs.c
   cli/table.c
   cli/terminal_posix.c
   cli/options.c

@@ -2,6 +2,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "proto/events.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,32 @@ static void tell_workers(const struct telling *t, const struct state *was, const
     }
 }
 
+static bool has_event(const struct state *state, const struct server_event *e)
+{
+    for (size_t i = 0; i < state->event_count; i++) {
+        if (state->events[i].record == e->record && state->events[i].id == e->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_events(const struct telling *t, const struct state *was, const struct state *is)
+{
+    for (size_t i = 0; i < is->event_count; i++) {
+        const struct server_event *e = &is->events[i];
+        const char *words = event_words(e->id);
+        if (has_event(was, e)) {
+            continue;
+        }
+        char text[400];
+        text_format(text, sizeof text, "%s%s%sevent %u%s%s", *e->pool ? "pool " : "", e->pool,
+                    *e->pool ? ": " : "", e->id, *words ? ", " : "", words);
+        tell(t, "pool.event", *e->pool ? e->pool : NULL, NULL,
+             event_kind_name(event_kind_of(e->id)), text);
+    }
+}
+
 /* ---- a report comes in ---- */
 
 static void renew_figures(struct fleet_server *s, const struct state *is, uint64_t now_ms)
@@ -234,6 +261,7 @@ static void take_report(struct fleet *f, struct fleet_server *s, struct agent_me
     const struct state *was = fleet_latest(s), *was_whole = fleet_whole(s);
     renew_figures(s, is, now_ms);
     tell_workers(&t, was ? was : &no_state, was ? is : &no_state);
+    tell_events(&t, was ? was : is, is);
     if (is->whole) {
         tell_pools(&t, was_whole ? was_whole : &no_state, is);
         tell_services(&t, was_whole ? was_whole : &no_state, is);

@@ -90,7 +90,8 @@ enum fleet_hearing {
 
 /* What changed with a message or with time, in words for history. Lent for the call. */
 struct fleet_change {
-    const char *kind; /* "server.presence", "pool.state", "worker.changed", "service.state" */
+    const char *kind; /* "server.presence", "pool.state", "worker.changed", "service.state",
+                       "pool.event" */
     const char *server, *pool, *from, *to, *text;
 };
 typedef void fleet_on_change(void *arg, const struct fleet_change *change);

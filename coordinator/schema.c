@@ -175,7 +175,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     "id, action, pool, selector, actor, reason, batch, max_unavailable, soak_ms, limit_ms, drain," \
     " drain_limit_ms, on_drain_limit, gate_passes, gate_min_ms, gate_deadline_ms,"                 \
     " gate_interval_ms, on_failure, max_failures, unreachable, start_idle, keep_autostart, state," \
-    " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"             \
+    " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
     " pause_after_canary, bake_ms, order_by, wave, wave_over"
 
 #define TARGET_COLUMNS                                                                             \
@@ -223,7 +223,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " command_fence = ?9, command_instance = ?10, command_seq = ?11, outcome = ?12,"
         " cause = ?13, step = ?14, detail = ?15, places = ?16, baseline = ?17, after = ?18,"
         " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
-        " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26 WHERE run = ?1 AND place = ?2 AND server = ?3",
+        " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26 WHERE run = ?1 AND place = ?2 "
+        "AND server = ?3",
     [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
 
     [SQL_LEASE_HOLDER] = "SELECT pool, owner, owner_id FROM lease WHERE server = ?1"

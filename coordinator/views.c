@@ -95,12 +95,16 @@ static json_t *state_age(const struct view *v, const struct fleet_server *s)
 json_t *view_pool(const struct view *v, const struct fleet_server *s, const struct pool *p)
 {
     json_t *queued = p->queued < 0 ? json_null() : json_integer(p->queued);
-    return json_pack("{s:s, s:o, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "server", s->name,
-                     "name", view_string(p->name), "state", pool_state_name(p->state), "auto_start",
-                     (int)p->auto_start, "start_mode", start_mode_name(p->start_mode), "overlap",
-                     (int)p->overlap, "max_processes", number(p->max_processes), "queue_length",
-                     number(p->queue_length), "queued", queued, "workers", view_workers(s, p->name),
-                     "age_ms", state_age(v, s));
+    json_t *pool = json_pack(
+        "{s:s, s:o, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "server", s->name, "name",
+        view_string(p->name), "state", pool_state_name(p->state), "auto_start", (int)p->auto_start,
+        "start_mode", start_mode_name(p->start_mode), "overlap", (int)p->overlap, "max_processes",
+        number(p->max_processes), "queue_length", number(p->queue_length), "queued", queued,
+        "workers", view_workers(s, p->name), "age_ms", state_age(v, s));
+    must(pool != NULL);
+    view_add_figures(v, s, p, pool);
+    json_object_set_new(pool, "events", view_server_events(v, s, p->name));
+    return pool;
 }
 
 /* ---- servers ---- */
@@ -216,6 +220,7 @@ static void add_details(const struct view *v, const struct fleet_server *s, json
     const struct state *whole = fleet_whole(s);
     json_object_set_new(out, "pools", view_pools_of(v, s, whole));
     json_object_set_new(out, "sites", view_sites(whole));
+    json_object_set_new(out, "events", view_server_events(v, s, NULL));
     json_object_set_new(out, "backends", view_backends(v, s));
     json_object_set_new(out, "declared_out_until", view_time(s->declared_out_until_ms));
 }

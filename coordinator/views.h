@@ -32,6 +32,12 @@ json_t *view_plan(const struct view *v, const struct rollout *plan);
 json_t *view_event(const struct event *event);
 json_t *view_error(const char *code, const char *text);
 
+/* Adds queued, rejected and figures_age_ms to a pool. */
+void view_add_figures(const struct view *v, const struct fleet_server *s, const struct pool *p,
+                      json_t *pool);
+/* Entries of the server's event log; of one pool, or all (NULL). */
+json_t *view_server_events(const struct view *v, const struct fleet_server *s, const char *pool);
+
 json_t *view_time(int64_t wall_ms);    /* null for 0 */
 json_t *view_text(const char *text);   /* null for NULL */
 json_t *view_string(const char *text); /* what is not UTF-8 becomes '?' */

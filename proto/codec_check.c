@@ -133,6 +133,27 @@ static enum error_code check_services(const struct codec_check *c, const struct 
     return ERR_NONE;
 }
 
+static enum error_code check_figures(const struct codec_check *c, const struct state *s)
+{
+    TRY(check_count(c, "figures", s->figures, s->figure_count, WIRE_POOLS_MAX));
+    for (size_t i = 0; i < s->figure_count; i++) {
+        const struct pool_figures *f = &s->figures[i];
+        TRY(WITHIN(c->err, check_required_name(c, "pool", f->pool), "figures[%zu]", i));
+        TRY(WITHIN(c->err, check_range(c, "queued", f->queued, -1, INT64_MAX), "figures[%zu]", i));
+        TRY(WITHIN(c->err, check_range(c, "rejected", f->rejected, -1, INT64_MAX), "figures[%zu]",
+                   i));
+    }
+    return ERR_NONE;
+}
+
+static enum error_code check_events(const struct codec_check *c, const struct state *s)
+{
+    TRY(check_count(c, "events", s->events, s->event_count, WIRE_EVENTS_MAX));
+    for (size_t i = 0; i < s->event_count; i++)
+        TRY(WITHIN(c->err, check_name(c, "pool", s->events[i].pool), "events[%zu]", i));
+    return ERR_NONE;
+}
+
 static enum error_code check_state(const struct codec_check *c, const struct state *s)
 {
     TRY(check_name(c, "config_identity", s->config_identity));
@@ -144,6 +165,8 @@ static enum error_code check_state(const struct codec_check *c, const struct sta
     TRY(check_pools(c, s));
     TRY(check_sites(c, s));
     TRY(check_workers(c, "workers", s->workers, s->worker_count));
+    TRY(check_figures(c, s));
+    TRY(check_events(c, s));
     return WITHIN(c->err, check_range(c, "cpu_permille", s->host.cpu_permille, 0, PERMILLE_MAX),
                   "host");
 }

@@ -85,6 +85,48 @@ static Wire__Pool *pack_pool(struct arena *arena, const struct pool *p)
     return w;
 }
 
+static Wire__PoolFigures *pack_figures(struct arena *arena, const struct pool_figures *f)
+{
+    Wire__PoolFigures *w = arena_take(arena, sizeof(*w));
+    if (!w)
+        return NULL;
+    wire__pool_figures__init(w);
+    w->pool = pack_text(f->pool);
+    w->queued = f->queued;
+    w->rejected = f->rejected;
+    return w;
+}
+
+static Wire__ServerEvent *pack_event(struct arena *arena, const struct server_event *e)
+{
+    Wire__ServerEvent *w = arena_take(arena, sizeof(*w));
+    if (!w)
+        return NULL;
+    wire__server_event__init(w);
+    w->pool = pack_text(e->pool);
+    w->id = e->id;
+    w->pid = e->pid;
+    w->code = e->code;
+    w->record = e->record;
+    w->age_ms = e->age_ms;
+    return w;
+}
+
+static void pack_signs(struct arena *arena, const struct state *s, Wire__State *w)
+{
+    w->figures_age_ms = s->figures_age_ms;
+    w->figures = arena_take(arena, s->figure_count * sizeof(*w->figures));
+    w->events = arena_take(arena, s->event_count * sizeof(*w->events));
+    if (!w->figures || !w->events)
+        return;
+    w->n_figures = s->figure_count;
+    w->n_events = s->event_count;
+    for (size_t i = 0; i < s->figure_count; i++)
+        w->figures[i] = pack_figures(arena, &s->figures[i]);
+    for (size_t i = 0; i < s->event_count; i++)
+        w->events[i] = pack_event(arena, &s->events[i]);
+}
+
 static Wire__Site *pack_site(struct arena *arena, const struct site *s)
 {
     Wire__Site *w = arena_take(arena, sizeof(*w));
@@ -159,6 +201,7 @@ static Wire__State *pack_state(struct arena *arena, const struct state *s)
     w->keepalive_age_ms = s->keepalive_age_ms;
     w->config_identity = pack_text(s->config_identity);
     w->config_shared = s->config_shared;
+    pack_signs(arena, s, w);
     pack_whole(arena, s, w);
     return w;
 }

@@ -126,6 +126,43 @@ static enum error_code unpack_pools(const struct unpack *u, const Wire__State *w
     return ERR_NONE;
 }
 
+static enum error_code unpack_figures(const struct unpack *u, const Wire__State *w, struct state *s)
+{
+    TRY(unpack_count(u, "figures", w->n_figures, WIRE_POOLS_MAX));
+    struct pool_figures *all = arena_take(u->arena, w->n_figures * sizeof(*all));
+    if (!all)
+        return no_memory(u);
+    for (size_t i = 0; i < w->n_figures; i++) {
+        all[i].queued = w->figures[i]->queued;
+        all[i].rejected = w->figures[i]->rejected;
+        TRY(WITHIN(u->err, unpack_text(u, "pool", &w->figures[i]->pool, &all[i].pool),
+                   "figures[%zu]", i));
+    }
+    s->figures = all;
+    s->figure_count = w->n_figures;
+    return ERR_NONE;
+}
+
+static enum error_code unpack_events(const struct unpack *u, const Wire__State *w, struct state *s)
+{
+    TRY(unpack_count(u, "events", w->n_events, WIRE_EVENTS_MAX));
+    struct server_event *all = arena_take(u->arena, w->n_events * sizeof(*all));
+    if (!all)
+        return no_memory(u);
+    for (size_t i = 0; i < w->n_events; i++) {
+        const Wire__ServerEvent *from = w->events[i];
+        all[i].id = from->id;
+        all[i].pid = from->pid;
+        all[i].code = from->code;
+        all[i].record = from->record;
+        all[i].age_ms = from->age_ms;
+        TRY(WITHIN(u->err, unpack_text(u, "pool", &from->pool, &all[i].pool), "events[%zu]", i));
+    }
+    s->events = all;
+    s->event_count = w->n_events;
+    return ERR_NONE;
+}
+
 static enum error_code unpack_site(const struct unpack *u, const Wire__Site *w, struct site *s)
 {
     s->id = w->id;
@@ -193,7 +230,10 @@ static enum error_code unpack_state(const struct unpack *u, const Wire__State *w
     s->age_ms = w->age_ms;
     s->keepalive = (enum keepalive)w->keepalive;
     s->keepalive_age_ms = w->keepalive_age_ms;
+    s->figures_age_ms = w->figures_age_ms;
     unpack_host(w->host, &s->host);
+    TRY(unpack_figures(u, w, s));
+    TRY(unpack_events(u, w, s));
     TRY(unpack_text(u, "config_identity", &w->config_identity, &s->config_identity));
     TRY(unpack_text(u, "trouble", &w->trouble, &s->trouble));
     TRY(unpack_services(u, w, s));

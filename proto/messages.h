@@ -25,6 +25,7 @@
 #define WIRE_WORKERS_MAX  4000
 #define WIRE_SITES_MAX    4000
 #define WIRE_SERVICES_MAX 64
+#define WIRE_EVENTS_MAX   32
 
 /* 16 random bytes: a journal's incarnation, a boot, an instance of a coordinator, a nonce. */
 struct wire_id {
@@ -166,6 +167,23 @@ struct pool {
     uint64_t rapid_fail_interval_ms;
 };
 
+/* What the system counts for one pool. Source: IIS.md section 6. */
+struct pool_figures {
+    const char *pool;
+    int64_t queued;   /* requests that wait for a worker; -1: not known */
+    int64_t rejected; /* requests that were answered 503, since the queue exists; -1: not known */
+};
+
+/* An entry of the system's event log about pools; proto/events.h says what its id means. */
+struct server_event {
+    const char *pool; /* "": of no pool, or of all */
+    uint32_t id;
+    uint32_t pid;    /* of the worker; 0: none */
+    uint32_t code;   /* Win32 code or HRESULT; 0: none */
+    uint64_t record; /* its number in the log: id and record together are its identity */
+    uint64_t age_ms; /* when this was sent, by the server's own clock */
+};
+
 struct site {
     const char *name;
     uint32_t id;
@@ -189,7 +207,7 @@ struct host {
 };
 
 /* What a server looks like. `whole` false: services, pools and sites are as in the last whole one
- * and left out; workers and host are always there. */
+ * and left out; workers, host, figures and events are always there. */
 struct state {
     bool whole;
     const char *config_identity; /* which configuration this server reads; shared ones are equal */
@@ -197,6 +215,11 @@ struct state {
     const char *trouble; /* why part of this could not be read; "" if all could */
     uint64_t age_ms;     /* of the workers below when this was sent: not 0 while the agent's worker
                             thread is held by a long call and the last reading is repeated */
+    uint64_t figures_age_ms;            /* of the figures */
+    const struct pool_figures *figures; /* none: they cannot be had here */
+    size_t figure_count;
+    const struct server_event *events; /* the latest, oldest first */
+    size_t event_count;
     const struct service *services;
     size_t service_count;
     const struct pool *pools;

@@ -153,6 +153,7 @@ static void iis_close(struct driver *d)
     if (iis->scm)
         iis->scm->ops->close(iis->scm);
     driver_view_reset(&iis->sites);
+    scm_counters_reset(&iis->figures);
     free(iis);
 }
 
@@ -186,7 +187,7 @@ enum error_code iis_open(const struct iis_settings *settings, struct driver **ou
         return code;
     const struct scm_ops *scm_ops = scm_ops_get(settings->service_backend);
     struct scm *scm;
-    code = scm_ops->open(settings->service_tool, &scm, err);
+    code = scm_ops->open(settings->service_tool, settings->state_dir, &scm, err);
     if (code)
         return code;
     struct iis *iis = must_alloc(1, sizeof(*iis));

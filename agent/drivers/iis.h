@@ -49,6 +49,9 @@ struct iis_settings {
                                    starts a tool */
     struct iis_probe *probes;
 
+    /* Without a key: where the back end remembers how far it read the event log; NULL: nowhere. */
+    char *state_dir;
+
     /* Without keys: when `changed` asks for another look by itself. */
     uint64_t look_again_ms;   /* after a look that could not read everything */
     uint64_t look_workers_ms; /* workers that come and go ask for a look no faster than this */

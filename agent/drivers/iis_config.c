@@ -66,7 +66,7 @@ enum error_code iis_config_parse(const char *bytes, size_t len, char **out, stru
     char *utf8 = NULL;
     size_t utf8_len = 0;
     struct redirection r = {0};
-    struct iis_xml_visitor visitor = {on_element, NULL, &r};
+    struct iis_xml_visitor visitor = {.begin = on_element, .arg = &r};
     enum error_code code = iis_decode(bytes, len, NULL, &utf8, &utf8_len, err);
     if (!code)
         code = iis_xml_walk(utf8, utf8_len, &visitor, err);

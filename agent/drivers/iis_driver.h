@@ -1,7 +1,9 @@
 /* iis_driver.h - what the files of the iis driver share; nobody else includes it.
  *
- * iis_look.c reads the server, iis.c acts on pools and keeps the driver's life, iis_services.c acts
- * on services and processes.
+ *   iis_look.c      reads the server
+ *   iis_signs.c     figures and events of pools
+ *   iis.c           acts on pools, keeps the driver's life
+ *   iis_services.c  acts on services and processes
  */
 #ifndef FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
 #define FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
@@ -10,6 +12,7 @@
 #include "agent/drivers/iis_appcmd.h"
 #include "agent/drivers/iis_config.h"
 #include "agent/drivers/scm.h"
+#include "agent/drivers/view.h"
 
 struct iis {
     struct driver base;
@@ -22,6 +25,13 @@ struct iis {
     struct iis_config_stamp config;
     uint64_t services_stamp, workers_stamp;
     uint64_t services_asked_ms;
+
+    /* what the system counts, and its latest events */
+    struct scm_counters figures;
+    uint64_t figures_ms;
+    struct event_ring events;
+    bool events_known; /* the log could be read the last time */
+    uint64_t signs_asked_ms; /* 0: never */
 
     /* its sites, for probes; good while the configuration is the same */
     struct driver_view sites;
@@ -58,6 +68,11 @@ enum error_code iis_look(struct driver *d, uint64_t timeout_ms, struct driver_vi
                          struct error *err);
 enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeout_ms,
                               struct driver_view *out, struct error *err);
+
+/* iis_signs.c */
+void iis_read_signs(struct iis *iis, uint64_t deadline_ms);
+void iis_read_signs_if_due(struct iis *iis); /* as often as services are asked for */
+void iis_tell_signs(const struct iis *iis, struct view *view, struct driver_view *out);
 
 /* The pool that a worker's command line names, lent; NULL: it is no worker. */
 const char *iis_pool_of(const char *const *argv);

@@ -80,6 +80,8 @@ enum error_code iis_workers(struct driver *d, struct driver_view *out, struct er
         return code;
     }
     *out = (struct driver_view){.workers_known = true, .config_identity = ""};
+    iis_read_signs_if_due(iis_of(d));
+    iis_tell_signs(iis_of(d), &view, out);
     view_finish(&view, out);
     return ERR_NONE;
 }
@@ -215,18 +217,13 @@ static void look_at_services(struct look *look)
     scm_rows_reset(&rows);
 }
 
-/* A figure beside the rest: where it cannot be had, it is not known, and that is no trouble. */
-static void look_at_queues(struct look *look)
+static void look_at_signs(struct look *look)
 {
-    struct scm *scm = look->iis->scm;
-    uint64_t left = iis_time_left(look->deadline_ms);
-    struct scm_counters counters;
-    if (scm->ops->counters(scm, left < QUICK_TIMEOUT_MS ? left : QUICK_TIMEOUT_MS, &counters,
-                           NULL) != ERR_NONE)
-        return;
+    struct iis *iis = look->iis;
+    iis_read_signs(iis, look->deadline_ms);
     for (size_t i = 0; i < look->view.pool_count; i++)
-        look->view.pools[i].queued = scm_counters_queued(&counters, look->view.pools[i].name);
-    scm_counters_reset(&counters);
+        look->view.pools[i].queued = scm_counters_queued(&iis->figures, look->view.pools[i].name);
+    iis_tell_signs(iis, &look->view, &look->out);
 }
 
 static void look_at_workers(struct look *look, const char *pool)
@@ -301,7 +298,7 @@ enum error_code iis_look(struct driver *d, uint64_t timeout_ms, struct driver_vi
         failed(&look, "sites", &here);
     else
         look.out.sites_known = true;
-    look_at_queues(&look);
+    look_at_signs(&look);
     look_at_workers(&look, NULL);
     if (look.out.sites_known)
         keep_sites(iis, &look, &config);
@@ -347,7 +344,7 @@ enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeo
     }
     look.out.pools_known = true;
     look_at_services(&look);
-    look_at_queues(&look);
+    look_at_signs(&look);
     look_at_workers(&look, look.view.pools[0].name);
     if (!look.out.workers_known) {
         code = error_set(err, look.first.code, "%s", look.first.text);

@@ -278,7 +278,7 @@ enum error_code iis_parse_pools(const char *utf8, size_t len, struct view *out,
     if (is_blank(utf8, len))
         return ERR_NONE;
     struct pool_walk w = {.out = out, .failure = failure};
-    struct iis_xml_visitor visitor = {pool_begin, pool_end, &w};
+    struct iis_xml_visitor visitor = {.begin = pool_begin, .end = pool_end, .arg = &w};
     size_t before = out->pool_count, left_out_before = out->left_out;
     enum error_code code = iis_xml_walk(utf8, len, &visitor, err);
     if (code) {
@@ -353,7 +353,7 @@ enum error_code iis_parse_roots(const char *utf8, size_t len, struct iis_roots *
         return ERR_NONE;
     out->hold = hold_new();
     struct roots_walk w = {out, failure};
-    struct iis_xml_visitor visitor = {root_begin, NULL, &w};
+    struct iis_xml_visitor visitor = {.begin = root_begin, .arg = &w};
     enum error_code code = iis_xml_walk(utf8, len, &visitor, err);
     if (code)
         iis_roots_reset(out);
@@ -394,7 +394,7 @@ enum error_code iis_parse_sites(const char *utf8, size_t len, struct iis_roots *
     if (is_blank(utf8, len))
         return ERR_NONE;
     struct site_walk w = {roots, out, failure};
-    struct iis_xml_visitor visitor = {site_begin, NULL, &w};
+    struct iis_xml_visitor visitor = {.begin = site_begin, .arg = &w};
     size_t before = out->site_count, left_out_before = out->left_out;
     enum error_code code = iis_xml_walk(utf8, len, &visitor, err);
     if (code) {

@@ -61,6 +61,7 @@ void iis_settings_reset(struct iis_settings *settings)
     free(settings->appcmd);
     free(settings->worker);
     free(settings->service_tool);
+    free(settings->state_dir);
     free(settings->config);
     free(settings->code_page);
     for (struct iis_probe *probe = settings->probes, *next; probe; probe = next) {

@@ -96,6 +96,16 @@ static void XMLCALL on_end(void *arg, const XML_Char *element)
         stop(w, code);
 }
 
+static void XMLCALL on_text(void *arg, const XML_Char *bytes, int len)
+{
+    struct walk *w = arg;
+    if (w->code != ERR_NONE)
+        return;
+    enum error_code code = w->visitor->text(w->visitor->arg, bytes, (size_t)len, w->err);
+    if (code)
+        stop(w, code);
+}
+
 static void XMLCALL on_document_type(void *arg, const XML_Char *name, const XML_Char *system_id,
                                      const XML_Char *public_id, int has_internal)
 {
@@ -125,6 +135,8 @@ enum error_code iis_xml_walk(const char *utf8, size_t len, const struct iis_xml_
         return error_set(err, ERR_NOMEM, "no memory for an XML parser");
     XML_SetUserData(w.parser, &w);
     XML_SetElementHandler(w.parser, on_begin, on_end);
+    if (visitor->text)
+        XML_SetCharacterDataHandler(w.parser, on_text);
     XML_SetStartDoctypeDeclHandler(w.parser, on_document_type);
     enum XML_Status status = XML_Parse(w.parser, utf8, (int)len, XML_TRUE);
     if (status != XML_STATUS_OK && w.code == ERR_NONE)

@@ -21,6 +21,8 @@ struct iis_xml_visitor {
      * call. Anything but ERR_NONE ends the walk with it; err is for its text. */
     enum error_code (*begin)(void *arg, size_t depth, const char *element,
                              const char *const *attributes, struct error *err);
+    /* Text of the element in hand, in pieces; may be NULL. Not terminated, lent for the call. */
+    enum error_code (*text)(void *arg, const char *bytes, size_t len, struct error *err);
     /* An element ends; may be NULL. */
     enum error_code (*end)(void *arg, size_t depth, const char *element, struct error *err);
     void *arg;

@@ -178,6 +178,27 @@ void scm_counters_reset(struct scm_counters *counters)
     *counters = (struct scm_counters){0};
 }
 
+struct scm_counter *scm_counters_row(struct scm_counters *counters, const char *pool)
+{
+    struct scm_counter counter = {.queued = -1, .rejected = -1};
+    for (size_t i = 0; i < counters->count; i++)
+        if (text_equal_nocase(counters->items[i].pool, pool))
+            return &counters->items[i];
+    if (counters->count >= WIRE_POOLS_MAX || !text_copy(counter.pool, sizeof(counter.pool), pool))
+        return NULL;
+    counters->items = must_realloc(counters->items, counters->count + 1, sizeof(counter));
+    counters->items[counters->count] = counter;
+    return &counters->items[counters->count++];
+}
+
+bool scm_is_pool_instance(const char *instance)
+{
+    size_t dashes = strspn(instance, "-");
+    bool numbered = dashes > 0 && instance[dashes] != '\0' &&
+                    strspn(instance + dashes, "0123456789") == strlen(instance + dashes);
+    return *instance && !numbered && !text_equal_nocase(instance, "_Total");
+}
+
 int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool)
 {
     for (size_t i = 0; i < counters->count; i++)
@@ -188,9 +209,10 @@ int64_t scm_counters_queued(const struct scm_counters *counters, const char *poo
 
 /* ---- none ---- */
 
-static enum error_code none_open(const char *tool, struct scm **out, struct error *err)
+static enum error_code none_open(const char *tool, const char *state_dir, struct scm **out,
+                                 struct error *err)
 {
-    (void)tool, (void)err;
+    (void)tool, (void)state_dir, (void)err;
     struct scm *scm = must_alloc(1, sizeof(*scm));
     scm->ops = &scm_none_ops;
     *out = scm;
@@ -239,6 +261,13 @@ static enum error_code none_set_start(struct scm *scm, const char *name, enum se
     return none_there(err);
 }
 
+static enum error_code none_events(struct scm *scm, uint64_t timeout_ms, struct event_entries *out,
+                                   struct error *err)
+{
+    (void)scm, (void)timeout_ms, (void)out;
+    return error_set(err, ERR_UNAVAILABLE, "there is no event log here");
+}
+
 static void none_await_change(struct scm *scm, const char *name, enum service_state state,
                               uint64_t most_ms)
 {
@@ -260,5 +289,6 @@ const struct scm_ops scm_none_ops = {
     .set_start = none_set_start,
     .await_change = none_await_change,
     .counters = none_counters,
+    .events = none_events,
     .close = none_close,
 };

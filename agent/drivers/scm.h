@@ -10,6 +10,7 @@
 #define FARMHAND_AGENT_DRIVERS_SCM_H
 
 #include "agent/driver.h"
+#include "agent/drivers/event_log.h"
 #include "common/error.h"
 #include "proto/messages.h"
 
@@ -62,7 +63,8 @@ enum service_start scm_start_of(uint32_t number);
 /* What the system counts for one pool. */
 struct scm_counter {
     char pool[WIRE_NAME_MAX];
-    int64_t queued; /* requests that wait for a worker */
+    int64_t queued;   /* requests that wait for a worker; -1: not known */
+    int64_t rejected; /* answered 503 since the queue exists; -1: not known */
 };
 struct scm_counters {
     struct scm_counter *items;
@@ -70,14 +72,21 @@ struct scm_counters {
 };
 void scm_counters_reset(struct scm_counters *counters);
 int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool); /* or -1 */
+/* The row of that pool, made where there is none yet; NULL: no more are taken. */
+struct scm_counter *scm_counters_row(struct scm_counters *counters, const char *pool);
+/* Whether an instance of a performance counter is a pool: not "_Total", and not "---1" and the
+ * like, queues that belong to no pool (IIS.md section 6). */
+bool scm_is_pool_instance(const char *instance);
 
 struct scm;
 struct scm_ops {
     const char *name;
     bool starts_tool; /* a query costs a process: do not make one on every beat */
 
-    /* tool: [iis] service_tool, NULL where not given; copied. Reads nothing. */
-    enum error_code (*open)(const char *tool, struct scm **out, struct error *err);
+    /* tool: [iis] service_tool, NULL where not given. state_dir: where it may remember how far it
+     * has read the event log, NULL: nowhere. Both copied. Reads nothing. */
+    enum error_code (*open)(const char *tool, const char *state_dir, struct scm **out,
+                            struct error *err);
 
     /* The services that matter to a web server (scm_rows_keep_ours). ERR_UNAVAILABLE: the manager
      * gave no answer; ERR_TIMEOUT; ERR_DENIED; ERR_CORRUPT: it cannot be read. */
@@ -102,6 +111,11 @@ struct scm_ops {
     /* Counters of the pools. ERR_UNAVAILABLE where there are none, or WAS does not run. */
     enum error_code (*counters)(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,
                                 struct error *err);
+
+    /* Entries of the event log that came since the last call, over restarts of the agent where it
+     * remembers; else since about an hour. ERR_UNAVAILABLE where there is no such log. */
+    enum error_code (*events)(struct scm *scm, uint64_t timeout_ms, struct event_entries *out,
+                              struct error *err);
 
     void (*close)(struct scm *scm); /* NULL is fine */
 };
@@ -139,5 +153,8 @@ enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out
                               struct error *err);
 enum error_code scm_lab_parse_counters(const char *json, size_t len, struct scm_counters *out,
                                        struct error *err);
+/* One JSON object a line. Those above `after` (a line's number is its record) are given; fewer
+ * lines than that: it is another log, and all are given. A line that cannot be read is left out. */
+void scm_lab_parse_events(const char *lines, size_t len, uint64_t after, struct event_entries *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* scm_lab.c - the services of a lab server: its `sc --json query` and `sc counters`, see
  * tests/lab/LAB.md. */
+#include "agent/drivers/bookmark.h"
 #include "agent/drivers/scm.h"
 #include "agent/drivers/scm_codes.h"
 
@@ -7,6 +8,7 @@
 #include "common/process.h"
 #include "common/text.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 struct scm_lab {
     struct scm base;
     char *tool;
+    struct bookmark *mark;
 };
 
 static void read_needs(const json_t *service, const char *name, struct scm_rows *rows)
@@ -96,13 +99,15 @@ static bool read_counter(const json_t *pool, struct scm_counters *counters)
 {
     const char *name = json_string_value(json_object_get(pool, "name"));
     const json_t *queue = json_object_get(pool, "queue");
-    struct scm_counter counter = {.queued = json_integer_value(queue)};
-    if (!name || !json_is_integer(queue) || counter.queued < 0)
+    const json_t *rejected = json_object_get(pool, "rejected");
+    if (!name || !json_is_integer(queue) || json_integer_value(queue) < 0)
         return false;
-    if (counters->count >= WIRE_POOLS_MAX || !text_copy(counter.pool, sizeof(counter.pool), name))
+    struct scm_counter *counter = scm_counters_row(counters, name);
+    if (!counter)
         return true;
-    counters->items = must_realloc(counters->items, counters->count + 1, sizeof(counter));
-    counters->items[counters->count++] = counter;
+    counter->queued = json_integer_value(queue);
+    if (json_is_integer(rejected) && json_integer_value(rejected) >= 0)
+        counter->rejected = json_integer_value(rejected);
     return true;
 }
 
@@ -125,7 +130,44 @@ enum error_code scm_lab_parse_counters(const char *json, size_t len, struct scm_
     return code;
 }
 
-static enum error_code lab_open(const char *tool, struct scm **out, struct error *err)
+/* ---- events ---- */
+
+static bool read_event(const char *line, size_t len, struct event_entry *out)
+{
+    json_t *o = json_loadb(line, len, 0, NULL);
+    const json_t *data = json_object_get(o, "data");
+    const char *pool = json_string_value(json_object_get(data, "AppPoolID"));
+    out->id = number_of(o, "id");
+    out->pid = number_of(data, "ProcessID");
+    out->wall_ms = json_integer_value(json_object_get(o, "wall_ms"));
+    wire_clean_text(out->pool, sizeof(out->pool), pool ? pool : "");
+    json_decref(o);
+    return out->id != 0 && out->wall_ms > 0;
+}
+
+static uint64_t count_lines(const char *lines, size_t len)
+{
+    uint64_t count = 0;
+    for (const char *at = lines; (at = memchr(at, '\n', (size_t)(lines + len - at))); at++)
+        count++;
+    return count;
+}
+
+void scm_lab_parse_events(const char *lines, size_t len, uint64_t after, struct event_entries *out)
+{
+    const char *end = lines + len, *stop;
+    uint64_t no = 0;
+    if (count_lines(lines, len) < after)
+        after = 0;
+    for (const char *at = lines; (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1) {
+        struct event_entry entry = {.record = ++no};
+        if (no > after && read_event(at, (size_t)(stop - at), &entry))
+            event_entries_add(out, &entry);
+    }
+}
+
+static enum error_code lab_open(const char *tool, const char *state_dir, struct scm **out,
+                                struct error *err)
 {
     if (!tool)
         return error_set(err, ERR_INVALID,
@@ -133,6 +175,7 @@ static enum error_code lab_open(const char *tool, struct scm **out, struct error
     struct scm_lab *lab = must_alloc(1, sizeof(*lab));
     lab->base.ops = &scm_lab_ops;
     lab->tool = must_copy(tool);
+    lab->mark = bookmark_new(state_dir);
     *out = &lab->base;
     return ERR_NONE;
 }
@@ -272,11 +315,38 @@ static enum error_code lab_counters(struct scm *scm, uint64_t timeout_ms, struct
     return code;
 }
 
+static enum error_code lab_events(struct scm *scm, uint64_t timeout_ms, struct event_entries *out,
+                                  struct error *err)
+{
+    struct scm_lab *lab = (struct scm_lab *)scm;
+    const char *const args[] = {"events", NULL};
+    struct process_result result;
+    uint64_t after = 0;
+    enum error_code code = ask(scm, args, timeout_ms, &result, err);
+    if (code)
+        return code;
+    char *mark = bookmark_read(lab->mark);
+    text_parse_u64(mark ? mark : "", 0, INT64_MAX, &after);
+    free(mark);
+    struct event_entries entries = {0};
+    scm_lab_parse_events(result.output, result.output_len, after, &entries);
+    if (entries.count > 0) {
+        char text[24];
+        text_format(text, sizeof(text), "%" PRIu64, entries.items[entries.count - 1].record);
+        bookmark_write(lab->mark, text);
+    }
+    free(result.output);
+    *out = entries;
+    return ERR_NONE;
+}
+
 static void lab_close(struct scm *scm)
 {
     struct scm_lab *lab = (struct scm_lab *)scm;
-    if (lab)
+    if (lab) {
         free(lab->tool);
+        bookmark_free(lab->mark);
+    }
     free(lab);
 }
 
@@ -291,5 +361,6 @@ const struct scm_ops scm_lab_ops = {
     .set_start = lab_set_start,
     .await_change = lab_await_change,
     .counters = lab_counters,
+    .events = lab_events,
     .close = lab_close,
 };

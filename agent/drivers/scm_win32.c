@@ -19,9 +19,10 @@ struct scm_windows {
     uint64_t needs_ms;     /* when that was read; 0: never */
 };
 
-static enum error_code windows_open(const char *tool, struct scm **out, struct error *err)
+static enum error_code windows_open(const char *tool, const char *state_dir, struct scm **out,
+                                    struct error *err)
 {
-    (void)tool, (void)err;
+    (void)tool, (void)state_dir, (void)err;
     struct scm_windows *windows = must_alloc(1, sizeof(*windows));
     windows->base.ops = &scm_windows_ops;
     *out = &windows->base;

@@ -83,6 +83,8 @@ void view_reset(struct view *v)
     free(v->services);
     free(v->needs);
     free(v->workers);
+    free(v->figures);
+    free(v->events);
     text_reset(&v->trouble);
     *v = (struct view){0};
 }
@@ -197,6 +199,36 @@ bool view_add_worker(struct view *v, const struct worker *worker)
     return true;
 }
 
+bool view_add_figures(struct view *v, const struct pool_figures *figures)
+{
+    if (!is_name(figures->pool))
+        return refuse(v);
+    void *rows =
+        more(v, v->figures, &v->figure_room, v->figure_count, WIRE_POOLS_MAX, sizeof(*figures));
+    if (!rows)
+        return false;
+    v->figures = rows;
+    struct pool_figures *row = &v->figures[v->figure_count++];
+    *row = *figures;
+    row->pool = hold_copy(v->hold, figures->pool);
+    return true;
+}
+
+bool view_add_event(struct view *v, const struct server_event *event)
+{
+    if (event->pool[0] != '\0' && !is_name(event->pool))
+        return refuse(v);
+    void *rows =
+        more(v, v->events, &v->event_room, v->event_count, WIRE_EVENTS_MAX, sizeof(*event));
+    if (!rows)
+        return false;
+    v->events = rows;
+    struct server_event *row = &v->events[v->event_count++];
+    *row = *event;
+    row->pool = hold_copy(v->hold, event->pool);
+    return true;
+}
+
 /* ---- trouble and the end ---- */
 
 void view_trouble(struct view *v, const char *part, const char *reason)
@@ -228,6 +260,10 @@ void view_finish(struct view *v, struct driver_view *out)
     out->need_count = v->need_count;
     out->workers = v->workers;
     out->worker_count = v->worker_count;
+    out->figures = v->figures;
+    out->figure_count = v->figure_count;
+    out->events = v->events;
+    out->event_count = v->event_count;
     out->hold = v->hold;
     text_reset(&v->trouble);
     *v = (struct view){0};
@@ -242,6 +278,8 @@ void driver_view_reset(struct driver_view *view)
     free((void *)view->services);
     free((void *)view->needs);
     free((void *)view->workers);
+    free((void *)view->figures);
+    free((void *)view->events);
     hold_free(view->hold);
     *view = (struct driver_view){0};
 }

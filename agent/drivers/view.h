@@ -31,6 +31,10 @@ struct view {
     size_t need_count, need_room;
     struct worker *workers;
     size_t worker_count, worker_room;
+    struct pool_figures *figures;
+    size_t figure_count, figure_room;
+    struct server_event *events;
+    size_t event_count, event_room;
     struct text trouble;
     size_t left_out; /* rows that could not be taken */
 };
@@ -44,6 +48,8 @@ bool view_add_site(struct view *v, const struct site *site);
 bool view_add_service(struct view *v, const struct service *service);
 bool view_add_need(struct view *v, const char *service, const char *needs);
 bool view_add_worker(struct view *v, const struct worker *worker);
+bool view_add_figures(struct view *v, const struct pool_figures *figures);
+bool view_add_event(struct view *v, const struct server_event *event);
 
 /* Adds "part: reason" to trouble. */
 void view_trouble(struct view *v, const char *part, const char *reason);

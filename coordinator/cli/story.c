@@ -270,7 +270,8 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out)
     const char *state = cli_text(run, "state");
     long long id = (long long)cli_number(run, "id");
     json_array_foreach(cli_list(run, "targets"), i, target) advise_target(cli, run, target, out);
-    if (text_equal(state, "paused") && (has_cause(run, "person") || has_cause(run, "failures") || has_cause(run, "canary"))) {
+    if (text_equal(state, "paused") &&
+        (has_cause(run, "person") || has_cause(run, "failures") || has_cause(run, "canary"))) {
         text_format(command, sizeof(command), "farmhand run resume %lld --reason \"...\"", id);
         add_command(cli, "The run is paused. To go on:", command, out);
     }

@@ -1,5 +1,6 @@
 /* verb_pool.c - farmhand pool ...: look at pools, recycle, start and stop them over the farm. */
 #include "coordinator/cli/cli.h"
+#include "coordinator/cli/signs.h"
 #include "coordinator/cli/table.h"
 
 #include <stdio.h>
@@ -39,6 +40,15 @@ static void add_queue(struct table *t, const json_t *pool)
                     (long long)cli_number(pool, "queued"));
 }
 
+static void add_rejected(struct table *t, const json_t *pool)
+{
+    if (cli_is_null(pool, "rejected"))
+        table_cell(t, STYLE_DIM, NULL);
+    else
+        table_cellf(t, cli_number(pool, "rejected") > 0 ? STYLE_YELLOW : STYLE_PLAIN, "%lld",
+                    (long long)cli_number(pool, "rejected"));
+}
+
 static void add_pool(struct table *t, const json_t *pool)
 {
     char bytes[SAY_BYTES_MAX];
@@ -51,6 +61,7 @@ static void add_pool(struct table *t, const json_t *pool)
     table_cell(t, STYLE_PLAIN,
                json_array_size(workers) ? say_bytes(bytes, memory_of(workers)) : NULL);
     add_queue(t, pool);
+    add_rejected(t, pool);
     table_cell(t, cli_true(pool, "auto_start") ? STYLE_PLAIN : STYLE_YELLOW,
                cli_true(pool, "auto_start") ? "yes" : "no");
     table_cell(t, STYLE_DIM, cli_text(pool, "start_mode"));
@@ -60,12 +71,13 @@ static void add_pool(struct table *t, const json_t *pool)
 static void print_pools(const struct cli *cli, const json_t *pools)
 {
     static const struct table_column columns[] = {
-        {"SERVER", 9, 8, false}, {"POOL", 8, 8, false},       {"STATE", 7, 7, false},
-        {"WORKERS", 6, 3, true}, {"MEMORY", 3, 5, true},      {"QUEUE", 5, 3, true},
-        {"AUTO", 4, 4, false},   {"START MODE", 1, 4, false}, {"AGE", 2, 3, true},
+        {"SERVER", 9, 8, false},  {"POOL", 8, 8, false},  {"STATE", 7, 7, false},
+        {"WORKERS", 6, 3, true},  {"MEMORY", 3, 5, true}, {"QUEUE", 5, 3, true},
+        {"REJECTED", 2, 4, true}, {"AUTO", 4, 4, false},  {"START MODE", 1, 4, false},
+        {"AGE", 2, 3, true},
     };
     struct text out = {0};
-    struct table *t = table_open(columns, 9);
+    struct table *t = table_open(columns, 10);
     size_t i;
     const json_t *pool;
     json_array_foreach(pools, i, pool) add_pool(t, pool);
@@ -138,6 +150,23 @@ static void print_workers(const struct cli *cli, const json_t *pools)
     cli_print(&out);
 }
 
+static void print_events(const struct cli *cli, const json_t *pools)
+{
+    struct text out = {0};
+    struct table *t = signs_open(true);
+    size_t i, count = 0;
+    const json_t *pool;
+    json_array_foreach(pools, i, pool) count +=
+        signs_add(t, cli_text(pool, "server"), cli_list(pool, "events"));
+    if (count > 0) {
+        text_add(&out, "\n");
+        table_lay(t, &cli->terminal, cli_columns(cli), &out);
+        cli_print(&out);
+    }
+    table_close(t);
+    text_reset(&out);
+}
+
 static int pool_show(struct cli *cli)
 {
     json_t *answer = NULL;
@@ -145,6 +174,7 @@ static int pool_show(struct cli *cli)
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         print_pools(cli, cli_list(answer, "pools"));
         print_workers(cli, cli_list(answer, "pools"));
+        print_events(cli, cli_list(answer, "pools"));
     }
     json_decref(answer);
     return code;

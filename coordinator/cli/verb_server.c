@@ -1,5 +1,6 @@
 /* verb_server.c - farmhand server ...: look at servers, declare them out, release and put back. */
 #include "coordinator/cli/cli.h"
+#include "coordinator/cli/signs.h"
 #include "coordinator/cli/table.h"
 
 #include <stdio.h>
@@ -223,6 +224,16 @@ static void add_sites(const struct cli *cli, const json_t *server, struct text *
     table_close(t);
 }
 
+static void add_events(const struct cli *cli, const json_t *server, struct text *out)
+{
+    struct table *t = signs_open(false);
+    if (signs_add(t, NULL, cli_list(server, "events")) > 0) {
+        text_add(out, "\n");
+        table_lay(t, &cli->terminal, cli_columns(cli), out);
+    }
+    table_close(t);
+}
+
 static void print_server(const struct cli *cli, const json_t *server)
 {
     struct text out = {0}, labels = {0}, remark = {0}, seen = {0};
@@ -247,6 +258,7 @@ static void print_server(const struct cli *cli, const json_t *server)
         add_fact(cli, "configuration", "shared with other servers", &out);
     add_pools(cli, server, &out);
     add_sites(cli, server, &out);
+    add_events(cli, server, &out);
     cli_print(&out);
     text_reset(&labels);
     text_reset(&remark);

@@ -1,9 +1,10 @@
 /* What every driver with services promises (agent/driver.h), tried on a rig: each act with its
- * codes, judged by what the world counts. */
+ * codes, judged by what the world counts; and the figures and events it tells. */
 #include "agent/services.h"
 #include "common/clock.h"
 #include "common/os.h"
 #include "common/text.h"
+#include "proto/events.h"
 #include "tests/contract/rig.h"
 
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -369,6 +371,86 @@ static void worker_is_killed_by_its_identity_alone(void **state)
                 "gone");
 }
 
+/* ---- figures and events ---- */
+
+static void look_pool(struct rig *rig, struct driver_view *view)
+{
+    struct error err;
+    expect_code(rig->driver->ops->look_pool(rig->driver, rig->pool, ENOUGH_MS, view, &err),
+                ERR_NONE, &err, "look");
+}
+
+static void clock_pause(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+}
+
+/* The latest. */
+static const struct server_event *find_event(const struct driver_view *view, const char *pool,
+                                             enum event_kind kind)
+{
+    for (size_t i = view->event_count; i-- > 0;)
+        if (text_equal(view->events[i].pool, pool) && event_kind_of(view->events[i].id) == kind)
+            return &view->events[i];
+    return NULL;
+}
+
+/* A beat tells it some time after it was written. */
+static void event_of_a_recycle_is_told_with_its_age(void **state)
+{
+    struct rig *rig = *state;
+    struct driver_view view;
+    struct error err;
+    look_pool(rig, &view);
+    bool known = view.events_known;
+    size_t before = view.event_count;
+    uint64_t last = before > 0 ? view.events[before - 1].record : 0;
+    driver_view_reset(&view);
+    if (!known)
+        skip();
+    uint64_t began = clock_boot_ms();
+    expect_code(rig->driver->ops->pool_recycle(rig->driver, rig->pool, ENOUGH_MS, &err), ERR_NONE,
+                &err, "recycle");
+    for (;;) {
+        enum error_code code = rig->driver->ops->workers(rig->driver, &view, &err);
+        expect_code(code, ERR_NONE, &err, "workers");
+        const struct server_event *event = find_event(&view, rig->pool, EVENT_RECYCLED);
+        bool there = event && event->record > last;
+        if (there)
+            assert_true(event->age_ms <= clock_boot_ms() - began + 1000);
+        driver_view_reset(&view);
+        if (there)
+            break;
+        assert_true(clock_boot_ms() - began < ENOUGH_MS);
+        clock_pause();
+    }
+}
+
+static void rejected_requests_are_counted(void **state)
+{
+    struct rig *rig = *state;
+    struct driver_view view;
+    struct driver_probe probe;
+    struct error err;
+    expect_code(rig->driver->ops->pool_stop(rig->driver, rig->pool, ENOUGH_MS, &err), ERR_NONE,
+                &err, "stop");
+    look_pool(rig, &view);
+    if (view.figure_count == 0)
+        skip();
+    int64_t before = -1, after = -1;
+    for (size_t i = 0; i < view.figure_count; i++)
+        before = text_equal(view.figures[i].pool, rig->pool) ? view.figures[i].rejected : before;
+    driver_view_reset(&view);
+    expect_code(rig->driver->ops->probe(rig->driver, rig->pool, ENOUGH_MS, &probe, &err), ERR_NONE,
+                &err, "probe");
+    look_pool(rig, &view);
+    for (size_t i = 0; i < view.figure_count; i++)
+        after = text_equal(view.figures[i].pool, rig->pool) ? view.figures[i].rejected : after;
+    driver_view_reset(&view);
+    assert_true(before >= 0);
+    assert_int_equal(after, before + 1);
+}
+
 #define ON_RIG(test) cmocka_unit_test_setup(test, reset_rig)
 
 int main(void)
@@ -387,6 +469,8 @@ int main(void)
         ON_RIG(service_that_hangs_in_its_stop_is_killed_and_started),
         ON_RIG(refusals_are_told_as_what_they_are),
         ON_RIG(start_that_fails_is_told_with_its_code),
+        ON_RIG(event_of_a_recycle_is_told_with_its_age),
+        ON_RIG(rejected_requests_are_counted),
         ON_RIG(worker_is_killed_by_its_identity_alone),
     };
     return cmocka_run_group_tests(tests, open_rig, close_rig);

@@ -2,6 +2,7 @@
  * event stream's syntax, the picture of a run. */
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/progress.h"
+#include "coordinator/cli/signs.h"
 #include "coordinator/cli/stream.h"
 #include "coordinator/cli/table.h"
 
@@ -119,6 +120,25 @@ static void colour_takes_no_columns(void **state)
     assert_non_null(strstr(text_get(&out), "\x1b[32mbecause…\x1b[0m"));
     text_reset(&out);
     table_close(t);
+}
+
+static void events_are_told_in_words(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    json_t *events = json_loads(
+        "[{\"id\":5002,\"kind\":\"rapid-fail\",\"text\":\"rapid-fail protection disabled the "
+        "pool\",\"pool\":\"Shop\",\"pid\":0,\"age_ms\":65000},"
+        "{\"id\":4242,\"kind\":\"other\",\"text\":\"\",\"pool\":\"Shop\",\"pid\":9,\"age_ms\":0}]",
+        0, NULL);
+    struct table *t = signs_open(false);
+    assert_int_equal(signs_add(t, NULL, events), 2);
+    table_lay(t, &plain, TERMINAL_UNLIMITED, &out);
+    assert_text(&out, "POOL  EVENT  MEANING                                  WORKER    AGO\n"
+                      "Shop   5002  rapid-fail protection disabled the pool       -  1m05s\n"
+                      "Shop   4242  not known to Farmhand                         9     0s\n");
+    table_close(t);
+    json_decref(events);
 }
 
 /* ---- options ---- */
@@ -446,6 +466,7 @@ int main(void)
         cmocka_unit_test(figures_are_readable),
         cmocka_unit_test(table_fits_by_cutting_the_least_important),
         cmocka_unit_test(colour_takes_no_columns),
+        cmocka_unit_test(events_are_told_in_words),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(bad_usage_says_what_was_meant),
         cmocka_unit_test(run_options_become_what_the_api_knows),

@@ -204,7 +204,7 @@ static void back_end_without_a_manager_knows_nothing(void **state)
     struct scm_rows rows;
     const struct scm_ops *ops = scm_ops_get(0);
     assert_string_equal(ops->name, scm_names[0]);
-    assert_int_equal(ops->open(NULL, &scm, NULL), ERR_NONE);
+    assert_int_equal(ops->open(NULL, NULL, &scm, NULL), ERR_NONE);
     assert_int_equal(ops->query(scm, 1000, &rows, NULL), ERR_NONE);
     assert_false(rows.known);
     assert_int_equal(rows.count, 0);
@@ -235,7 +235,7 @@ static void expect_query(const char *script, uint64_t timeout_ms, enum error_cod
     struct error err;
     if (script)
         tool_script(folder, "sc", script);
-    assert_int_equal(scm_lab_ops.open(path, &scm, NULL), ERR_NONE);
+    assert_int_equal(scm_lab_ops.open(path, NULL, &scm, NULL), ERR_NONE);
     enum error_code code = scm_lab_ops.query(scm, timeout_ms, &rows, &err);
     if (code != expected)
         fail_msg("%s: %s instead of %s", script ? script : "-", error_code_name(code),
@@ -266,7 +266,7 @@ static void tool_that_fails_is_told(void **state)
     expect_query("code 1053", 5000, ERR_UNAVAILABLE);
     expect_query("true", 5000, ERR_CORRUPT);
     expect_query("true", 0, ERR_TIMEOUT);
-    assert_int_equal(scm_lab_ops.open(NULL, &scm, &err), ERR_INVALID);
+    assert_int_equal(scm_lab_ops.open(NULL, NULL, &scm, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "service_tool"));
 }
 
@@ -274,7 +274,7 @@ static void counters_of_pools_are_read(void **state)
 {
     (void)state;
     static const char good[] =
-        "{\"code\":0,\"pools\":[{\"name\":\"Shop\",\"queue\":7,\"active\":1},"
+        "{\"code\":0,\"pools\":[{\"name\":\"Shop\",\"queue\":7,\"active\":1,\"rejected\":3},"
         "{\"name\":\"Api\",\"queue\":0,\"workers\":[]}],\"sites\":[]}";
     static const char *const bad[] = {"", "{\"code\":0}",
                                       "{\"code\":0,\"pools\":[{\"name\":\"x\"}]}",
@@ -284,11 +284,26 @@ static void counters_of_pools_are_read(void **state)
     assert_int_equal(scm_counters_queued(&counters, "shop"), 7);
     assert_int_equal(scm_counters_queued(&counters, "Api"), 0);
     assert_int_equal(scm_counters_queued(&counters, "Nope"), -1);
+    assert_int_equal(scm_counters_row(&counters, "SHOP")->rejected, 3);
+    assert_int_equal(scm_counters_row(&counters, "Api")->rejected, -1);
     scm_counters_reset(&counters);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(scm_lab_parse_counters(bad[i], strlen(bad[i]), &counters, NULL),
                          ERR_CORRUPT);
     assert_int_equal(scm_lab_parse_counters("{\"code\":50}", 11, &counters, NULL), ERR_UNAVAILABLE);
+}
+
+static void queues_that_belong_to_no_pool_are_left_out(void **state)
+{
+    (void)state;
+    /* As the counter set "HTTP Service Request Queues" lists them on a server. */
+    static const char *const pools[] = {"DefaultAppPool", "Shop", "-", "--x", "---", "1",
+                                        "B\xC3\xBCro"};
+    static const char *const others[] = {"---1", "---2", "-17", "_Total", "_total", ""};
+    for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
+        assert_true(scm_is_pool_instance(pools[i]));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(scm_is_pool_instance(others[i]));
 }
 
 int main(void)
@@ -305,6 +320,7 @@ int main(void)
         cmocka_unit_test(back_end_without_a_manager_knows_nothing),
         cmocka_unit_test(every_name_has_its_back_end),
         cmocka_unit_test(counters_of_pools_are_read),
+        cmocka_unit_test(queues_that_belong_to_no_pool_are_left_out),
         cmocka_unit_test(tool_is_asked_in_json),
         cmocka_unit_test(tool_that_fails_is_told),
     };

@@ -149,6 +149,19 @@ static void act(struct box *b, const struct call *call, uint64_t now_ms)
     }
 }
 
+/* One that has not happened yet is not in the log yet. */
+static void fill_events(struct box *b, uint64_t now_ms, struct driver_view *view)
+{
+    for (size_t i = 0; i < b->event_count; i++) {
+        if (b->events[i].age_ms > now_ms)
+            continue;
+        b->seen_events[view->event_count] = b->events[i];
+        b->seen_events[view->event_count++].age_ms = now_ms - b->events[i].age_ms;
+    }
+    view->events = b->seen_events;
+    view->events_known = b->events_known;
+}
+
 static void fill_view(struct box *b, uint64_t now_ms, bool whole, struct driver_view *view)
 {
     size_t count = 0;
@@ -174,6 +187,7 @@ static void fill_view(struct box *b, uint64_t now_ms, bool whole, struct driver_
     view->pool_count = 1;
     view->services = b->services;
     view->service_count = 2;
+    fill_events(b, now_ms, view);
 }
 
 static void fill_probe(struct box *b, uint64_t now_ms, struct call_result *out)

@@ -43,6 +43,10 @@ struct box {
     struct worker seen[BOX_WORKERS];
     struct pool seen_pool;
     struct service services[2];
+    /* the event log, where it can be read; age_ms here is when it happened */
+    bool events_known;
+    struct server_event events[4], seen_events[4];
+    size_t event_count;
 };
 
 /* A started AlwaysRunning pool "Shop" with overlap and one worker, pid 100. */

@@ -211,6 +211,38 @@ static void the_order_of_workers_is_no_change(void **state)
     known_free(k);
 }
 
+static void figures_and_events_are_told_with_their_ages(void **state)
+{
+    (void)state;
+    struct sight s;
+    init_sight(&s);
+    struct known *k = known_new();
+    const struct pool_figures figures[] = {{"Shop", 3, 17}};
+    struct server_event events[] = {{"Shop", 5002, 7, 0, 41, 500},
+                                    {"", 5172, 0, 0, 42, EVENTS_TOLD_MS - 50}};
+    s.result.view.figures = figures;
+    s.result.view.figure_count = 1;
+    s.result.view.figures_age_ms = 200;
+    s.result.view.events = events;
+    s.result.view.event_count = 2;
+    assert_true(known_take_beat(k, &s.result, 1000));
+    assert_false(known_take_beat(k, &s.result, 1000)); /* the same events are no news */
+    struct state told = known_state(k, false, "", 1100);
+    assert_int_equal(told.figure_count, 1);
+    assert_int_equal(told.figures[0].rejected, 17);
+    assert_int_equal(told.figures_age_ms, 300);
+    assert_int_equal(told.event_count, 1); /* the other is too old by now */
+    assert_int_equal(told.events[0].id, 5002);
+    assert_int_equal(told.events[0].age_ms, 600);
+    events[1] = (struct server_event){"Shop", 5079, 0, 0, 43, 0};
+    assert_true(known_take_beat(k, &s.result, 2000));
+    assert_int_equal(known_state(k, false, "", 2000).event_count, 2);
+    s.result.view.figure_count = 0; /* they cannot be had any more */
+    assert_false(known_take_beat(k, &s.result, 3000));
+    assert_int_equal(known_state(k, false, "", 3000).figure_count, 0);
+    known_free(k);
+}
+
 static void unknown_parts_never_pass_as_known(void **state)
 {
     (void)state;
@@ -302,6 +334,7 @@ int main(void)
         cmocka_unit_test(acts_of_before_the_restart_count),
         cmocka_unit_test(a_look_is_a_change_when_it_differs),
         cmocka_unit_test(the_order_of_workers_is_no_change),
+        cmocka_unit_test(figures_and_events_are_told_with_their_ages),
         cmocka_unit_test(unknown_parts_never_pass_as_known),
         cmocka_unit_test(the_state_tells_its_age_and_all_troubles),
         cmocka_unit_test(the_processors_share_counts_from_the_last_report),

@@ -795,6 +795,62 @@ static void a_start_is_tried_once(void **state)
     end_life(life);
 }
 
+/* A start that WAS ends, with these events of these times (0: none). */
+static void start_ended_by(uint32_t first, uint64_t first_ms, uint32_t second, uint64_t second_ms,
+                           const char *pool, enum cause expected)
+{
+    struct life *life = new_life(VERB_START);
+    stopped(life);
+    life->box.start_ms = 100;
+    life->box.events_known = true;
+    begin_life(life);
+    for (int i = 0; life->box.acts[CALL_START] == 0 && i < 20; i++) {
+        struct recipe_next next = recipe_next(life->recipe, life->now_ms);
+        if (next.want == RECIPE_BEGIN)
+            recipe_on_begun(life->recipe, life->now_ms);
+        else
+            make_call(life, &next.call);
+    }
+    uint64_t now = life->now_ms;
+    life->box.pool.state = POOL_STATE_STOPPED;
+    life->box.worker_count = 0;
+    life->box.events[0] = (struct server_event){pool, first, 0, 0, 1, now + first_ms};
+    life->box.events[1] = (struct server_event){pool, second, 0, 0, 2, now + second_ms};
+    life->box.event_count = second ? 2 : first ? 1 : 0;
+    live(life);
+    assert_end(life, OUTCOME_FAILED, expected);
+    assert_int_equal(life->box.acts[CALL_START], 1);
+    assert_true(life->now_ms < now + 10000);
+    end_life(life);
+}
+
+static void events_tell_why_a_start_ended(void **state)
+{
+    (void)state;
+    start_ended_by(5021, 0, 5059, 1, "Shop", CAUSE_IDENTITY);
+    start_ended_by(5059, 0, 5057, 1, "shop", CAUSE_IDENTITY); /* the cause outweighs what follows */
+    start_ended_by(5002, 0, 0, 0, "Shop", CAUSE_RAPID_FAIL);
+    start_ended_by(5057, 2000, 0, 0, "Shop", CAUSE_IDENTITY); /* the log is a moment behind */
+    start_ended_by(5021, 0, 0, 0, "Api", CAUSE_RAPID_FAIL);   /* of another pool: nothing is said */
+    start_ended_by(0, 0, 0, 0, "Shop", CAUSE_RAPID_FAIL);
+}
+
+static void events_of_before_say_nothing(void **state)
+{
+    (void)state;
+    struct life *life = new_life(VERB_START);
+    stopped(life);
+    life->now_ms += 100000;
+    life->box.events_known = true;
+    life->box.events[0] = (struct server_event){"Shop", 5021, 0, 0, 1, 5};
+    life->box.event_count = 1;
+    begin_life(life);
+    life->box.start_ms = 100;
+    run(life);
+    assert_end(life, OUTCOME_DONE, CAUSE_NONE);
+    end_life(life);
+}
+
 static void already_started_meanwhile_is_fine(void **state)
 {
     (void)state;
@@ -929,6 +985,8 @@ int main(void)
         cmocka_unit_test(a_start_brings_its_worker),
         cmocka_unit_test(a_started_pool_is_started_already),
         cmocka_unit_test(a_start_is_tried_once),
+        cmocka_unit_test(events_tell_why_a_start_ended),
+        cmocka_unit_test(events_of_before_say_nothing),
         cmocka_unit_test(already_started_meanwhile_is_fine),
         cmocka_unit_test(a_begun_recycle_is_proved_but_not_repeated),
         cmocka_unit_test(a_recycle_begun_but_never_ordered_is_interrupted),

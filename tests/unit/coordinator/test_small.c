@@ -199,6 +199,29 @@ static void fleet_tells_what_changed(void **state)
     fleet_free(f);
 }
 
+static void new_event_of_a_pool_is_told_once(void **state)
+{
+    (void)state;
+    static const struct server_event events[] = {
+        {"Shop", 5079, 0, 0, 1, 500}, {"Shop", 5002, 0, 0, 2, 10}, {"", 4242, 0, 0, 3, 10}};
+    struct fleet *f = new_fleet();
+    struct agent_message *m = report("web01", 1, &shop, up);
+    m->report.state.events = events;
+    m->report.state.event_count = 1;
+    hear(f, m, 1000); /* the first report tells nothing: those events are old */
+    for (uint64_t seq = 2; seq <= 3; seq++) {
+        m = report("web01", seq, NULL, NULL);
+        m->report.state.events = events;
+        m->report.state.event_count = 3;
+        hear(f, m, 1000 * seq);
+    }
+    assert_string_equal(heard, "server.presence web01: fresh, was never-seen\n"
+                               "pool.event web01: pool Shop: event 5002, rapid-fail protection "
+                               "disabled the pool\n"
+                               "pool.event web01: event 4242\n");
+    fleet_free(f);
+}
+
 static void older_report_is_dropped(void **state)
 {
     (void)state;
@@ -457,6 +480,7 @@ int main(void)
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),
         cmocka_unit_test(fleet_tells_what_changed),
+        cmocka_unit_test(new_event_of_a_pool_is_told_once),
         cmocka_unit_test(older_report_is_dropped),
         cmocka_unit_test(small_report_after_a_restart_asks_for_a_whole_one),
         cmocka_unit_test(silence_is_unknown_and_counts_as_out),

@@ -244,6 +244,9 @@ static void pools_are_listed_by_glob(void **state)
     assert_true(size_at(f, "pools.0.workers") > 0);
     assert_true(number_at(f, "pools.0.workers.0.pid") > 0);
     assert_true(json_is_integer(at(f, "pools.0.age_ms")));
+    assert_true(json_is_null(at(f, "pools.0.rejected"))); /* its agent tells no figures */
+    assert_true(json_is_null(at(f, "pools.0.figures_age_ms")));
+    assert_int_equal(size_at(f, "pools.0.events"), 0);
     get(f, "/v1/pools?pool=none");
     assert_int_equal(size_at(f, "pools"), 0);
 }

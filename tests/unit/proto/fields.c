@@ -115,6 +115,20 @@ static const struct field host_fields[] = {
     F_U64(struct host, uptime_ms),          F_END};
 static const struct shape host_shape = SHAPE(host, host_fields);
 
+static const struct field figures_fields[] = {
+    F_NAME(struct pool_figures, pool), F_I64(struct pool_figures, queued, -1, INT64_MAX),
+    F_I64(struct pool_figures, rejected, -1, INT64_MAX), F_END};
+static const struct shape figures_shape = SHAPE(pool_figures, figures_fields);
+
+static const struct field event_fields[] = {F_NAME(struct server_event, pool),
+                                            F_U32(struct server_event, id),
+                                            F_U32(struct server_event, pid),
+                                            F_U32(struct server_event, code),
+                                            F_U64(struct server_event, record),
+                                            F_U64(struct server_event, age_ms),
+                                            F_END};
+static const struct shape event_shape = SHAPE(server_event, event_fields);
+
 static const struct field state_fields[] = {
     F_BOOL(struct state, whole),
     F_NAME(struct state, config_identity),
@@ -123,6 +137,9 @@ static const struct field state_fields[] = {
     F_U64(struct state, age_ms),
     F_ENUM(struct state, keepalive, KEEPALIVE_COUNT),
     F_U64(struct state, keepalive_age_ms),
+    F_U64(struct state, figures_age_ms),
+    F_ARRAY(struct state, figures, figure_count, WIRE_POOLS_MAX, figures_shape),
+    F_ARRAY(struct state, events, event_count, WIRE_EVENTS_MAX, event_shape),
     F_ARRAY(struct state, services, service_count, WIRE_SERVICES_MAX, service_shape),
     F_ARRAY(struct state, pools, pool_count, WIRE_POOLS_MAX, pool_shape),
     F_ARRAY(struct state, sites, site_count, WIRE_SITES_MAX, site_shape),
@@ -223,10 +240,10 @@ static const struct field coordinator_fields[] = {
 const struct shape coordinator_shape = SHAPE(coordinator_message, coordinator_fields);
 
 const struct shape *const all_shapes[] = {
-    &fence_shape,  &command_id_shape,  &worker_shape,  &pool_shape,
-    &site_shape,   &service_shape,     &host_shape,    &state_shape,
-    &proof_shape,  &listen_shape,      &report_shape,  &progress_shape,
-    &result_shape, &observation_shape, &command_shape, NULL};
+    &fence_shape,       &command_id_shape, &worker_shape, &pool_shape,     &site_shape,
+    &service_shape,     &host_shape,       &state_shape,  &figures_shape,  &event_shape,
+    &proof_shape,       &listen_shape,     &report_shape, &progress_shape, &result_shape,
+    &observation_shape, &command_shape,    NULL};
 
 const struct shape *agent_body_shape(enum agent_message_kind kind)
 {

@@ -164,7 +164,7 @@ static struct bytes many_empty(unsigned field, size_t count)
 
 static void megabyte_of_empty_parts_stays_under_the_cap(void **state)
 {
-    static const unsigned fields[] = {2, 16, 17, 18}; /* workers, services, pools, sites */
+    static const unsigned fields[] = {2, 9, 10, 16, 17, 18}; /* the lists of a state */
     (void)state;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct error err = {0};
@@ -183,6 +183,8 @@ static void one_too_many_is_told_by_name(void **state)
         size_t max;
         const char *text;
     } lists[] = {{2, WIRE_WORKERS_MAX, "report: state: workers: 4001 of them, at most 4000"},
+                 {9, WIRE_POOLS_MAX, "report: state: figures: 2001 of them, at most 2000"},
+                 {10, WIRE_EVENTS_MAX, "report: state: events: 33 of them, at most 32"},
                  {16, WIRE_SERVICES_MAX, "report: state: services: 65 of them, at most 64"},
                  {17, WIRE_POOLS_MAX, "report: state: pools: 2001 of them, at most 2000"},
                  {18, WIRE_SITES_MAX, "report: state: sites: 4001 of them, at most 4000"}};
@@ -213,6 +215,16 @@ static void largest_honest_report_fits(void **state)
         workers[i] = m.report.state.workers[0];
     for (size_t i = 0; i < WIRE_SITES_MAX; i++)
         sites[i] = m.report.state.sites[0];
+    struct pool_figures *figures = fill_take(&fill, WIRE_POOLS_MAX * sizeof(*figures));
+    struct server_event *events = fill_take(&fill, WIRE_EVENTS_MAX * sizeof(*events));
+    for (size_t i = 0; i < WIRE_POOLS_MAX; i++)
+        figures[i] = m.report.state.figures[0];
+    for (size_t i = 0; i < WIRE_EVENTS_MAX; i++)
+        events[i] = m.report.state.events[0];
+    m.report.state.figures = figures;
+    m.report.state.figure_count = WIRE_POOLS_MAX;
+    m.report.state.events = events;
+    m.report.state.event_count = WIRE_EVENTS_MAX;
     m.report.state.pools = pools;
     m.report.state.pool_count = WIRE_POOLS_MAX;
     m.report.state.workers = workers;
