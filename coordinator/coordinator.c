@@ -19,6 +19,9 @@ static void load_server(void *arg, const struct store_server *row)
     s->declared_out_until_ms = row->declared_out_until_ms;
     text_copy(s->declared_out_reason, sizeof s->declared_out_reason, row->declared_out_reason);
     text_copy(s->declared_out_by, sizeof s->declared_out_by, row->declared_out_by);
+    if (row->blocked_why[0]) {
+        fleet_block(s, row->blocked_why);
+    }
 }
 
 static void load_run(void *arg, struct rollout *run)

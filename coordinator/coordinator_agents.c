@@ -391,11 +391,10 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     }
 }
 
-/* Its first journal is approved as it comes, and from then on no other is. What people said of the
- * server before stands in the same row. */
-static void remember_first(struct coordinator *c, struct fleet_server *s)
+/* The server's row. What people said of it before stands there as well. */
+static void remember(struct coordinator *c, struct fleet_server *s)
 {
-    if (s->stored || c->store_trouble[0]) {
+    if (c->store_trouble[0]) {
         return;
     }
     struct store_server row = {.incarnation = s->incarnation,
@@ -404,6 +403,8 @@ static void remember_first(struct coordinator *c, struct fleet_server *s)
     text_copy(row.name, sizeof row.name, s->name);
     text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
     text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
+    text_copy(row.blocked_why, sizeof row.blocked_why,
+              fleet_is_blocked(s) ? s->quarantine_why : "");
     struct error err;
     if (store_begin(c->spec.store, &err) != ERR_NONE ||
         store_save_server(c->spec.store, &row, &err) != ERR_NONE ||
@@ -481,13 +482,17 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
     if (hearing == FLEET_NEW_JOURNAL) {
         log_warn("agent_quarantined", LOG_TEXT("server", server->name),
                  LOG_TEXT("why", server->quarantine_why));
+        if (fleet_is_blocked(server)) {
+            remember(c, server);
+        }
     } else if (hearing != FLEET_OLD) {
         s->pipe = from->pipe;
         s->pipe_closed = false;
         text_copy(server->address, sizeof server->address, address);
     }
-    if (hearing != FLEET_NEW_JOURNAL) {
-        remember_first(c, server);
+    /* Its first journal is approved as it comes, and from then on no other is. */
+    if (hearing != FLEET_NEW_JOURNAL && !server->stored) {
+        remember(c, server);
     }
     if (is_report) {
         after_report(c, s, seq, from, hearing);

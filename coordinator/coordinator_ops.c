@@ -295,6 +295,8 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
     text_copy(row.name, sizeof row.name, s->name);
     text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
     text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
+    text_copy(row.blocked_why, sizeof row.blocked_why,
+              fleet_is_blocked(s) ? s->quarantine_why : "");
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
     code = code != ERR_NONE ? code : events_write(c, err);
@@ -348,10 +350,11 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
 }
 
 /* Before the release takes effect: what the former journal was asked to do is unknown from here on,
- * and does not leave for the new one. */
+ * and does not leave for the new one. Of two machines with copies of one journal, the one that is
+ * left need not be the one that heard it. */
 static void leave_former_journal(struct coordinator *c, const struct fleet_server *s)
 {
-    if (!s->quarantined || wire_id_equal(&s->asking, &s->incarnation)) {
+    if (!s->quarantined) {
         return;
     }
     for (size_t i = 0; i < c->run_count; i++) {

@@ -354,6 +354,18 @@ enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, ui
     return hearing == FLEET_TAKEN && s->whole_ms == 0 ? FLEET_WANT_WHOLE : hearing;
 }
 
+void fleet_block(struct fleet_server *s, const char *why)
+{
+    s->quarantined = true;
+    s->asking = s->incarnation;
+    text_copy(s->quarantine_why, sizeof s->quarantine_why, why);
+}
+
+bool fleet_is_blocked(const struct fleet_server *s)
+{
+    return s->quarantined && wire_id_equal(&s->asking, &s->incarnation);
+}
+
 void fleet_release(struct fleet_server *s)
 {
     if (s->quarantined) {

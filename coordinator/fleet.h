@@ -102,6 +102,10 @@ typedef void fleet_on_change(void *arg, const struct fleet_change *change);
 enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, uint64_t now_ms,
                               bool *first, fleet_on_change *changed, void *arg);
 
+/* Two machines speak under this name: neither is trusted until fleet_release. */
+void fleet_block(struct fleet_server *s, const char *why);
+bool fleet_is_blocked(const struct fleet_server *s);
+
 /* Approves the journal that asks (after quarantine). */
 void fleet_release(struct fleet_server *s);
 

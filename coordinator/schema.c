@@ -168,7 +168,12 @@ static const char version_3[] =
     "ALTER TABLE target ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE target ADD COLUMN zone TEXT NOT NULL DEFAULT '';";
 
-const char *const schema_migrations[] = {version_1, version_2, version_3};
+/* Version 4. Two machines under one name stay blocked over our restarts, until a person says which is
+ * the one: after a start only one of them may be speaking. '': not blocked. */
+static const char version_4[] =
+    "ALTER TABLE server ADD COLUMN blocked_why TEXT NOT NULL DEFAULT '';";
+
+const char *const schema_migrations[] = {version_1, version_2, version_3, version_4};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -252,13 +257,13 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                            " FROM incident WHERE closed_how IS NULL ORDER BY id",
 
     [SQL_SAVE_SERVER] = "INSERT INTO server (name, incarnation, first_seen_ms,"
-                        " declared_out_until_ms, declared_out_reason, declared_out_by)"
-                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                        " declared_out_until_ms, declared_out_reason, declared_out_by, blocked_why)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
                         " ON CONFLICT (name) DO UPDATE SET incarnation = ?2, first_seen_ms = ?3,"
                         " declared_out_until_ms = ?4, declared_out_reason = ?5,"
-                        " declared_out_by = ?6",
+                        " declared_out_by = ?6, blocked_why = ?7",
     [SQL_SERVERS] = "SELECT name, incarnation, first_seen_ms, declared_out_until_ms,"
-                    " declared_out_reason, declared_out_by FROM server ORDER BY name",
+                    " declared_out_reason, declared_out_by, blocked_why FROM server ORDER BY name",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",

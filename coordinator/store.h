@@ -140,6 +140,7 @@ struct store_server {
     int64_t declared_out_until_ms; /* wall; 0: not */
     char declared_out_reason[256];
     char declared_out_by[128];
+    char blocked_why[160]; /* two machines speak under its name; "": not */
 };
 enum error_code store_save_server(struct store *s, const struct store_server *server,
                                   struct error *err);

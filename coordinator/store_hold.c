@@ -265,6 +265,7 @@ enum error_code store_save_server(struct store *s, const struct store_server *se
     bind_int(&b, server->declared_out_until_ms);
     bind_text(&b, server->declared_out_reason);
     bind_text(&b, server->declared_out_by);
+    bind_text(&b, server->blocked_why);
     store_run_write(s, SQL_SAVE_SERVER);
     return store_tell(s, err);
 }
@@ -285,6 +286,7 @@ enum error_code store_load_servers(struct store *s,
         row_text(&r, "declared_out_reason", server.declared_out_reason,
                  sizeof(server.declared_out_reason));
         row_text(&r, "declared_out_by", server.declared_out_by, sizeof(server.declared_out_by));
+        row_text(&r, "blocked_why", server.blocked_why, sizeof(server.blocked_why));
         if (!r.code)
             each(arg, &server);
     }

@@ -109,6 +109,12 @@ static void two_machines_under_one_name_are_not_commanded(void **state)
     f.agents[0].lose_commands = false;
     farm_run(&f, 30000);
     assert_int_equal(f.agents[0].acts, 0);
+    restart(&f); /* only one of them may be speaking now: which one, nobody knows */
+    f.agents[0].want_whole = true;
+    f.agents[0].listening = false;
+    farm_run(&f, 30000);
+    assert_int_equal(presence_of(&f, "web01"), PRESENCE_QUARANTINED);
+    assert_int_equal(f.agents[0].acts, 0);
     farm_end(&f);
 }
 
