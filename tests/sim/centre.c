@@ -30,10 +30,16 @@ struct centre {
     struct fence fence;
     uint64_t life, timer;
     uint64_t asleep_until_ms;
+    uint64_t stopped_ms; /* so long its clock stood still */
     int64_t wall_ms;
     bool dying;
     uint64_t crashes;
 };
+
+static uint64_t clock_of(const struct centre *c)
+{
+    return c->world->now_ms - c->stopped_ms;
+}
 
 static int64_t wall(const struct centre *c)
 {
@@ -144,10 +150,11 @@ static void on_time(struct world *w, const struct due *d);
 
 static void plan_time(struct centre *c)
 {
-    uint64_t now_ms = c->world->now_ms;
+    uint64_t now_ms = clock_of(c);
     uint64_t at_ms = coordinator_wake_ms(c->brain, now_ms);
     at_ms = at_ms < now_ms + TURN_MS ? at_ms : now_ms + TURN_MS;
-    world_at(c->world, at_ms > now_ms ? at_ms : now_ms + 1, on_time, c->index, ++c->timer, NULL, 0);
+    at_ms = at_ms > now_ms ? at_ms : now_ms + 1;
+    world_at(c->world, at_ms + c->stopped_ms, on_time, c->index, ++c->timer, NULL, 0);
 }
 
 static void start(struct world *w, const struct due *d);
@@ -223,7 +230,7 @@ static bool open_brain(struct centre *c, struct error *err)
                                     .settle_ms = SETTLE_MS,
                                     .max_out = 1,
                                     .defaults = defaults(),
-                                    .now_ms = c->world->now_ms,
+                                    .now_ms = clock_of(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)
         return false;
@@ -232,11 +239,19 @@ static bool open_brain(struct centre *c, struct error *err)
     return true;
 }
 
+static bool sleeps(struct world *w, struct centre *c, const struct due *d)
+{
+    if (w->now_ms >= c->asleep_until_ms)
+        return false;
+    world_at(w, c->asleep_until_ms, d->fn, d->who, d->arg, d->data, d->len);
+    return true;
+}
+
 static void start(struct world *w, const struct due *d)
 {
     struct centre *c = w->centres[d->who];
     struct error err = {0};
-    if (c->brain || d->arg != c->life)
+    if (c->brain || d->arg != c->life || sleeps(w, c, d))
         return;
     bool ok = open_store(c, &err);
     if (ok && !c->dying) {
@@ -293,20 +308,12 @@ void centre_free(struct centre *c)
 
 /* ---- events ---- */
 
-static bool sleeps(struct world *w, struct centre *c, const struct due *d)
-{
-    if (w->now_ms >= c->asleep_until_ms)
-        return false;
-    world_at(w, c->asleep_until_ms, d->fn, d->who, d->arg, d->data, d->len);
-    return true;
-}
-
 static void on_time(struct world *w, const struct due *d)
 {
     struct centre *c = w->centres[d->who];
     if (!c->brain || d->arg != c->timer || sleeps(w, c, d))
         return;
-    coordinator_on_time(c->brain, w->now_ms, wall(c));
+    coordinator_on_time(c->brain, clock_of(c), wall(c));
     after(c);
 }
 
@@ -331,7 +338,7 @@ static void on_heard(struct world *w, const struct due *d)
     struct coordinator_peer peer = {.pipe = h->from.pipe, .len = sizeof(h->from)};
     memcpy(peer.bytes, &h->from, sizeof(h->from));
     oracle_heard(w, c->index, m, h->from.node);
-    coordinator_on_agent(c->brain, m, &peer, "sim", w->now_ms, wall(c));
+    coordinator_on_agent(c->brain, m, &peer, "sim", clock_of(c), wall(c));
     after(c);
 }
 
@@ -352,7 +359,7 @@ static void on_gone(struct world *w, const struct due *d)
     struct centre *c = w->centres[d->who];
     if (!c->brain || sleeps(w, c, d))
         return;
-    coordinator_on_pipe_gone(c->brain, (uint32_t)d->arg, w->now_ms, wall(c));
+    coordinator_on_pipe_gone(c->brain, (uint32_t)d->arg, clock_of(c), wall(c));
     after(c);
 }
 
@@ -366,7 +373,7 @@ static void on_lb(struct world *w, const struct due *d)
     struct centre *c = w->centres[d->who];
     if (!c->brain || d->arg != c->life || sleeps(w, c, d))
         return;
-    coordinator_on_balancer(c->brain, d->data, w->now_ms, wall(c));
+    coordinator_on_balancer(c->brain, d->data, clock_of(c), wall(c));
     after(c);
 }
 
@@ -376,10 +383,16 @@ void centre_lb_answer(struct world *w, int index, uint64_t life,
     world_at(w, w->now_ms, on_lb, index, life, answer, sizeof(*answer));
 }
 
-void centre_sleep(struct world *w, int index, uint64_t ms)
+void centre_sleep(struct world *w, int index, uint64_t ms, bool clock_stops)
 {
-    world_say(w, "c%d: its machine sleeps for %u ms", index, (unsigned)ms);
+    if (w->now_ms < w->centres[index]->asleep_until_ms)
+        return;
+    world_say(w, "c%d: its machine sleeps for %u ms%s", index, (unsigned)ms,
+              clock_stops ? ", and so does its clock" : "");
     w->centres[index]->asleep_until_ms = w->now_ms + ms;
+    w->centres[index]->stopped_ms += clock_stops ? ms : 0;
+    if (clock_stops)
+        oracle_clock_stopped(w, index, w->now_ms + ms);
 }
 
 void centre_jump(struct centre *c, int64_t ms)
@@ -435,7 +448,7 @@ bool centre_start_run(struct world *w, int index, enum ask_kind kind, const char
                              .reason = "simulated",
                              .options = defaults()};
     q.options.batch = batch;
-    enum error_code code = coordinator_start_run(c->brain, &q, w->now_ms, wall(c), &id, &err);
+    enum error_code code = coordinator_start_run(c->brain, &q, clock_of(c), wall(c), &id, &err);
     if (code)
         world_say(w, "c%d: no run: %s", index, err.text);
     after(c);
@@ -451,7 +464,7 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
     world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
-    coordinator_request(c->brain, run, requests[what], "anna", "simulated", w->now_ms, wall(c),
+    coordinator_request(c->brain, run, requests[what], "anna", "simulated", clock_of(c), wall(c),
                         &err);
     after(c);
 }
@@ -475,7 +488,7 @@ void centre_resolve(struct world *w, int index, uint64_t run, const char *server
     world_say(w, "c%d: somebody settles %s of run %u as %s", index, server, (unsigned)run,
               outcome_name(outcomes[as]));
     oracle_resolved(w, index, run, server_index(w, server), as == RESOLVE_NOT_EXECUTED);
-    coordinator_resolve(c->brain, run, server, outcomes[as], "anna", "simulated", w->now_ms,
+    coordinator_resolve(c->brain, run, server, outcomes[as], "anna", "simulated", clock_of(c),
                         wall(c), &err);
     after(c);
 }
@@ -487,7 +500,7 @@ void centre_takeover(struct world *w, int index)
     if (!centre_frozen(c) || w->now_ms < c->asleep_until_ms)
         return;
     world_say(w, "c%d: somebody says takeover", index);
-    if (coordinator_takeover(c->brain, "anna", "simulated", w->now_ms, wall(c), &err))
+    if (coordinator_takeover(c->brain, "anna", "simulated", clock_of(c), wall(c), &err))
         world_say(w, "c%d: no takeover: %s", index, err.text);
     after(c);
 }
@@ -513,7 +526,8 @@ void centre_release(struct world *w, int index, const char *server)
     struct error err = {0};
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
-    if (coordinator_release(c->brain, server, "anna", "simulated", w->now_ms, wall(c), &err) ==
+    oracle_released(w, index, server_index(w, server));
+    if (coordinator_release(c->brain, server, "anna", "simulated", clock_of(c), wall(c), &err) ==
         ERR_NONE)
         world_say(w, "c%d: somebody releases %s", index, server);
     after(c);

@@ -29,7 +29,7 @@ static void break_net(struct world *w)
     }
     if (kind == 1) {
         world_say(w, "net: a storm of reconnects");
-        for (size_t i = 0; i < w->servers; i++)
+        for (size_t i = 0; i < w->machines; i++)
             if (w->pipes[i].id)
                 net_close(w, w->pipes[i].id);
         return;
@@ -79,12 +79,25 @@ static void break_disk(struct world *w)
 
 /* ---- web servers ---- */
 
+/* Well and unwell by turns; the last turn is well. */
+static void flap(struct world *w, const struct due *d)
+{
+    struct iis *s = &w->iis[d->who];
+    bool well = d->arg % 2 == 0;
+    s->next_status = well ? 200 : 500;
+    iis_answers(s, s->next_status);
+    if (d->arg > 0)
+        world_at(w, w->now_ms + rng_between(&w->iis_rng, 300, 4000), flap, d->who, d->arg - 1, NULL,
+                 0);
+}
+
 static void break_iis(struct world *w)
 {
     static const enum error_code codes[] = {ERR_NOT_FOUND,   ERR_STATE,   ERR_BUSY,    ERR_DENIED,
                                             ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CORRUPT, ERR_IO};
-    struct iis *s = &w->iis[a_server(w)];
-    uint64_t kind = rng_between(&w->faults, 0, 7);
+    int at = a_server(w);
+    struct iis *s = &w->iis[at];
+    uint64_t kind = rng_between(&w->faults, 0, 9);
     world_say(w, "%s: trouble %u in its web server", s->name, (unsigned)kind);
     switch (kind) {
     case 0:
@@ -101,6 +114,12 @@ static void break_iis(struct world *w)
         break;
     case 4:
         s->next_status = 500;
+        break;
+    case 5:
+        iis_hang(s, w->now_ms);
+        break;
+    case 6:
+        world_at(w, w->now_ms, flap, at, 2 * rng_between(&w->faults, 1, 6), NULL, 0);
         break;
     default:
         s->next_error = codes[rng_next(&w->faults) % 8];
@@ -164,7 +183,7 @@ static void stop_twin(struct world *w, const struct due *d)
 static void move_agents(struct world *w, const struct due *d)
 {
     (void)d;
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < w->machines; i++)
         if (w->pipes[i].id && rng_chance(&w->faults, 600))
             net_close(w, w->pipes[i].id);
 }
@@ -183,6 +202,15 @@ static void break_authority(struct world *w)
     world_at(w, w->now_ms + rng_between(&w->faults, 4000, 18000), stop_twin, 1, 0, NULL, 0);
 }
 
+/* Gone with its disk, or there twice. */
+static void break_journal(struct world *w)
+{
+    if (rng_chance(&w->faults, 600))
+        node_lose_journal(w, a_server(w));
+    else
+        node_clone(w, a_server(w));
+}
+
 /* ---- machines ---- */
 
 static void break_time(struct world *w)
@@ -191,10 +219,10 @@ static void break_time(struct world *w)
     uint64_t ms = rng_between(&w->faults, 1500, 40000);
     switch (rng_between(&w->faults, 0, 3)) {
     case 0:
-        centre_sleep(w, 0, ms);
+        centre_sleep(w, 0, ms, rng_chance(&w->faults, 400));
         break;
     case 1:
-        node_sleep(w, a_server(w), ms);
+        node_sleep(w, a_server(w), ms, rng_chance(&w->faults, 400));
         break;
     case 2:
         world_say(w, "c0: its wall clock jumps");
@@ -237,7 +265,7 @@ static void strike(struct world *w, const struct due *d)
         break_time(w);
         return;
     case FAULT_JOURNAL:
-        node_lose_journal(w, a_server(w));
+        break_journal(w);
         return;
     case FAULT_RESTORE:
         break_store(w);
@@ -256,6 +284,8 @@ static void over(struct world *w, const struct due *d)
     w->faults_over = true;
     w->calm_since_ms = w->now_ms;
     w->lb.down_until_ms = 0;
+    if (w->machines > w->servers)
+        node_switch_off(w, (int)w->servers);
     for (int who = -1; who < (int)w->servers; who++) {
         vfs_set_trouble(disk_at(w, who), VFS_FINE);
         vfs_fail_after(disk_at(w, who), 0);

@@ -289,9 +289,43 @@ void iis_foreign_stop(struct iis *s, uint64_t now_ms)
     stop(s, now_ms);
 }
 
+void iis_answers(struct iis *s, int status)
+{
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->workers[i].status = status;
+}
+
+void iis_hang(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    iis_answers(s, 0);
+}
+
+void iis_power_off(struct iis *s, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->workers[i].dies_ms = now_ms;
+    iis_now(s, now_ms);
+    s->services_up = false;
+    s->powered_off = true;
+}
+
+void iis_power_on(struct iis *s, uint64_t now_ms)
+{
+    if (!s->powered_off)
+        return;
+    s->powered_off = false;
+    s->services_up = s->changed = true;
+    s->pool.state = POOL_STATE_STOPPED;
+    if (s->pool.auto_start)
+        start(s, now_ms);
+}
+
 void iis_mend(struct iis *s, uint64_t now_ms)
 {
     iis_now(s, now_ms);
+    if (s->powered_off)
+        return;
     s->next_status = 200;
     s->stubborn = false;
     s->next_error = ERR_NONE;

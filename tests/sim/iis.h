@@ -29,6 +29,7 @@ struct iis {
     uint32_t next_pid;
     uint64_t startup_ms, drain_ms, tool_ms;
     int next_status;    /* of workers started from now on */
+    bool powered_off;   /* its machine is */
     bool off_by_others; /* its pool was stopped, not by us */
     bool stubborn;      /* workers ignore their stop until the shutdown limit */
     bool changed;       /* configuration or services, since the last beat */
@@ -59,6 +60,12 @@ bool iis_lives(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms
 void iis_crash_worker(struct iis *s, uint64_t now_ms);
 void iis_own_recycle(struct iis *s, uint64_t now_ms);
 void iis_foreign_stop(struct iis *s, uint64_t now_ms);
+void iis_hang(struct iis *s, uint64_t now_ms); /* workers answer nothing any more */
+/* Workers that live answer so from now on. */
+void iis_answers(struct iis *s, int status);
+void iis_power_off(struct iis *s, uint64_t now_ms);
+/* The machine boots: what is to start by itself does. */
+void iis_power_on(struct iis *s, uint64_t now_ms);
 void iis_mend(struct iis *s, uint64_t now_ms); /* a person makes it serve again, if it should */
 
 #endif

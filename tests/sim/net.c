@@ -99,12 +99,13 @@ static void gone(struct world *w, const struct due *d)
     centre_gone(w, d->who, (uint32_t)d->arg);
 }
 
-/* The coordinator hears of it, or (over TLS) never does. */
+/* The coordinator hears of it, late perhaps, or (over TLS) never does. */
 static void lose_pipe(struct world *w, int node)
 {
     struct net_pipe *p = &w->pipes[node];
+    uint64_t late_ms = rng_chance(&w->net, 200) ? rng_between(&w->net, 500, 25000) : delay(w);
     if (p->id && !p->dead && rng_chance(&w->net, 600))
-        world_at(w, w->now_ms + delay(w), gone, p->centre, p->id, NULL, 0);
+        world_at(w, w->now_ms + late_ms, gone, p->centre, p->id, NULL, 0);
     p->id = 0;
     p->dead = false;
 }
@@ -126,14 +127,14 @@ static void reset(struct world *w, const struct due *d)
 
 void net_drop_all(struct world *w, int centre)
 {
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < w->machines; i++)
         if (w->pipes[i].id && w->pipes[i].centre == centre && !w->pipes[i].dead)
             world_at(w, w->now_ms + delay(w), reset, (int)i, w->pipes[i].id, NULL, 0);
 }
 
 void net_close(struct world *w, uint32_t pipe)
 {
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < w->machines; i++)
         if (w->pipes[i].id == pipe && !w->pipes[i].dead)
             world_at(w, w->now_ms + delay(w), reset, (int)i, pipe, NULL, 0);
 }

@@ -39,7 +39,8 @@ struct node {
     uint64_t life; /* grows with each start: what was due for a former one is void */
     uint64_t tick; /* the newest timer */
     uint64_t asleep_until_ms;
-    int64_t wall_ms; /* its clock's error */
+    uint64_t stopped_ms; /* so long its clock stood still */
+    int64_t wall_ms;     /* its clock's error */
     struct sent sent[AGENT_CHANNEL_COUNT];
     struct told *first, **last;
     /* the call under way, and the command that the journal says is begun */
@@ -66,6 +67,11 @@ bool node_up(const struct node *n)
 
 static void handle(struct world *w, struct node *n, const struct agent_event *event);
 
+static uint64_t clock_of(const struct world *w, const struct node *n)
+{
+    return w->now_ms - n->stopped_ms;
+}
+
 /* ---- time: a machine that sleeps meets everything when it wakes ---- */
 
 static bool sleeps(struct world *w, struct node *n, const struct due *d)
@@ -87,9 +93,10 @@ static void on_tick(struct world *w, const struct due *d)
 static void plan_tick(struct world *w, struct node *n)
 {
     uint64_t at_ms = agent_deadline(n->agent);
-    if (at_ms != UINT64_MAX)
-        world_at(w, at_ms > w->now_ms ? at_ms : w->now_ms + 1, on_tick, n->index, ++n->tick, NULL,
-                 0);
+    if (at_ms == UINT64_MAX)
+        return;
+    at_ms += n->stopped_ms;
+    world_at(w, at_ms > w->now_ms ? at_ms : w->now_ms + 1, on_tick, n->index, ++n->tick, NULL, 0);
 }
 
 /* ---- dying and starting ---- */
@@ -155,8 +162,10 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
     struct node *n = w->nodes[index];
     if (!n->agent)
         return;
-    if (reboot)
+    if (reboot) {
         new_boot(w, n);
+        iis_power_off(&w->iis[index], w->now_ms);
+    }
     die_for(w, n, reboot ? BOOT_MS : 0, why);
 }
 
@@ -174,8 +183,9 @@ static void start(struct world *w, const struct due *d)
     struct node *n = w->nodes[d->who];
     struct agent_memory memory = {0};
     struct error err = {0};
-    if (n->agent || d->arg != n->life)
+    if (n->agent || d->arg != n->life || sleeps(w, n, d))
         return;
+    iis_power_on(&w->iis[d->who], w->now_ms);
     if (journal_open(n->path, VFS_NAME, &n->journal, &err) != ERR_NONE ||
         journal_start(n->journal, WALL_ZERO + (int64_t)w->now_ms + n->wall_ms, VETO_HOUR_MS,
                       &memory, &err) != ERR_NONE) {
@@ -187,7 +197,7 @@ static void start(struct world *w, const struct due *d)
         world_at(w, w->now_ms + 3000, start, n->index, ++n->life, NULL, 0);
         return;
     }
-    n->agent = agent_new(&n->settings, &memory, &n->boot, w->now_ms);
+    n->agent = agent_new(&n->settings, &memory, &n->boot, clock_of(w, n));
     world_say(w, "%s: the agent starts, number %u", n->settings.name, (unsigned)memory.start_no);
     journal_memory_reset(&memory);
     memset(n->sent, 0, sizeof(n->sent));
@@ -203,7 +213,7 @@ struct node *node_new(struct world *w, int index)
     text_copy(n->disk, sizeof(n->disk), w->iis[index].name);
     text_format(n->path, sizeof(n->path), "%s/journal.db", n->disk);
     n->settings = (struct agent_settings){
-        .name = w->iis[index].name,
+        .name = w->iis[world_server(w, index)].name,
         .heartbeat_ms = 5000,
         .beat_ms = 2500,
         .look_every_ms = 60000,
@@ -215,7 +225,8 @@ struct node *node_new(struct world *w, int index)
     recipe_limits_init(&n->settings.recipe);
     n->settings.recipe.margin_ms = 3000;
     new_boot(w, n);
-    vfs_put_kept("agent/journal.db", n->path);
+    if (index < (int)w->servers)
+        vfs_put_kept("agent/journal.db", n->path);
     world_at(w, w->now_ms + (uint64_t)index, start, index, n->life, NULL, 0);
     return n;
 }
@@ -230,10 +241,39 @@ void node_free(struct node *n)
     free(n);
 }
 
-void node_sleep(struct world *w, int index, uint64_t ms)
+void node_clone(struct world *w, int index)
 {
-    world_say(w, "%s: its machine sleeps for %u ms", w->iis[index].name, (unsigned)ms);
+    int at = (int)w->servers;
+    char name[16];
+    if (w->machines > w->servers)
+        return;
+    w->machines++;
+    w->cloned = index;
+    text_format(name, sizeof(name), "clone%02d", index + 1);
+    world_say(w, "%s: its machine is cloned, with its disk: %s", w->iis[index].name, name);
+    iis_init(&w->iis[at], name, &w->iis_rng, w->now_ms);
+    vfs_copy(node_disk(w->nodes[index]), name, true);
+    oracle_journal_lost(w, index); /* as far as people are concerned: which one knows what? */
+    w->nodes[at] = node_new(w, at);
+}
+
+void node_switch_off(struct world *w, int index)
+{
+    struct node *n = w->nodes[index];
+    iis_power_off(&w->iis[index], w->now_ms);
+    if (n->agent)
+        die(w, n, "it is switched off for good");
+    n->life++; /* the start that is due is void */
+}
+
+void node_sleep(struct world *w, int index, uint64_t ms, bool clock_stops)
+{
+    if (w->now_ms < w->nodes[index]->asleep_until_ms)
+        return;
+    world_say(w, "%s: its machine sleeps for %u ms%s", w->iis[index].name, (unsigned)ms,
+              clock_stops ? ", and so does its clock" : "");
     w->nodes[index]->asleep_until_ms = w->now_ms + ms;
+    w->nodes[index]->stopped_ms += clock_stops ? ms : 0;
 }
 
 void node_jump(struct node *n, int64_t ms)
@@ -252,7 +292,7 @@ void node_dies_now(struct world *w, int index)
 uint64_t node_crashes(const struct world *w)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < w->machines; i++)
         sum += w->nodes[i]->crashes;
     return sum;
 }
@@ -455,7 +495,7 @@ static bool execute_one(struct world *w, struct node *n, const struct agent_effe
 
 static bool handle_one(struct world *w, struct node *n, const struct agent_event *event)
 {
-    struct agent_effects effects = agent_handle(n->agent, event, w->now_ms);
+    struct agent_effects effects = agent_handle(n->agent, event, clock_of(w, n));
     for (size_t i = 0; i < effects.count; i++)
         if (!execute_one(w, n, &effects.items[i]))
             return false;

@@ -13,10 +13,10 @@
  * not of it. */
 #define LOOK_MS 700
 
-struct oracle *oracle_new(struct world *w)
+struct oracle *oracle_new(void)
 {
     struct oracle *o = must_alloc(1, sizeof(*o));
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < MACHINES_MAX; i++)
         o->servers[i].well = true;
     return o;
 }
@@ -39,9 +39,21 @@ bool oracle_journal_was_lost(const struct world *w, int server)
     return w->oracle->servers[server].journal_lost;
 }
 
+void oracle_clock_stopped(struct world *w, int centre, uint64_t until_ms)
+{
+    w->oracle->stores[centre].unclocked_ms = until_ms;
+}
+
 void oracle_journal_lost(struct world *w, int server)
 {
     w->oracle->servers[server].journal_lost = true;
+}
+
+/* While its server is silent, nobody can tell a clone from it: what it says and does counts as done
+ * there. From the moment on at which both were heard, both are blocked: see oracle_boot_heard. */
+bool oracle_is_cloned(const struct world *w, int server)
+{
+    return w->machines > w->servers && world_server(w, server) == w->cloned;
 }
 
 /* ---- acts: at most once ---- */
@@ -103,13 +115,13 @@ void oracle_acted(struct world *w, int server, const struct command_id *id, uint
                       w->iis[server].name, id->fence.number, id->seq);
     a->times++;
     a->last = *id;
-    if (a->times > 1 + a->resolved && !o->twins)
+    if (a->times > 1 + a->resolved && !o->twins && !oracle_is_cloned(w, server))
         world_violate(w, "%s: run %" PRIu64 " acted on it %u times", w->iis[server].name, run,
                       a->times);
     if (id->fence.number < seen->act_fence)
         world_violate(w, "%s: an act under fence %" PRIu64 " after one under %" PRIu64,
                       w->iis[server].name, id->fence.number, seen->act_fence);
-    if (!o->restored && !oracle_is_target(w, run, server))
+    if (!o->restored && !oracle_is_target(w, run, world_server(w, server)))
         world_violate(w, "%s was never a target of run %" PRIu64 ", and was acted on",
                       w->iis[server].name, run);
     seen->act_fence = id->fence.number;
@@ -170,6 +182,7 @@ static void keep_result(const struct world *w, struct server_seen *seen,
 
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server)
 {
+    server = world_server(w, server);
     struct server_seen *seen = &w->oracle->servers[server];
     oracle_gate_heard(w, centre, m, server);
     if (m->kind == AGENT_REPORT)
@@ -203,6 +216,8 @@ void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
     if (foreign && !ours && !w->oracle->restored)
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
+    if (oracle_is_cloned(w, line))
+        return;
     /* A pool that was stopped on purpose has nothing to prove. */
     const struct server_seen *seen = &w->oracle->servers[line];
     uint64_t since_ms = seen->acted_ms > seen->drained_ms ? seen->acted_ms : seen->drained_ms;

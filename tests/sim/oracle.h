@@ -16,7 +16,7 @@
 struct world;
 struct oracle;
 
-struct oracle *oracle_new(struct world *w);
+struct oracle *oracle_new(void);
 void oracle_free(struct oracle *o);
 
 /* A coordinator's store is there (again), or about to be closed. */
@@ -24,6 +24,8 @@ void oracle_attach(struct world *w, int centre);
 void oracle_detach(struct world *w, int centre);
 /* The store was put back from an older copy: what it forgot is not held against it. */
 void oracle_restored(struct world *w, int centre);
+/* It cannot know how old what it knows is, until it has heard of everybody again. */
+void oracle_clock_stopped(struct world *w, int centre, uint64_t until_ms);
 void oracle_journal_lost(struct world *w, int server);
 
 /* Before a sync of that coordinator's disk: what stands committed now is one transaction further
@@ -43,6 +45,7 @@ void oracle_before_act(struct world *w, int server, const struct command_id *id,
 void oracle_probed(struct world *w, int server, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);
 void oracle_ready(struct world *w, int line, bool ours, bool foreign);
+void oracle_released(struct world *w, int centre, int server);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
 /* Before a coordinator dies: what it has committed until now counts. */
 void oracle_look_at_stores(struct world *w);

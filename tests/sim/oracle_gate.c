@@ -29,10 +29,27 @@ static uint64_t asked_ms(const struct observed *o, const struct wire_id *nonce)
     return first_ms;
 }
 
+static void hear_boot(struct observed *o, const struct wire_id *boot)
+{
+    if (wire_id_equal(&o->boot, boot))
+        return;
+    if (!wire_id_is_zero(boot) && wire_id_equal(&o->former_boot, boot))
+        o->two_machines = true;
+    o->former_boot = o->boot;
+    o->boot = *boot;
+}
+
+void oracle_released(struct world *w, int centre, int server)
+{
+    struct observed *o = &w->oracle->servers[server].observed[centre];
+    o->two_machines = false;
+    o->former_boot = (struct wire_id){{0}};
+}
+
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server)
 {
     struct observed *o = &w->oracle->servers[server].observed[centre];
-    o->boot = m->boot;
+    hear_boot(o, &m->boot);
     if (m->kind != AGENT_OBSERVATION)
         return;
     const struct observation *seen = &m->observation;

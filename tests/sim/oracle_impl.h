@@ -39,8 +39,9 @@ struct observed {
         bool good;
     } seen[SEEN_KEPT];
     uint64_t asked_no, seen_no;
-    struct wire_id boot; /* the last that it heard of */
-    uint64_t taken_ms;   /* a run took the server */
+    struct wire_id boot, former_boot; /* the last that it heard of */
+    bool two_machines;                /* they spoke in turn, and nobody has released it since */
+    uint64_t taken_ms;                /* a run took the server */
 };
 
 struct server_seen {
@@ -74,13 +75,14 @@ struct store_seen {
     bool valid;
     uint64_t syncs;
     uint64_t attached_ms;
+    uint64_t unclocked_ms; /* its clock had stood still until then */
 };
 
 struct oracle {
     struct act *acts;
     size_t act_count;
     uint64_t act_total;
-    struct server_seen servers[SERVERS_MAX];
+    struct server_seen servers[MACHINES_MAX];
     struct store_seen stores[CENTRES_MAX];
     bool restored;           /* a store was put back from a copy: it cannot know everything */
     bool twins;              /* two stores give numbers to runs: they tell none apart any more */
@@ -93,6 +95,7 @@ struct oracle {
 
 struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
 
+bool oracle_is_cloned(const struct world *w, int server);
 /* oracle_gate.c */
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server);
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server);

@@ -198,6 +198,7 @@ static void check_fence(struct world *w, const struct fence *fence)
 void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server)
 {
     struct store_seen *s = &w->oracle->stores[centre];
+    server = world_server(w, server);
     check_fence(w, &m->fence);
     if (m->kind == COORDINATOR_COMMAND && m->command.verb == VERB_OBSERVE)
         oracle_gate_sent(w, centre, &m->command, server);
@@ -205,6 +206,8 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
         return;
     const struct command_id *id = &m->command.id;
     const char *name = w->iis[server].name;
+    if (w->oracle->servers[server].observed[centre].two_machines)
+        world_violate(w, "%s: a command leaves, and two machines speak under its name", name);
     if (!fence_equal(&m->fence, &id->fence))
         world_violate(w, "%s: a command under another fence than its sender's", name);
     struct server_seen *seen = &w->oracle->servers[server];
@@ -272,6 +275,9 @@ static bool long_out(const struct world *w, int centre, int server)
     bool silent = w->now_ms > seen->reported_ms[centre] + LONG_OUT_MS;
     bool lb_told = w->now_ms > w->oracle->lb_away_ms + LONG_OUT_MS;
     bool out = !seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS;
+    uint64_t unclocked_ms = w->oracle->stores[centre].unclocked_ms;
+    if (unclocked_ms && w->now_ms < unclocked_ms + LONG_OUT_MS)
+        return false;
     return silent || (out && lb_told && !on_purpose);
 }
 
@@ -322,8 +328,9 @@ static void check_done(struct world *w, const struct view_target *t)
     struct iis *s = &w->iis[t->server];
     struct act *a = oracle_act(w->oracle, t->run, t->server, false);
     const struct command_id *nothing = &w->oracle->servers[t->server].nothing;
-    if (!text_equal(t->action, "recycle") || (a && a->person) || w->oracle->restored)
-        return;
+    if (!text_equal(t->action, "recycle") || (a && a->person) || w->oracle->restored ||
+        oracle_is_cloned(w, t->server))
+        return; /* a clone that speaks alone is the server, as far as anybody can tell */
     if (!a || !a->tried) {
         if (nothing->seq != t->seq || nothing->fence.number != t->fence)
             world_violate(w, "%s is done, and nobody tried to recycle it", s->name);

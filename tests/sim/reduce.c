@@ -57,7 +57,7 @@ static bool keep_if_fails(struct world_options *o, const struct world_options *s
 static bool fewer_servers(struct world_options *o, struct trial *t)
 {
     struct world_options smaller = *o;
-    for (smaller.servers = 1; smaller.servers < o->servers; smaller.servers++)
+    for (smaller.servers = 2; smaller.servers < o->servers; smaller.servers++)
         if (keep_if_fails(o, &smaller, t))
             return true;
     return false;

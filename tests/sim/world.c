@@ -107,6 +107,11 @@ bool world_step(struct world *w, enum actor actor, int who)
     return true;
 }
 
+int world_server(const struct world *w, int machine)
+{
+    return machine < (int)w->servers ? machine : w->cloned;
+}
+
 static bool on_sync(void *arg, const char *disk, bool before)
 {
     struct world *w = arg;
@@ -134,6 +139,7 @@ static void begin(struct world *w, const struct world_options *options)
     *w = (struct world){.options = *options,
                         .now_ms = 1000,
                         .servers = options->servers,
+                        .machines = options->servers,
                         .net = rng_of(options->seed, 1),
                         .iis_rng = rng_of(options->seed, 2),
                         .lb_rng = rng_of(options->seed, 3),
@@ -151,7 +157,7 @@ static void begin(struct world *w, const struct world_options *options)
         iis_init(&w->iis[i], name, &w->iis_rng, w->now_ms);
         w->nodes[i] = node_new(w, (int)i);
     }
-    w->oracle = oracle_new(w);
+    w->oracle = oracle_new();
     vfs_put_kept("centre/state.db", "c0/state.db");
     w->centres[0] = centre_new(w, 0, "c0");
     lb_begin(w);
@@ -167,7 +173,7 @@ static void end(struct world *w)
     vfs_watch(NULL, NULL);
     for (int k = 0; k < CENTRES_MAX; k++)
         centre_free(w->centres[k]);
-    for (size_t i = 0; i < w->servers; i++)
+    for (size_t i = 0; i < w->machines; i++)
         node_free(w->nodes[i]);
     oracle_free(w->oracle);
     for (size_t i = 0; i < w->heap_count; i++)

@@ -24,9 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SERVERS_MAX 16
-#define CENTRES_MAX 2
-#define WALL_ZERO   INT64_C(1700000000000)
+#define SERVERS_MAX  16
+#define MACHINES_MAX (SERVERS_MAX + 1) /* the last may be a clone */
+#define CENTRES_MAX  2
+#define WALL_ZERO    INT64_C(1700000000000)
 
 enum fault_bit {
     FAULT_NET = 1,
@@ -90,11 +91,13 @@ struct world {
     size_t heap_count, heap_cap;
     struct rng net, iis_rng, lb_rng, faults, people, ids;
     size_t servers;
-    struct iis iis[SERVERS_MAX];
+    size_t machines; /* as many, or one more: a clone of server `cloned` */
+    int cloned;
+    struct iis iis[MACHINES_MAX];
     struct lb lb;
-    struct node *nodes[SERVERS_MAX];
+    struct node *nodes[MACHINES_MAX];
     struct centre *centres[CENTRES_MAX];
-    struct net_pipe pipes[SERVERS_MAX];
+    struct net_pipe pipes[MACHINES_MAX];
     uint32_t next_pipe;
     uint32_t loss_permille, double_permille, late_permille; /* of the network, now */
     struct oracle *oracle;
@@ -131,6 +134,8 @@ void world_at(struct world *w, uint64_t at_ms, due_fn *fn, int who, uint64_t arg
 void world_say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The first one counts: it ends the history. */
 void world_violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Whose name that machine speaks under. */
+int world_server(const struct world *w, int machine);
 /* One more step of that actor is ahead: true if it dies before it. */
 bool world_step(struct world *w, enum actor actor, int who);
 
@@ -159,7 +164,11 @@ void node_link(struct world *w, int index, bool up);
 void node_answer(struct world *w, int index, int channel, uint64_t token, const void *bytes,
                  size_t len);
 bool node_up(const struct node *n);
-void node_sleep(struct world *w, int index, uint64_t ms);
+/* A machine that sleeps; if its clock stops meanwhile, its programs cannot tell. */
+void node_sleep(struct world *w, int index, uint64_t ms, bool clock_stops);
+/* Another machine, with a copy of this one's disk, under the same name. */
+void node_clone(struct world *w, int index);
+void node_switch_off(struct world *w, int index);
 void node_jump(struct node *n, int64_t ms); /* its wall clock */
 void node_lose_journal(struct world *w, int index);
 const char *node_disk(const struct node *n);
@@ -178,7 +187,7 @@ void centre_hear(struct world *w, int index, const struct net_return *from, cons
 void centre_gone(struct world *w, int index, uint32_t pipe);
 void centre_lb_answer(struct world *w, int index, uint64_t life,
                       const struct balancer_answer *answer);
-void centre_sleep(struct world *w, int index, uint64_t ms);
+void centre_sleep(struct world *w, int index, uint64_t ms, bool clock_stops);
 void centre_jump(struct centre *c, int64_t ms);
 const char *centre_disk(const struct centre *c);
 bool centre_frozen(const struct centre *c);
