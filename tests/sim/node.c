@@ -322,7 +322,7 @@ static void on_act(struct world *w, const struct due *d)
               done ? "done" : "not done", code ? ", told as " : "",
               code ? error_code_name(code) : "");
     if (done)
-        oracle_called(w, d->who, &c->call);
+        oracle_called(w, d->who, &c->call, c->verb);
     if (done && disrupts)
         oracle_acted(w, d->who, &c->id, c->run, c->verb);
 }

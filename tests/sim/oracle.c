@@ -228,12 +228,12 @@ void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 
 /* ---- what runs ---- */
 
-void oracle_called(struct world *w, int server, const struct call *call)
+void oracle_called(struct world *w, int server, const struct call *call, enum verb verb)
 {
     struct server_seen *seen = &w->oracle->servers[server];
     bool stops = call->kind == CALL_STOP || (call->kind == CALL_SET_AUTOSTART && !call->on);
     if (stops || call->kind == CALL_START)
-        seen->off_by_us = stops;
+        seen->off_by_us = stops && verb == VERB_STOP;
 }
 
 bool oracle_should_run(const struct world *w, int server)
@@ -299,6 +299,7 @@ void oracle_look(struct world *w)
     check_running(w);
     oracle_look_at_stores(w);
     oracle_check_owners(w);
+    oracle_check_waiting(w);
 }
 
 void oracle_end(struct world *w)

@@ -40,7 +40,7 @@ void oracle_acted(struct world *w, int server, const struct command_id *id, uint
                   enum verb verb);
 void oracle_begun(struct world *w, int server, const struct command_id *id, uint64_t run);
 /* Any act of a driver's call, as carried out. */
-void oracle_called(struct world *w, int server, const struct call *call);
+void oracle_called(struct world *w, int server, const struct call *call, enum verb verb);
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
 void oracle_probed(struct world *w, int server, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);

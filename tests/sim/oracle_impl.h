@@ -75,7 +75,8 @@ struct store_seen {
     bool valid;
     uint64_t syncs;
     uint64_t attached_ms;
-    uint64_t unclocked_ms; /* its clock had stood still until then */
+    uint64_t waits_since_ms; /* something that only gives back waits; 0: nothing */
+    uint64_t unclocked_ms;   /* its clock had stood still until then */
 };
 
 struct oracle {
@@ -104,6 +105,7 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
 
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);
+void oracle_check_waiting(struct world *w);
 bool oracle_is_target(struct world *w, uint64_t run, int server);
 void oracle_tell_open(struct world *w, int centre);
 
