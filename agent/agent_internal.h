@@ -12,6 +12,7 @@
 
 #include "agent/agent.h"
 #include "agent/known.h"
+#include "common/format.h"
 
 #define OBSERVES_MAX    8     /* waiting at once; one more is answered CAUSE_BUSY */
 #define ANSWERS_MAX     32    /* waiting to be sent; the oldest is dropped, it would be stale */
@@ -190,7 +191,7 @@ void agent_journal(struct agent *a, enum journal_write_kind kind, struct record 
                    const struct command_id *id);
 void agent_note(struct agent *a, enum agent_note_level level, const char *event,
                 const struct command_id *id, const char *pool, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));
+    FORMAT_PRINTF(6, 7);
 void agent_wake_at(struct agent *a, uint64_t at_ms);
 bool agent_journal_settled(const struct agent *a);
 void agent_discard_record(struct agent *a, struct record *record); /* at the next event */

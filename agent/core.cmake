@@ -28,3 +28,4 @@ target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_j
 
 add_executable(farmhand-agent main.c)
 target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell)
+farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)

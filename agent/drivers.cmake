@@ -19,7 +19,7 @@ add_library(farmhand_drivers STATIC
   drivers/scm_codes.c
   drivers/scm_lab.c
   drivers/scm_names_posix.c
-  drivers/tcp_posix.c
+  drivers/tcp_${FARMHAND_SYSTEM}.c
   drivers/view.c
 )
 target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto farmhand_agent_core

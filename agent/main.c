@@ -5,11 +5,11 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "common/program.h"
 #include "common/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char help[] =
     "farmhand-agent - looks after the web server of this machine for a Farmhand coordinator\n"
@@ -25,6 +25,11 @@ static const char help[] =
 
 static const struct options_program program = {
     .name = "farmhand-agent", .help = help, .config = SETTINGS_PATH};
+
+static const struct service_name service = {.name = "FarmhandAgent",
+                                            .display = "Farmhand Agent",
+                                            .log_dir = "C:/ProgramData/Farmhand/log",
+                                            .log = "agent"};
 
 static int fail(const char *what, const struct error *err)
 {
@@ -49,7 +54,7 @@ static int run(const struct settings *settings)
     return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+static int agent(int argc, char **argv)
 {
     struct options options;
     struct settings settings;
@@ -66,9 +71,13 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_set_level((enum log_level)settings.log_level);
-    end = run(&settings);
-    /* Not exit(): closing an agent's TLS socket can hang, and so can a driver call under way, which
-     * may go on without us. The journal needs no closing. */
-    fflush(NULL);
-    _exit(end);
+    return run(&settings);
+}
+
+/* No exit(): closing an agent's TLS socket can hang, and so can a driver call under way, which may
+ * go on without us. The journal needs no closing. */
+int main(int argc, char **argv)
+{
+    program_start(&argc, &argv);
+    service_run(&service, argc, argv, agent);
 }

@@ -3,6 +3,7 @@
 #ifndef FARMHAND_AGENT_RECIPE_INTERNAL_H
 #define FARMHAND_AGENT_RECIPE_INTERNAL_H
 
+#include "common/format.h"
 #include "agent/recipes.h"
 
 enum recipe_step {
@@ -55,7 +56,7 @@ struct recipe {
 
 void recipe_enter(struct recipe *r, enum recipe_step step, uint64_t now_ms);
 void recipe_finish(struct recipe *r, uint64_t now_ms, enum outcome outcome, enum cause cause,
-                   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+                   const char *fmt, ...) FORMAT_PRINTF(5, 6);
 /* Takes the pool's row; false: the view does not hold what a decision needs. */
 bool recipe_take_view(struct recipe *r, const struct driver_view *view);
 /* Keeps what a failed call said. */

@@ -17,7 +17,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LETTERS_MAX 1024
 #define FLUSH_MS    2000 /* results are told for that long when the process is to end */
@@ -82,7 +81,7 @@ static void on_result(void *arg, struct call_result *result)
     struct letter *letter = must_alloc(1, sizeof(*letter));
     letter->result = result;
     while (!mailbox_post(s->letters, letter)) /* a result must not be lost, so the worker waits */
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        clock_sleep_ms(10);
 }
 
 /* What finds no room is lost, as the network may lose it: the heart's time limits see to it. */

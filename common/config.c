@@ -55,7 +55,7 @@ static void complain_of(struct reader *r, unsigned line, const struct config_key
         text_reset(&text);
 }
 
-__attribute__((format(printf, 3, 4))) static void complain(struct reader *r, unsigned line,
+FORMAT_PRINTF(3, 4) static void complain(struct reader *r, unsigned line,
                                                            const char *fmt, ...)
 {
     va_list args;
@@ -65,7 +65,7 @@ __attribute__((format(printf, 3, 4))) static void complain(struct reader *r, uns
 }
 
 /* The text ends where the expectation of the key goes on. */
-__attribute__((format(printf, 4, 5))) static void
+FORMAT_PRINTF(4, 5) static void
 complain_key(struct reader *r, unsigned line, const struct config_key *key, const char *fmt, ...)
 {
     va_list args;

@@ -3,9 +3,9 @@
 
 #include "common/must.h"
 #include "common/os.h"
+#include "common/system.h"
 #include "common/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -35,35 +35,25 @@ struct db {
 
 /* ---- what SQLite says, in our words ---- */
 
-static enum error_code code_of_open(int errnum)
+static enum error_code code_of_open(int number)
 {
-    switch (errnum) {
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return ERR_DENIED;
-    case ENOENT:
-    case ENOTDIR:
-        return ERR_NOT_FOUND;
-    case ENOSPC:
-    case EDQUOT:
-        return ERR_FULL;
-    default:
-        return ERR_IO;
-    }
+    enum error_code code = system_code(number);
+    bool tells = code == ERR_DENIED || code == ERR_NOT_FOUND || code == ERR_FULL;
+    return tells ? code : ERR_IO;
 }
 
-/* A quota and a limit on the size of files arrive as I/O errors; SQLITE_FULL is ENOSPC alone. */
-static enum error_code code_of_io(int rc, int errnum)
+/* A quota and a limit on the size of files arrive as I/O errors; SQLITE_FULL is a full disk alone.
+ */
+static enum error_code code_of_io(int rc, int number)
 {
     if (rc == SQLITE_IOERR_NOMEM)
         return ERR_NOMEM;
-    return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG ? ERR_FULL : ERR_IO;
+    return system_code(number) == ERR_FULL ? ERR_FULL : ERR_IO;
 }
 
-/* rc is an extended code; errnum what the system said, for IOERR and CANTOPEN, else 0. Source:
+/* rc is an extended code; number what the system said, for IOERR and CANTOPEN, else 0. Source:
  * https://www.sqlite.org/rescode.html */
-static enum error_code code_of(int rc, int errnum)
+static enum error_code code_of(int rc, int number)
 {
     if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
         rc == SQLITE_CONSTRAINT_ROWID)
@@ -74,9 +64,9 @@ static enum error_code code_of(int rc, int errnum)
     case SQLITE_FULL:
         return ERR_FULL;
     case SQLITE_IOERR:
-        return code_of_io(rc, errnum);
+        return code_of_io(rc, number);
     case SQLITE_CANTOPEN:
-        return code_of_open(errnum);
+        return code_of_open(number);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -133,21 +123,22 @@ static const char *advice_for(enum error_code code)
 }
 
 /* What the system said to SQLite in the call that failed with rc. SQLite keeps it after a step, but
- * not after a commit; then errno is still there, since it was cleared before. */
+ * not after a commit; then it is still there, since it was cleared before. */
 static int system_error(const struct db *db, int rc)
 {
     if ((rc & 0xFF) != SQLITE_IOERR && (rc & 0xFF) != SQLITE_CANTOPEN)
         return 0;
-    return errno != 0 ? errno : sqlite3_system_errno(db->handle);
+    int number = system_number();
+    return number != 0 ? number : sqlite3_system_errno(db->handle);
 }
 
 /* SQLite tries to read what it may not create, and tells ENOENT for that second try: where the
  * directory is there, the first one was denied. */
-static bool may_not_create(const struct db *db, int rc, int errnum)
+static bool may_not_create(const struct db *db, int rc, int number)
 {
     char dir[PATH_BYTES_MAX];
     struct os_file_id id = {0};
-    if ((rc & 0xFF) != SQLITE_CANTOPEN || errnum != ENOENT ||
+    if ((rc & 0xFF) != SQLITE_CANTOPEN || system_code(number) != ERR_NOT_FOUND ||
         !text_copy(dir, sizeof(dir), db->path))
         return false;
     char *slash = strrchr(dir, '/');
@@ -158,14 +149,16 @@ static bool may_not_create(const struct db *db, int rc, int errnum)
 
 static enum error_code fail(const struct db *db, int rc, const char *what, struct error *err)
 {
-    int errnum = system_error(db, rc);
-    if (may_not_create(db, rc, errnum))
-        errnum = EACCES;
-    enum error_code code = code_of(rc, errnum);
+    int number = system_error(db, rc);
+    if (may_not_create(db, rc, number))
+        number = system_denied;
+    enum error_code code = code_of(rc, number);
     const char *advice = advice_for(code);
-    char system[64] = "";
-    if (errnum != 0)
-        text_format(system, sizeof(system), ", %s", strerror(errnum));
+    char system[128] = ", ";
+    if (number != 0)
+        system_words(number, system + 2, sizeof(system) - 2);
+    else
+        system[0] = '\0';
     return error_set(err, code, "%s: cannot %s: %s (SQLite code %d%s)%s%s", db->path, what,
                      sqlite3_errmsg(db->handle), rc, system, advice ? "; " : "",
                      advice ? advice : "");
@@ -175,7 +168,7 @@ static enum error_code fail(const struct db *db, int rc, const char *what, struc
 
 static enum error_code run_sql(struct db *db, const char *sql, const char *what, struct error *err)
 {
-    errno = 0;
+    system_clear();
     int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? ERR_NONE : fail(db, rc, what, err);
 }
@@ -185,7 +178,7 @@ static enum error_code ask_text(struct db *db, const char *sql, const char *what
                                 struct error *err)
 {
     sqlite3_stmt *stmt = NULL;
-    errno = 0;
+    system_clear();
     int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
@@ -216,7 +209,7 @@ static enum error_code open_handle(const struct db_spec *spec, struct db *db, st
 {
     int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    errno = 0;
+    system_clear();
     int rc = sqlite3_open_v2(spec->path, &db->handle, flags, spec->vfs);
     must(db->handle != NULL);
     if (rc != SQLITE_OK)
@@ -520,7 +513,7 @@ static enum error_code step(struct db *db, struct statement *s, int *rc, struct 
         code =
             error_set(err, code_of(s->bind_failure, 0), "%s: a value is too large: %s, in: %.60s",
                       db->path, sqlite3_errstr(s->bind_failure), sqlite3_sql(s->stmt));
-    errno = 0;
+    system_clear();
     if (!code)
         *rc = sqlite3_step(s->stmt);
     if (!code && *rc != SQLITE_ROW && *rc != SQLITE_DONE)
@@ -609,7 +602,7 @@ uint64_t db_changes(struct db *db)
 
 static enum error_code copy_pages(struct db *db, struct db *to, struct error *err)
 {
-    errno = 0;
+    system_clear();
     sqlite3_backup *backup = sqlite3_backup_init(to->handle, "main", db->handle, "main");
     if (!backup)
         return fail(to, sqlite3_extended_errcode(to->handle), "begin the backup", err);

@@ -75,7 +75,9 @@ static enum error_code code_of_errno(int errnum)
     case EOPNOTSUPP:
         return ERR_UNAVAILABLE;
     case ENOSPC:
+#ifdef EDQUOT
     case EDQUOT:
+#endif
     case EFBIG:
         return ERR_FULL;
     case ENOMEM:

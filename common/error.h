@@ -10,6 +10,8 @@
 #ifndef FARMHAND_COMMON_ERROR_H
 #define FARMHAND_COMMON_ERROR_H
 
+#include "common/format.h"
+
 #include <stddef.h>
 
 enum error_code {
@@ -40,15 +42,15 @@ struct error {
 /* Fill `err` and return `code`, so that `return error_set(err, ERR_INVALID, "...")` reads well.
  * Arguments of the format may point into err->text. */
 enum error_code error_set(struct error *err, enum error_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 
 /* Put "where: " before the text that is there; returns the code that is there. */
 enum error_code error_wrap(struct error *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+    FORMAT_PRINTF(2, 3);
 
 /* Translate an errno value: the code, and "what: strerror (errno N)" as the text. */
 enum error_code error_errno(struct error *err, int errnum, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 
 /* "invalid", "not-found", ...: stable, for logs and JSON. Never NULL. */
 const char *error_code_name(enum error_code code);

@@ -16,6 +16,8 @@
 
 static _Atomic int g_level = LOG_LEVEL_INFO;
 static _Atomic int g_fd = STDERR_FILENO;
+static log_sink *g_sink; /* set before threads start */
+static void *g_sink_arg;
 
 /* A line being written. What does not fit is left out, never half an escape. */
 struct line {
@@ -173,7 +175,7 @@ static void write_whole(const char *bytes, size_t len)
 {
     int fd = atomic_load(&g_fd);
     while (len > 0) {
-        ssize_t done = write(fd, bytes, len);
+        ssize_t done = write(fd, bytes, (unsigned)len);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -195,7 +197,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     size_t len = strlen(line);
     len += log_format(line + len, sizeof(line) - 1 - len, level, event, fields, count);
     line[len++] = '\n';
-    write_whole(line, len);
+    if (g_sink)
+        g_sink(g_sink_arg, level, line, len);
+    else
+        write_whole(line, len);
     errno = saved_errno;
 }
 
@@ -207,6 +212,12 @@ void log_set_level(enum log_level level)
 void log_set_fd(int fd)
 {
     atomic_store(&g_fd, fd);
+}
+
+void log_set_sink(log_sink *sink, void *arg)
+{
+    g_sink = sink;
+    g_sink_arg = arg;
 }
 
 bool log_level_parse(const char *word, enum log_level *out)

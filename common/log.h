@@ -2,8 +2,8 @@
  *
  * Values are typed fields and are escaped here, so nothing that came from outside can forge a
  * line. Error: someone must act. Warn: someone should look. No secrets: do not pass them.
- * May be called from any thread; writes with one write() to stderr (or the file set), and never
- * fails the caller. The level is one of the two globals of the program.
+ * May be called from any thread; writes with one write() to stderr (or the file set, or hands the
+ * line to a sink), and never fails the caller. The level is one of the two globals of the program.
  */
 #ifndef FARMHAND_COMMON_LOG_H
 #define FARMHAND_COMMON_LOG_H
@@ -47,6 +47,11 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 void log_set_level(enum log_level level);
 void log_set_fd(int fd);                                     /* default 2; borrowed */
 bool log_level_parse(const char *word, enum log_level *out); /* "debug" | "info" | ... */
+
+/* Lines go to `sink` instead of the file, with their line end; NULL: to the file again. It is called
+ * in the thread that logs, and must not log. Set before other threads start. */
+typedef void log_sink(void *arg, enum log_level level, const char *line, size_t len);
+void log_set_sink(log_sink *sink, void *arg);
 
 /* The line as log_write would write it, without time and line end, into out (for tests). Returns
  * its length; what does not fit is cut between characters, and says so by "..." in the value. */

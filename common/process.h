@@ -1,10 +1,11 @@
 /* process.h - run another program to its end, within limits.
  *
  * No shell: an argument vector. The child gets no descriptor of ours but those named here, and is
- * a process group of its own; at the deadline, or above the output limit, the whole group is
- * killed and reaped. When the child has ended and a descendant still holds its stdout open, half a
- * second is given to it, then the group is killed, and what was read counts. Blocks until the child
- * has ended: for worker threads, never the brain.
+ * a process group of its own (on Windows a job); at the deadline, or above the output limit, the
+ * whole group is killed and reaped. When the child has ended and a descendant still holds its
+ * stdout open, half a second is given to it, then the group is killed, and what was read counts. On
+ * Windows the job ends with the call in any case. Blocks until the child has ended: for worker
+ * threads, never the brain.
  */
 #ifndef FARMHAND_COMMON_PROCESS_H
 #define FARMHAND_COMMON_PROCESS_H
@@ -22,7 +23,8 @@ struct process_call {
     size_t output_max_bytes; /* stdout kept at most; more kills the child with ERR_NOMEM */
     const char *exit_fd_env; /* NULL, or the name of a variable that tells the child a descriptor
                                 on which it may write its full exit code as decimal text (a Linux
-                                exit status has 8 bits only); if it writes one, that counts */
+                                exit status has 8 bits only); if it writes one, that counts. Not
+                                used on Windows, whose exit codes have 32 bits */
     bool secret;             /* the output may hold a password: no copy of it is left in memory but
                                 the one handed over, which the caller overwrites before free() */
     const void *input;       /* written to its stdin, then closed; a child that does not read it is
@@ -40,8 +42,10 @@ struct process_result {
 };
 
 /* ERR_NONE: it ran and ended by itself, whatever the code. ERR_NOT_FOUND, ERR_DENIED: could not be
- * started. ERR_TIMEOUT: killed at the deadline. ERR_NOMEM: killed over the output limit. On
- * failure *out is untouched. stderr of the child is /dev/null. */
+ * started (batch files of Windows are refused: they read their arguments anew). ERR_TIMEOUT: killed
+ * at the deadline. ERR_NOMEM: killed over the output limit. On failure *out is untouched. stderr of
+ * the child is /dev/null. On Windows input and cancel_fd are refused with ERR_UNAVAILABLE: only the
+ * coordinator uses them. */
 enum error_code process_run(const struct process_call *call, struct process_result *out,
                             struct error *err);
 

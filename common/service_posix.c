@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,7 +123,30 @@ bool service_stopping(void)
     return atomic_load(&g_stopping);
 }
 
+/* systemd stops a unit for a shutdown in no other way than for an administrator. */
+bool service_shutting_down(void)
+{
+    return false;
+}
+
 void service_ready(void)
 {
     notify("READY=1");
+}
+
+/* Source: sd_notify(3), EXTEND_TIMEOUT_USEC. */
+void service_progress(unsigned within_ms)
+{
+    char line[64];
+    text_format(line, sizeof(line), "EXTEND_TIMEOUT_USEC=%llu", within_ms * 1000ull);
+    notify(line);
+}
+
+_Noreturn void service_run(const struct service_name *name, int argc, char **argv,
+                           int (*program)(int argc, char **argv))
+{
+    (void)name;
+    int end = program(argc, argv);
+    fflush(NULL);
+    _exit(end);
 }

@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+void text_wipe(void *bytes, size_t len)
+{
+    volatile unsigned char *at = bytes;
+    for (size_t i = 0; i < len; i++)
+        at[i] = 0;
+}
+
 /* ---- growing ---- */
 
 static void reserve(struct text *t, size_t more)

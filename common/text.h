@@ -21,7 +21,7 @@ struct text {
 
 void text_add(struct text *t, const char *s);
 void text_add_bytes(struct text *t, const void *bytes, size_t len);
-void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void text_addf(struct text *t, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 void text_vaddf(struct text *t, const char *fmt, va_list args);
 const char *text_get(const struct text *t); /* "" while empty; lent until the next change */
 char *text_take(struct text *t);            /* hands over the buffer, t is empty again */
@@ -31,7 +31,7 @@ void text_reset(struct text *t);            /* frees */
 bool text_copy(char *out, size_t size_bytes, const char *s);
 /* The same with a format. */
 bool text_format(char *out, size_t size_bytes, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 
 bool text_equal(const char *a, const char *b);         /* NULL equals NULL only */
 bool text_equal_nocase(const char *a, const char *b);  /* ASCII letters only */
@@ -41,6 +41,7 @@ bool text_is_utf8(const char *s, size_t len); /* also refuses NUL, surrogates, o
 /* Bytes of the first character of s[0..len), 1 to 4, and its code point; 0: not valid UTF-8 there,
  * or len is 0. */
 size_t text_utf8_next(const char *s, size_t len, uint32_t *code_point);
+void text_wipe(void *bytes, size_t len); /* overwrites, also where the compiler sees no use in it */
 bool text_has_control(const char *s); /* any byte below 0x20, or 0x7f */
 
 /* Columns of a terminal that the text takes: wide characters count 2, combining 0. */

@@ -3,7 +3,7 @@ add_library(farmhand_cli STATIC
   cli/say.c
   cli/signs.c
   cli/table.c
-  cli/terminal_posix.c
+  cli/terminal_${FARMHAND_SYSTEM}.c
   cli/options.c
   cli/help.c
   cli/talk.c
@@ -23,3 +23,4 @@ add_library(farmhand_cli STATIC
 target_link_libraries(farmhand_cli PUBLIC farmhand_base farmhand_common PkgConfig::JANSSON Threads::Threads)
 add_executable(farmhand cli/main.c)
 target_link_libraries(farmhand PRIVATE farmhand_cli)
+farmhand_resources(farmhand "Farmhand operator's command")

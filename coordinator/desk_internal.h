@@ -4,6 +4,7 @@
 
 #include "coordinator/desk.h"
 #include "coordinator/views.h"
+#include "common/format.h"
 
 /* One request while it is answered. */
 struct asking {
@@ -20,7 +21,7 @@ struct asking {
 void desk_answer(struct asking *a, int status, json_t *json);
 void desk_refuse(struct asking *a, const struct error *err);
 void desk_refuse_as(struct asking *a, enum error_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 /* wrapped: {"run": ...} */
 void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
 /* The server of the path; NULL: refused. */

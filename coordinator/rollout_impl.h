@@ -10,6 +10,7 @@
 #define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 
 #include "coordinator/rollout.h"
+#include "common/format.h"
 
 #define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
 #define ASK_AGAIN_MS         5000  /* an agent that has not answered is asked again */
@@ -31,13 +32,13 @@ struct rollout_target *change_edit(const struct rollout *r, struct rollout_chang
 
 /* The only way into a state: checks the move against the table, starts its clocks anew. */
 void change_enter(struct rollout_change *c, enum target_state state, uint64_t now_ms,
-                  const char *step, ...) __attribute__((format(printf, 4, 5)));
+                  const char *step, ...) FORMAT_PRINTF(4, 5);
 
 /* Ends the target (an ended state), with a sentence; counts the failure and lets it stop the run.
  */
 void change_end_target(const struct rollout *r, struct rollout_change *c, enum target_state state,
                        const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
-    __attribute__((format(printf, 6, 7)));
+    FORMAT_PRINTF(6, 7);
 
 /* Sets or clears a cause. PAUSE_UNKNOWN stands as long as any target is unknown. */
 void change_pause(struct rollout_change *c, enum pause_cause cause, bool on);
@@ -45,7 +46,7 @@ void change_settle_unknown(const struct rollout *r, struct rollout_change *c);
 
 /* A sentence about what it does now; not worth a commit. */
 void change_say(struct rollout_change *c, const char *step, ...)
-    __attribute__((format(printf, 2, 3)));
+    FORMAT_PRINTF(2, 3);
 
 struct rollout_effect *change_add(struct rollout_change *c, enum effect_kind kind);
 void change_ask_agent(struct rollout_change *c, uint64_t now_ms, bool probe);
@@ -57,7 +58,7 @@ void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now
 /* The act failed: remember why, then gate. */
 void change_fail_act(const struct rollout *r, struct rollout_change *c, enum cause cause,
                      uint64_t now_ms, const char *detail, ...)
-    __attribute__((format(printf, 5, 6)));
+    FORMAT_PRINTF(5, 6);
 /* Put back what we took; then soak, then done. */
 void change_return(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms);
@@ -66,7 +67,7 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
 /* Stays out: ends as failed, an incident inherits lease and places. */
 void change_strand(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
-    __attribute__((format(printf, 5, 6)));
+    FORMAT_PRINTF(5, 6);
 /* Are both answers, of agent and balancer, here and young? Then take the server, or say what
  * forbids it. */
 void change_decide_take(const struct rollout *r, struct rollout_change *c,

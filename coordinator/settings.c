@@ -239,7 +239,7 @@ struct checking {
     struct error *err; /* the first */
 };
 
-__attribute__((format(printf, 2, 3))) static void complain(struct checking *c, const char *fmt, ...)
+FORMAT_PRINTF(2, 3) static void complain(struct checking *c, const char *fmt, ...)
 {
     struct text line = {0};
     va_list args;

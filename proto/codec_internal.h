@@ -47,6 +47,6 @@ enum error_code codec_unpack_coordinator(struct arena *arena, const Wire__Coordi
 /* Puts where it happened before the text of a failure; passes the code on. */
 #define WITHIN(err, code, ...) codec_within((err), (code), __VA_ARGS__)
 enum error_code codec_within(struct error *err, enum error_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 
 #endif

@@ -7,11 +7,9 @@
 #include "common/process.h"
 #include "common/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* 2,000 pools with /config:* print about 4 MB. */
 #define OUTPUT_MAX     ((size_t)8 << 20)
@@ -45,13 +43,6 @@ char *iis_appcmd_pool_argument(const char *pool, struct error *err)
 }
 
 /* ---- one call ---- */
-
-static void pause_ms(uint64_t ms)
-{
-    struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
-        continue;
-}
 
 static uint64_t call_limit(const struct iis_settings *settings, enum iis_verb verb)
 {
@@ -233,7 +224,7 @@ enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb ve
             return ERR_NONE;
         if (!iis_retry_next(&retry, repeat, clock_boot_ms(), deadline_ms, &wait_ms))
             return error_set(err, code, "appcmd %s: %s", iis_verb_name(verb), here.text);
-        pause_ms(wait_ms);
+        clock_sleep_ms((uint32_t)wait_ms);
     }
 }
 

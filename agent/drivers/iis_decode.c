@@ -1,10 +1,10 @@
 /* iis_decode.c - see iis_decode.h. */
 #include "agent/drivers/iis_decode.h"
 
+#include "common/codepage.h"
 #include "common/must.h"
 #include "common/text.h"
 
-#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,42 +13,13 @@
 void iis_wipe_free(char *bytes, size_t len)
 {
     if (bytes)
-        explicit_bzero(bytes, len);
+        text_wipe(bytes, len);
     free(bytes);
 }
 
 bool iis_code_page_known(const char *code_page)
 {
-    iconv_t converter = iconv_open("UTF-8", code_page);
-    if (converter == (iconv_t)-1)
-        return false;
-    iconv_close(converter);
-    return true;
-}
-
-/* At most 4 bytes of UTF-8 come of one byte or of one unit of UTF-16, so one buffer is enough and
- * no copy is left behind by growing. */
-static bool convert(const char *from, const char *bytes, size_t len, char **out, size_t *out_len)
-{
-    iconv_t converter = iconv_open("UTF-8", from);
-    if (converter == (iconv_t)-1)
-        return false;
-    size_t size = 4 * len + 1;
-    char *buffer = must_alloc(size, 1);
-    char *in = (char *)bytes;
-    char *to = buffer;
-    size_t in_left = len;
-    size_t room = size - 1;
-    bool good = iconv(converter, &in, &in_left, &to, &room) == 0 && in_left == 0;
-    iconv_close(converter);
-    size_t made = size - 1 - room;
-    if (!good || !text_is_utf8(buffer, made)) {
-        iis_wipe_free(buffer, size);
-        return false;
-    }
-    *out = buffer;
-    *out_len = made;
-    return true;
+    return codepage_known(code_page);
 }
 
 static bool keep(const char *bytes, size_t len, char **out, size_t *out_len)
@@ -121,8 +92,8 @@ static bool convert_western(const char *bytes, size_t len, char **out, size_t *o
 {
     char *oem = NULL, *ansi = NULL;
     size_t oem_len = 0, ansi_len = 0;
-    bool oem_fits = convert("CP850", bytes, len, &oem, &oem_len);
-    bool ansi_fits = convert("WINDOWS-1252", bytes, len, &ansi, &ansi_len);
+    bool oem_fits = codepage_to_utf8("CP850", bytes, len, &oem, &oem_len);
+    bool ansi_fits = codepage_to_utf8("WINDOWS-1252", bytes, len, &ansi, &ansi_len);
     if (ansi_fits && (!oem_fits || letters(ansi, ansi_len) > letters(oem, oem_len))) {
         iis_wipe_free(oem, oem_len);
         *out = ansi;
@@ -146,10 +117,10 @@ static bool decode_bytes(const char *bytes, size_t len, const char *code_page, c
         return false;
     char declared[32];
     if (declared_encoding(bytes, len, declared, sizeof(declared)) &&
-        !text_equal_nocase(declared, "utf-8") && convert(declared, bytes, len, out, out_len))
+        !text_equal_nocase(declared, "utf-8") && codepage_to_utf8(declared, bytes, len, out, out_len))
         return true;
     if (code_page)
-        return convert(code_page, bytes, len, out, out_len);
+        return codepage_to_utf8(code_page, bytes, len, out, out_len);
     return convert_western(bytes, len, out, out_len);
 }
 
@@ -159,7 +130,7 @@ enum error_code iis_decode(const char *bytes, size_t len, const char *code_page,
     size_t skip = 0;
     const char *wide = marked_encoding((const unsigned char *)bytes, len, &skip);
     if (wide) {
-        if (convert(wide, bytes + skip, len - skip, out, out_len))
+        if (codepage_to_utf8(wide, bytes + skip, len - skip, out, out_len))
             return ERR_NONE;
         return error_set(err, ERR_CORRUPT, "the answer looks like %s and is not", wide);
     }

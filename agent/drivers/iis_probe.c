@@ -34,12 +34,20 @@ static bool parse_port(const char *from, const char *to, uint16_t *out)
     return true;
 }
 
+/* The last colon before `to`; NULL: none. */
+static const char *last_colon(const char *from, const char *to)
+{
+    while (to > from && to[-1] != ':')
+        to--;
+    return to > from ? to - 1 : NULL;
+}
+
 /* Taken apart from the right: an IPv6 address has colons of its own. */
 static bool parse_binding(const char *from, const char *to, struct iis_binding *out)
 {
     const char *slash = memchr(from, '/', (size_t)(to - from));
-    const char *host = slash ? memrchr(slash, ':', (size_t)(to - slash)) : NULL;
-    const char *port = host ? memrchr(slash, ':', (size_t)(host - slash)) : NULL;
+    const char *host = slash ? last_colon(slash, to) : NULL;
+    const char *port = host ? last_colon(slash, host) : NULL;
     if (!port)
         return false;
     const char *ip = slash + 1;

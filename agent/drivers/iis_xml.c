@@ -36,7 +36,7 @@ static void piece_free(void *bytes)
     if (!bytes)
         return;
     struct piece *piece = piece_of(bytes);
-    explicit_bzero(piece->bytes, piece->size);
+    text_wipe(piece->bytes, piece->size);
     free(piece);
 }
 

@@ -134,7 +134,7 @@ enum error_code scm_host(struct scm *scm, const char *name, uint64_t timeout_ms,
                          struct driver_host *out, struct error *err)
 {
     uint64_t deadline_ms = clock_boot_ms() + timeout_ms;
-    struct scm_row row;
+    struct scm_row row = {0};
     struct driver_host host = {0};
     struct os_process process = {0};
     enum error_code code = read_one(scm, name, timeout_ms, &row, err);

@@ -141,7 +141,7 @@ void cli_add_escaped(struct text *path, const char *part);
 /* "?a=b&c=d" for what is given: adds `name`=`value` unless value is NULL. */
 void cli_add_query(struct text *path, const char *name, const char *value);
 
-int cli_fail(struct cli *cli, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int cli_fail(struct cli *cli, int code, const char *fmt, ...) FORMAT_PRINTF(3, 4);
 /* With --json: prints it and says true. */
 bool cli_print_json(const struct cli *cli, const json_t *value);
 void cli_print_json_line(const struct cli *cli, const json_t *value);

@@ -2,8 +2,8 @@
 #include "coordinator/cli/cli.h"
 
 #include "common/http.h"
+#include "common/program.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 static const struct cli_verb *const groups[] = {cli_verbs_status, cli_verbs_server, cli_verbs_pool,
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct error err = {0};
-    signal(SIGPIPE, SIG_DFL); /* "farmhand events | head" ends quietly */
+    program_start(&argc, &argv);
     terminal_look(&cli.terminal);
     if (cli_parse(&cli, groups, argc, argv, &err) != ERR_NONE)
         return cli_fail(&cli, CLI_USAGE, "%s", err.text);

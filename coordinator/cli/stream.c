@@ -7,7 +7,6 @@
 #include "common/must.h"
 #include "common/text.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -68,7 +67,7 @@ static void tell(struct stream *s, enum stream_news news, json_t *event)
             release_letter(letter);
             return;
         }
-        poll(NULL, 0, 10);
+        clock_sleep_ms(10);
     }
 }
 
@@ -153,7 +152,7 @@ static void *stream_run(void *arg)
             tell(s, STREAM_GONE, NULL);
             break;
         }
-        poll(NULL, 0, RETRY_MS);
+        clock_sleep_ms(RETRY_MS);
     }
     leave(s);
     return NULL;

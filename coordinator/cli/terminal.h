@@ -1,6 +1,6 @@
 /* terminal.h - what stands at the other end of stdin, stdout and stderr, and how to ask a person.
  *
- * One header, a body per system (terminal_posix.c now). Knows nothing of farms.
+ * One header, a body per system. Knows nothing of farms.
  */
 #ifndef FARMHAND_CLI_TERMINAL_H
 #define FARMHAND_CLI_TERMINAL_H
@@ -18,6 +18,7 @@ struct terminal {
     bool unicode; /* it takes UTF-8 as far as the environment tells */
 };
 
+/* Also: output that nobody reads any more ("farmhand events | head") ends the program quietly. */
 void terminal_look(struct terminal *t);
 
 /* Its size now. COLUMNS counts for width where it is set; not a terminal: TERMINAL_UNLIMITED. */

@@ -38,6 +38,7 @@ static bool wants_unicode(void)
 void terminal_look(struct terminal *t)
 {
     const char *term = getenv("TERM");
+    signal(SIGPIPE, SIG_DFL);
     bool dumb = !term || !term[0] || text_equal(term, "dumb");
     t->person = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     t->output = isatty(STDOUT_FILENO);

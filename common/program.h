@@ -1,0 +1,13 @@
+/* program.h - the first thing in main(): words and output as the rest of the program expects them.
+ *
+ * On Windows argv arrives in the code page of the machine, and output goes through line-end
+ * translation: argv becomes UTF-8, read from the command line itself; stdout and stderr become
+ * UTF-8 without translation. Elsewhere there is nothing to do.
+ */
+#ifndef FARMHAND_COMMON_PROGRAM_H
+#define FARMHAND_COMMON_PROGRAM_H
+
+/* *argv is replaced by one that lives as long as the process. */
+void program_start(int *argc, char ***argv);
+
+#endif
