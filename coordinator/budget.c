@@ -21,6 +21,36 @@ void budget_count(const struct budget *b, struct budget_use *use)
     }
 }
 
+bool budget_limit_parse(const char *text, struct budget_limit *out)
+{
+    size_t len = strlen(text);
+    bool percent = len && text[len - 1] == '%';
+    char digits[16];
+    uint64_t value;
+    if (len - percent >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, text, len - percent);
+    digits[len - percent] = '\0';
+    if (!text_parse_u64(digits, 0, percent ? 100 : 100000, &value)) {
+        return false;
+    }
+    *out = (struct budget_limit){(uint32_t)value, percent};
+    return true;
+}
+
+void budget_apply_rule(struct budget *b, const struct budget_rule *rule)
+{
+    struct budget_use use;
+    budget_count(b, &use);
+    const struct budget_limit *most = &rule->max_out, *least = &rule->min_in_service;
+    uint64_t share = (b->count - use.declared) * (uint64_t)most->value / 100;
+    uint64_t kept = (b->count * (uint64_t)least->value + 99) / 100;
+    b->group = rule->name;
+    b->max_out = !most->percent ? most->value : share ? (uint32_t)share : 1;
+    b->min_in_service = least->percent ? (uint32_t)kept : least->value;
+}
+
 /* "web03 (silent for 12s), web05 (run 7)": who spends it, as far as it fits. */
 static void name_spenders(const struct budget *b, char *out, size_t size)
 {
@@ -38,6 +68,13 @@ static void name_spenders(const struct budget *b, char *out, size_t size)
     }
 }
 
+/* " zone-a" for a group that has a name, "" for the default one. */
+static const char *name_after_blank(const struct budget *b, char *out, size_t size)
+{
+    text_format(out, size, "%s%s", b->group ? " " : "", b->group ? b->group : "");
+    return out;
+}
+
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
                      size_t why_size)
 {
@@ -53,16 +90,17 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     bool serving = !self || !(self->held || self->out || self->declared_out);
     uint32_t max_out = limit && limit < b->max_out ? limit : b->max_out;
     uint32_t after = use.held + use.out + (counted ? 0 : 1);
-    char spenders[160];
+    char spenders[160], group[BUDGET_NAME_MAX + 1];
     name_spenders(b, spenders, sizeof spenders);
     if (costs && after > max_out) {
-        text_format(why, why_size, "budget %u/%u used by %s", use.held + use.out, max_out,
+        text_format(why, why_size, "budget%s %u/%u used by %s",
+                    name_after_blank(b, group, sizeof group), use.held + use.out, max_out,
                     spenders[0] ? spenders : "nobody: it allows none");
         return false;
     }
     if (serving && use.in_service < b->min_in_service + 1) {
-        text_format(why, why_size, "%u in service, the minimum is %u", use.in_service,
-                    b->min_in_service);
+        text_format(why, why_size, "budget%s: %u in service, the minimum is %u",
+                    name_after_blank(b, group, sizeof group), use.in_service, b->min_in_service);
         return false;
     }
     return true;

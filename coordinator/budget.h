@@ -7,6 +7,10 @@
  * only because nothing is known of it: then there must be room for it. A server that a person
  * declared out leaves the first sum but not the second. An observation that is not fresh counts as
  * out: what we do not know we cannot spend.
+ *
+ * A group is a set of servers that can stand in for each other: those that a selector names, or
+ * those of one backend of a balancer. A server of several groups counts in each of them and must
+ * fit into every one; those of none are the default group together.
  */
 #ifndef FARMHAND_COORDINATOR_BUDGET_H
 #define FARMHAND_COORDINATOR_BUDGET_H
@@ -14,6 +18,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define BUDGET_NAME_MAX 64 /* bytes of a group's name, NUL included */
+
+/* "3", or "10%" of the servers of the group. */
+struct budget_limit {
+    uint32_t value;
+    bool percent;
+};
+
+/* One group, as configured. Neither selector nor backend: the default one. Strings are lent. */
+struct budget_rule {
+    const char *name;     /* NULL: the default */
+    const char *selector; /* has passed selector_check */
+    const char *backend;
+    struct budget_limit max_out, min_in_service;
+};
 
 struct budget_member {
     const char *server;
@@ -26,6 +46,7 @@ struct budget_member {
 };
 
 struct budget {
+    const char *group; /* NULL: the default one; lent */
     uint32_t max_out;
     uint32_t min_in_service;
     const struct budget_member *members; /* of one group */
@@ -37,6 +58,14 @@ struct budget_use {
     uint32_t in_service;          /* neither held, out nor declared */
 };
 void budget_count(const struct budget *b, struct budget_use *use);
+
+/* false: neither a number up to 100000 nor a percentage up to 100; *out is untouched. */
+bool budget_limit_parse(const char *text, struct budget_limit *out);
+
+/* The rule in servers, for the members that b has. A percentage of those that may be out is rounded
+ * down, but allows one: a small group could never be recycled else. It is of the servers that are
+ * not declared out; the minimum is of all, rounded up. */
+void budget_apply_rule(struct budget *b, const struct budget_rule *rule);
 
 /* limit: a run's own, smaller maximum (0: none). On no, `why` is a sentence that names who. */
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,

@@ -87,6 +87,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
                                      .settle_until_ms = spec->now_ms + spec->settle_ms,
                                      .free_message = codec_free_agent};
     c->fleet = fleet_new(&fleet);
+    budgets_open(c);
     enum error_code code = store_load_servers(spec->store, load_server, c, err);
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
@@ -128,9 +129,7 @@ void coordinator_close(struct coordinator *c)
     free(c->incidents);
     free(c->asks);
     free(c->unsaved_drops);
-    free(c->cache.members);
-    free(c->cache.whys);
-    free(c->cache.holders);
+    budgets_close(c);
     free(c);
 }
 
@@ -140,6 +139,7 @@ void coordinator_declare_server(struct coordinator *c, const char *name,
     struct fleet_server *s = fleet_add(c->fleet, name);
     s->labels = labels;
     s->label_count = count;
+    c->grouped = 0; /* its labels may put it into another group */
 }
 
 /* ---- time ---- */
@@ -239,6 +239,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
 {
     turn_begin(c, now_ms, wall_ms);
     store_try_again(c);
+    declared_out_expire(c);
     fleet_tick(c->fleet, now_ms, wall_ms, fleet_told, c);
     sessions_on_time(c);
     round_of_places(c);
@@ -306,14 +307,6 @@ const char *coordinator_holder(const struct coordinator *c, const char *server, 
     text_format(out, sizeof c->holder, "%s %llu", l->owner == LEASE_RUN ? "run" : "incident",
                 (unsigned long long)l->owner_id);
     return out;
-}
-
-void coordinator_budget(const struct coordinator *c, uint64_t now_ms, struct budget *out)
-{
-    struct coordinator *changing = (struct coordinator *)c;
-    changing->now_ms = now_ms;
-    changing->turn++;
-    *out = *runs_budget(changing, NULL);
 }
 
 const struct rollout_options *coordinator_defaults(const struct coordinator *c)

@@ -53,7 +53,9 @@ struct coordinator_spec {
     struct coordinator_ports ports;
     uint64_t silent_after_ms;
     uint64_t settle_ms;
-    uint32_t max_out, min_in_service;
+    struct budget_rule budget;        /* of the default group */
+    const struct budget_rule *groups; /* the others; lent, with their strings */
+    size_t group_count;
     struct rollout_options defaults;
     const char *own_server; /* this coordinator runs on it; NULL: on none of the farm. Lent */
     uint64_t now_ms;
@@ -120,8 +122,18 @@ size_t coordinator_incident_count(const struct coordinator *c);
 const struct incident *coordinator_incident_at(const struct coordinator *c, size_t index);
 /* "run 7" or "incident 3", NULL: nobody. pool NULL: any lease of that server. */
 const char *coordinator_holder(const struct coordinator *c, const char *server, const char *pool);
-/* Members are valid until the next event. */
-void coordinator_budget(const struct coordinator *c, uint64_t now_ms, struct budget *out);
+/* The groups of the budget, as configured; the last is the default one (group NULL), which may have
+ * no member. pool NULL: of servers as a whole. Members are valid until the next event. */
+size_t coordinator_budget_count(const struct coordinator *c);
+void coordinator_budget(const struct coordinator *c, size_t index, const char *pool,
+                        uint64_t now_ms, struct budget *out);
+/* As many as may be out at the same time in all groups of the plan's targets together. */
+uint32_t coordinator_budget_room(const struct coordinator *c, const struct rollout *plan);
+bool coordinator_in_budget(const struct coordinator *c, size_t index, const char *server);
+/* Would every group that the server is in have room for the plan's action on it now? plan NULL: for
+ * anything that takes it out as a whole. On no, `why` names group and spenders. */
+bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
+                          const char *server, uint64_t now_ms, char *why, size_t why_size);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
 const char *coordinator_own_server(const struct coordinator *c); /* NULL: none */
 bool coordinator_settling(const struct coordinator *c, uint64_t now_ms);

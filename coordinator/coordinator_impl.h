@@ -4,6 +4,7 @@
  * coordinator_agents.c   sessions: parked listens, commands under way, what agents say
  * coordinator_runs.c     a change of a run: save, install, perform; the view given to rollout
  * coordinator_rotation.c places that are the agents' keep-alive files
+ * coordinator_budget.c   the groups of the budget
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_ops.c      what operators ask
  */
@@ -74,13 +75,16 @@ struct serving_cache {
     uint32_t count;
 };
 
-struct budget_cache {
-    uint64_t turn;
+/* A group of the budget: its members, and what was seen of them in this turn. */
+struct budget_group {
+    struct budget_rule rule;
+    uint32_t *at; /* in the fleet, ascending */
+    size_t count, cap;
+    uint64_t turn; /* that the rest is of */
     char pool[WIRE_NAME_MAX];
     struct budget_member *members;
     char (*whys)[96];
     char (*holders)[32];
-    size_t cap;
     struct budget budget;
 };
 
@@ -123,10 +127,12 @@ struct coordinator {
     size_t unsaved_drop_count;
     uint64_t store_retry_ms;
     char frozen[256];
-    uint64_t highest_fence; /* of any agent, while frozen */
-    bool freeze_unsaved;    /* the store does not have these two yet */
-    char holder[64];        /* lent by coordinator_holder */
-    struct budget_cache cache;
+    uint64_t highest_fence;      /* of any agent, while frozen */
+    bool freeze_unsaved;         /* the store does not have these two yet */
+    char holder[64];             /* lent by coordinator_holder */
+    struct budget_group *groups; /* the default one last */
+    size_t group_count;
+    size_t grouped; /* so many servers were sorted into them */
     struct serving_cache serving;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;
@@ -180,10 +186,19 @@ struct rollout_view runs_view(struct coordinator *c);
 struct rollout *runs_find(const struct coordinator *c, uint64_t id);
 /* Is there a balancer that has a place for it? pool "": for any pool. */
 bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
-const struct budget *runs_budget(struct coordinator *c, const char *pool);
 const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
 const struct incident *incident_find(const struct coordinator *c, const char *server,
                                      const char *pool);
+
+/* coordinator_ops.c */
+void declared_out_expire(struct coordinator *c);
+
+/* coordinator_budget.c */
+void budgets_open(struct coordinator *c);
+void budgets_close(struct coordinator *c);
+/* Has every group that this server is in room for it? On no, `why` names the group and who. */
+bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
+                      char *why, size_t why_size);
 
 /* coordinator_store.c */
 /* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of

@@ -349,6 +349,29 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
     return code;
 }
 
+/* Tells it as loudly as a person's word: from here on the server spends the budget again. */
+void declared_out_expire(struct coordinator *c)
+{
+    for (size_t i = 0; i < fleet_count(c->fleet) && !c->store_trouble[0]; i++) {
+        struct fleet_server *s = fleet_at(c->fleet, i);
+        if (s->declared_out_until_ms == 0 || s->declared_out_until_ms > c->wall_ms) {
+            continue;
+        }
+        char reason[512];
+        text_format(reason, sizeof reason,
+                    "its time ran out, it counts in the budget again; %.120s had said: %.255s",
+                    s->declared_out_by, s->declared_out_reason);
+        struct fleet_server told = *s;
+        told.declared_out_until_ms = 0;
+        struct error err;
+        if (save_server(c, &told, "server.declare-out-ended", "coordinator", reason, &err) ==
+            ERR_NONE) {
+            s->declared_out_until_ms = 0;
+            log_warn("declare_out_ended", LOG_TEXT("server", s->name), LOG_TEXT("why", reason));
+        }
+    }
+}
+
 /* Before the release takes effect: what the former journal was asked to do is unknown from here on,
  * and does not leave for the new one. Of two machines with copies of one journal, the one that is
  * left need not be the one that heard it. */

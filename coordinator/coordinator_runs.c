@@ -36,45 +36,6 @@ const struct incident *incident_find(const struct coordinator *c, const char *se
     return NULL;
 }
 
-static void cache_room(struct budget_cache *b, size_t count)
-{
-    if (count > b->cap) {
-        b->cap = count;
-        b->members = must_realloc(b->members, count, sizeof *b->members);
-        b->whys = must_realloc(b->whys, count, sizeof *b->whys);
-        b->holders = must_realloc(b->holders, count, sizeof *b->holders);
-    }
-}
-
-const struct budget *runs_budget(struct coordinator *c, const char *pool)
-{
-    struct budget_cache *b = &c->cache;
-    if (b->turn == c->turn && strcmp(b->pool, pool ? pool : "") == 0) {
-        return &b->budget;
-    }
-    size_t count = fleet_count(c->fleet);
-    cache_room(b, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct fleet_server *s = fleet_at(c->fleet, i);
-        struct budget_member *m = &b->members[i];
-        const char *holder = coordinator_holder(c, s->name, NULL);
-        *m = (struct budget_member){.server = s->name, .held = holder != NULL};
-        text_copy(b->holders[i], sizeof b->holders[i], holder ? holder : "");
-        m->held_by = b->holders[i];
-        m->out = fleet_is_out(s, pool, c->now_ms, b->whys[i], sizeof b->whys[i]);
-        m->why = b->whys[i];
-        m->unsure = s->presence != PRESENCE_FRESH && s->presence != PRESENCE_DECLARED_OUT;
-        m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
-    }
-    b->turn = c->turn;
-    text_copy(b->pool, sizeof b->pool, pool ? pool : "");
-    b->budget = (struct budget){.max_out = c->spec.max_out,
-                                .min_in_service = c->spec.min_in_service,
-                                .members = b->members,
-                                .count = count};
-    return &b->budget;
-}
-
 /* Agents dial again up to a minute apart: after our own start a server that has not spoken yet is
  * waited for, whatever a run does with unreachable ones. */
 static bool is_awaited(const struct coordinator *c, const struct fleet_server *s)
@@ -142,8 +103,7 @@ static bool view_may_take(void *ctx, const struct rollout *r, const char *server
         return false;
     }
     return rollout_action_restores(r->action) ||
-           budget_may_take(runs_budget(c, r->pool), server, r->options.max_unavailable, why,
-                           why_size);
+           budgets_may_take(c, r->pool, server, r->options.max_unavailable, why, why_size);
 }
 
 static size_t view_inherited(void *ctx, const char *server, const char *pool,

@@ -47,6 +47,25 @@ static enum error_code check_pattern(const char *value, struct error *err)
     return ERR_NONE;
 }
 
+static enum error_code check_limit(const char *value, struct error *err)
+{
+    struct budget_limit limit;
+    return budget_limit_parse(value, &limit)
+               ? ERR_NONE
+               : error_set(err, ERR_INVALID,
+                           "\"%s\": expected a number of servers such as 2, or a share of them "
+                           "such as 10%%",
+                           value);
+}
+
+static enum error_code check_max_out(const char *value, struct error *err)
+{
+    struct budget_limit limit;
+    if (budget_limit_parse(value, &limit) && limit.value == 0)
+        return error_set(err, ERR_INVALID, "%s: with none out nothing could ever be done", value);
+    return check_limit(value, err);
+}
+
 static enum error_code check_pair(const char *value, struct error *err)
 {
     const char *colon = strchr(value, ':');
@@ -62,9 +81,10 @@ static const char *const log_level_words[] = {"debug", "info", "warn", "error", 
 
 #define KEY(where, name, kind, holder, field)                                                      \
     .section = (where), .key = (name), .type = (kind), .offset = offsetof(struct holder, field)
-#define MAIN(name, kind, field) KEY("coordinator", name, kind, settings, field)
-#define RUNS(name, kind, field) KEY("defaults", name, kind, settings_defaults, field)
-#define BEHIND(name, field)     KEY("backend *", name, CONFIG_TEXT, settings_backend, field)
+#define MAIN(name, kind, field)    KEY("coordinator", name, kind, settings, field)
+#define RUNS(name, kind, field)    KEY("defaults", name, kind, settings_defaults, field)
+#define BUDGET(where, name, field) KEY(where, name, CONFIG_TEXT, settings_budget, field)
+#define BEHIND(name, field)        KEY("backend *", name, CONFIG_TEXT, settings_backend, field)
 
 static const struct config_key keys[] = {
     {MAIN("listen", CONFIG_TEXT, listen),
@@ -81,8 +101,12 @@ static const struct config_key keys[] = {
     {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},
     {MAIN("log_level", CONFIG_CHOICE, log_level), .choices = log_level_words},
 
-    {KEY("budget", "max_out", CONFIG_UINT, settings, max_out), .min = 1, .max = 100000},
-    {KEY("budget", "min_in_service", CONFIG_UINT, settings, min_in_service), .max = 100000},
+    {BUDGET("budget", "max_out", max_out), .check = check_max_out},
+    {BUDGET("budget", "min_in_service", min_in_service), .check = check_limit},
+    {BUDGET("budget *", "servers", servers), .check = selector_check},
+    {BUDGET("budget *", "backend", backend)},
+    {BUDGET("budget *", "max_out", max_out), .check = check_max_out},
+    {BUDGET("budget *", "min_in_service", min_in_service), .check = check_limit},
 
     {RUNS("soak", CONFIG_DURATION, soak_ms), .max = DAY_MS},
     {RUNS("limit", CONFIG_DURATION, limit_ms), .min = SECOND_MS, .max = DAY_MS},
@@ -147,6 +171,14 @@ static void *add_server(struct settings *s, const char *name, struct error *err)
     return server;
 }
 
+static void *add_budget(struct settings *s, const char *name)
+{
+    struct settings_budget *budget =
+        grow((void **)&s->budgets, &s->budget_count, sizeof(*s->budgets));
+    budget->name = must_copy(name);
+    return budget;
+}
+
 static void *add_balancer(struct settings *s, const char *kind, const char *name,
                           uint64_t timeout_ms)
 {
@@ -171,6 +203,8 @@ static void *section(void *target, const char *section, const char *name, struct
     struct settings *s = target;
     if (text_equal(section, "defaults"))
         return &s->defaults;
+    if (text_equal(section, "budget"))
+        return &s->budget;
     if (text_equal(section, "server *"))
         return add_server(s, name, err);
     if (name && strlen(name) >= BALANCER_NAME_MAX) {
@@ -178,6 +212,8 @@ static void *section(void *target, const char *section, const char *name, struct
                   name, BALANCER_NAME_MAX - 1);
         return NULL;
     }
+    if (text_equal(section, "budget *"))
+        return add_budget(s, name);
     if (text_equal(section, "haproxy *"))
         return add_balancer(s, "haproxy", name, 3 * SECOND_MS);
     if (text_equal(section, "command *"))
@@ -199,7 +235,6 @@ static void set_defaults(struct settings *s)
         .settle_ms = 10 * SECOND_MS,
         .keep_history_ms = 90 * DAY_MS,
         .log_level = LOG_LEVEL_INFO,
-        .max_out = 1,
         .defaults = {.soak_ms = 10 * SECOND_MS,
                      .limit_ms = 5 * MINUTE_MS,
                      .gate_passes = 3,
@@ -223,6 +258,12 @@ static void fill_missing(struct settings *s)
     fill_text(&s->listen, "tcp://127.0.0.1:7600");
     fill_text(&s->socket, "/run/farmhand/farmhand.sock");
     fill_text(&s->data_dir, "/var/lib/farmhand");
+    fill_text(&s->budget.max_out, "1");
+    fill_text(&s->budget.min_in_service, "0");
+    for (size_t i = 0; i < s->budget_count; i++) {
+        fill_text(&s->budgets[i].max_out, "1");
+        fill_text(&s->budgets[i].min_in_service, "0");
+    }
     for (size_t i = 0; i < s->backend_count; i++) {
         fill_text(&s->backends[i].pools, "*");
         fill_text(&s->backends[i].name_of, "{server}");
@@ -285,6 +326,23 @@ static void check_server(struct checking *c, struct settings_server *server)
     }
 }
 
+static void check_budget(struct checking *c, const struct settings *s,
+                         const struct settings_budget *b)
+{
+    if (!b->servers == !b->backend)
+        complain(c,
+                 "[budget %s] %s: which servers are in this group? Either servers = SELECTOR or "
+                 "backend = the name of a [backend NAME] section",
+                 b->name,
+                 b->servers ? "has both servers and backend" : "has neither servers nor backend");
+    bool found = !b->backend;
+    for (size_t i = 0; i < s->backend_count; i++)
+        found |= b->backend && text_equal(s->backends[i].name, b->backend);
+    if (!found)
+        complain(c, "[budget %s] backend = %s: there is no section [backend %s]", b->name,
+                 b->backend, b->backend);
+}
+
 /* The same, NULL-terminated; lent but for the array. */
 static const char **list_of(const struct config_list *given)
 {
@@ -330,6 +388,8 @@ static enum error_code check_all(struct settings *s, struct checking *c)
         check_server(c, &s->servers[i]);
     for (size_t i = 0; i < s->balancer_count; i++)
         check_balancer(c, s, i);
+    for (size_t i = 0; i < s->budget_count; i++)
+        check_budget(c, s, &s->budgets[i]);
     for (size_t i = 0; i < s->backend_count; i++)
         check_backend(c, s, &s->backends[i]);
     if (c->errors > 1)
@@ -393,7 +453,13 @@ void settings_release(struct settings *s)
         free(s->backends[i].renamed_pairs);
         free(s->backends[i].name);
     }
+    for (size_t i = 0; i < s->budget_count; i++) {
+        config_release(&schema, "budget *", &s->budgets[i]);
+        free(s->budgets[i].name);
+    }
+    config_release(&schema, "budget", &s->budget);
     config_release(&schema, "coordinator", s);
+    free(s->budgets);
     free(s->servers);
     free(s->balancers);
     free(s->backends);
@@ -417,6 +483,27 @@ struct rollout_options settings_options(const struct settings *s)
         .on_failure = ON_FAILURE_STOP,
         .unreachable = (enum on_unreachable)d->unreachable,
     };
+}
+
+static struct budget_rule rule_of(const struct settings_budget *b)
+{
+    struct budget_rule rule = {.name = b->name, .selector = b->servers, .backend = b->backend};
+    must(budget_limit_parse(b->max_out, &rule.max_out)); /* check_limit saw to it */
+    must(budget_limit_parse(b->min_in_service, &rule.min_in_service));
+    return rule;
+}
+
+struct budget_rule *settings_budgets(const struct settings *s)
+{
+    struct budget_rule *rules = must_alloc(s->budget_count + 1, sizeof(*rules));
+    for (size_t i = 0; i < s->budget_count; i++)
+        rules[i] = rule_of(&s->budgets[i]);
+    return rules;
+}
+
+struct budget_rule settings_budget(const struct settings *s)
+{
+    return rule_of(&s->budget);
 }
 
 struct balancer_place *settings_places(const struct settings *s)

@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "coordinator/balancer.h"
+#include "coordinator/budget.h"
 #include "coordinator/rollout.h"
 #include "coordinator/selector.h"
 
@@ -21,6 +22,12 @@ struct settings_server {
     struct config_list given; /* "zone=a", cut at the sign */
     struct selector_label *labels;
     size_t label_count;
+};
+
+/* Of [budget] the first two alone. */
+struct settings_budget {
+    char *max_out, *min_in_service; /* "2", "10%" */
+    char *name, *servers, *backend;
 };
 
 /* A [haproxy NAME], a [command NAME] or a [keepalive NAME]. */
@@ -53,8 +60,10 @@ struct settings {
     char *listen, *socket, *data_dir;
     char *own_server; /* NULL: the one that is called as this machine, if there is one */
     uint64_t silent_after_ms, settle_ms, keep_history_ms;
-    int log_level; /* enum log_level */
-    uint64_t max_out, min_in_service;
+    int log_level;                 /* enum log_level */
+    struct settings_budget budget; /* of the default group */
+    struct settings_budget *budgets;
+    size_t budget_count;
     struct settings_defaults defaults;
     struct settings_server *servers;
     size_t server_count;
@@ -76,6 +85,11 @@ void settings_release(struct settings *s);
 
 /* What a run gets where its request says nothing. */
 struct rollout_options settings_options(const struct settings *s);
+
+/* The groups of the budget, strings lent from the settings: budget_count named ones, which are the
+ * caller's to free, and the default one. */
+struct budget_rule *settings_budgets(const struct settings *s);
+struct budget_rule settings_budget(const struct settings *s);
 
 /* The map of the balancers, lent from the settings; both arrays are the caller's to free. A backend
  * that stands on several balancers is given once for each. */

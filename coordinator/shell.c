@@ -32,6 +32,7 @@ struct shell {
     struct balancer_place *places; /* map of the balancer, lent from settings */
     struct balancer_backend *backends;
     size_t backend_count;
+    struct budget_rule *budgets;
     struct mailbox *box;
     struct store *store;
     struct archive *archive;
@@ -294,8 +295,9 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
                   .seen = port_seen},
         .silent_after_ms = set->silent_after_ms,
         .settle_ms = set->settle_ms,
-        .max_out = (uint32_t)set->max_out,
-        .min_in_service = (uint32_t)set->min_in_service,
+        .budget = settings_budget(set),
+        .groups = s->budgets,
+        .group_count = set->budget_count,
         .defaults = settings_options(set),
         .own_server = s->own_server[0] ? s->own_server : NULL,
         .now_ms = s->now_ms,
@@ -338,6 +340,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     s->settings = settings;
     s->places = settings_places(settings);
     s->backends = settings_backends(settings, &s->backend_count);
+    s->budgets = settings_budgets(settings);
     s->box = mailbox_open(MAILBOX_LETTERS, release_letter);
     read_clocks(s);
     /* Told to stop: the mailbox is there already. Before any other thread starts. */
@@ -452,5 +455,6 @@ void shell_close(struct shell *s)
     store_close(s->store);
     free(s->places);
     free(s->backends);
+    free(s->budgets);
     free(s);
 }

@@ -215,6 +215,14 @@ static const char *presence_why(const struct fleet_server *s)
     return "";
 }
 
+/* null, or why not: who spends the budget. */
+static json_t *view_may_take(const struct view *v, const char *server)
+{
+    char why[ROLLOUT_STEP_MAX];
+    bool may = coordinator_may_take(v->brain, NULL, server, v->now_ms, why, sizeof(why));
+    return may ? json_null() : view_string(why);
+}
+
 static void add_details(const struct view *v, const struct fleet_server *s, json_t *out)
 {
     const struct state *whole = fleet_whole(s);
@@ -222,6 +230,8 @@ static void add_details(const struct view *v, const struct fleet_server *s, json
     json_object_set_new(out, "sites", view_sites(whole));
     json_object_set_new(out, "events", view_server_events(v, s, NULL));
     json_object_set_new(out, "backends", view_backends(v, s));
+    json_object_set_new(out, "budgets", view_groups_of(v, s->name));
+    json_object_set_new(out, "blocked", view_may_take(v, s->name));
     json_object_set_new(out, "declared_out_until", view_time(s->declared_out_until_ms));
 }
 
@@ -291,28 +301,6 @@ static json_t *view_tally(const struct view *v, const struct tally *t)
                      number(t->never_seen));
 }
 
-static json_t *view_budget(const struct view *v)
-{
-    struct budget b;
-    struct budget_use use;
-    json_t *out = json_array(), *held = json_array();
-    coordinator_budget(v->brain, v->now_ms, &b);
-    budget_count(&b, &use);
-    for (size_t i = 0; i < b.count; i++) {
-        const struct budget_member *m = &b.members[i];
-        if (m->held)
-            json_array_append_new(held, json_pack("{s:s, s:o}", "server", m->server, "by",
-                                                  view_string(m->held_by ? m->held_by : "")));
-        else if (m->out && !m->declared_out)
-            json_array_append_new(out, json_pack("{s:s, s:o}", "server", m->server, "why",
-                                                 view_string(m->why ? m->why : "")));
-    }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "limit", number(b.max_out), "used",
-                     number((uint64_t)use.held + use.out), "min_in_service",
-                     number(b.min_in_service), "in_service", number(use.in_service), "out", out,
-                     "held", held);
-}
-
 static json_t *view_open_runs(const struct view *v)
 {
     json_t *list = json_array();
@@ -356,6 +344,6 @@ json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *h
                   "settling", (int)coordinator_settling(c, v->now_ms), "frozen",
                   view_text(coordinator_frozen(c)), "store", view_string(trouble ? trouble : "ok"));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
-                     view_tally(v, &t), "budget", view_budget(v), "runs", view_open_runs(v),
+                     view_tally(v, &t), "budgets", view_budgets(v, NULL), "runs", view_open_runs(v),
                      "incidents", view_incidents(v), "health", healthy ? "healthy" : "degraded");
 }

@@ -29,6 +29,9 @@ json_t *view_pool(const struct view *v, const struct fleet_server *s, const stru
 json_t *view_run(const struct view *v, const struct rollout *run,
                  const struct rollout_counts *counts);
 json_t *view_plan(const struct view *v, const struct rollout *plan);
+/* The groups of the budget: all, or those that a plan's targets are in. */
+json_t *view_budgets(const struct view *v, const struct rollout *plan);
+json_t *view_groups_of(const struct view *v, const char *server); /* their names */
 json_t *view_event(const struct event *event);
 json_t *view_error(const char *code, const char *text);
 

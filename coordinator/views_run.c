@@ -131,6 +131,10 @@ static json_t *view_plan_target(const struct view *v, const struct rollout *plan
     struct plan_target seen = {0};
     const struct rollout_target *t = &plan->targets[index];
     plan_foresee(plan, index, coordinator_fleet(v->brain), v->now_ms, &seen);
+    /* What would act, had it room: the word says so, not the remark alone. */
+    if (seen.will == PLAN_ACT &&
+        !coordinator_may_take(v->brain, plan, t->server, v->now_ms, seen.why, sizeof(seen.why)))
+        seen.will = PLAN_WAIT;
     return json_pack("{s:I, s:I, s:s, s:s, s:o, s:o, s:I}", "order", (json_int_t)t->order, "wave",
                      (json_int_t)t->wave + 1, "server", t->server, "will",
                      will_word(plan, seen.will), "why", view_string(seen.why), "drain",
@@ -144,8 +148,6 @@ static void add_sentence(void *arg, const char *sentence)
 
 json_t *view_plan(const struct view *v, const struct rollout *plan)
 {
-    struct budget b;
-    struct budget_use use;
     char rule[ROLLOUT_STEP_MAX];
     json_t *targets = json_array(), *gates = json_array(), *warnings = json_array();
     json_t *order = json_array();
@@ -153,14 +155,11 @@ json_t *view_plan(const struct view *v, const struct rollout *plan)
         json_array_append_new(targets, view_plan_target(v, plan, i));
     plan_gates(plan, add_sentence, gates);
     plan_warnings(plan, coordinator_fleet(v->brain), v->now_ms, add_sentence, warnings);
-    coordinator_budget(v->brain, v->now_ms, &b);
-    budget_count(&b, &use);
-    plan_order(plan, b.max_out, add_sentence, order);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o}", "action",
+    plan_order(plan, coordinator_budget_room(v->brain, plan), add_sentence, order);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "action",
                      rollout_action_name(plan->action), "pool", view_string(plan->pool), "on",
                      view_string(plan->selector), "targets", targets, "order", order, "gates",
-                     gates, "warnings", warnings, "budget", "limit", (json_int_t)b.max_out, "used",
-                     (json_int_t)use.held + use.out, "rule",
+                     gates, "warnings", warnings, "budgets", view_budgets(v, plan), "rule",
                      view_string(plan_rule(plan, rule, sizeof(rule))));
 }
 

@@ -60,11 +60,28 @@ static void add_sentences(const struct cli *cli, const json_t *list, const char 
     }
 }
 
+static void add_budgets(const json_t *plan, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(cli_list(plan, "budgets"), i, one)
+    {
+        bool named = !cli_is_null(one, "group");
+        text_addf(out, "budget%s%s: %lld of %lld in use now", named ? " " : "",
+                  named ? cli_text(one, "group") : "", (long long)cli_number(one, "used"),
+                  (long long)cli_number(one, "limit"));
+        if (cli_number(one, "min_in_service") > 0)
+            text_addf(out, ", %lld in service, at least %lld must be",
+                      (long long)cli_number(one, "in_service"),
+                      (long long)cli_number(one, "min_in_service"));
+        text_add(out, "\n");
+    }
+}
+
 void cli_print_plan(const struct cli *cli, const json_t *plan)
 {
     struct text out = {0};
     struct text head = {0};
-    const json_t *budget = json_object_get(plan, "budget");
     text_addf(&head, "Plan: %s %s on %s", cli_text(plan, "action"), cli_text(plan, "pool"),
               cli_text(plan, "on"));
     say_styled(&out, &cli->terminal, STYLE_BOLD, text_get(&head));
@@ -73,9 +90,7 @@ void cli_print_plan(const struct cli *cli, const json_t *plan)
     text_add(&out, "\n");
     add_sentences(cli, cli_list(plan, "order"), "order:", STYLE_CYAN, &out);
     add_sentences(cli, cli_list(plan, "gates"), "gate:", STYLE_CYAN, &out);
-    if (budget)
-        text_addf(&out, "budget: %lld of %lld in use now\n", (long long)cli_number(budget, "used"),
-                  (long long)cli_number(budget, "limit"));
+    add_budgets(plan, &out);
     if (*cli_text(plan, "rule")) {
         text_add(&out, "rule: ");
         say_safe(&out, cli_text(plan, "rule"));

@@ -234,6 +234,18 @@ static void add_events(const struct cli *cli, const json_t *server, struct text 
     table_close(t);
 }
 
+static void add_budgets(const struct cli *cli, const json_t *server, struct text *out)
+{
+    struct text names = {0};
+    size_t i;
+    const json_t *one;
+    json_array_foreach(cli_list(server, "budgets"), i, one)
+        text_addf(&names, "%s%s", i ? ", " : "", json_string_value(one));
+    add_fact(cli, "budgets", text_get(&names), out);
+    add_fact(cli, "blocked", cli_text(server, "blocked"), out);
+    text_reset(&names);
+}
+
 static void print_server(const struct cli *cli, const json_t *server)
 {
     struct text out = {0}, labels = {0}, remark = {0}, seen = {0};
@@ -249,6 +261,7 @@ static void print_server(const struct cli *cli, const json_t *server)
     text_addf(&out, "%s%s%s\n", text_get(&seen), rotation ? ", rotation: " : "",
               rotation ? rotation : "");
     add_fact(cli, "remark", text_get(&remark), &out);
+    add_budgets(cli, server, &out);
     add_fact(cli, "labels", text_get(&labels), &out);
     add_fact(cli, "address", cli_text(server, "address"), &out);
     add_host(cli, server, &out);

@@ -68,16 +68,22 @@ static void add_each(const json_t *list, const char *what, struct text *words)
         text_addf(words, "; %s %s", cli_text(one, "server"), cli_text(one, what));
 }
 
-static void add_budget(const struct cli *cli, const json_t *status, struct text *out)
+static void add_budget(const struct cli *cli, const json_t *budget, struct text *out)
 {
-    const json_t *budget = json_object_get(status, "budget");
     struct text words = {0}, held = {0};
     size_t i;
     const json_t *one;
+    if (!cli_is_null(budget, "group"))
+        text_addf(&words, "%s: ", cli_text(budget, "group"));
     text_addf(&words, "%lld of %lld may be out, in use: %lld",
-              (long long)cli_number(budget, "limit"),
-              (long long)cli_number(json_object_get(status, "servers"), "total"),
+              (long long)cli_number(budget, "limit"), (long long)cli_number(budget, "servers"),
               (long long)cli_number(budget, "used"));
+    if (cli_number(budget, "min_in_service") > 0)
+        text_addf(&words, ", in service: %lld of at least %lld",
+                  (long long)cli_number(budget, "in_service"),
+                  (long long)cli_number(budget, "min_in_service"));
+    if (cli_number(budget, "declared_out") > 0)
+        text_addf(&words, ", declared out: %lld", (long long)cli_number(budget, "declared_out"));
     add_each(cli_list(budget, "out"), "why", &words);
     add_line(cli, "Budget", STYLE_PLAIN, text_get(&words), out);
     json_array_foreach(cli_list(budget, "held"), i, one)
@@ -86,6 +92,13 @@ static void add_budget(const struct cli *cli, const json_t *status, struct text 
         add_line(cli, "Held", STYLE_PLAIN, text_get(&held), out);
     text_reset(&words);
     text_reset(&held);
+}
+
+static void add_budgets(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(cli_list(status, "budgets"), i, one) add_budget(cli, one, out);
 }
 
 static void add_runs(const struct cli *cli, const json_t *status, struct text *out)
@@ -136,7 +149,7 @@ static int run_status(struct cli *cli)
     if (!cli_print_json(cli, status)) {
         add_health(cli, status, &out);
         add_servers(cli, status, &out);
-        add_budget(cli, status, &out);
+        add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
         cli_print(&out);

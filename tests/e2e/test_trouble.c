@@ -101,8 +101,11 @@ static void successor_that_answers_500_stays_out_and_stops_the_run(void **state)
                              "web03", "reason", "may not", "dry_run", 1);
     json_t *answer = harness_post(h, "/v1/runs", body, &code);
     assert_int_equal(code, 200);
-    const json_t *budget = json_object_get(json_object_get(answer, "plan"), "budget");
+    const json_t *plan = json_object_get(answer, "plan");
+    const json_t *budget = json_array_get(json_object_get(plan, "budgets"), 0);
     assert_int_equal(json_integer_value(json_object_get(budget, "used")), 1);
+    const json_t *target = json_array_get(json_object_get(plan, "targets"), 0);
+    assert_string_equal(harness_word(target, "will"), "wait");
     json_decref(answer);
 
     /* The way back: the fault is mended, a recycle makes a good worker, and it is put back. */

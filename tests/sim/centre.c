@@ -228,7 +228,7 @@ static bool open_brain(struct centre *c, struct error *err)
                                               .event = port_event},
                                     .silent_after_ms = SILENT_MS,
                                     .settle_ms = SETTLE_MS,
-                                    .max_out = 1,
+                                    .budget = {.max_out = {1, false}},
                                     .defaults = defaults(),
                                     .now_ms = clock_of(c),
                                     .wall_ms = wall(c)};

@@ -190,8 +190,9 @@ static void assert_asked(struct bench *b, const char *words, bool there)
 #define STATUS(health)                                                                             \
     "{\"coordinator\":{\"version\":\"0.1.0\",\"started_at\":\"2026-11-22T18:00:00Z\","             \
     "\"fence\":3,\"settling\":false,\"frozen\":null,\"store\":\"ok\"},\"servers\":{\"total\":8,"   \
-    "\"fresh\":7,\"silent\":1},\"budget\":{\"limit\":1,\"used\":1,\"out\":[{\"server\":\"web07\"," \
-    "\"why\":\"silent\"}],\"held\":[]},\"runs\":[],\"incidents\":[],\"health\":\"" health "\"}"
+    "\"fresh\":7,\"silent\":1},\"budgets\":[{\"group\":null,\"servers\":8,"                        \
+    "\"limit\":1,\"used\":1,\"out\":[{\"server\":\"web07\","                                       \
+    "\"why\":\"silent\"}],\"held\":[]}],\"runs\":[],\"incidents\":[],\"health\":\"" health "\"}"
 #define SERVERS                                                                                    \
     "{\"servers\":[{\"name\":\"web01\\u001b[2J\",\"presence\":\"fresh\",\"why\":\"\","             \
     "\"age_ms\":700,\"in_rotation\":true,\"labels\":{\"zone\":\"a\"},\"pool_count\":2,"            \
@@ -203,7 +204,8 @@ static void assert_asked(struct bench *b, const char *words, bool there)
     "1,\"server\":\"web01\",\"will\":\"recycle\",\"why\":\"\",\"drain\":[\"shop/web01\"],"         \
     "\"workers\":1},{\"order\":2,\"server\":\"web02\",\"will\":\"skip\",\"why\":\"the pool is "    \
     "stopped\",\"drain\":[],\"workers\":0}],\"gates\":[\"the probe passes 3 times\"],"             \
-    "\"warnings\":[\"sessions are lost\"],\"budget\":{\"limit\":1,\"used\":0},"                    \
+    "\"warnings\":[\"sessions are "                                                                \
+    "lost\"],\"budgets\":[{\"group\":\"zone-a\",\"limit\":1,\"used\":0}],"                         \
     "\"rule\":\"stops after the 1st failure\"}}"
 #define RUN(state, ended, counts, target)                                                          \
     "{\"id\":7,\"action\":\"recycle\",\"pool\":\"Shop\",\"on\":\"all\",\"reason\":\"patch\","      \

@@ -125,7 +125,8 @@ static void put_right(struct chaos *c, const char *server)
 static void look_for_orphans(struct chaos *c, const json_t *status, uint64_t now_ms)
 {
     char server[FARM_NAME_MAX];
-    const json_t *held = json_object_get(json_object_get(status, "budget"), "held");
+    const json_t *held =
+        json_object_get(json_array_get(json_object_get(status, "budgets"), 0), "held");
     const json_t *incidents = json_object_get(status, "incidents");
     struct watch_seen seen = watch_look(c->watch);
     for (unsigned i = 0; i < CHAOS_SERVERS; i++) {

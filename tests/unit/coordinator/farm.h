@@ -72,9 +72,11 @@ struct farm {
     bool balancer_mute; /* it takes requests and answers none */
     int balancer_asked;
     uint64_t balancer_slow_ms;
-    uint32_t serving_least; /* the fewest places that were ready at a time */
-    uint32_t max_out;       /* 0: 1 */
-    int acts_in_rotation;   /* acts that were at work while the place was ready */
+    uint32_t serving_least;           /* the fewest places that were ready at a time */
+    uint32_t max_out;                 /* 0: 1; of the default group */
+    const struct budget_rule *groups; /* taken by the next farm_start */
+    size_t group_count;
+    int acts_in_rotation; /* acts that were at work while the place was ready */
     struct farm_asked asked[FARM_ASKED];
 };
 

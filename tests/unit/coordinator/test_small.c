@@ -105,7 +105,7 @@ static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
     assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
     b.min_in_service = 2;
     assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
-    assert_string_equal(why, "2 in service, the minimum is 2");
+    assert_string_equal(why, "budget: 2 in service, the minimum is 2");
 }
 
 static void server_that_is_held_and_out_counts_once(void **state)
@@ -120,6 +120,65 @@ static void server_that_is_held_and_out_counts_once(void **state)
     assert_int_equal(use.out, 0);
     char why[200];
     assert_true(budget_may_take(&b, "b", 0, why, sizeof why));
+}
+
+static void limits_are_numbers_or_shares(void **state)
+{
+    (void)state;
+    struct budget_limit limit = {7, true};
+    static const char *const bad[] = {"",     "%",   "101%",   "-1",  "1.5",
+                                      "10 %", "%10", "100001", "1%%", "0000000000000000000000001"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (budget_limit_parse(bad[i], &limit)) {
+            fail_msg("'%s' was taken", bad[i]);
+        }
+    }
+    assert_int_equal(limit.value, 7); /* untouched */
+    assert_true(budget_limit_parse("12", &limit));
+    assert_int_equal(limit.value, 12);
+    assert_false(limit.percent);
+    assert_true(budget_limit_parse("100%", &limit));
+    assert_int_equal(limit.value, 100);
+    assert_true(limit.percent);
+}
+
+/* 25% of 10 servers: 2 may be out, 3 must be in service; never none. Who is declared out leaves the
+ * first count, not the second. */
+static void shares_are_rounded_to_the_safe_side(void **state)
+{
+    (void)state;
+    struct budget_member m[10] = {{.server = "a"}};
+    struct budget b = {.members = m, .count = 10};
+    struct budget_rule rule = {
+        .name = "zone-a", .max_out = {25, true}, .min_in_service = {25, true}};
+    budget_apply_rule(&b, &rule);
+    assert_int_equal(b.max_out, 2);
+    assert_int_equal(b.min_in_service, 3);
+    m[0].declared_out = m[1].declared_out = m[2].declared_out = true;
+    budget_apply_rule(&b, &rule);
+    assert_int_equal(b.max_out, 1);
+    assert_int_equal(b.min_in_service, 3);
+    b.count = 2;
+    budget_apply_rule(&b, &rule);
+    assert_int_equal(b.max_out, 1);
+    rule.max_out = (struct budget_limit){4, false};
+    budget_apply_rule(&b, &rule);
+    assert_int_equal(b.max_out, 4);
+}
+
+static void full_group_is_named(void **state)
+{
+    (void)state;
+    struct budget_member m[2] = {{.server = "a"},
+                                 {.server = "b", .held = true, .held_by = "run 7"}};
+    struct budget b = {.group = "zone-a", .max_out = 1, .members = m, .count = 2};
+    char why[200];
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "budget zone-a 1/1 used by b (run 7)");
+    b.max_out = 2;
+    b.min_in_service = 1;
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "budget zone-a: 1 in service, the minimum is 1");
 }
 
 /* ---- fleet ---- */
@@ -476,6 +535,9 @@ int main(void)
         cmocka_unit_test(selector_means_what_it_says),
         cmocka_unit_test(selector_refuses_what_means_nothing),
         cmocka_unit_test(budget_counts_all_causes_together),
+        cmocka_unit_test(limits_are_numbers_or_shares),
+        cmocka_unit_test(shares_are_rounded_to_the_safe_side),
+        cmocka_unit_test(full_group_is_named),
         cmocka_unit_test(silent_server_may_serve),
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),

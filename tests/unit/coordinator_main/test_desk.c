@@ -169,8 +169,8 @@ static void status_is_the_farm_at_a_glance(void **state)
     assert_true(json_is_false(at(f, "coordinator.settling")));
     assert_int_equal(number_at(f, "servers.total"), 3);
     assert_int_equal(number_at(f, "servers.fresh"), 3);
-    assert_int_equal(number_at(f, "budget.limit"), 1);
-    assert_int_equal(number_at(f, "budget.used"), 0);
+    assert_int_equal(number_at(f, "budgets.0.limit"), 1);
+    assert_int_equal(number_at(f, "budgets.0.used"), 0);
     assert_int_equal(size_at(f, "runs"), 0);
     assert_int_equal(size_at(f, "incidents"), 0);
     assert_string_equal(text_at(f, "health"), "healthy");
@@ -184,7 +184,7 @@ static void server_that_falls_silent_degrades_the_farm(void **state)
     get(f, "/v1/status");
     assert_int_equal(number_at(f, "servers.silent"), 1);
     assert_string_equal(text_at(f, "health"), "degraded");
-    assert_string_equal(text_at(f, "budget.out.0.server"), f->farm.agents[1].name);
+    assert_string_equal(text_at(f, "budgets.0.out.0.server"), f->farm.agents[1].name);
     char target[64];
     text_format(target, sizeof(target), "/v1/servers/%s", f->farm.agents[1].name);
     get(f, target);
@@ -294,9 +294,25 @@ static void dry_run_changes_nothing(void **state)
     assert_int_equal(number_at(f, "plan.targets.0.workers"), 1);
     assert_true(size_at(f, "plan.gates") > 0);
     assert_non_null(strstr(text_at(f, "plan.rule"), "1st failure"));
-    assert_int_equal(number_at(f, "plan.budget.limit"), 1);
+    assert_int_equal(number_at(f, "plan.budgets.0.limit"), 1);
     get(f, "/v1/runs");
     assert_int_equal(size_at(f, "runs"), 0);
+}
+
+/* A plan that could not begin now does not say that it acts. */
+static void plan_says_that_the_budget_is_full_and_by_whom(void **state)
+{
+    struct fixture *f = *state;
+    f->farm.agents[1].dead = true;
+    farm_run(&f->farm, 120000);
+    post(f, "/v1/runs", RECYCLE ", \"dry_run\": true}");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "plan.targets.0.will"), "wait");
+    assert_non_null(strstr(text_at(f, "plan.targets.0.why"), "budget 1/1 used by web02 (silent"));
+    assert_int_equal(number_at(f, "plan.budgets.0.used"), 1);
+    get(f, "/v1/servers/web01");
+    assert_non_null(strstr(text_at(f, "blocked"), "budget 1/1 used by web02"));
+    assert_int_equal(size_at(f, "budgets"), 0);
 }
 
 static void second_run_over_the_same_servers_is_told_who_holds_them(void **state)
@@ -525,6 +541,7 @@ int main(void)
         CASE(pools_are_listed_by_glob),
         CASE(run_is_started_watched_and_shown_after_its_end),
         CASE(dry_run_changes_nothing),
+        CASE(plan_says_that_the_budget_is_full_and_by_whom),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
         CASE(wrong_requests_are_told_what_is_wrong),
         CASE(run_is_paused_resumed_and_aborted),

@@ -52,8 +52,9 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(s.silent_after_ms, 45000);
     assert_int_equal(s.settle_ms, 10000);
     assert_int_equal(s.log_level, LOG_LEVEL_INFO);
-    assert_int_equal(s.max_out, 1);
-    assert_int_equal(s.min_in_service, 0);
+    assert_int_equal(settings_budget(&s).max_out.value, 1);
+    assert_int_equal(settings_budget(&s).min_in_service.value, 0);
+    assert_int_equal(s.budget_count, 0);
     struct rollout_options o = settings_options(&s);
     assert_int_equal(o.batch, 1);
     assert_int_equal(o.soak_ms, 10000);
@@ -87,8 +88,8 @@ static void every_key_is_taken(void **state)
     assert_int_equal(s.settle_ms, 2000);
     assert_int_equal(s.keep_history_ms, 86400000);
     assert_int_equal(s.log_level, LOG_LEVEL_WARN);
-    assert_int_equal(s.max_out, 2);
-    assert_int_equal(s.min_in_service, 3);
+    assert_int_equal(settings_budget(&s).max_out.value, 2);
+    assert_int_equal(settings_budget(&s).min_in_service.value, 3);
     struct rollout_options o = settings_options(&s);
     assert_int_equal(o.soak_ms, 1000);
     assert_int_equal(o.limit_ms, 2000);
@@ -149,6 +150,32 @@ static void servers_and_balancers_are_taken(void **state)
     settings_release(&s);
 }
 
+static void groups_of_the_budget_are_named(void **state)
+{
+    (void)state;
+    struct settings s = parse("[haproxy lb1]\naddress = /x\n[backend shop]\nbalancers = lb1\n"
+                              "[budget]\nmax_out = 3\nmin_in_service = 25%\n"
+                              "[budget zone-a]\nservers = farm=web,zone=a\nmax_out = 10%\n"
+                              "[budget shop]\nbackend = shop\nmin_in_service = 2\n");
+    struct budget_rule *rules = settings_budgets(&s), rest = settings_budget(&s);
+    assert_int_equal(s.budget_count, 2);
+    assert_string_equal(rules[0].name, "zone-a");
+    assert_string_equal(rules[0].selector, "farm=web,zone=a");
+    assert_null(rules[0].backend);
+    assert_int_equal(rules[0].max_out.value, 10);
+    assert_true(rules[0].max_out.percent);
+    assert_int_equal(rules[0].min_in_service.value, 0);
+    assert_string_equal(rules[1].backend, "shop");
+    assert_null(rules[1].selector);
+    assert_int_equal(rules[1].max_out.value, 1);
+    assert_int_equal(rules[1].min_in_service.value, 2);
+    assert_null(rest.name);
+    assert_int_equal(rest.max_out.value, 3);
+    assert_true(rest.min_in_service.percent);
+    free(rules);
+    settings_release(&s);
+}
+
 static void mistakes_on_a_line_are_told_with_it(void **state)
 {
     (void)state;
@@ -158,6 +185,12 @@ static void mistakes_on_a_line_are_told_with_it(void **state)
     TELLS("[coordinator]\nsilent_after = 1ms\n", "x.conf:2", "silent_after");
     TELLS("[budget]\nmax_out = 0\n", "x.conf:2", "max_out");
     TELLS("[budget]\nmax_out = one\n", "x.conf:2", "max_out");
+    TELLS("[budget]\nmax_out = 0%\n", "x.conf:2", "max_out");
+    TELLS("[budget]\nmax_out = 101%\n", "x.conf:2", "101%", "10%");
+    TELLS("[budget]\nmin_in_service = half\n", "x.conf:2", "half");
+    TELLS("[budget a]\nservers = web*,\n", "x.conf:2", "servers", "empty part");
+    TELLS("[budget a]\nservers = web*\nmax_out = %\n", "x.conf:3", "max_out");
+    TELLS("[budget a]\nservres = web*\n", "x.conf:2", "servres");
     TELLS("[defaults]\nunreachable = panic\n", "x.conf:2", "fail", "skip", "wait");
     TELLS("[coordinator]\nlog_level = loud\n", "x.conf:2", "debug");
     TELLS("[server we/b]\n", "x.conf:1", "we/b", "letters");
@@ -204,6 +237,11 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
     TELLS("[command lb]\nrun = /x\n[haproxy lb]\naddress = /y\n", "[haproxy lb]",
           "a [command lb] already");
     TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nbalancers = lb1\nname = srv\n", "{server}");
+    TELLS("[budget a]\nmax_out = 2\n", "budget a", "neither servers nor backend");
+    TELLS("[budget a]\nservers = all\nbackend = shop\n[haproxy lb1]\naddress = /x\n"
+          "[backend shop]\nbalancers = lb1\n",
+          "budget a", "both servers and backend");
+    TELLS("[budget a]\nbackend = shop\n", "budget a", "no section [backend shop]");
     TELLS("[haproxy lb1]\naddress = /x\n[backend shop]\nbalancers = lb1\nrenamed = web01\n",
           "SERVER:NAME");
 }
@@ -244,8 +282,8 @@ static void sample_is_good_and_says_the_defaults(void **state)
     assert_int_equal(s.settle_ms, d.settle_ms);
     assert_int_equal(s.keep_history_ms, d.keep_history_ms);
     assert_int_equal(s.log_level, d.log_level);
-    assert_int_equal(s.max_out, d.max_out);
-    assert_int_equal(s.min_in_service, d.min_in_service);
+    assert_string_equal(s.budget.max_out, d.budget.max_out);
+    assert_string_equal(s.budget.min_in_service, d.budget.min_in_service);
     assert_memory_equal(&s.defaults, &d.defaults, sizeof(d.defaults));
     free(content);
     settings_release(&s);
@@ -258,6 +296,7 @@ int main(void)
         cmocka_unit_test(empty_file_has_defaults),
         cmocka_unit_test(every_key_is_taken),
         cmocka_unit_test(servers_and_balancers_are_taken),
+        cmocka_unit_test(groups_of_the_budget_are_named),
         cmocka_unit_test(mistakes_on_a_line_are_told_with_it),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(mistakes_of_one_value_are_told_with_their_line),

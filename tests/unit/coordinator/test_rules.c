@@ -1,0 +1,183 @@
+/* Rules about who may be taken and who is put right: the brain on virtual time. */
+#include "tests/unit/coordinator/farm.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
+
+static const struct rollout_target *target_of(const struct farm *f, uint64_t run, size_t at)
+{
+    const struct rollout *r = coordinator_run_find(f->brain, run);
+    if (!r) {
+        fail_msg("run %llu has ended:\n%s", (unsigned long long)run, farm_events(f));
+    }
+    return &r->targets[at];
+}
+
+static void expect_step(const struct farm *f, uint64_t run, size_t at, const char *part)
+{
+    const struct rollout_target *t = target_of(f, run, at);
+    if (!strstr(t->step, part)) {
+        fail_msg("%s: no '%s' in '%s'\n%s", t->server, part, t->step, farm_events(f));
+    }
+}
+
+static void declare_out(struct farm *f, const char *server, uint64_t for_ms)
+{
+    struct error err;
+    if (coordinator_declare_out(f->brain, server, for_ms, "anna", "dead board", f->now_ms, WALL(f),
+                                &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* ---- groups of the budget ---- */
+
+static const struct budget_rule two_zones[] = {
+    {.name = "zone-a", .selector = "web01,web02", .max_out = {1, false}},
+    {.name = "zone-b", .selector = "web03,web04", .max_out = {1, false}},
+};
+
+static void begin_in_groups(struct farm *f, size_t count, uint32_t balanced,
+                            const struct budget_rule *groups, size_t group_count)
+{
+    farm_begin_balanced(f, count, balanced);
+    farm_crash(f);
+    f->groups = groups;
+    f->group_count = group_count;
+    farm_start(f);
+    farm_run(f, 1500);
+}
+
+static void full_group_does_not_block_the_other(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_in_groups(&f, 5, 0, two_zones, 2);
+    f.agents[3].dead = true;
+    farm_run(&f, 4000);
+    uint64_t run = farm_recycle(&f, "web01,web02,web03,web05");
+    farm_run(&f, 20000);
+    assert_int_equal(target_of(&f, run, 0)->state, TARGET_DONE);
+    assert_int_equal(target_of(&f, run, 1)->state, TARGET_DONE);
+    expect_step(&f, run, 2, "blocked: budget zone-b 1/1 used by web04 (silent");
+    assert_int_equal(target_of(&f, run, 3)->state, TARGET_DONE); /* of the default group */
+    f.agents[3].dead = false;
+    farm_run_to_end(&f, 60000);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.agents[i].acts, 1);
+    }
+    farm_end(&f);
+}
+
+/* Two at a time, and yet never two of one group. */
+static void each_group_has_room_of_its_own(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_in_groups(&f, 4, 0, two_zones, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.options.batch = 4;
+    uint64_t run = farm_ask(&f, &q);
+    uint32_t most = 0;
+    for (int i = 0; i < 4000 && coordinator_run_count(f.brain); i++) {
+        const struct rollout_target *t = coordinator_run_find(f.brain, run)->targets;
+        assert_false(t[0].holds && t[1].holds);
+        assert_false(t[2].holds && t[3].holds);
+        uint32_t held = (uint32_t)t[0].holds + t[1].holds + t[2].holds + t[3].holds;
+        most = held > most ? held : most;
+        farm_run(&f, 10);
+    }
+    assert_int_equal(coordinator_run_count(f.brain), 0);
+    assert_int_equal(most, 2);
+    farm_end(&f);
+}
+
+/* web02 is in both: either may be the one that is full. */
+static void server_of_two_groups_must_fit_into_both(void **state)
+{
+    (void)state;
+    static const struct budget_rule rules[] = {
+        {.name = "left", .selector = "web01,web02", .max_out = {1, false}},
+        {.name = "right", .selector = "web02,web03", .max_out = {1, false}},
+    };
+    struct farm f;
+    begin_in_groups(&f, 3, 0, rules, 2);
+    f.agents[2].dead = true;
+    farm_run(&f, 4000);
+    uint64_t run = farm_recycle(&f, "web02");
+    farm_run(&f, 3000);
+    expect_step(&f, run, 0, "blocked: budget right 1/1 used by web03");
+    f.agents[2].dead = false;
+    f.agents[0].dead = true;
+    farm_run(&f, 6000);
+    uint64_t second = farm_recycle(&f, "web02");
+    farm_run(&f, 3000);
+    expect_step(&f, second, 0, "blocked: budget left 1/1 used by web01");
+    farm_end(&f);
+}
+
+static void group_by_backend_is_who_stands_there(void **state)
+{
+    (void)state;
+    static const struct budget_rule rules[] = {
+        {.name = "shop", .backend = "web", .max_out = {50, true}, .min_in_service = {75, true}}};
+    struct farm f;
+    begin_in_groups(&f, 4, 1, rules, 1);
+    struct budget b;
+    coordinator_budget(f.brain, 0, NULL, f.now_ms, &b);
+    assert_string_equal(b.group, "shop");
+    assert_int_equal(b.count, 4);
+    assert_int_equal(b.max_out, 2);
+    assert_int_equal(b.min_in_service, 3);
+    coordinator_budget(f.brain, 1, NULL, f.now_ms, &b);
+    assert_null(b.group);
+    assert_int_equal(b.count, 0);
+    f.agents[3].dead = true; /* two may be out, but three must serve */
+    farm_run(&f, 4000);
+    uint64_t run = farm_recycle(&f, "web01");
+    farm_run(&f, 3000);
+    expect_step(&f, run, 0, "blocked: budget shop: 3 in service, the minimum is 3");
+    farm_end(&f);
+}
+
+/* A machine that a person gave up does not block the farm, but it does not serve either; and when
+ * the word runs out it blocks again, and that is told. */
+static void declared_out_leaves_the_budget_until_it_expires(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 3);
+    f.agents[2].dead = true;
+    farm_run(&f, 4000);
+    declare_out(&f, "web03", 30000);
+    farm_recycle(&f, "web01");
+    farm_run_to_end(&f, 20000);
+    farm_run(&f, 30000);
+    if (!strstr(farm_events(&f), "audit: coordinator: server.declare-out-ended web03: ")) {
+        fail_msg("its end was not told:\n%s", farm_events(&f));
+    }
+    uint64_t run = farm_recycle(&f, "web02");
+    farm_run(&f, 3000);
+    expect_step(&f, run, 0, "blocked: budget 1/1 used by web03 (silent");
+    farm_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(full_group_does_not_block_the_other),
+        cmocka_unit_test(each_group_has_room_of_its_own),
+        cmocka_unit_test(server_of_two_groups_must_fit_into_both),
+        cmocka_unit_test(group_by_backend_is_who_stands_there),
+        cmocka_unit_test(declared_out_leaves_the_budget_until_it_expires),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
