@@ -35,6 +35,8 @@ struct balancer_entry {
     uint32_t sessions;       /* current sessions on this server line */
     uint32_t others_serving; /* other servers of this backend that are ready and up */
     uint32_t check_left_ms;  /* so long the balancer's check may still believe what was before */
+    uint64_t life; /* which life of the balancer this is: another one after a restart or reload.
+                      0: it does not tell, or has none to lose */
 };
 
 enum balancer_op {
@@ -112,6 +114,15 @@ static inline bool balancer_same_place(const struct balancer_entry *a,
 {
     return strcmp(a->balancer, b->balancer) == 0 && strcmp(a->backend, b->backend) == 0 &&
            strcmp(a->name, b->name) == 0;
+}
+
+/* Pure: did it lose our drain with its life? A place that is ready in the life in which we drained
+ * it was set so by somebody. */
+static inline bool balancer_forgot(const struct balancer_entry *drained,
+                                   const struct balancer_entry *now)
+{
+    return now->admin == BALANCER_READY && drained->life != 0 && now->life != 0 &&
+           drained->life != now->life;
 }
 
 #endif

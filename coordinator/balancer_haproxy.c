@@ -42,6 +42,7 @@ static enum error_code fill_entry(const struct haproxy_server *servers, size_t c
     entry->up = mine->up;
     entry->sessions = mine->sessions;
     entry->others_serving = others;
+    entry->life = mine->life;
     return ERR_NONE;
 }
 

@@ -21,8 +21,8 @@ struct balancer_kind {
     const char *name; /* as in struct balancer_place, and the word of its section */
     /* Is the place usable as configured? Without asking it. */
     enum error_code (*check)(const struct balancer_place *place, struct error *err);
-    /* Fills admin, up, sessions and others_serving of the entry; the entry is as it was on failure.
-     */
+    /* Fills admin, up, sessions and others_serving of the entry, and its life where the balancer has
+     * one; the entry is as it was on failure. */
     enum error_code (*read)(const struct balancer_place *place, int cancel_fd,
                             struct balancer_entry *entry, struct error *err);
     /* Sets it, to ready or drain; setting what is set already is fine. Whether it took effect is

@@ -150,7 +150,7 @@ static bool round_is_open(const struct coordinator *c)
 {
     for (size_t i = 0; i < c->ask_count; i++) {
         const struct ask *a = &c->asks[i];
-        if (a->ticket && !a->run && c->now_ms - a->at_ms < ROUND_AGAIN_MS) {
+        if (a->ticket && !a->run && !a->mends && c->now_ms - a->at_ms < ROUND_AGAIN_MS) {
             return true;
         }
     }
@@ -169,7 +169,7 @@ uint64_t round_span_ms(const struct coordinator *c)
     return (fleet_count(c->fleet) / round_share(c) + 1) * BALANCER_ROUND_MS;
 }
 
-static void read_places(struct coordinator *c, const char *server)
+void read_places(struct coordinator *c, const char *server)
 {
     const struct coordinator_ports *ports = &c->spec.ports;
     struct balancer_request q = {.ticket = c->next_ticket++, .op = BALANCER_OP_READ};

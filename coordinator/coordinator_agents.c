@@ -335,6 +335,22 @@ static void on_progress(struct coordinator *c, const struct agent_message *m)
     }
 }
 
+/* Asked to see our fence in force: then what it was for is looked at again, and put right. */
+static bool answers_mending(struct coordinator *c, const struct result *result)
+{
+    struct ask *a = ask_find(c, &result->nonce);
+    if (!a) {
+        return false;
+    }
+    mend_fence_seen(c, a, result->cause);
+    struct fleet_server *mends = a->mends;
+    if (mends) {
+        ask_drop(c, a);
+        read_places(c, mends->name);
+    }
+    return mends != NULL;
+}
+
 /* An answer to QUERY counts only if we asked it: UNHEARD is true as of that question alone. */
 static bool result_is_ours(struct coordinator *c, const struct result *result)
 {
@@ -355,6 +371,9 @@ static bool on_result(struct coordinator *c, struct session *s, const struct age
         return true;
     }
     size_t target;
+    if (answers_mending(c, result)) {
+        return true;
+    }
     struct rollout *r = find_target(c, m->agent, &result->id, &target);
     if (!r || !result_is_ours(c, result)) {
         return !c->store_trouble[0];
@@ -378,6 +397,7 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
         return;
     }
     struct ask asked = *a;
+    mend_fence_seen(c, a, seen->cause);
     ask_drop(c, a);
     if (rotation_on_observation(c, &asked, seen)) {
         return;

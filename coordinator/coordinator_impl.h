@@ -5,6 +5,7 @@
  * coordinator_runs.c     a change of a run: save, install, perform; the view given to rollout
  * coordinator_rotation.c places that are the agents' keep-alive files
  * coordinator_budget.c   the groups of the budget
+ * coordinator_mend.c     drains of ours that a balancer forgot
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_ops.c      what operators ask
  */
@@ -59,6 +60,7 @@ struct ask {
     uint64_t run_ticket;
     uint64_t at_ms;
     char server[WIRE_NAME_MAX];
+    struct fleet_server *mends; /* a drain that was forgotten there is to be put right */
     /* About the keep-alive file as well: asked of the agent first (no ticket yet), then of the
      * balancer, if there are other places. */
     bool of_file;
@@ -115,6 +117,7 @@ struct coordinator {
     uint64_t next_ticket; /* of the balancer */
     uint64_t turn;        /* grows with every event and change: what caches are valid for */
     uint64_t last_turn_ms;
+    uint64_t fence_seen_ms; /* an agent answered under our fence what was asked then; 0: none */
     uint64_t started_ms;
     uint64_t now_ms;
     int64_t wall_ms;
@@ -159,7 +162,16 @@ void sessions_on_time(struct coordinator *c);
 struct ask *ask_new(struct coordinator *c);
 void ask_drop(struct coordinator *c, struct ask *a);
 
+/* coordinator_mend.c */
+/* What the balancer says of a server's places: is one of ours ready again by its own forgetting? */
+void mend_look(struct coordinator *c, struct fleet_server *s, const struct balancer_answer *answer);
+/* The answer to a drain that was told again. */
+void mend_done(struct coordinator *c, struct fleet_server *s, const struct balancer_answer *answer);
+/* The question was answered; cause: what its answer said. */
+void mend_fence_seen(struct coordinator *c, const struct ask *a, enum cause cause);
+
 /* coordinator.c: the round of places */
+void read_places(struct coordinator *c, const char *server);
 void round_go_on(struct coordinator *c);
 uint64_t round_span_ms(const struct coordinator *c); /* after so long each was read anew */
 

@@ -418,6 +418,26 @@ void runs_drive(struct coordinator *c)
     events_flush(c);
 }
 
+/* What it says of the places, whoever asked. */
+static void note_answer(struct coordinator *c, const struct ask *asked,
+                        const struct balancer_answer *answer)
+{
+    struct fleet_server *s = fleet_find(c->fleet, asked->server);
+    if (!s) {
+        return;
+    }
+    if (answer->code == ERR_NONE) {
+        bool all = asked->run == 0 && answer->op == BALANCER_OP_READ;
+        fleet_note_places(s, answer->entries, answer->entry_count, all, c->now_ms);
+        s->places_life_ms = 2 * round_span_ms(c);
+    }
+    if (answer->op == BALANCER_OP_DRAIN && asked->mends) {
+        mend_done(c, s, answer);
+    } else if (answer->op == BALANCER_OP_READ && answer->code == ERR_NONE) {
+        mend_look(c, s, answer);
+    }
+}
+
 void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer *answer,
                              uint64_t now_ms, int64_t wall_ms)
 {
@@ -430,12 +450,8 @@ void coordinator_on_balancer(struct coordinator *c, const struct balancer_answer
         ask_drop(c, &c->asks[i]);
         struct balancer_answer own = *answer;
         rotation_add(c, &asked, &own);
-        struct fleet_server *s = fleet_find(c->fleet, asked.server);
-        if (s && own.code == ERR_NONE) {
-            fleet_note_places(s, own.entries, own.entry_count, asked.run == 0, now_ms);
-            s->places_life_ms = 2 * round_span_ms(c);
-        }
-        if (asked.run == 0) {
+        note_answer(c, &asked, &own);
+        if (asked.run == 0 && !asked.mends) {
             round_go_on(c);
         }
         struct rollout *r = runs_find(c, asked.run);

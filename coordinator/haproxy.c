@@ -126,8 +126,8 @@ enum error_code haproxy_read(const struct haproxy *h, const char *backend,
     struct text answer = {0};
     char command[2 * BALANCER_NAME_MAX + 64];
     /* 4: server lines only; -1: all of them. */
-    text_format(command, sizeof(command), "show servers state %s;show stat %s 4 -1", backend,
-                backend);
+    text_format(command, sizeof(command), "show servers state %s;show stat %s 4 -1;show info",
+                backend, backend);
     code = haproxy_exchange(h, command, &answer, err);
     if (code == ERR_NONE) {
         code = haproxy_parse(text_get(&answer), backend, out, count, err);
@@ -315,7 +315,7 @@ static enum error_code parse_stat_line(const struct table *t, const char *line,
 }
 
 static enum error_code parse_stat(const char *answer, const char *backend,
-                                  const struct servers *list, struct error *err)
+                                  const struct servers *list, const char **rest, struct error *err)
 {
     if (!text_starts(answer, "# "))
         return refused(answer, backend, NULL, err);
@@ -333,6 +333,39 @@ static enum error_code parse_stat(const char *answer, const char *backend,
                              "\"show stat\" does not name server %s of backend %s: was HAProxy's "
                              "configuration changed at this moment? try again",
                              list->items[i].name, backend);
+    *rest = *t.next ? t.next + 1 : t.next;
+    return ERR_NONE;
+}
+
+/* ---- show info ---- */
+
+/* The number behind "Pid: " at the beginning of a line. */
+static bool number_after(const char *answer, const char *key, uint64_t *out)
+{
+    char digits[24];
+    for (const char *line = answer; *line && *line != '\n';) {
+        size_t len = line_length(line);
+        const char *value = line + strlen(key);
+        if (text_starts(line, key) && len - strlen(key) < sizeof(digits)) {
+            memcpy(digits, value, len - strlen(key));
+            digits[len - strlen(key)] = '\0';
+            return text_parse_u64(digits, 0, INT32_MAX, out);
+        }
+        line += len + (line[len] == '\n');
+    }
+    return false;
+}
+
+/* A reload is another process; a restart in a container may have the same number. HAProxy
+ * before 2.4 does not tell when it started. */
+static enum error_code parse_life(const char *answer, struct servers *list, struct error *err)
+{
+    uint64_t pid = 0, started = 0;
+    if (!number_after(answer, "Pid: ", &pid))
+        return error_set(err, ERR_CORRUPT, "\"show info\" does not tell HAProxy's process");
+    number_after(answer, "Start_time_sec: ", &started);
+    for (size_t i = 0; i < list->count; i++)
+        list->items[i].life = pid << 32 | started;
     return ERR_NONE;
 }
 
@@ -343,7 +376,9 @@ enum error_code haproxy_parse(const char *answer, const char *backend, struct ha
     const char *rest = NULL;
     enum error_code code = parse_state(answer, backend, &list, &rest, err);
     if (code == ERR_NONE)
-        code = parse_stat(rest, backend, &list, err);
+        code = parse_stat(rest, backend, &list, &rest, err);
+    if (code == ERR_NONE)
+        code = parse_life(rest, &list, err);
     if (code != ERR_NONE) {
         free(list.items);
         return code;

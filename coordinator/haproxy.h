@@ -5,8 +5,9 @@
  * An answer that is not exactly what the manual promises is an error; nothing is guessed.
  *
  * Source: HAProxy management guide, section 9.3 "Unix Socket commands" ("set server", "show servers
- * state", "show stat") and src/server-state.c; texts of refusals as HAProxy 2.6.12 prints them.
- * Calls block, at most timeout_ms (plus the resolver's time where an address is a host name).
+ * state", "show stat", "show info") and src/server-state.c; texts of refusals as HAProxy 2.6.12
+ * prints them. Calls block, at most timeout_ms (plus the resolver's time where an address is a host
+ * name).
  */
 #ifndef FARMHAND_COORDINATOR_HAPROXY_H
 #define FARMHAND_COORDINATOR_HAPROXY_H
@@ -37,6 +38,7 @@ struct haproxy_server {
     bool backup;       /* only used when no other server is left */
     uint32_t weight;   /* as a person set it; 0: gets nothing new */
     uint32_t sessions; /* current, and those queued for this very server */
+    uint64_t life;     /* of the HAProxy that says so: its process and when it started */
 };
 
 /* "set server BACKEND/SERVER state drain|ready|maint". ERR_NOT_FOUND: no such backend or server;
@@ -53,7 +55,7 @@ enum error_code haproxy_read(const struct haproxy *h, const char *backend,
 enum error_code haproxy_exchange(const struct haproxy *h, const char *command, struct text *answer,
                                  struct error *err);
 
-/* Pure: the answer to "show servers state B;show stat B 4 -1". As haproxy_read. */
+/* Pure: the answer to "show servers state B;show stat B 4 -1;show info". As haproxy_read. */
 enum error_code haproxy_parse(const char *answer, const char *backend, struct haproxy_server **out,
                               size_t *count, struct error *err);
 

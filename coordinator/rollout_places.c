@@ -104,6 +104,27 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
     change_decide_take(r, c, view, now_ms);
 }
 
+static void note_lives(struct rollout_target *t, const struct balancer_answer *answer)
+{
+    for (uint32_t k = 0; k < t->place_count && answer->op == BALANCER_OP_DRAIN; k++) {
+        const struct balancer_entry *e =
+            find_place(answer->entries, answer->entry_count, &t->places[k]);
+        t->places[k].life = e ? e->life : t->places[k].life;
+    }
+}
+
+static bool forgot_any(const struct rollout_target *t, const struct balancer_answer *answer)
+{
+    for (uint32_t k = 0; k < t->place_count && t->told; k++) {
+        const struct balancer_entry *e =
+            find_place(answer->entries, answer->entry_count, &t->places[k]);
+        if (e && balancer_forgot(&t->places[k], e)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void places_draining(const struct rollout *r, struct rollout_change *c,
                             const struct balancer_answer *answer, uint64_t now_ms)
 {
@@ -113,6 +134,14 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
         return;
     }
     t->told = t->told || answer->op == BALANCER_OP_DRAIN;
+    note_lives(t, answer);
+    if (forgot_any(t, answer)) {
+        t->told = false; /* and is told again, as after a restart of ours */
+        t->quiet = 0;
+        change_say(c, "balancer %.60s was reloaded and forgot the drain: draining again",
+                   t->places[0].balancer);
+        return;
+    }
     uint32_t sessions = 0, check_left_ms = 0;
     for (uint32_t k = 0; k < t->place_count; k++) {
         const struct balancer_entry *e =

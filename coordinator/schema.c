@@ -253,6 +253,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                             " opened_ms, closed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
     [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
                            " WHERE id = ?1 AND closed_how IS NULL",
+    [SQL_PLACES_OF_INCIDENT] = "UPDATE incident SET places = ?2"
+                               " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_OPEN_INCIDENTS] = "SELECT id, server, pool, kind, text, run, places, opened_ms, closed_ms"
                            " FROM incident WHERE closed_how IS NULL ORDER BY id",
 

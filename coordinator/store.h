@@ -128,6 +128,9 @@ struct incident {
 enum error_code store_open_incident(struct store *s, struct incident *incident, struct error *err);
 enum error_code store_close_incident(struct store *s, uint64_t id, int64_t wall_ms, const char *how,
                                      struct error *err);
+/* Its places alone. */
+enum error_code store_save_places(struct store *s, const struct incident *incident,
+                                  struct error *err);
 enum error_code store_load_open_incidents(struct store *s,
                                           void (*each)(void *arg, const struct incident *i),
                                           void *arg, struct error *err);

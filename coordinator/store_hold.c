@@ -223,6 +223,24 @@ enum error_code store_close_incident(struct store *s, uint64_t id, int64_t wall_
     return store_tell(s, err);
 }
 
+enum error_code store_save_places(struct store *s, const struct incident *incident,
+                                  struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    char what[48];
+    char *places = places_format(s, incident->places, incident->place_count);
+    if (!places)
+        return store_tell(s, err);
+    text_format(what, sizeof(what), "an open incident %" PRIu64, incident->id);
+    struct binding b = binding_of(s, SQL_PLACES_OF_INCIDENT);
+    bind_uint(&b, incident->id);
+    bind_text(&b, places);
+    store_run_one(s, SQL_PLACES_OF_INCIDENT, what);
+    free(places);
+    return store_tell(s, err);
+}
+
 static void read_incident(struct row *r, struct incident *i)
 {
     i->id = row_uint(r, "id", INT64_MAX);

@@ -151,10 +151,11 @@ char *places_format(struct store *s, const struct balancer_entry *places, uint32
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++) {
         const struct balancer_entry *e = &places[i];
-        json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "balancer", e->balancer,
-                                 "backend", e->backend, "name", e->name, "admin",
+        json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I}", "balancer",
+                                 e->balancer, "backend", e->backend, "name", e->name, "admin",
                                  balancer_admin_name(e->admin), "up", (int)e->up, "sessions",
-                                 (json_int_t)e->sessions, "others", (json_int_t)e->others_serving);
+                                 (json_int_t)e->sessions, "others", (json_int_t)e->others_serving,
+                                 "life", (json_int_t)e->life);
         if (item) {
             json_array_append_new(list, item);
             continue;
@@ -173,16 +174,17 @@ static bool read_place(json_t *item, struct balancer_entry *out)
 {
     const char *balancer, *backend, *name, *admin;
     int up;
-    json_int_t sessions, others;
-    if (json_unpack(item, "{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "balancer", &balancer, "backend",
-                    &backend, "name", &name, "admin", &admin, "up", &up, "sessions", &sessions,
-                    "others", &others) != 0)
+    json_int_t sessions, others, life = 0; /* older stores have none */
+    if (json_unpack(item, "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s?I}", "balancer", &balancer,
+                    "backend", &backend, "name", &name, "admin", &admin, "up", &up, "sessions",
+                    &sessions, "others", &others, "life", &life) != 0)
         return false;
     if (sessions < 0 || sessions > UINT32_MAX || others < 0 || others > UINT32_MAX)
         return false;
     out->up = up != 0;
     out->sessions = (uint32_t)sessions;
     out->others_serving = (uint32_t)others;
+    out->life = life > 0 ? (uint64_t)life : 0;
     return text_copy(out->balancer, sizeof(out->balancer), balancer) &&
            text_copy(out->backend, sizeof(out->backend), backend) &&
            text_copy(out->name, sizeof(out->name), name) &&

@@ -54,10 +54,11 @@ static void on_answer(void *arg, const struct balancer_answer *answer)
 /* ---- HAProxy ---- */
 
 #define STATE_HEAD "1\n# be_name srv_id srv_name srv_op_state srv_admin_state srv_uweight\n"
+#define INFO       "Name: HAProxy\nPid: 7\nStart_time_sec: 9\n\n"
 #define STAT_HEAD  "# pxname,svname,qcur,scur,bck,\n"
 #define SHOP(admin)                                                                                \
     STATE_HEAD "shop 1 web01 2 " admin " 1\nshop 2 web02 2 0 1\n\n" STAT_HEAD                      \
-               "shop,web01,0,3,0,\nshop,web02,0,0,0,\n\n"
+               "shop,web01,0,3,0,\nshop,web02,0,0,0,\n\n" INFO
 
 static struct fake_step bad_step(enum mood mood, bool reading)
 {
@@ -69,7 +70,7 @@ static struct fake_step bad_step(enum mood mood, bool reading)
     case UNKNOWN:
         return (struct fake_step){NULL,
                                   reading ? STATE_HEAD "shop 2 web02 2 0 1\n\n" STAT_HEAD
-                                                       "shop,web02,0,0,0,\n\n"
+                                                       "shop,web02,0,0,0,\n\n" INFO
                                           : "No such server.\n\n",
                                   FAKE_CLOSE};
     case DENIES:

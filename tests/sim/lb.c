@@ -26,8 +26,10 @@ static bool serving(const struct lb_line *line)
 static void entry_of(const struct world *w, int at, struct balancer_entry *out)
 {
     const struct lb_line *line = &w->lb.lines[at];
-    *out =
-        (struct balancer_entry){.admin = line->admin, .up = line->up, .sessions = line->sessions};
+    *out = (struct balancer_entry){.admin = line->admin,
+                                   .up = line->up,
+                                   .sessions = line->sessions,
+                                   .life = 1 + w->lb.reloads};
     text_copy(out->balancer, sizeof(out->balancer), "lb");
     text_copy(out->backend, sizeof(out->backend), "shop");
     text_copy(out->name, sizeof(out->name), w->iis[at].name);
@@ -85,13 +87,15 @@ static void drain_line(struct world *w, int at)
 {
     struct lb_line *line = &w->lb.lines[at];
     if (line->admin == BALANCER_READY) {
-        oracle_drained(w, at);
+        if (!line->forgotten)
+            oracle_drained(w, at);
         line->ours = line->claimed = true;
         line->drained_ms = w->now_ms;
         world_say(w, "lb: %s drained", w->iis[at].name);
     } else if (w->now_ms < line->changed_ms + 2500) {
         line->claimed = true; /* somebody was quicker, since it was read: that cannot be seen */
     }
+    line->forgotten = false;
     set(w, at, BALANCER_DRAIN);
 }
 
@@ -101,7 +105,7 @@ static void ready_line(struct world *w, int at)
     if (line->admin != BALANCER_READY)
         world_say(w, "lb: %s ready", w->iis[at].name);
     oracle_ready(w, at, line->claimed, line->foreign);
-    line->ours = line->claimed = line->foreign = false;
+    line->ours = line->claimed = line->foreign = line->forgotten = false;
     set(w, at, BALANCER_READY);
 }
 
@@ -149,8 +153,11 @@ void lb_ask(struct world *w, int centre, uint64_t life, const struct balancer_re
 void lb_reload(struct world *w)
 {
     world_say(w, "lb: reloaded, its drains are forgotten");
+    w->lb.reloads++;
     for (size_t i = 0; i < w->servers; i++) {
-        w->lb.lines[i].ours = w->lb.lines[i].foreign = false;
+        struct lb_line *line = &w->lb.lines[i];
+        line->forgotten = line->forgotten || line->ours;
+        line->ours = line->foreign = false;
         set(w, (int)i, BALANCER_READY);
     }
 }
@@ -162,6 +169,6 @@ void lb_foreign(struct world *w, int at, enum balancer_admin admin)
               admin == BALANCER_READY ? "ready" : "drain");
     line->foreign = admin != BALANCER_READY && !line->ours;
     if (admin == BALANCER_READY)
-        line->ours = false;
+        line->ours = line->forgotten = false;
     set(w, at, admin);
 }

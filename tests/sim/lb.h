@@ -10,9 +10,10 @@
 
 struct lb_line {
     enum balancer_admin admin;
-    bool ours;    /* drained by us when it was ready, and not put back since */
-    bool claimed; /* the same, whatever others did to it since: from outside it cannot be told */
-    bool foreign; /* drained by somebody else */
+    bool ours;      /* drained by us when it was ready, and not put back since */
+    bool claimed;   /* the same, whatever others did to it since: from outside it cannot be told */
+    bool foreign;   /* drained by somebody else */
+    bool forgotten; /* was ours when it was reloaded: draining it again begins nothing new */
     bool up;
     uint32_t sessions;
     uint64_t drained_ms;
@@ -24,6 +25,7 @@ struct lb {
     struct lb_line lines[LB_LINES];
     uint64_t busy_until_ms[2]; /* requests of one coordinator are carried out in order */
     uint64_t down_until_ms;
+    uint64_t reloads;
 };
 
 struct world;

@@ -22,12 +22,13 @@
         .kind = "haproxy", .name = (called), .address = (where), .timeout_ms = (limit_ms)          \
     }
 
-/* What "show servers state shop;show stat shop 4 -1" says, in the columns we read and some more. */
+/* What a read of the backend shop says, in the columns we read and some more. */
 #define STATE_HEAD                                                                                 \
     "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight "        \
     "srv_iweight\n"
 #define STAT_HEAD "# pxname,svname,qcur,qmax,scur,smax,status,weight,act,bck,last_chk,\n"
-#define READ_SHOP "show servers state shop;show stat shop 4 -1"
+#define INFO      "Name: HAProxy\nPid: 4711\nUptime_sec: 9\nStart_time_sec: 1795738064\nTainted: 0\n\n"
+#define READ_SHOP "show servers state shop;show stat shop 4 -1;show info"
 
 /* web01 as given; web02 serves, web03 is down, web04 is a backup, web05 has weight 0. */
 #define SHOP(op, admin, sessions)                                                                  \
@@ -36,7 +37,7 @@
                "2 shop 4 web04 127.0.0.1 2 0 1 1\n2 shop 5 web05 127.0.0.1 2 0 0 1\n\n" STAT_HEAD  \
                "shop,web01,0,0," sessions ",9,UP,1,1,0,\"said \"\"x\"\", then y\",\n"              \
                "shop,web02,0,0,0,0,UP,1,1,0,,\nshop,web03,0,0,0,0,DOWN,1,1,0,,\n"                  \
-               "shop,web04,0,0,0,0,UP,1,0,1,,\nshop,web05,0,0,0,0,UP,0,1,0,,\n\n"
+               "shop,web04,0,0,0,0,UP,1,0,1,,\nshop,web05,0,0,0,0,UP,0,1,0,,\n\n" INFO
 
 struct farm {
     char dir[64];
@@ -251,13 +252,15 @@ static void admin_bits_are_told_apart(void **state)
         size_t count = 0;
         struct error err = {0};
         text_format(answer, sizeof(answer),
-                    STATE_HEAD "2 b 1 s1 - 3 %s 1 1\n\n" STAT_HEAD "b,s1,2,0,5,0,UP,1,1,0,,\n\n",
+                    STATE_HEAD "2 b 1 s1 - 3 %s 1 1\n\n" STAT_HEAD
+                               "b,s1,2,0,5,0,UP,1,1,0,,\n\n" INFO,
                     cases[i].admin);
         assert_int_equal(haproxy_parse(answer, "b", &servers, &count, &err), ERR_NONE);
         assert_int_equal(count, 1);
         assert_int_equal(servers[0].admin, cases[i].want);
         assert_false(servers[0].up); /* 3: its check asks for no new visitors */
         assert_int_equal(servers[0].sessions, 7);
+        assert_int_equal(servers[0].life, (4711ull << 32) + 1795738064);
         free(servers);
     }
 }
@@ -377,9 +380,12 @@ static void refusals_say_what_to_do(void **state)
          STATE_HEAD "2 shop 1 web01 - 2 0 1 1\n\n" STAT_HEAD "shop,web01,0,0,-1,0,UP,1,1,0,,\n\n",
          ERR_CORRUPT, "scur holds \"-1\""},
         {BALANCER_OP_READ,
-         STATE_HEAD "2 shop 1 web07 - 2 0 1 1\n\n" STAT_HEAD "shop,web07,0,0,1,0,UP,1,1,0,,\n\n",
+         STATE_HEAD "2 shop 1 web07 - 2 0 1 1\n\n" STAT_HEAD
+                    "shop,web07,0,0,1,0,UP,1,1,0,,\n\n" INFO,
          ERR_NOT_FOUND, "has no server \"web01\""},
-        {BALANCER_OP_READ, STATE_HEAD "\n" STAT_HEAD "\n", ERR_NOT_FOUND, "has no server"},
+        {BALANCER_OP_READ, STATE_HEAD "\n" STAT_HEAD "\nName: HAProxy\n\n", ERR_CORRUPT,
+         "does not tell HAProxy's process"},
+        {BALANCER_OP_READ, STATE_HEAD "\n" STAT_HEAD "\n" INFO, ERR_NOT_FOUND, "has no server"},
     };
     struct farm *farm = *state;
     for (size_t i = 0; i < COUNT(cases); i++) {

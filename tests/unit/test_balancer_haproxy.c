@@ -271,12 +271,16 @@ static void restarted_haproxy_has_forgotten_the_drain(void **state)
     struct farm *farm = *state;
     struct balancer_answer a = ask(farm, BALANCER_OP_DRAIN, "web01", "Shop");
     assert_int_equal(a.entries[0].admin, BALANCER_DRAIN);
+    struct balancer_entry drained = a.entries[0];
+    a = ask(farm, BALANCER_OP_READ, "web01", "Shop");
+    assert_true(drained.life != 0 && a.entries[0].life == drained.life);
     stop_haproxy(farm);
     a = ask(farm, BALANCER_OP_READ, "web01", "Shop");
     assert_int_equal(a.code, ERR_UNREACHABLE);
     start_haproxy(farm);
     a = read_until_there(farm);
     assert_int_equal(a.entries[0].admin, BALANCER_READY);
+    assert_true(balancer_forgot(&drained, &a.entries[0]));
 }
 
 static void stopped_haproxy_is_a_time_out(void **state)

@@ -284,7 +284,8 @@ static void event(void *ctx, const struct event *e)
 
 static struct balancer_entry place_of(const struct farm *f, const char *server)
 {
-    struct balancer_entry e = {.balancer = "lb", .backend = "web", .up = true};
+    struct balancer_entry e = {
+        .balancer = "lb", .backend = "web", .up = true, .life = 1 + f->reloads};
     text_copy(e.name, sizeof e.name, server);
     for (size_t i = 0; i < f->count; i++) {
         const struct farm_agent *a = &f->agents[i];
@@ -354,6 +355,14 @@ static void balancer_turn(struct farm *f)
         if (f->brain) {
             coordinator_on_balancer(f->brain, &answer, f->now_ms, WALL(f));
         }
+    }
+}
+
+void farm_reload(struct farm *f)
+{
+    f->reloads++;
+    for (size_t i = 0; i < f->count; i++) {
+        f->agents[i].admin = BALANCER_READY;
     }
 }
 

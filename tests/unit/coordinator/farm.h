@@ -69,6 +69,7 @@ struct farm {
     bool unsaved_send;  /* one of them was not in the store as sent */
     bool balanced;      /* all stand in backend "web"; set before farm_start */
     uint64_t check_ms;  /* > 0: these places are keep-alive files, seen after so long */
+    uint32_t reloads;   /* of the balancer, see farm_reload */
     bool balancer_mute; /* it takes requests and answers none */
     int balancer_asked;
     uint64_t balancer_slow_ms;
@@ -83,6 +84,8 @@ struct farm {
 void farm_begin(struct farm *f, size_t count);
 /* All behind one backend of a balancer, and a budget of max_out (>= 1). */
 void farm_begin_balanced(struct farm *f, size_t count, uint32_t max_out);
+/* The balancer is reloaded: every place is ready. */
+void farm_reload(struct farm *f);
 void farm_end(struct farm *f);
 void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
 void farm_start(struct farm *f); /* and comes back on what is in the store */

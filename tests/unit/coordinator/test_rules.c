@@ -170,6 +170,151 @@ static void declared_out_leaves_the_budget_until_it_expires(void **state)
     farm_end(&f);
 }
 
+/* ---- drains that a balancer forgot ---- */
+
+/* Until the first target is in `state`. */
+static void run_until(struct farm *f, uint64_t run, size_t at, enum target_state state)
+{
+    for (int i = 0; i < 3000; i++) {
+        if (target_of(f, run, at)->state == state) {
+            return;
+        }
+        farm_run(f, 10);
+    }
+    fail_msg("it is %s:\n%s", target_state_name(target_of(f, run, at)->state), farm_events(f));
+}
+
+static uint64_t begin_act(struct farm *f, uint64_t act_ms)
+{
+    farm_begin_balanced(f, 3, 1);
+    f->agents[0].act_ms = act_ms;
+    uint64_t run = farm_recycle(f, "web01");
+    run_until(f, run, 0, TARGET_ACTING);
+    return run;
+}
+
+static void reload_during_the_act_is_put_right(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_act(&f, 9000);
+    farm_reload(&f);
+    farm_run(&f, 8000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_non_null(strstr(farm_events(&f), "forgot that web01 is out of backend web"));
+    farm_run_to_end(&f, 20000);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
+static void reload_while_draining_is_put_right_before_the_act(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 1);
+    uint64_t run = farm_recycle(&f, "web01");
+    run_until(&f, run, 0, TARGET_DRAINING);
+    while (!target_of(&f, run, 0)->told) {
+        farm_run(&f, 10);
+    }
+    farm_reload(&f);
+    farm_run_to_end(&f, 20000);
+    assert_int_equal(f.acts_in_rotation, 0);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
+/* The same life: a person set it ready, and that stands. */
+static void ready_by_a_person_is_left_alone(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_act(&f, 9000);
+    f.agents[0].admin = BALANCER_READY;
+    for (int i = 0; i < 800; i++) {
+        farm_run(&f, 10);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    }
+    farm_end(&f);
+}
+
+static void strand_first(struct farm *f)
+{
+    farm_begin_balanced(f, 3, 1);
+    f->agents[0].probe_status = 500;
+    farm_recycle(f, "web01");
+    farm_run_to_end(f, 20000);
+    assert_int_equal(coordinator_incident_count(f->brain), 1);
+    assert_int_equal(f->agents[0].admin, BALANCER_DRAIN);
+}
+
+/* Its own agent is dead: any other shows which fence is in force. And what is not ours, a drain by
+ * somebody else, stays forgotten. */
+static void drain_of_an_incident_is_put_right_and_no_other(void **state)
+{
+    (void)state;
+    struct farm f;
+    strand_first(&f);
+    f.agents[0].dead = true;
+    f.agents[1].admin = BALANCER_DRAIN;
+    farm_run(&f, 15000);
+    farm_reload(&f);
+    farm_run(&f, 8000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
+static void what_was_forgotten_while_we_were_away_is_put_right(void **state)
+{
+    (void)state;
+    struct farm f;
+    strand_first(&f);
+    farm_crash(&f);
+    farm_reload(&f);
+    farm_start(&f);
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    farm_end(&f);
+}
+
+/* What it drained again it drained in the new life: a person's word in that one stands, also after
+ * a crash of ours. */
+static void ready_by_a_person_after_a_reload_is_left_alone(void **state)
+{
+    (void)state;
+    struct farm f;
+    strand_first(&f);
+    farm_reload(&f);
+    farm_run(&f, 8000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    farm_crash(&f);
+    f.agents[0].admin = BALANCER_READY;
+    farm_start(&f);
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
+/* Another coordinator is in charge: an agent that knows its fence does not confirm ours. */
+static void nothing_is_drained_again_under_a_lost_fence(void **state)
+{
+    (void)state;
+    struct farm f;
+    strand_first(&f);
+    farm_run(&f, 3000);
+    for (size_t i = 0; i < f.count; i++) {
+        f.agents[i].fence = (struct fence){.number = f.fence.number + 5};
+    }
+    farm_reload(&f);
+    for (int i = 0; i < 1000; i++) {
+        farm_run(&f, 10);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    }
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +323,13 @@ int main(void)
         cmocka_unit_test(server_of_two_groups_must_fit_into_both),
         cmocka_unit_test(group_by_backend_is_who_stands_there),
         cmocka_unit_test(declared_out_leaves_the_budget_until_it_expires),
+        cmocka_unit_test(reload_during_the_act_is_put_right),
+        cmocka_unit_test(reload_while_draining_is_put_right_before_the_act),
+        cmocka_unit_test(ready_by_a_person_is_left_alone),
+        cmocka_unit_test(drain_of_an_incident_is_put_right_and_no_other),
+        cmocka_unit_test(what_was_forgotten_while_we_were_away_is_put_right),
+        cmocka_unit_test(ready_by_a_person_after_a_reload_is_left_alone),
+        cmocka_unit_test(nothing_is_drained_again_under_a_lost_fence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
