@@ -1,6 +1,7 @@
 /* balancer.c - the balancer thread: takes requests in order, talks, answers. See balancer.h. */
 #include "coordinator/balancer.h"
 
+#include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/must.h"
 #include "common/text.h"
@@ -18,6 +19,14 @@
 
 #define QUEUE_MAX 256 /* requests waiting; more are told to come again */
 
+/* What a backend said the last time; until something is set there. */
+struct known {
+    char balancer[BALANCER_NAME_MAX], backend[BALANCER_NAME_MAX];
+    struct balancer_entry *lines; /* by name; NULL: nothing is known */
+    size_t count;
+    uint64_t read_ms; /* boot clock, when it was asked */
+};
+
 struct balancer {
     struct balancer_config config;
     void (*answer)(void *arg, const struct balancer_answer *answer);
@@ -26,6 +35,8 @@ struct balancer {
     int cancel_fd;         /* readable once the thread has to end: breaks an exchange off */
     atomic_bool stopping;
     pthread_t thread;
+    struct known *known; /* the thread's own */
+    size_t known_count;
 };
 
 /* ---- kinds ---- */
@@ -96,29 +107,84 @@ static enum error_code check_name(const struct balancer_entry *entry, struct err
                      entry->name, entry->backend, entry->balancer, entry->backend);
 }
 
-static enum error_code read_entry(const struct balancer *b, struct balancer_entry *entry,
-                                  struct error *err)
+static struct known *known_of(struct balancer *b, const struct balancer_entry *entry)
+{
+    for (size_t i = 0; i < b->known_count; i++)
+        if (text_equal(b->known[i].balancer, entry->balancer) &&
+            text_equal(b->known[i].backend, entry->backend))
+            return &b->known[i];
+    b->known = must_realloc(b->known, b->known_count + 1, sizeof(*b->known));
+    struct known *added = &b->known[b->known_count++];
+    *added = (struct known){.lines = NULL};
+    text_copy(added->balancer, sizeof(added->balancer), entry->balancer);
+    text_copy(added->backend, sizeof(added->backend), entry->backend);
+    return added;
+}
+
+static void known_forget(struct known *k)
+{
+    free(k->lines);
+    k->lines = NULL;
+    k->count = 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct balancer_entry *)a)->name,
+                  ((const struct balancer_entry *)b)->name);
+}
+
+static enum error_code find_line(const struct known *k, struct balancer_entry *entry,
+                                 struct error *err)
+{
+    const struct balancer_entry *found =
+        bsearch(entry, k->lines, k->count, sizeof(*k->lines), by_name);
+    if (!found)
+        return error_set(
+            err, ERR_NOT_FOUND,
+            "balancer %s: backend %s has no server \"%s\": give its name there as \"renamed\" in "
+            "[backend %s], or \"-\" if it does not stand there",
+            entry->balancer, entry->backend, entry->name, entry->backend);
+    *entry = *found;
+    return ERR_NONE;
+}
+
+/* may_be_ms: so old a reading of the backend will do. *oldest_ms: the oldest that was used. */
+static enum error_code read_entry(struct balancer *b, struct balancer_entry *entry,
+                                  uint32_t may_be_ms, uint64_t *oldest_ms, struct error *err)
 {
     const struct balancer_place *place;
     enum error_code code = find_place(b, entry, &place, err);
     code = code != ERR_NONE ? code : check_name(entry, err);
     if (code != ERR_NONE)
         return code;
-    return balancer_kind_find(place->kind)->read(place, b->cancel_fd, entry, err);
+    const struct balancer_kind *kind = balancer_kind_find(place->kind);
+    if (kind->read)
+        return kind->read(place, b->cancel_fd, entry, err);
+    struct known *k = known_of(b, entry);
+    uint64_t now_ms = clock_boot_ms();
+    if (!k->lines || !may_be_ms || now_ms - k->read_ms > may_be_ms) {
+        known_forget(k);
+        k->read_ms = now_ms;
+        code = kind->read_all(place, b->cancel_fd, entry, &k->lines, &k->count, err);
+    }
+    *oldest_ms = k->read_ms < *oldest_ms ? k->read_ms : *oldest_ms;
+    return code != ERR_NONE ? code : find_line(k, entry, err);
 }
 
-static enum error_code read_entries(const struct balancer *b, struct balancer_entry *entries,
-                                    size_t count, struct error *err)
+static enum error_code read_entries(struct balancer *b, struct balancer_entry *entries,
+                                    size_t count, uint32_t may_be_ms, uint64_t *oldest_ms,
+                                    struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        enum error_code code = read_entry(b, &entries[i], err);
+        enum error_code code = read_entry(b, &entries[i], may_be_ms, oldest_ms, err);
         if (code != ERR_NONE)
             return code;
     }
     return ERR_NONE;
 }
 
-static enum error_code set_entry(const struct balancer *b, const struct balancer_entry *entry,
+static enum error_code set_entry(struct balancer *b, const struct balancer_entry *entry,
                                  enum balancer_admin to, struct error *err)
 {
     const struct balancer_place *place;
@@ -126,13 +192,14 @@ static enum error_code set_entry(const struct balancer *b, const struct balancer
     code = code != ERR_NONE ? code : check_name(entry, err);
     if (code != ERR_NONE)
         return code;
+    known_forget(known_of(b, entry));
     return balancer_kind_find(place->kind)->set(place, b->cancel_fd, entry, to, err);
 }
 
 /* A drain stops at its first failure: the caller decides what becomes of what is drained already.
  * Putting back goes on, since every place that can be put back should be; the first failure counts.
  * Whatever fails, the text says how far it came. */
-static enum error_code set_entries(const struct balancer *b, const struct balancer_entry *entries,
+static enum error_code set_entries(struct balancer *b, const struct balancer_entry *entries,
                                    size_t count, enum balancer_admin to, struct error *err)
 {
     enum error_code first = ERR_NONE;
@@ -168,30 +235,41 @@ static enum error_code check_entries(const struct balancer_entry *entries, size_
     return ERR_NONE;
 }
 
-static enum error_code change(const struct balancer *b, struct balancer_entry *entries,
-                              size_t count, enum balancer_admin to, struct error *err)
+static enum error_code change(struct balancer *b, struct balancer_entry *entries, size_t count,
+                              enum balancer_admin to, struct error *err)
 {
+    uint64_t oldest_ms = UINT64_MAX;
     enum error_code code = set_entries(b, entries, count, to, err);
     if (code == ERR_NONE)
-        code = read_entries(b, entries, count, err);
+        code = read_entries(b, entries, count, 0, &oldest_ms, err);
     return code == ERR_NONE ? check_entries(entries, count, to, err) : code;
 }
 
-static enum error_code carry_out(const struct balancer *b, const struct balancer_request *r,
-                                 struct balancer_answer *a, struct error *err)
+/* The places that are given, or else all that the map has for (server, pool). */
+static enum error_code look(struct balancer *b, const struct balancer_request *r,
+                            struct balancer_answer *a, struct error *err)
 {
-    if (r->op == BALANCER_OP_READ && r->place_count == 0) {
+    uint64_t now_ms = clock_boot_ms(), oldest_ms = now_ms;
+    if (r->place_count == 0)
         a->entry_count = balancer_map(b->config.backends, b->config.backend_count, r->server,
                                       r->pool, a->entries, BALANCER_ENTRIES_MAX);
-        return read_entries(b, a->entries, a->entry_count, err);
-    }
-    if (r->place_count == 0 || r->place_count > BALANCER_ENTRIES_MAX)
+    enum error_code code =
+        read_entries(b, a->entries, a->entry_count, r->may_be_ms, &oldest_ms, err);
+    a->age_ms = (uint32_t)(now_ms - oldest_ms);
+    return code;
+}
+
+static enum error_code carry_out(struct balancer *b, const struct balancer_request *r,
+                                 struct balancer_answer *a, struct error *err)
+{
+    bool reads = r->op == BALANCER_OP_READ;
+    if ((r->place_count == 0 && !reads) || r->place_count > BALANCER_ENTRIES_MAX)
         return error_set(err, ERR_INVALID, "%zu places to set: expected 1 to %d", r->place_count,
                          BALANCER_ENTRIES_MAX);
     memcpy(a->entries, r->places, r->place_count * sizeof(*r->places));
     a->entry_count = r->place_count;
-    if (r->op == BALANCER_OP_READ)
-        return read_entries(b, a->entries, a->entry_count, err);
+    if (reads)
+        return look(b, r, a, err);
     return change(b, a->entries, a->entry_count,
                   r->op == BALANCER_OP_DRAIN ? BALANCER_DRAIN : BALANCER_READY, err);
 }
@@ -236,6 +314,9 @@ bool balancer_ask(struct balancer *b, const struct balancer_request *request)
 static void balancer_free(struct balancer *b)
 {
     mailbox_close(b->queue);
+    for (size_t i = 0; i < b->known_count; i++)
+        free(b->known[i].lines);
+    free(b->known);
     if (b->cancel_fd >= 0)
         close(b->cancel_fd);
     balancer_config_release(&b->config);

@@ -3,9 +3,10 @@
  * One balancer thread does the talking, so the brain never waits for a socket: balancer_ask copies
  * the request; the answer comes through the callback, on that thread, to be posted. Knows which
  * pools of which servers stand behind which backends (a map from the configuration), reads the
- * state afresh for every answer, and never decides. What a balancer is, is a table chosen by name
- * (balancer_kind.h): HAProxy's runtime API, or the operator's own command. One backend may stand on
- * several of them: each gives a place of its own, and all must agree before a run begins.
+ * state afresh for every answer unless an older one will do, and never decides. What a balancer is,
+ * is a table chosen by name (balancer_kind.h): HAProxy's runtime API, or the operator's own
+ * command. One backend may stand on several of them: each gives a place of its own, and all must
+ * agree before a run begins.
  *
  * Terms (HAProxy management guide, section 9.3): admin state ready | drain | maint is what people
  * and we set; operational state up | down is what the balancer's own checks say.
@@ -48,6 +49,7 @@ enum balancer_op {
 struct balancer_request {
     uint64_t ticket; /* comes back in the answer */
     enum balancer_op op;
+    uint32_t may_be_ms; /* READ: a reading so old will do; 0: afresh, as for every decision */
     char server[256];
     char pool[256];                                     /* "": every place of the server */
     struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* DRAIN, READY: which (names only);
@@ -58,7 +60,9 @@ struct balancer_request {
 struct balancer_answer {
     uint64_t ticket;
     enum balancer_op op;
-    enum error_code code; /* ERR_NONE: entries are valid and were read after the request came */
+    enum error_code code; /* ERR_NONE: entries are valid and were read after the request came, but
+                             for READ with may_be_ms */
+    uint32_t age_ms;      /* of the oldest reading that this answer was taken from; 0: afresh */
     char text[ERROR_TEXT_MAX]; /* what failed, and what to do */
     struct balancer_entry entries[BALANCER_ENTRIES_MAX];
     size_t entry_count;

@@ -1,10 +1,12 @@
-/* balancer_haproxy.c - the kind "haproxy": one place, by way of haproxy.h. */
+/* balancer_haproxy.c - the kind "haproxy", by way of haproxy.h. */
 #include "coordinator/balancer_kind.h"
 
+#include "common/must.h"
 #include "common/text.h"
 #include "coordinator/haproxy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct haproxy link_of(const struct balancer_place *place, int cancel_fd)
 {
@@ -21,42 +23,49 @@ static bool is_serving(const struct haproxy_server *s)
     return s->admin == BALANCER_READY && s->up && !s->backup && s->weight > 0;
 }
 
-/* Puts what the backend says into the place of it that is asked for. */
-static enum error_code fill_entry(const struct haproxy_server *servers, size_t count,
-                                  struct balancer_entry *entry, struct error *err)
+static int by_name(const void *a, const void *b)
 {
-    const struct haproxy_server *mine = NULL;
-    uint32_t others = 0;
-    for (size_t i = 0; i < count; i++)
-        if (text_equal(servers[i].name, entry->name))
-            mine = &servers[i];
-        else if (is_serving(&servers[i]))
-            others++;
-    if (!mine)
-        return error_set(
-            err, ERR_NOT_FOUND,
-            "balancer %s: backend %s has no server \"%s\": give its name there as \"renamed\" in "
-            "[backend %s], or \"-\" if it does not stand there",
-            entry->balancer, entry->backend, entry->name, entry->backend);
-    entry->admin = mine->admin;
-    entry->up = mine->up;
-    entry->sessions = mine->sessions;
-    entry->others_serving = others;
-    entry->life = mine->life;
-    return ERR_NONE;
+    return strcmp(((const struct balancer_entry *)a)->name,
+                  ((const struct balancer_entry *)b)->name);
 }
 
-static enum error_code read_one(const struct balancer_place *place, int cancel_fd,
-                                struct balancer_entry *entry, struct error *err)
+/* Lines of others may have longer names than ours can: they count, and are not told. */
+static size_t fill_entries(const struct haproxy_server *servers, size_t count,
+                           const struct balancer_entry *like, struct balancer_entry *out)
+{
+    uint32_t serving = 0;
+    size_t filled = 0;
+    for (size_t i = 0; i < count; i++)
+        serving += is_serving(&servers[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct haproxy_server *s = &servers[i];
+        struct balancer_entry *e = &out[filled];
+        *e = *like;
+        e->admin = s->admin;
+        e->up = s->up;
+        e->sessions = s->sessions;
+        e->others_serving = serving - is_serving(s);
+        e->life = s->life;
+        filled += text_copy(e->name, sizeof(e->name), s->name);
+    }
+    return filled;
+}
+
+static enum error_code read_all(const struct balancer_place *place, int cancel_fd,
+                                const struct balancer_entry *entry, struct balancer_entry **out,
+                                size_t *count, struct error *err)
 {
     struct haproxy link = link_of(place, cancel_fd);
     struct haproxy_server *servers = NULL;
-    size_t count = 0;
-    enum error_code code = haproxy_read(&link, entry->backend, &servers, &count, err);
-    if (code == ERR_NONE)
-        code = fill_entry(servers, count, entry, err);
+    size_t lines = 0;
+    enum error_code code = haproxy_read(&link, entry->backend, &servers, &lines, err);
+    if (code != ERR_NONE)
+        return code;
+    *out = must_alloc(lines + 1, sizeof(**out));
+    *count = fill_entries(servers, lines, entry, *out);
+    qsort(*out, *count, sizeof(**out), by_name);
     free(servers);
-    return code;
+    return ERR_NONE;
 }
 
 static enum error_code set_one(const struct balancer_place *place, int cancel_fd,
@@ -68,4 +77,4 @@ static enum error_code set_one(const struct balancer_place *place, int cancel_fd
 }
 
 const struct balancer_kind balancer_haproxy = {
-    .name = "haproxy", .check = check, .read = read_one, .set = set_one};
+    .name = "haproxy", .check = check, .read_all = read_all, .set = set_one};

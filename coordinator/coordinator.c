@@ -169,10 +169,11 @@ uint64_t round_span_ms(const struct coordinator *c)
     return (fleet_count(c->fleet) / round_share(c) + 1) * BALANCER_ROUND_MS;
 }
 
-void read_places(struct coordinator *c, const char *server)
+void read_places(struct coordinator *c, const char *server, uint32_t may_be_ms)
 {
     const struct coordinator_ports *ports = &c->spec.ports;
-    struct balancer_request q = {.ticket = c->next_ticket++, .op = BALANCER_OP_READ};
+    struct balancer_request q = {
+        .ticket = c->next_ticket++, .op = BALANCER_OP_READ, .may_be_ms = may_be_ms};
     text_copy(q.server, sizeof q.server, server);
     struct ask asked = {.ticket = q.ticket, .at_ms = c->now_ms};
     text_copy(asked.server, sizeof asked.server, server);
@@ -193,7 +194,7 @@ void round_go_on(struct coordinator *c)
         c->round_left--;
         const struct fleet_server *s = fleet_at(c->fleet, c->round_at++ % count);
         if (stands_in_rotation(c, s->name, "")) {
-            read_places(c, s->name);
+            read_places(c, s->name, ROUND_OLD_MS);
         }
     }
 }

@@ -346,7 +346,7 @@ static bool answers_mending(struct coordinator *c, const struct result *result)
     struct fleet_server *mends = a->mends;
     if (mends) {
         ask_drop(c, a);
-        read_places(c, mends->name);
+        read_places(c, mends->name, 0);
     }
     return mends != NULL;
 }

@@ -24,7 +24,8 @@
 #define ROUND_AGAIN_MS    30000 /* ...the next one, though the last answer never came */
 #define BALANCER_ROUND_MS 250   /* places are read this often, of some servers in turn... */
 #define ROUND_MS          6000  /* ...so many that all were read within */
-#define ROUND_READS_MAX   12    /* ...but no more: a read is as long as its backend */
+#define ROUND_READS_MAX   500   /* ...but no more; one after another, so a slow one slows itself */
+#define ROUND_OLD_MS      2500  /* so old may a reading of a whole backend be for the round */
 
 /* A command under way to one agent: waiting for its listen, or handed over and not yet confirmed.
  */
@@ -171,7 +172,8 @@ void mend_done(struct coordinator *c, struct fleet_server *s, const struct balan
 void mend_fence_seen(struct coordinator *c, const struct ask *a, enum cause cause);
 
 /* coordinator.c: the round of places */
-void read_places(struct coordinator *c, const char *server);
+/* may_be_ms: as in struct balancer_request. */
+void read_places(struct coordinator *c, const char *server, uint32_t may_be_ms);
 void round_go_on(struct coordinator *c);
 uint64_t round_span_ms(const struct coordinator *c); /* after so long each was read anew */
 

@@ -196,7 +196,9 @@ void mend_look(struct coordinator *c, struct fleet_server *s, const struct balan
     if (q.place_count == 0 || is_asked(c, s)) {
         return;
     }
-    if (c->fence_seen_ms && c->now_ms - c->fence_seen_ms <= FENCE_FRESH_MS) {
+    if (answer->age_ms) {
+        read_places(c, s->name, 0); /* afresh, before anything follows from it */
+    } else if (c->fence_seen_ms && c->now_ms - c->fence_seen_ms <= FENCE_FRESH_MS) {
         drain_again(c, s, &q);
     } else {
         ask_fence(c, s); /* and then the place is read again */

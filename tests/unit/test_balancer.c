@@ -237,6 +237,43 @@ static void read_tells_state_sessions_and_what_remains(void **state)
     assert_int_equal(a.entries[0].others_serving, 1);
 }
 
+/* The background round: one exchange for all servers of a backend. What a decision asks is always
+ * read afresh, and after a set nothing older is told. */
+static void one_reading_does_for_all_servers_of_a_backend(void **state)
+{
+    struct farm *farm = *state;
+    struct fake_step steps[] = {{READ_SHOP, SHOP("2", "0", "3"), FAKE_CLOSE},
+                                {READ_SHOP, SHOP("2", "0", "4"), FAKE_CLOSE},
+                                {"set server shop/web01 state drain", "\n", FAKE_CLOSE},
+                                {READ_SHOP, SHOP("2", "8", "5"), FAKE_CLOSE}};
+    struct fake_haproxy *fake = fake_haproxy_open(farm->path[0], steps, COUNT(steps));
+    open_one(farm, farm->path[0], 5000);
+    struct balancer_request old = request_of(BALANCER_OP_READ, "web01", "");
+    old.may_be_ms = UINT32_MAX;
+    assert_int_equal(ask(farm, &old).entries[0].sessions, 3);
+    usleep(2000);
+    text_copy(old.server, sizeof(old.server), "web03");
+    struct balancer_answer a = ask(farm, &old);
+    assert_false(a.entries[0].up);
+    assert_string_equal(a.entries[0].name, "web03");
+    assert_int_equal(a.entries[0].others_serving, 2);
+    assert_true(a.age_ms > 0);
+    text_copy(old.server, sizeof(old.server), "web99");
+    a = ask(farm, &old);
+    assert_says(&a, ERR_NOT_FOUND, "has no server \"web99\"");
+    a = ask_read(farm);
+    assert_int_equal(a.entries[0].sessions, 4);
+    assert_int_equal(a.age_ms, 0);
+    struct balancer_request drain = request_of(BALANCER_OP_DRAIN, "web01", "");
+    add_place(&drain, "lb1", "shop", "web01");
+    assert_int_equal(ask(farm, &drain).code, ERR_NONE);
+    text_copy(old.server, sizeof(old.server), "web01");
+    a = ask(farm, &old);
+    assert_int_equal(a.entries[0].admin, BALANCER_DRAIN);
+    assert_int_equal(a.entries[0].sessions, 5);
+    fake_haproxy_close(fake);
+}
+
 static void admin_bits_are_told_apart(void **state)
 {
     const struct {
@@ -566,6 +603,8 @@ int main(void)
         cmocka_unit_test(map_names_a_place_once),
         cmocka_unit_test_setup_teardown(impossible_configurations_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_tells_state_sessions_and_what_remains, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(one_reading_does_for_all_servers_of_a_backend, set_up,
                                         tear_down),
         cmocka_unit_test(admin_bits_are_told_apart),
         cmocka_unit_test_setup_teardown(server_behind_no_backend_reads_as_empty, set_up, tear_down),

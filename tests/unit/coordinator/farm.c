@@ -319,6 +319,8 @@ static bool ask_balancer(void *ctx, const struct balancer_request *request)
 {
     struct farm *f = ctx;
     f->balancer_asked++;
+    f->reread += request->op == BALANCER_OP_READ && !request->pool[0] && !request->may_be_ms;
+    f->run_takes_old = f->run_takes_old || (request->pool[0] && request->may_be_ms);
     for (size_t k = 0; k < FARM_ASKED && !f->balancer_mute; k++) {
         if (!f->asked[k].used) {
             f->asked[k] =
@@ -351,6 +353,7 @@ static void balancer_turn(struct farm *f)
         f->asked[k].used = false;
         set_place(f, q.server, q.op);
         struct balancer_answer answer = {.ticket = q.ticket, .op = q.op, .entry_count = 1};
+        answer.age_ms = q.may_be_ms ? f->reading_age_ms : 0;
         answer.entries[0] = place_of(f, q.server);
         if (f->brain) {
             coordinator_on_balancer(f->brain, &answer, f->now_ms, WALL(f));

@@ -64,13 +64,16 @@ struct farm {
     struct text events; /* "kind server: text" lines that followers were told */
     uint8_t next_instance;
     uint64_t next_id;
-    int steps;          /* sentences of targets that followers were told */
-    int acts_sent;      /* disruptive commands that left */
-    bool unsaved_send;  /* one of them was not in the store as sent */
-    bool balanced;      /* all stand in backend "web"; set before farm_start */
-    uint64_t check_ms;  /* > 0: these places are keep-alive files, seen after so long */
-    uint32_t reloads;   /* of the balancer, see farm_reload */
-    bool balancer_mute; /* it takes requests and answers none */
+    int steps;               /* sentences of targets that followers were told */
+    int acts_sent;           /* disruptive commands that left */
+    bool unsaved_send;       /* one of them was not in the store as sent */
+    bool balanced;           /* all stand in backend "web"; set before farm_start */
+    uint64_t check_ms;       /* > 0: these places are keep-alive files, seen after so long */
+    uint32_t reloads;        /* of the balancer, see farm_reload */
+    uint32_t reading_age_ms; /* of what the background round gets */
+    bool run_takes_old;      /* a run asked for a reading that may be old */
+    int reread;              /* readings of now that no run asked for */
+    bool balancer_mute;      /* it takes requests and answers none */
     int balancer_asked;
     uint64_t balancer_slow_ms;
     uint32_t serving_least;           /* the fewest places that were ready at a time */

@@ -297,6 +297,35 @@ static void ready_by_a_person_after_a_reload_is_left_alone(void **state)
     farm_end(&f);
 }
 
+/* The round may tell what was read a moment before: it is shown with its age, no run decides by it,
+ * and a drain is told again only after a reading of now. */
+static void old_readings_are_for_the_round_alone(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 2);
+    f.reading_age_ms = 800;
+    farm_run(&f, 8000);
+    for (size_t i = 0; i < f.count; i++) {
+        const struct fleet_server *s = fleet_at(coordinator_fleet(f.brain), i);
+        assert_true(s->places_ms && f.now_ms - s->places_ms >= 800);
+    }
+    f.agents[0].probe_status = f.agents[1].probe_status = 500;
+    farm_recycle(&f, "web01");
+    farm_run_to_end(&f, 20000);
+    uint64_t run = farm_recycle(&f, "web02");
+    run_until(&f, run, 0, TARGET_GATING); /* asked all the time: the fence is always fresh */
+    assert_int_equal(f.reread, 0);
+    farm_reload(&f);
+    while (f.agents[0].admin == BALANCER_READY && coordinator_run_count(f.brain)) {
+        farm_run(&f, 10);
+    }
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_true(f.reread > 0);
+    assert_false(f.run_takes_old);
+    farm_end(&f);
+}
+
 /* Another coordinator is in charge: an agent that knows its fence does not confirm ours. */
 static void nothing_is_drained_again_under_a_lost_fence(void **state)
 {
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(drain_of_an_incident_is_put_right_and_no_other),
         cmocka_unit_test(what_was_forgotten_while_we_were_away_is_put_right),
         cmocka_unit_test(ready_by_a_person_after_a_reload_is_left_alone),
+        cmocka_unit_test(old_readings_are_for_the_round_alone),
         cmocka_unit_test(nothing_is_drained_again_under_a_lost_fence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
