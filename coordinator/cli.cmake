@@ -19,6 +19,7 @@ add_library(farmhand_cli STATIC
   cli/verb_pool.c
   cli/verb_run.c
   cli/verb_events.c
+  cli/verb_notice.c
 )
 target_link_libraries(farmhand_cli PUBLIC farmhand_base farmhand_common PkgConfig::JANSSON Threads::Threads)
 add_executable(farmhand cli/main.c)

@@ -87,6 +87,10 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
 /* When coordinator_on_time is next needed. */
 uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms);
 
+/* An event of somebody else in this program, kept and told like any. */
+void coordinator_tell(struct coordinator *c, const struct event *event, uint64_t now_ms,
+                      int64_t wall_ms);
+
 /* ---- what operators ask; actor is never empty ---- */
 
 /* A plan becomes a run; ERR_EXISTS names who holds which server; ERR_UNAVAILABLE: the store or

@@ -106,6 +106,14 @@ void events_told(struct coordinator *c)
     c->events_due_ms = 0;
 }
 
+void coordinator_tell(struct coordinator *c, const struct event *event, uint64_t now_ms,
+                      int64_t wall_ms)
+{
+    turn_begin(c, now_ms, wall_ms);
+    event_add(c, event);
+    events_flush(c);
+}
+
 void events_soon(struct coordinator *c)
 {
     if (c->event_count >= EVENTS_TOGETHER) {
@@ -362,8 +370,11 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
         event_add(c, &event);
     }
     if (change->wave != r->wave || (change->wave_over && !r->wave_over)) {
-        const struct event event = {
-            .kind = "run.wave", .run = r->id, .pool = r->pool, .text = change->why};
+        const struct event event = {.kind = "run.wave",
+                                    .run = r->id,
+                                    .pool = r->pool,
+                                    .text = change->why,
+                                    .to = r->wave_over ? "begun" : "ended"};
         event_add(c, &event);
     }
     bool paused = change->pause_causes != 0, was_paused = r->pause_causes != 0;
@@ -466,12 +477,37 @@ static enum error_code write_change(struct coordinator *c, const struct rollout 
     return code != ERR_NONE ? code : events_write(c, err);
 }
 
+/* Incidents that this change opens, or takes over to solve. */
+static void add_incident_events(struct coordinator *c, const struct rollout *r,
+                                const struct rollout_change *change, const struct leasing *l)
+{
+    const struct rollout_target *t = &change->target;
+    char text[ROLLOUT_STEP_MAX + 64];
+    if (l->to_incident) {
+        text_copy(text, sizeof text, t->detail);
+    } else if (l->inherit) {
+        text_format(text, sizeof text,
+                    "incident %llu is taken over by run %llu, which puts it back",
+                    (unsigned long long)l->inherited->id, (unsigned long long)r->id);
+    } else {
+        return;
+    }
+    const struct event event = {.kind = l->inherit ? "incident.closed" : "incident.opened",
+                                .run = r->id,
+                                .server = t->server,
+                                .pool = r->pool,
+                                .actor = r->actor,
+                                .text = text};
+    event_add(c, &event);
+}
+
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change)
 {
     struct error err;
     struct leasing l = plan_leasing(c, r, change);
     const struct waiting before = events_waiting(c);
     add_change_events(c, r, change);
+    add_incident_events(c, r, change, &l);
     enum error_code code = c->store_trouble[0] ? error_set(&err, ERR_IO, "%s", c->store_trouble)
                                                : store_begin(c->spec.store, &err);
     code = code != ERR_NONE ? code : write_change(c, r, change, &l, &err);

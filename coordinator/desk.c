@@ -91,6 +91,11 @@ static bool only_args(struct asking *a, const char *const *known)
     return false;
 }
 
+bool desk_no_args(struct asking *a)
+{
+    return only_args(a, (const char *const[]){NULL});
+}
+
 static bool number_arg(struct asking *a, const char *name, uint64_t min, uint64_t max,
                        uint64_t *out)
 {
@@ -119,10 +124,12 @@ static const char *selector_arg(struct asking *a)
 
 static void get_status(struct asking *a)
 {
-    if (only_args(a, (const char *const[]){NULL}))
-        desk_answer(
-            a, 200,
-            view_status(&a->view, a->desk->started_wall_ms, archive_trouble(a->desk->archive)));
+    if (!only_args(a, (const char *const[]){NULL}))
+        return;
+    json_t *status =
+        view_status(&a->view, a->desk->started_wall_ms, archive_trouble(a->desk->archive));
+    json_object_set_new(status, "notices", desk_notices(a));
+    desk_answer(a, 200, status);
 }
 
 static void each_selected(struct asking *a, const char *on,
@@ -364,6 +371,8 @@ static const struct path {
     {"POST", "/v1/runs/ID/abort", desk_abort},
     {"POST", "/v1/runs/ID/resolve", desk_resolve},
     {"GET", "/v1/events", get_events},
+    {"GET", "/v1/notices", desk_get_notices},
+    {"POST", "/v1/notices/NAME/test", desk_test_notice},
 };
 
 /* One part of the path against one of the pattern. */

@@ -7,6 +7,7 @@
 #include "coordinator/api.h"
 #include "coordinator/archive.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/notices.h"
 
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct desk {
     struct coordinator *brain;
     struct store *store;
     struct archive *archive;
+    struct notices *notices; /* NULL: nobody is told */
     struct api *api;
     int64_t started_wall_ms;
     size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,

@@ -27,6 +27,14 @@ void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
 /* The server of the path; NULL: refused. */
 const struct fleet_server *desk_server(struct asking *a);
 
+/* desk_notice.c */
+void desk_get_notices(struct asking *a);
+void desk_test_notice(struct asking *a);
+json_t *desk_notices(const struct asking *a);
+
+/* Without parameters in its URL; false: answered already. */
+bool desk_no_args(struct asking *a);
+
 /* desk_run.c */
 void desk_declare_out(struct asking *a);
 void desk_release(struct asking *a);

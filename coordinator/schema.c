@@ -168,12 +168,23 @@ static const char version_3[] =
     "ALTER TABLE target ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE target ADD COLUMN zone TEXT NOT NULL DEFAULT '';";
 
-/* Version 4. Two machines under one name stay blocked over our restarts, until a person says which is
- * the one: after a start only one of them may be speaking. '': not blocked. */
+/* Version 4. Two machines under one name stay blocked over our restarts, until a person says which
+ * is the one: after a start only one of them may be speaking. '': not blocked. */
 static const char version_4[] =
     "ALTER TABLE server ADD COLUMN blocked_why TEXT NOT NULL DEFAULT '';";
 
-const char *const schema_migrations[] = {version_1, version_2, version_3, version_4};
+/* Version 5. What is still to be told to a [notice NAME], with its event's words. */
+static const char version_5[] =
+    "CREATE TABLE notice ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  name TEXT NOT NULL CHECK (name <> ''),"
+    "  kind TEXT NOT NULL,"
+    "  wall_ms INTEGER NOT NULL,"
+    "  run INTEGER NOT NULL,"
+    "  server TEXT, pool TEXT, actor TEXT, text TEXT, from_word TEXT, to_word TEXT"
+    ") STRICT;";
+
+const char *const schema_migrations[] = {version_1, version_2, version_3, version_4, version_5};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -275,6 +286,14 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_OUTBOX] = "SELECT seq, wall_ms, kind, run, server, pool, actor, text, from_word, to_word"
                    " FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [SQL_OUTBOX_DONE] = "DELETE FROM outbox WHERE seq <= ?1",
+    [SQL_INSERT_NOTICE] = "INSERT INTO notice (name, kind, wall_ms, run, server, pool, actor, text,"
+                          " from_word, to_word) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_NOTICES] = "SELECT id, name, kind, wall_ms, run, server, pool, actor, text, from_word,"
+                    " to_word FROM notice WHERE id > ?1 ORDER BY id",
+    [SQL_ONE_NOTICE] = "SELECT id, name, kind, wall_ms, run, server, pool, actor, text, from_word,"
+                       " to_word FROM notice WHERE id = ?1",
+    [SQL_DROP_NOTICE] = "DELETE FROM notice WHERE id = ?1",
+    [SQL_LAST_NOTICE] = "SELECT coalesce(max(id), 0) FROM notice",
     [SQL_INSERT_AUDIT] = "INSERT INTO audit (at_ms, actor, action, object, reason)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
 };

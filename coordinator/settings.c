@@ -66,6 +66,26 @@ static enum error_code check_max_out(const char *value, struct error *err)
     return check_limit(value, err);
 }
 
+static enum error_code check_url(const char *value, struct error *err)
+{
+    if (!text_starts(value, "https://") && !text_starts(value, "http://"))
+        return error_set(err, ERR_INVALID, "\"%s\": expected https://... or http://...", value);
+    return ERR_NONE;
+}
+
+static enum error_code check_notice_kind(const char *value, struct error *err)
+{
+    for (size_t i = 0; notice_words[i]; i++)
+        if (text_equal(value, notice_words[i]))
+            return ERR_NONE;
+    struct text words = {0};
+    for (size_t i = 0; notice_words[i]; i++)
+        text_addf(&words, "%s%s", i ? ", " : "", notice_words[i]);
+    error_set(err, ERR_INVALID, "\"%s\": expected some of %s", value, text_get(&words));
+    text_reset(&words);
+    return ERR_INVALID;
+}
+
 static enum error_code check_pair(const char *value, struct error *err)
 {
     const char *colon = strchr(value, ':');
@@ -84,6 +104,7 @@ static const char *const log_level_words[] = {"debug", "info", "warn", "error", 
 #define MAIN(name, kind, field)    KEY("coordinator", name, kind, settings, field)
 #define RUNS(name, kind, field)    KEY("defaults", name, kind, settings_defaults, field)
 #define BUDGET(where, name, field) KEY(where, name, CONFIG_TEXT, settings_budget, field)
+#define TOLD(name, kind, field)    KEY("notice *", name, kind, settings_notice, field)
 #define BEHIND(name, field)        KEY("backend *", name, CONFIG_TEXT, settings_backend, field)
 
 static const struct config_key keys[] = {
@@ -144,6 +165,18 @@ static const struct config_key keys[] = {
      .check = check_pattern},
     {KEY("backend *", "renamed", CONFIG_LIST, settings_backend, renamed),
      .expected = "exceptions with commas between them, such as web01:srv1", .check = check_pair},
+
+    {TOLD("url", CONFIG_TEXT, url), .expected = "where it is posted to, https://...",
+     .check = check_url},
+    {TOLD("secret_file", CONFIG_TEXT, secret_file),
+     .expected = "the absolute path of a file that holds the key of signatures",
+     .check = check_path},
+    {TOLD("run", CONFIG_LIST, run),
+     .expected = "the absolute path of a program, then its arguments, with commas between"},
+    {TOLD("timeout", CONFIG_DURATION, timeout_ms), .min = SECOND_MS, .max = 5 * MINUTE_MS},
+    {TOLD("on", CONFIG_LIST, on), .expected = "what is told, such as run.paused, run.ended",
+     .check = check_notice_kind},
+    {TOLD("keep", CONFIG_DURATION, keep_ms), .min = MINUTE_MS, .max = 30 * DAY_MS},
 };
 
 /* ---- sections ---- */
@@ -198,6 +231,16 @@ static void *add_backend(struct settings *s, const char *name)
     return backend;
 }
 
+static void *add_notice(struct settings *s, const char *name)
+{
+    struct settings_notice *notice =
+        grow((void **)&s->notices, &s->notice_count, sizeof(*s->notices));
+    notice->name = must_copy(name);
+    notice->timeout_ms = 10 * SECOND_MS;
+    notice->keep_ms = DAY_MS;
+    return notice;
+}
+
 static void *section(void *target, const char *section, const char *name, struct error *err)
 {
     struct settings *s = target;
@@ -222,6 +265,8 @@ static void *section(void *target, const char *section, const char *name, struct
         return add_balancer(s, "keepalive", name, SECOND_MS);
     if (text_equal(section, "backend *"))
         return add_backend(s, name);
+    if (text_equal(section, "notice *"))
+        return add_notice(s, name);
     return s;
 }
 
@@ -381,6 +426,29 @@ static void check_backend(struct checking *c, const struct settings *s, struct s
     b->renamed_pairs = list_of(&b->renamed);
 }
 
+static void check_notice(struct checking *c, struct settings_notice *n)
+{
+    char *secret;
+    size_t len;
+    struct error err;
+    n->argv = list_of(&n->run);
+    if ((n->url != NULL) == (n->run.count > 0))
+        complain(c, "[notice %s]: expected either url or run", n->name);
+    if (n->run.count > 0 && n->argv[0][0] != '/')
+        complain(c, "[notice %s] run: expected the absolute path of a program, then its arguments",
+                 n->name);
+    if (n->secret_file && !n->url)
+        complain(c, "[notice %s] secret_file: only what goes to a url is signed", n->name);
+    if (n->secret_file && notifier_read_secret(n->secret_file, &secret, &len, &err) == ERR_NONE)
+        free(secret);
+    else if (n->secret_file)
+        complain(c, "[notice %s] %s", n->name, err.text);
+    for (size_t i = 0; i < n->on.count; i++)
+        n->kinds |= 1u << notice_kind_parse(n->on.items[i]);
+    for (size_t i = 0; n->on.count == 0 && notice_words[i]; i++)
+        n->kinds |= 1u << notice_kind_parse(notice_words[i]);
+}
+
 static enum error_code check_all(struct settings *s, struct checking *c)
 {
     check_times(c, &s->defaults);
@@ -392,6 +460,8 @@ static enum error_code check_all(struct settings *s, struct checking *c)
         check_budget(c, s, &s->budgets[i]);
     for (size_t i = 0; i < s->backend_count; i++)
         check_backend(c, s, &s->backends[i]);
+    for (size_t i = 0; i < s->notice_count; i++)
+        check_notice(c, &s->notices[i]);
     if (c->errors > 1)
         error_set(c->err, ERR_INVALID, "%s holds %zu errors; the first: %s", c->file, c->errors,
                   c->err ? c->err->text : "");
@@ -458,11 +528,17 @@ void settings_release(struct settings *s)
         free(s->budgets[i].name);
     }
     config_release(&schema, "budget", &s->budget);
+    for (size_t i = 0; i < s->notice_count; i++) {
+        config_release(&schema, "notice *", &s->notices[i]);
+        free(s->notices[i].argv);
+        free(s->notices[i].name);
+    }
     config_release(&schema, "coordinator", s);
     free(s->budgets);
     free(s->servers);
     free(s->balancers);
     free(s->backends);
+    free(s->notices);
     *s = (struct settings){0};
 }
 
@@ -535,4 +611,20 @@ struct balancer_backend *settings_backends(const struct settings *s, size_t *cou
                                           .renamed = s->backends[i].renamed_pairs};
     *count = used;
     return backends;
+}
+
+struct notices_target *settings_notices(const struct settings *s)
+{
+    struct notices_target *targets = must_alloc(s->notice_count + 1, sizeof(*targets));
+    for (size_t i = 0; i < s->notice_count; i++) {
+        const struct settings_notice *n = &s->notices[i];
+        targets[i] = (struct notices_target){.notifier = {.name = n->name,
+                                                          .url = n->url,
+                                                          .secret_file = n->secret_file,
+                                                          .argv = n->argv,
+                                                          .timeout_ms = n->timeout_ms},
+                                             .kinds = n->kinds,
+                                             .keep_ms = n->keep_ms};
+    }
+    return targets;
 }

@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "coordinator/balancer.h"
 #include "coordinator/budget.h"
+#include "coordinator/notices.h"
 #include "coordinator/rollout.h"
 #include "coordinator/selector.h"
 
@@ -49,6 +50,16 @@ struct settings_backend {
     const char **renamed_pairs; /* the same, NULL-terminated */
 };
 
+/* A [notice NAME]; see notifier.h. */
+struct settings_notice {
+    char *name;
+    char *url, *secret_file;
+    struct config_list run, on;
+    const char **argv; /* `run`, NULL-terminated */
+    uint64_t timeout_ms, keep_ms;
+    uint32_t kinds; /* of `on`: bits 1 << enum notice_kind */
+};
+
 /* Read as the file has them; see settings_options. */
 struct settings_defaults {
     uint64_t soak_ms, limit_ms, gate_passes, gate_min_ms, gate_deadline_ms, gate_interval_ms,
@@ -71,6 +82,8 @@ struct settings {
     size_t balancer_count;
     struct settings_backend *backends;
     size_t backend_count;
+    struct settings_notice *notices;
+    size_t notice_count;
 };
 
 /* On failure *out holds nothing. Every error goes to `report`, one line each, as config_read does
@@ -95,5 +108,7 @@ struct budget_rule settings_budget(const struct settings *s);
  * that stands on several balancers is given once for each. */
 struct balancer_place *settings_places(const struct settings *s);
 struct balancer_backend *settings_backends(const struct settings *s, size_t *count);
+/* Who is told of runs and incidents, lent from the settings; the array is the caller's to free. */
+struct notices_target *settings_notices(const struct settings *s);
 
 #endif

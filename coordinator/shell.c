@@ -2,6 +2,7 @@
 #include "coordinator/shell.h"
 
 #include "common/clock.h"
+#include "common/http.h"
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "common/must.h"
@@ -14,6 +15,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/desk.h"
 #include "coordinator/link.h"
+#include "coordinator/notices.h"
 #include "proto/codec.h"
 
 #include <sched.h>
@@ -38,6 +40,9 @@ struct shell {
     struct archive *archive;
     struct coordinator *brain;
     struct balancer *balancer; /* NULL: none is configured */
+    struct notices *notices;
+    struct notices_target *notice_targets; /* lent from settings */
+    char host[WIRE_NAME_MAX];              /* how we call ourselves to others */
     struct link *link;
     struct api *api;
     struct desk desk;
@@ -51,7 +56,7 @@ struct shell {
 
 /* ---- letters ---- */
 
-enum letter_kind { LETTER_AGENT, LETTER_GONE, LETTER_BALANCER, LETTER_REQUEST };
+enum letter_kind { LETTER_AGENT, LETTER_GONE, LETTER_BALANCER, LETTER_REQUEST, LETTER_NOTICE };
 
 struct letter {
     enum letter_kind kind;
@@ -60,6 +65,8 @@ struct letter {
     char address[ADDRESS_MAX];
     struct balancer_answer *answer;
     struct api_request *request;
+    size_t notice_target;
+    struct notifier_result *notice;
 };
 
 static void release_letter(void *arg)
@@ -70,6 +77,7 @@ static void release_letter(void *arg)
     if (l->request)
         api_drop(l->request);
     free(l->answer);
+    free(l->notice);
     free(l);
 }
 
@@ -129,6 +137,23 @@ static void on_balancer(void *arg, const struct balancer_answer *answer)
     l->answer = must_alloc(1, sizeof(*l->answer));
     *l->answer = *answer;
     post(arg, l);
+}
+
+/* A result must not be lost, else nothing more is sent there: its thread waits for room. */
+static void on_notice(void *arg, size_t target, const struct notifier_result *result)
+{
+    struct shell *s = arg;
+    struct letter *l = letter_new(LETTER_NOTICE);
+    l->notice_target = target;
+    l->notice = must_alloc(1, sizeof(*l->notice));
+    *l->notice = *result;
+    while (!mailbox_post(s->box, l)) {
+        if (service_stopping()) { /* told again after the restart */
+            release_letter(l);
+            return;
+        }
+        sched_yield();
+    }
 }
 
 static bool on_request(void *arg, struct api_request *request)
@@ -196,6 +221,7 @@ static void port_event(void *ctx, const struct event *event)
     struct shell *s = ctx;
     if (event->seq != 0)
         archive_note_event(s->archive, s->now_ms);
+    notices_note_event(s->notices);
     desk_publish(&s->desk, event);
 }
 
@@ -319,12 +345,33 @@ static enum error_code open_balancer(struct shell *s, struct error *err)
                          s, &s->balancer, err);
 }
 
+static enum error_code open_notices(struct shell *s, struct error *err)
+{
+    const struct settings *set = s->settings;
+    if (set->notice_count == 0)
+        return ERR_NONE;
+    http_start();
+    if (os_hostname(s->host, sizeof(s->host), NULL) != ERR_NONE)
+        text_copy(s->host, sizeof(s->host), "coordinator");
+    const struct notices_spec spec = {.targets = s->notice_targets,
+                                      .count = set->notice_count,
+                                      .store = s->store,
+                                      .brain = s->brain,
+                                      .coordinator = s->host,
+                                      .done = on_notice,
+                                      .arg = s,
+                                      .now_ms = s->now_ms,
+                                      .wall_ms = s->wall_ms};
+    return notices_open(&spec, &s->notices, err);
+}
+
 static enum error_code open_api(struct shell *s, struct error *err)
 {
     struct api_spec spec = {.socket = s->settings->socket, .deliver = on_request, .arg = s};
     s->desk = (struct desk){.brain = s->brain,
                             .store = s->store,
                             .archive = s->archive,
+                            .notices = s->notices,
                             .started_wall_ms = s->wall_ms,
                             .map = s->backend_count > 0 ? port_map : NULL,
                             .map_ctx = s};
@@ -341,6 +388,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     s->places = settings_places(settings);
     s->backends = settings_backends(settings, &s->backend_count);
     s->budgets = settings_budgets(settings);
+    s->notice_targets = settings_notices(settings);
     s->box = mailbox_open(MAILBOX_LETTERS, release_letter);
     read_clocks(s);
     /* Told to stop: the mailbox is there already. Before any other thread starts. */
@@ -348,6 +396,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     code = code ? code : open_data_dir(s, err);
     code = code ? code : open_stores(s, &fence, err);
     code = code ? code : open_brain(s, fence, err);
+    code = code ? code : open_notices(s, err);
     code = code ? code : open_balancer(s, err);
     code = code ? code : link_open(settings->listen, on_link, s, &s->link, err);
     code = code ? code : open_api(s, err);
@@ -384,6 +433,9 @@ static void take_letter(struct shell *s, struct letter *l)
     case LETTER_BALANCER:
         coordinator_on_balancer(s->brain, l->answer, s->now_ms, s->wall_ms);
         break;
+    case LETTER_NOTICE:
+        notices_done(s->notices, l->notice_target, l->notice, s->now_ms, s->wall_ms);
+        break;
     case LETTER_REQUEST:
         desk_take(&s->desk, l->request, s->now_ms, s->wall_ms);
         l->request = NULL; /* answered */
@@ -416,13 +468,15 @@ static void on_time(struct shell *s)
         tell_lost(s);
     }
     s->brain_due_ms = earlier(s->brain_due_ms, coordinator_wake_ms(s->brain, s->now_ms));
+    notices_on_time(s->notices, s->now_ms, s->wall_ms);
     archive_on_time(s->archive, s->now_ms, s->wall_ms);
     api_on_time(s->api, s->now_ms);
 }
 
 static uint64_t next_deadline(struct shell *s)
 {
-    return earlier(s->brain_due_ms, earlier(archive_wake_ms(s->archive), api_wake_ms(s->api)));
+    uint64_t soonest = earlier(s->brain_due_ms, notices_wake_ms(s->notices, s->now_ms));
+    return earlier(soonest, earlier(archive_wake_ms(s->archive), api_wake_ms(s->api)));
 }
 
 void shell_run(struct shell *s)
@@ -447,6 +501,7 @@ void shell_close(struct shell *s)
     if (s->link)
         link_close(s->link);
     balancer_close(s->balancer);
+    notices_close(s->notices);
     while (service_stopping() && !atomic_load(&s->woken))
         sched_yield();
     mailbox_close(s->box);
@@ -456,5 +511,6 @@ void shell_close(struct shell *s)
     free(s->places);
     free(s->backends);
     free(s->budgets);
+    free(s->notice_targets);
     free(s);
 }

@@ -211,6 +211,8 @@ enum error_code store_add_event(struct store *s, struct event *event, struct err
     bind_text(&b, event->to);
     store_run_write(s, SQL_INSERT_OUTBOX);
     if (!s->first.code)
+        store_write_notices(s, event);
+    if (!s->first.code)
         event->seq = seq;
     return store_tell(s, err);
 }

@@ -178,6 +178,33 @@ enum error_code store_last_event(struct store *s, uint64_t *out_seq, struct erro
  * back from a backup): the next one gets a higher number. A transaction of its own. */
 enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *err);
 
+/* Notices: rows for those who are to be told of events elsewhere, written with the event by
+ * store_add_event. `rules` are lent for the store's life; before the first event. */
+struct store_notice_rule {
+    const char *name;
+    uint32_t kinds; /* bits 1 << enum notice_kind */
+};
+void store_notify(struct store *s, const struct store_notice_rule *rules, size_t count);
+/* One by hand, inside a transaction: a test. */
+enum error_code store_add_notice(struct store *s, const char *name, const char *kind,
+                                 const struct event *event, struct error *err);
+struct store_notice {
+    uint64_t id;
+    const char *name, *kind;
+    struct event event; /* its words; kind and seq are not given */
+};
+/* Those above `after`, oldest first; lent for the call. */
+enum error_code store_load_notices(struct store *s, uint64_t after,
+                                   void (*each)(void *arg, const struct store_notice *n), void *arg,
+                                   struct error *err);
+/* ERR_NOT_FOUND. `each` is called once, with what is lent for the call. */
+enum error_code store_find_notice(struct store *s, uint64_t id,
+                                  void (*each)(void *arg, const struct store_notice *n), void *arg,
+                                  struct error *err);
+/* Delivered or given up. A transaction of its own unless one is open. */
+enum error_code store_drop_notice(struct store *s, uint64_t id, struct error *err);
+enum error_code store_last_notice(struct store *s, uint64_t *out_id, struct error *err);
+
 /* Online copy into a new file (ERR_EXISTS if it is there); not within a transaction. */
 enum error_code store_backup(struct store *s, const char *path, struct error *err);
 

@@ -16,7 +16,12 @@ struct store {
     char *path;
     bool begun;         /* between store_begin and its end, also when that failed */
     struct error first; /* of this transaction; code ERR_NONE: none */
+    const struct store_notice_rule *rules; /* who is told of which events */
+    size_t rule_count;
 };
+
+/* store_notice.c: rows for those who are told of this event. */
+void store_write_notices(struct store *s, const struct event *event);
 
 /* false: something failed before in this transaction. */
 bool store_may_write(const struct store *s);

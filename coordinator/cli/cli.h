@@ -182,6 +182,6 @@ void cli_add_event(const struct terminal *t, const json_t *event, size_t columns
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
-    cli_verbs_run[], cli_verbs_events[];
+    cli_verbs_run[], cli_verbs_events[], cli_verbs_notice[];
 
 #endif

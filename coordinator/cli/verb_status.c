@@ -139,6 +139,25 @@ static void add_incidents(const struct cli *cli, const json_t *status, struct te
     }
 }
 
+/* Only those in trouble: the others are nobody's concern here. */
+static void add_notices(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text words = {0};
+    json_array_foreach(cli_list(status, "notices"), i, one)
+    {
+        if (!*cli_text(one, "trouble") && cli_number(one, "given_up") == 0)
+            continue;
+        text_addf(&words, "%s: %lld waiting, %lld given up", cli_text(one, "name"),
+                  (long long)cli_number(one, "waiting"), (long long)cli_number(one, "given_up"));
+        if (*cli_text(one, "trouble"))
+            text_addf(&words, "; %s", cli_text(one, "trouble"));
+        add_line(cli, "Notice", STYLE_PLAIN, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
 static int run_status(struct cli *cli)
 {
     json_t *status = NULL;
@@ -152,6 +171,7 @@ static int run_status(struct cli *cli)
         add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
+        add_notices(cli, status, &out);
         cli_print(&out);
     }
     code = text_equal(cli_text(status, "health"), "healthy") ? CLI_DONE : CLI_FAILED;

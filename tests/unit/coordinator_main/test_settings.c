@@ -246,6 +246,33 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
           "SERVER:NAME");
 }
 
+static void notices_are_taken(void **state)
+{
+    (void)state;
+    struct settings s = parse("[notice ops]\nurl = https://chat.example/hook\n"
+                              "[notice pager]\nrun = /opt/page, --now\non = run.ended\n"
+                              "timeout = 30s\nkeep = 2h\n");
+    struct notices_target *targets = settings_notices(&s);
+    assert_string_equal(targets[0].notifier.url, "https://chat.example/hook");
+    assert_int_equal(targets[0].notifier.timeout_ms, 10000);
+    assert_int_equal(targets[0].keep_ms, 86400000);
+    for (size_t i = 0; notice_words[i]; i++)
+        assert_true(targets[0].kinds & 1u << notice_kind_parse(notice_words[i]));
+    assert_null(targets[1].notifier.url);
+    assert_string_equal(targets[1].notifier.argv[1], "--now");
+    assert_int_equal(targets[1].kinds, 1u << NOTICE_RUN_ENDED);
+    assert_int_equal(targets[1].keep_ms, 7200000);
+    free(targets);
+    settings_release(&s);
+    TELLS("[notice a]\n", "[notice a]", "either url or run");
+    TELLS("[notice a]\nurl = https://x\nrun = /y\n", "either url or run");
+    TELLS("[notice a]\nrun = y\n", "absolute path");
+    TELLS("[notice a]\nurl = ftp://x\n", "x.conf:2", "https://");
+    TELLS("[notice a]\nrun = /y\non = run.exploded\n", "x.conf:3", "incident.opened");
+    TELLS("[notice a]\nrun = /y\nsecret_file = /z\n", "only what goes to a url");
+    TELLS("[notice a]\nurl = https://x\nsecret_file = /nowhere/key\n", "/nowhere/key");
+}
+
 static void missing_file_is_told(void **state)
 {
     (void)state;
@@ -301,6 +328,7 @@ int main(void)
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(mistakes_of_one_value_are_told_with_their_line),
         cmocka_unit_test(mistakes_between_lines_are_told_with_their_section),
+        cmocka_unit_test(notices_are_taken),
         cmocka_unit_test(missing_file_is_told),
         cmocka_unit_test(sample_is_good_and_says_the_defaults),
     };
