@@ -5,6 +5,8 @@ add_library(farmhand_agent_core STATIC
   agent_calls.c
   agent_hand.c
   agent_rotate.c
+  agent_observe.c
+  agent_services.c
   agent_talk.c
   call.c
   known.c
@@ -12,6 +14,10 @@ add_library(farmhand_agent_core STATIC
   recipe_watch.c
   recipes.c
   record.c
+  recovery.c
+  recovery_judge.c
+  recovery_start.c
+  recovery_stop.c
   services.c
   veto.c
 )

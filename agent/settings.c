@@ -21,7 +21,16 @@ static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL}
 static const struct {
     const char *word;
     enum verb verb;
-} verb_words[] = {{"recycle", VERB_RECYCLE}, {"start", VERB_START}, {"stop", VERB_STOP}};
+} verb_words[] = {
+    {"recycle", VERB_RECYCLE},
+    {"start", VERB_START},
+    {"stop", VERB_STOP},
+    {"service-recover", VERB_SERVICE_RECOVER},
+    {"service-restart", VERB_SERVICE_RESTART},
+    {"service-stop", VERB_SERVICE_STOP},
+    {"service-start", VERB_SERVICE_START},
+    {"worker-kill", VERB_WORKER_KILL},
+};
 
 #define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
 
@@ -37,7 +46,10 @@ static enum error_code check_verb(const char *word, struct error *err)
 {
     if (verb_of(word) == VERB_NONE)
         return error_set(err, ERR_INVALID,
-                         "there is no verb %s: expected some of recycle, start, stop", word);
+                         "there is no verb %s: expected some of recycle, start, stop, "
+                         "service-recover, service-restart, service-stop, service-start, "
+                         "worker-kill",
+                         word);
     return ERR_NONE;
 }
 

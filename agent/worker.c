@@ -39,6 +39,38 @@ static void read_host(struct call_host *out)
     };
 }
 
+static enum error_code make_of_services(struct driver *d, const struct call *call,
+                                        struct call_result *out, struct error *err)
+{
+    const struct driver_ops *ops = d->ops;
+    uint64_t limit_ms = call->timeout_ms;
+    if (call->kind != CALL_NONE && !ops->services)
+        return error_set(err, ERR_UNAVAILABLE, "the driver %s has no services", ops->name);
+    switch (call->kind) {
+    case CALL_SERVICES:
+        return ops->services(d, limit_ms, &out->view, err);
+    case CALL_SERVICE_START:
+        return ops->service_start(d, call->service, limit_ms, err);
+    case CALL_SERVICE_STOP:
+        return ops->service_stop(d, call->service, limit_ms, err);
+    case CALL_SERVICE_WAIT:
+        return ops->service_wait(d, call->service, call->state, limit_ms, err);
+    case CALL_SERVICE_HOST:
+        return ops->service_host(d, call->service, limit_ms, &out->lodgers, err);
+    case CALL_SERVICE_KILL_HOST:
+        return ops->service_kill_host(d, call->service, call->pid, call->created, limit_ms, err);
+    case CALL_SERVICE_SET_START:
+        return ops->service_set_start(d, call->service, call->start, limit_ms, err);
+    case CALL_WORKER_KILL:
+        return ops->worker_kill(d, call->pool, call->pid, call->created, err);
+    case CALL_VERDICT:
+        return ops->verdict(d, call->pool, limit_ms, &out->verdict, err);
+    default:
+        break;
+    }
+    return error_set(err, ERR_INVALID, "no such call");
+}
+
 static enum error_code make(struct driver *d, const struct call *call, struct call_result *out,
                             struct error *err)
 {
@@ -63,10 +95,10 @@ static enum error_code make(struct driver *d, const struct call *call, struct ca
         return ops->pool_set_autostart(d, call->pool, call->on, call->timeout_ms, err);
     case CALL_PROBE:
         return ops->probe(d, call->pool, call->timeout_ms, &out->probe, err);
-    case CALL_NONE:
+    default:
         break;
     }
-    return error_set(err, ERR_INVALID, "no such call");
+    return make_of_services(d, call, out, err);
 }
 
 struct call_result *worker_call(struct driver *driver, const struct call *call)
