@@ -28,7 +28,12 @@ add_library(farmhand_journal STATIC journal.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.
-add_library(farmhand_agent_shell STATIC keepalive.c settings.c shell.c worker.c)
+if(WIN32)
+  set(guardian_system guardian_win32.c)
+else()
+  set(guardian_system guardian_posix.c)
+endif()
+add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} keepalive.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads)
 

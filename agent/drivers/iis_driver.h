@@ -30,7 +30,7 @@ struct iis {
     struct scm_counters figures;
     uint64_t figures_ms;
     struct event_ring events;
-    bool events_known; /* the log could be read the last time */
+    bool events_known;       /* the log could be read the last time */
     uint64_t signs_asked_ms; /* 0: never */
 
     /* its sites, for probes; good while the configuration is the same */
