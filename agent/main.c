@@ -1,6 +1,5 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
 #include "agent/drivers/iis.h"
-#include "agent/guardian.h"
 #include "agent/settings.h"
 #include "agent/shell.h"
 #include "common/http.h"
@@ -8,7 +7,6 @@
 #include "common/options.h"
 #include "common/program.h"
 #include "common/service.h"
-#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +60,6 @@ static int agent(int argc, char **argv)
     struct settings settings;
     struct error err = {0};
     bool told = false;
-    if (argc > 1 && text_equal(argv[1], "guardian"))
-        return guardian_main(argc - 1, argv + 1);
     int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;

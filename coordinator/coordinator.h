@@ -40,6 +40,8 @@ struct coordinator_ports {
     /* Is that balancer one that reads the agents' keep-alive files, and how long after a change
      * has its check seen it at the latest? NULL: there is none. */
     bool (*keepalive)(void *ctx, const char *balancer, uint64_t *check_ms);
+    /* Is that user in that group of this machine? NULL: there are no groups. */
+    bool (*in_group)(void *ctx, const char *user, const char *group);
     void (*random_id)(void *ctx, struct wire_id *out);
     /* An event was made (durably, except those of kind target.step): for those who follow. */
     void (*event)(void *ctx, const struct event *event);
@@ -101,6 +103,10 @@ enum error_code coordinator_start_run(struct coordinator *c, const struct plan_r
 enum error_code coordinator_request(struct coordinator *c, uint64_t run, enum rollout_request what,
                                     const char *actor, const char *reason, uint64_t now_ms,
                                     int64_t wall_ms, struct error *err);
+/* A second person lets it begin; see rollout_may_approve. */
+enum error_code coordinator_approve(struct coordinator *c, uint64_t run, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err);
 enum error_code coordinator_resolve(struct coordinator *c, uint64_t run, const char *server,
                                     enum outcome as, const char *actor, const char *reason,
                                     uint64_t now_ms, int64_t wall_ms, struct error *err);

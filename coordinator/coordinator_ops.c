@@ -79,13 +79,24 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, st
                           .pool = run->pool,
                           .actor = run->actor,
                           .text = text};
+    struct event asks = {.wall_ms = c->wall_ms,
+                         .kind = "run.approval",
+                         .run = run->id,
+                         .pool = run->pool,
+                         .actor = run->actor,
+                         .text = run->why};
+    bool waits = (run->pause_causes & PAUSE_APPROVAL) != 0;
     code = code != ERR_NONE ? code : store_add_event(s, &event, err);
+    code = code != ERR_NONE || !waits ? code : store_add_event(s, &asks, err);
     code = code != ERR_NONE ? code : store_commit(s, err);
     if (code != ERR_NONE) {
         store_rollback(s);
         return code;
     }
     c->spec.ports.event(c->spec.ports.ctx, &event);
+    if (waits) {
+        c->spec.ports.event(c->spec.ports.ctx, &asks);
+    }
     return ERR_NONE;
 }
 
@@ -242,6 +253,34 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rol
     struct rollout_change change;
     rollout_on_request(r, what, actor, &view, now_ms, &change);
     runs_apply(c, r, &change);
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_approve(struct coordinator *c, uint64_t id, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    const struct coordinator_ports *ports = &c->spec.ports;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    code = code != ERR_NONE
+               ? code
+               : rollout_may_approve(r, actor, ports->in_group, ports->ctx, wall_ms, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.approve", id, NULL, reason);
+    struct rollout_change change;
+    rollout_approve(r, actor, &change);
+    if (!runs_apply(c, r, &change)) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
     runs_drive(c);
     return ERR_NONE;
 }

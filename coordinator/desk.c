@@ -369,6 +369,7 @@ static const struct path {
     {"POST", "/v1/runs/ID/pause", desk_pause},
     {"POST", "/v1/runs/ID/resume", desk_resume},
     {"POST", "/v1/runs/ID/abort", desk_abort},
+    {"POST", "/v1/runs/ID/approve", desk_approve},
     {"POST", "/v1/runs/ID/resolve", desk_resolve},
     {"GET", "/v1/events", get_events},
     {"GET", "/v1/notices", desk_get_notices},

@@ -43,6 +43,7 @@ void desk_start_run(struct asking *a);
 void desk_pause(struct asking *a);
 void desk_resume(struct asking *a);
 void desk_abort(struct asking *a);
+void desk_approve(struct asking *a);
 void desk_resolve(struct asking *a);
 
 #endif

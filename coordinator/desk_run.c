@@ -214,6 +214,8 @@ static enum error_code take_options(json_t *object, struct plan_request *q, stru
         BOOL("pause_after_canary", &o->pause_after_canary),
         U64("bake_ms", &o->bake_ms, 0, 30 * DAY_MS),
         TEXT("order", &q->order),
+        TEXT("approve_by", &q->approve_by),
+        U64("approve_within_ms", &q->approve_within_ms, 60000, 30 * DAY_MS),
         U32("max_unavailable", &o->max_unavailable, 0, SERVERS_MAX),
         U64("soak_ms", &o->soak_ms, 0, DAY_MS),
         U64("limit_ms", &o->limit_ms, 1000, DAY_MS),
@@ -345,6 +347,23 @@ void desk_pause(struct asking *a)
 void desk_resume(struct asking *a)
 {
     request_run(a, REQUEST_RESUME);
+}
+
+void desk_approve(struct asking *a)
+{
+    struct error err;
+    const char *reason = "";
+    json_t *body = NULL;
+    const struct field fields[] = {TEXT("reason", &reason)};
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code)
+        code = coordinator_approve(a->desk->brain, a->id, a->request->actor, reason, a->view.now_ms,
+                                   a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer_run(a, 200, a->id, false);
+    json_decref(body);
 }
 
 void desk_abort(struct asking *a)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define APPROVE_WITHIN_MS (24ull * 3600 * 1000) /* where nothing else is said */
+
 /* ---- checking the words ---- */
 
 static enum error_code check_words(const struct plan_request *q, struct error *err)
@@ -179,6 +181,10 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
     struct rollout *run = code == ERR_NONE ? make_run(q, &n, wall_ms) : NULL;
     free(n.servers);
     code = run && q->targets ? check_frozen(run, q->targets, err) : code;
+    if (code == ERR_NONE && q->approve_by && q->approve_by[0]) {
+        uint64_t within_ms = q->approve_within_ms ? q->approve_within_ms : APPROVE_WITHIN_MS;
+        code = rollout_ask_approval(run, q->approve_by, within_ms, wall_ms, err);
+    }
     if (code != ERR_NONE) {
         rollout_free(run);
         return code;

@@ -21,6 +21,8 @@ struct plan_request {
     const char *targets;    /* "web01,web02": exactly these, as a plan showed them; NULL: any */
     const char *waves;      /* "1,5,20%"; NULL or "": all in one */
     const char *order;      /* a label; NULL or "": by name */
+    const char *approve_by; /* who has to approve it; NULL or "": nobody */
+    uint64_t approve_within_ms;
     const char *own_server; /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
 };

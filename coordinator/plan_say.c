@@ -7,6 +7,12 @@ void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *s
 {
     const struct rollout_options *o = &run->options;
     char text[ROLLOUT_STEP_MAX], a[TEXT_DURATION_MAX], b[TEXT_DURATION_MAX];
+    char when[TEXT_TIME_MAX];
+    if (o->approve_by[0]) {
+        text_format(text, sizeof text, "first: somebody else than %.60s approves it (%s), until %s",
+                    run->actor, o->approve_by, text_format_time(when, o->approve_until_ms));
+        each(arg, text);
+    }
     each(arg, "before: agent and balancer are asked afresh, and the budget must have room");
     if (o->drain && !rollout_action_restores(run->action)) {
         text_format(text, sizeof text, "drain: until no session is left, at most %s, then %s",

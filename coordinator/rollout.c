@@ -60,6 +60,8 @@ const char *pause_cause_name(enum pause_cause cause)
         return "store";
     case PAUSE_FENCE:
         return "fence";
+    case PAUSE_APPROVAL:
+        return "approval";
     case PAUSE_CANARY:
         return "canary";
     }
@@ -216,8 +218,8 @@ static const unsigned allowed_moves[TARGET_STATE_COUNT] = {
     [TARGET_UNKNOWN] = BIT(TARGET_DRAINING) | BIT(TARGET_ACTING) | BIT(TARGET_GATING),
     [TARGET_GATING] = BIT(TARGET_RETURNING) | BIT(TARGET_SOAKING) | BIT(TARGET_DONE) |
                       BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
-    [TARGET_RETURNING] =
-        BIT(TARGET_GATING) | BIT(TARGET_SOAKING) | BIT(TARGET_DONE) | BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
+    [TARGET_RETURNING] = BIT(TARGET_GATING) | BIT(TARGET_SOAKING) | BIT(TARGET_DONE) |
+                         BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
     [TARGET_SOAKING] = BIT(TARGET_DONE) | BIT(TARGET_FAILED),
 };
 

@@ -78,15 +78,16 @@ enum run_state {
 
 /* Why a run begins nothing new; each is removed by its own remedy only. */
 enum pause_cause {
-    PAUSE_PERSON = 1,   /* `run pause`; `run resume` */
-    PAUSE_UNKNOWN = 2,  /* a target is unknown; settled by journal or person */
-    PAUSE_FAILURES = 4, /* --on-failure pause; `run resume` */
-    PAUSE_SILENCE = 8,  /* most agents silent at once: the cause is on our side; they come back */
-    PAUSE_STORE = 16,   /* the store cannot be written; it can again */
-    PAUSE_FENCE = 32,   /* agents know a higher fence than ours: `takeover` */
-    PAUSE_CANARY = 64,  /* --pause-after-canary; `run resume` */
+    PAUSE_PERSON = 1,     /* `run pause`; `run resume` */
+    PAUSE_UNKNOWN = 2,    /* a target is unknown; settled by journal or person */
+    PAUSE_FAILURES = 4,   /* --on-failure pause; `run resume` */
+    PAUSE_SILENCE = 8,    /* most agents silent at once: the cause is on our side; they come back */
+    PAUSE_STORE = 16,     /* the store cannot be written; it can again */
+    PAUSE_FENCE = 32,     /* agents know a higher fence than ours: `takeover` */
+    PAUSE_CANARY = 64,    /* --pause-after-canary; `run resume` */
+    PAUSE_APPROVAL = 128, /* --approve-by; `run approve` by somebody else than its starter */
 };
-#define PAUSE_BITS 7
+#define PAUSE_BITS 8
 
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_PAUSE, ON_FAILURE_CONTINUE };
 enum on_unreachable { UNREACHABLE_FAIL, UNREACHABLE_SKIP, UNREACHABLE_WAIT };
@@ -114,6 +115,8 @@ struct rollout_options {
     bool pause_after_canary;
     uint64_t bake_ms;                 /* between two waves */
     char order_by[ROLLOUT_LABEL_MAX]; /* a label: never two of its values at once; "": by name */
+    char approve_by[256];             /* "anna,@ops" or "anyone"; "": nobody is waited for */
+    int64_t approve_until_ms;         /* wall; after it the run ends, with nothing done */
 };
 
 struct rollout_target {
@@ -280,6 +283,19 @@ enum rollout_request { REQUEST_PAUSE, REQUEST_RESUME, REQUEST_ABORT };
 void rollout_on_request(const struct rollout *r, enum rollout_request request, const char *actor,
                         const struct rollout_view *view, uint64_t now_ms,
                         struct rollout_change *out);
+/* Makes a run that has not begun wait for a second person. approvers: names of users, "@group",
+ * "anyone", with commas between. ERR_INVALID: nobody else than its starter is among them. */
+enum error_code rollout_ask_approval(struct rollout *r, const char *approvers, uint64_t within_ms,
+                                     int64_t wall_ms, struct error *err);
+/* ERR_STATE: it is not waiting, or its time is over. ERR_DENIED: not by this one. in_group NULL:
+ * there are no groups. */
+enum error_code rollout_may_approve(const struct rollout *r, const char *actor,
+                                    bool (*in_group)(void *ctx, const char *user,
+                                                     const char *group),
+                                    void *ctx, int64_t wall_ms, struct error *err);
+/* It may. The run begins once this is durable. */
+void rollout_approve(const struct rollout *r, const char *actor, struct rollout_change *out);
+
 /* A cause that the caller sees (silence, store, fence) comes or goes. */
 void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
                        struct rollout_change *out);

@@ -412,7 +412,9 @@ void rollout_on_request(const struct rollout *r, enum rollout_request request, c
         change_pause(c, PAUSE_FAILURES, false);
         change_pause(c, PAUSE_CANARY, false);
         c->failures = 0;
-        text_copy(c->why, sizeof c->why, "");
+        if (!(c->pause_causes & PAUSE_APPROVAL)) {
+            text_copy(c->why, sizeof c->why, "");
+        }
         break;
     case REQUEST_ABORT:
         c->run_state = RUN_ABORTING;

@@ -1,6 +1,7 @@
 /* rollout_impl.h - shared by the rollout_*.c files alone: how a change is put together.
  *
  * rollout.c         names, counts, install, and the one place where states change
+ * rollout_approval.c a second person's word
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
  * rollout_events.c  what answers of agents, results and people bring
  * rollout_places.c  what answers of the balancer bring
@@ -9,8 +10,8 @@
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 #define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 
-#include "coordinator/rollout.h"
 #include "common/format.h"
+#include "coordinator/rollout.h"
 
 #define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
 #define ASK_AGAIN_MS         5000  /* an agent that has not answered is asked again */
@@ -45,8 +46,7 @@ void change_pause(struct rollout_change *c, enum pause_cause cause, bool on);
 void change_settle_unknown(const struct rollout *r, struct rollout_change *c);
 
 /* A sentence about what it does now; not worth a commit. */
-void change_say(struct rollout_change *c, const char *step, ...)
-    FORMAT_PRINTF(2, 3);
+void change_say(struct rollout_change *c, const char *step, ...) FORMAT_PRINTF(2, 3);
 
 struct rollout_effect *change_add(struct rollout_change *c, enum effect_kind kind);
 void change_ask_agent(struct rollout_change *c, uint64_t now_ms, bool probe);
@@ -57,8 +57,7 @@ void change_command(const struct rollout *r, struct rollout_change *c, uint64_t 
 void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
 /* The act failed: remember why, then gate. */
 void change_fail_act(const struct rollout *r, struct rollout_change *c, enum cause cause,
-                     uint64_t now_ms, const char *detail, ...)
-    FORMAT_PRINTF(5, 6);
+                     uint64_t now_ms, const char *detail, ...) FORMAT_PRINTF(5, 6);
 /* Put back what we took; then soak, then done. */
 void change_return(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms);
@@ -89,5 +88,9 @@ bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_m
 
 bool target_active(const struct rollout_target *t); /* between waiting and ended */
 bool run_begins_nothing(const struct rollout *r);   /* paused, stopping, aborting */
+
+/* rollout_approval.c: the time to approve it is over. */
+bool approval_turn(const struct rollout *r, struct rollout_change *c,
+                   const struct rollout_view *view);
 
 #endif

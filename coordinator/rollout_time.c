@@ -399,7 +399,7 @@ void rollout_next(const struct rollout *r, const struct rollout_view *view, uint
             return;
         }
     }
-    if (end_run(r, c)) {
+    if (approval_turn(r, c, view) || end_run(r, c)) {
         return;
     }
     if (view->settling || wave_turn(r, c, now_ms) || run_begins_nothing(r)) {

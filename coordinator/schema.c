@@ -184,7 +184,13 @@ static const char version_5[] =
     "  server TEXT, pool TEXT, actor TEXT, text TEXT, from_word TEXT, to_word TEXT"
     ") STRICT;";
 
-const char *const schema_migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* Version 6. A second person's word, and until when it is waited for. */
+static const char version_6[] =
+    "ALTER TABLE run ADD COLUMN approve_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN approve_until_ms INTEGER NOT NULL DEFAULT 0;";
+
+const char *const schema_migrations[] = {version_1, version_2, version_3,
+                                         version_4, version_5, version_6};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -192,7 +198,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " drain_limit_ms, on_drain_limit, gate_passes, gate_min_ms, gate_deadline_ms,"                 \
     " gate_interval_ms, on_failure, max_failures, unreachable, start_idle, keep_autostart, state," \
     " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
-    " pause_after_canary, bake_ms, order_by, wave, wave_over"
+    " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
@@ -211,9 +217,10 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     /* Equal bytes would not be written at all, so they are random; a few pages, as a step takes. */
     [SQL_PROBE] = "UPDATE self SET probe = randomblob(16384)",
 
-    [SQL_INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7,"
-                       " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
-                       " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)",
+    [SQL_INSERT_RUN] =
+        "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7,"
+        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
+        " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -223,7 +230,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " start_idle = ?21, keep_autostart = ?22, state = ?23, pause_causes = ?24, why = ?25,"
         " created_ms = ?26, ended_ms = ?27, failures = ?28, batch_percent = ?29, waves = ?30,"
         " canary = ?31, pause_after_canary = ?32, bake_ms = ?33, order_by = ?34, wave = ?35,"
-        " wave_over = ?36 WHERE id = ?1",
+        " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",

@@ -18,6 +18,8 @@
 #include "coordinator/notices.h"
 #include "proto/codec.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -210,6 +212,22 @@ static bool port_keepalive(void *ctx, const char *balancer, uint64_t *check_ms)
     return false;
 }
 
+/* By the system's own lists of users and groups, which may lie on a network: once per approval. */
+static bool port_in_group(void *ctx, const char *user, const char *group)
+{
+    (void)ctx;
+    const struct passwd *who = getpwnam(user);
+    const struct group *what = getgrnam(group);
+    gid_t own = who ? who->pw_gid : 0, groups[256];
+    int count = sizeof(groups) / sizeof(groups[0]);
+    if (!who || !what || getgrouplist(user, own, groups, &count) < 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (groups[i] == what->gr_gid)
+            return true;
+    return false;
+}
+
 static void port_random_id(void *ctx, struct wire_id *out)
 {
     (void)ctx;
@@ -316,6 +334,7 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
                   .balancer = balanced ? port_balancer : NULL,
                   .map = balanced ? port_map : NULL,
                   .keepalive = balanced ? port_keepalive : NULL,
+                  .in_group = port_in_group,
                   .random_id = port_random_id,
                   .event = port_event,
                   .seen = port_seen},

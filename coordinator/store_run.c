@@ -42,6 +42,8 @@ static void bind_waves(struct binding *b, const struct rollout *run)
     bind_text(b, o->order_by);
     bind_uint(b, run->wave);
     bind_bool(b, run->wave_over);
+    bind_text(b, o->approve_by);
+    bind_int(b, o->approve_until_ms);
 }
 
 static void bind_run(struct binding *b, const struct rollout *run)
@@ -94,6 +96,8 @@ static void read_waves(struct row *r, struct rollout *run)
     row_text(r, "order_by", o->order_by, sizeof(o->order_by));
     run->wave = row_u32(r, "wave");
     run->wave_over = row_bool(r, "wave_over");
+    row_text(r, "approve_by", o->approve_by, sizeof(o->approve_by));
+    o->approve_until_ms = row_int(r);
 }
 
 static void read_run(struct row *r, struct rollout *run)

@@ -169,7 +169,6 @@ static const struct driver_ops iis_ops = {
     .pool_set_autostart = iis_pool_set_autostart,
     .requests = iis_requests,
     .probe = iis_probe,
-    .services = iis_services,
     .service_start = iis_service_start,
     .service_stop = iis_service_stop,
     .service_wait = iis_service_wait,
@@ -177,7 +176,6 @@ static const struct driver_ops iis_ops = {
     .service_kill_host = iis_service_kill_host,
     .service_set_start = iis_service_set_start,
     .worker_kill = iis_worker_kill,
-    .verdict = iis_verdict,
     .close = iis_close,
 };
 

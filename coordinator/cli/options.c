@@ -75,6 +75,11 @@ static const struct option options[OPT_COUNT] = {
     [OPT_PAUSE_AFTER_CANARY] = {"pause-after-canary", KIND_SWITCH, NULL, "pause_after_canary",
                                 "wait for `run resume` when the canary is done"},
     [OPT_BAKE] = {"bake", KIND_DURATION, "LENGTH", "bake_ms", "wait so long between two waves"},
+    [OPT_APPROVE_BY] = {"approve-by", KIND_TEXT, "NAME|@GROUP,...", "approve_by",
+                        "begin when somebody else has approved it: a user, a member of a group, or "
+                        "anyone"},
+    [OPT_APPROVE_WITHIN] = {"approve-within", KIND_DURATION, "LENGTH", "approve_within_ms",
+                            "or end with nothing done after so long (24h)"},
     [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
                    "go by a label, such as zone: never servers of two zones at once"},
 };

@@ -153,6 +153,11 @@ static int run_resume(struct cli *cli)
     return steer(cli, "resume", NULL);
 }
 
+static int run_approve(struct cli *cli)
+{
+    return steer(cli, "approve", NULL);
+}
+
 static int run_abort(struct cli *cli)
 {
     return steer(cli, "abort", NULL);
@@ -183,6 +188,8 @@ const struct cli_verb cli_verbs_run[] = {
     {"run", "pause", "ID", 1, 1, OPT(REASON), 0, "Begin no further server until resumed", NULL,
      run_pause},
     {"run", "resume", "ID", 1, 1, OPT(REASON), 0, "Go on with a paused run", NULL, run_resume},
+    {"run", "approve", "ID", 1, 1, OPT(REASON), 0, "Let a run begin that waits for a second person",
+     "Only those that its --approve-by names may, and never the one who started it.", run_approve},
     {"run", "abort", "ID", 1, 1, OPT(REASON), 0,
      "End a run: what was begun is finished and put back", NULL, run_abort},
     {"run", "resolve", "ID SERVER", 2, 2, OPT(AS) | OPT(REASON), OPT(AS),

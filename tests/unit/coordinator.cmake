@@ -13,3 +13,5 @@ farmhand_test(strain SOURCES coordinator/test_strain.c coordinator/farm.c coordi
 farmhand_test(notice SOURCES coordinator/test_notice.c LIBS farmhand_coordinator_pure)
 farmhand_test(notices SOURCES coordinator/test_notices.c coordinator/farm.c coordinator_store/files.c fake_hook.c
               LIBS farmhand_notices TIMEOUT 120)
+farmhand_test(approval SOURCES coordinator/test_approval.c coordinator/farm.c coordinator_store/files.c
+              LIBS farmhand_brain TIMEOUT 120)

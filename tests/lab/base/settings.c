@@ -34,10 +34,9 @@ static const char *const FAULTS[] = {
     "worker-slow",         "worker-500",          "identity-fails",    "kernel-cache",
     "site-refuses",        "was-stuck",           "was-hangs",         "service-refuses-stop",
     "service-start-fails", "service-slow-start",  "service-slow-stop", "service-denied",
-    "reboot-pending",      "shutting-down",       "scm-error",         "appcmd-slow",
-    "appcmd-hangs",        "appcmd-output",       "appcmd-language",   "appcmd-error",
-    "access-denied",       "config-locked",       "config-broken",     "no-request-monitor",
-    "recycle-idle-4312",   "start-started-ok",
+    "scm-error",           "appcmd-slow",         "appcmd-hangs",      "appcmd-output",
+    "appcmd-language",     "appcmd-error",        "access-denied",     "config-locked",
+    "config-broken",       "no-request-monitor",  "recycle-idle-4312", "start-started-ok",
 };
 
 static char *trim(char *s)

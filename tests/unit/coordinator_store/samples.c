@@ -94,6 +94,8 @@ struct rollout *sample_run(size_t target_count)
         .pause_after_canary = true,
         .bake_ms = 1007,
         .order_by = "zone",
+        .approve_by = "bert,@ops",
+        .approve_until_ms = 1234567890123,
     };
     run->state = RUN_STOPPING;
     run->pause_causes = PAUSE_PERSON | PAUSE_STORE;

@@ -106,6 +106,8 @@ static void assert_same_options(const struct rollout_options *a, const struct ro
     assert_int_equal(a->pause_after_canary, b->pause_after_canary);
     assert_int_equal(a->bake_ms, b->bake_ms);
     assert_string_equal(a->order_by, b->order_by);
+    assert_string_equal(a->approve_by, b->approve_by);
+    assert_int_equal(a->approve_until_ms, b->approve_until_ms);
 }
 
 static void assert_same_target(const struct rollout_target *a, const struct rollout_target *b)
@@ -816,7 +818,7 @@ static void every_pause_cause_has_a_word(void **state)
     uint32_t causes = 99;
     assert_true(pause_causes_parse(pause_causes_format(words, (1U << PAUSE_BITS) - 1), &causes));
     assert_int_equal(causes, (1U << PAUSE_BITS) - 1);
-    assert_string_equal(words, "person,unknown,failures,silence,store,fence,canary");
+    assert_string_equal(words, "person,unknown,failures,silence,store,fence,canary,approval");
     assert_true(pause_causes_parse("", &causes));
     assert_int_equal(causes, 0);
     assert_false(pause_causes_parse("person,", &causes));
