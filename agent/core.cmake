@@ -26,6 +26,10 @@ add_library(farmhand_agent_shell STATIC keepalive.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads)
 
+# What is right and wrong with a server.
+add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
+target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE PkgConfig::JANSSON)
+
 add_executable(farmhand-agent main.c)
-target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell)
+target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)

@@ -85,6 +85,9 @@ struct driver_probe {
     char detail[160];
 };
 
+/* One fact of a pool, or ("") of the server; everything is lent for the call. */
+typedef void driver_each_fact(void *arg, const char *pool, const char *key, const char *value);
+
 struct driver_ops {
     const char *name;
 
@@ -165,6 +168,11 @@ struct driver_ops {
      * orphans of a dead host). ERR_NOT_FOUND: it is gone, or was none. */
     enum error_code (*worker_kill)(struct driver *d, const char *pool, uint32_t pid,
                                    uint64_t created, struct error *err);
+
+    /* Everything that doctor may want to know, as text (agent/doctor.h has the keys); reads only.
+     * What cannot be had is left out or told as another fact. NULL: this driver has none. */
+    enum error_code (*facts)(struct driver *d, uint64_t timeout_ms, driver_each_fact *each,
+                             void *arg, struct error *err);
 
     void (*close)(struct driver *d); /* NULL is fine */
 };

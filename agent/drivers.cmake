@@ -7,6 +7,7 @@ add_library(farmhand_drivers STATIC
   drivers/iis_codes.c
   drivers/iis_config.c
   drivers/iis_decode.c
+  drivers/iis_facts.c
   drivers/iis_look.c
   drivers/iis_parse.c
   drivers/iis_probe.c
@@ -17,6 +18,7 @@ add_library(farmhand_drivers STATIC
   drivers/scm.c
   drivers/scm_act.c
   drivers/scm_codes.c
+  drivers/scm_facts_posix.c
   drivers/scm_lab.c
   drivers/scm_names_posix.c
   drivers/tcp_${FARMHAND_SYSTEM}.c

@@ -1,4 +1,5 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
+#include "agent/doctor_run.h"
 #include "agent/drivers/iis.h"
 #include "agent/settings.h"
 #include "agent/shell.h"
@@ -7,6 +8,7 @@
 #include "common/options.h"
 #include "common/program.h"
 #include "common/service.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +17,13 @@ static const char help[] =
     "farmhand-agent - looks after the web server of this machine for a Farmhand coordinator\n"
     "\n"
     "usage: farmhand-agent [--config FILE] [--check]\n"
+    "       farmhand-agent doctor [--config FILE] [--json]\n"
     "\n"
     "  --config FILE  the configuration, " SETTINGS_PATH " by default\n"
     "  --check        read the whole configuration, say what is wrong with it, and end\n"
     "  --version      print the version\n"
     "  --help         print this\n"
+    "  doctor         look at this server, say what is right and wrong, change nothing\n"
     "\n"
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n";
 
@@ -60,6 +64,8 @@ static int agent(int argc, char **argv)
     struct settings settings;
     struct error err = {0};
     bool told = false;
+    if (argc > 1 && text_equal(argv[1], "doctor"))
+        return doctor_main(argc - 1, argv + 1);
     int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;

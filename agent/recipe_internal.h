@@ -48,8 +48,8 @@ struct recipe {
     uint64_t empty_since_ms; /* 0: the pool has a worker */
     bool probe_wanted;
     uint64_t probe_until_ms; /* 0: not probed yet */
-    uint32_t verdict;      /* the event that says why WAS stopped the pool; 0: none was seen */
-    uint64_t no_word_ms;   /* since when it is Stopped and no event says why; 0: it is not */
+    uint32_t verdict;        /* the event that says why WAS stopped the pool; 0: none was seen */
+    uint64_t no_word_ms;     /* since when it is Stopped and no event says why; 0: it is not */
     struct recipe_pace pace;
     char text[96];
 };

@@ -176,6 +176,7 @@ static const struct driver_ops iis_ops = {
     .service_kill_host = iis_service_kill_host,
     .service_set_start = iis_service_set_start,
     .worker_kill = iis_worker_kill,
+    .facts = iis_facts,
     .close = iis_close,
 };
 

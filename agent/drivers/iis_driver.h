@@ -4,6 +4,7 @@
  *   iis_signs.c     figures and events of pools
  *   iis.c           acts on pools, keeps the driver's life
  *   iis_services.c  acts on services and processes
+ *   iis_facts.c     what doctor wants to know
  */
 #ifndef FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
 #define FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
@@ -30,7 +31,7 @@ struct iis {
     struct scm_counters figures;
     uint64_t figures_ms;
     struct event_ring events;
-    bool events_known; /* the log could be read the last time */
+    bool events_known;       /* the log could be read the last time */
     uint64_t signs_asked_ms; /* 0: never */
 
     /* its sites, for probes; good while the configuration is the same */
@@ -92,6 +93,10 @@ enum error_code iis_service_set_start(struct driver *d, const char *name, enum s
                                       uint64_t timeout_ms, struct error *err);
 enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
                                 struct error *err);
+
+/* iis_facts.c */
+enum error_code iis_facts(struct driver *d, uint64_t timeout_ms, driver_each_fact *each, void *arg,
+                          struct error *err);
 
 /* Makes sure that iis->sites is that of the configuration in force. */
 enum error_code iis_refresh_sites(struct iis *iis, uint64_t deadline_ms, struct error *err);

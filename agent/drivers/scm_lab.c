@@ -4,6 +4,7 @@
 #include "agent/drivers/scm.h"
 #include "agent/drivers/scm_codes.h"
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "common/process.h"
 #include "common/text.h"
@@ -12,7 +13,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ANSWER_MAX   ((size_t)1 << 20) /* bytes */
 #define QUERY_MAX_MS 10000             /* the tool answers in milliseconds, or something is wrong */
@@ -298,8 +298,7 @@ static void lab_await_change(struct scm *scm, const char *name, enum service_sta
                              uint64_t most_ms)
 {
     (void)scm, (void)name, (void)state;
-    uint64_t ms = most_ms < POLL_MS ? most_ms : POLL_MS;
-    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+    clock_sleep_ms((uint32_t)(most_ms < POLL_MS ? most_ms : POLL_MS));
 }
 
 static enum error_code lab_counters(struct scm *scm, uint64_t timeout_ms, struct scm_counters *out,

@@ -2,6 +2,7 @@
 farmhand_test(agent_recipes SOURCES agent/test_recipes.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_parts SOURCES agent/test_parts.c LIBS farmhand_agent_core)
 farmhand_test(agent_services SOURCES agent/test_services.c LIBS farmhand_agent_core)
+farmhand_test(agent_doctor SOURCES agent/test_doctor.c LIBS farmhand_doctor PkgConfig::JANSSON)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_rotation SOURCES agent/test_rotation.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_keepalive SOURCES agent/test_keepalive.c LIBS farmhand_agent_shell)

@@ -222,7 +222,16 @@ static void print_app(struct appcmd *a, const char *site, const struct xml *app)
     attribute(a, "APP.NAME", full);
     attribute(a, "APPPOOL.NAME", pool);
     attribute(a, "SITE.NAME", site);
-    text_add(&a->out, " />\n");
+    if (!appcmd_option(a, "config")) {
+        text_add(&a->out, " />\n");
+        return;
+    }
+    const char *preload = xml_get(app, "preloadEnabled");
+    text_add(&a->out, ">\n        <application");
+    attribute(a, "path", path ? path : "/");
+    attribute(a, "applicationPool", pool);
+    attribute(a, "preloadEnabled", preload ? preload : "false");
+    text_add(&a->out, " />\n    </APP>\n");
 }
 
 static unsigned list_apps(struct appcmd *a, const struct iisconf *c)

@@ -304,6 +304,51 @@ static void two_agents_do_not_share_a_journal(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
+static uint32_t doctor(struct farm *f, const char *option, char **output)
+{
+    return run(output, (const char *const[]){FARMHAND_AGENT, "doctor", "--config", f->config,
+                                             option, NULL});
+}
+
+/* Beside a running agent, whose bookmark and journal it leaves alone. */
+static void doctor_looks_and_changes_nothing(void **state)
+{
+    struct farm *f = *state;
+    char *before, *after, *text;
+    codec_free_agent(desk_wait_whole(&f->desk));
+    uint64_t starts = truth(f, "\"starts\":"), served = truth(f, "\"served\":");
+    run(&before, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
+    if (doctor(f, NULL, &text) != 0)
+        fail_msg("%s", text);
+    assert_non_null(strstr(text, "service WAS is RUNNING"));
+    assert_non_null(strstr(text, "the coordinator at"));
+    assert_non_null(strstr(text, "pool Shop: the probe passed"));
+    assert_non_null(strstr(text, "pool Api: startMode is OnDemand"));
+    assert_null(strstr(text, "\nfail "));
+    free(text);
+    run(&after, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
+    assert_string_equal(before, after);
+    assert_int_equal(truth(f, "\"starts\":"), starts);
+    assert_int_equal(truth(f, "\"recycles\":"), 0);
+    assert_true(truth(f, "\"served\":") <= served + 1); /* the probe */
+    free(before);
+    free(after);
+}
+
+static void doctor_says_what_fails(void **state)
+{
+    struct farm *f = *state;
+    char *text;
+    codec_free_agent(desk_wait_whole(&f->desk));
+    run(NULL, (const char *const[]){LAB_SC, "--server", f->server, "stop", "W3SVC", NULL});
+    assert_int_equal(doctor(f, "--json", &text), 1);
+    assert_non_null(strstr(text, "\"ok\": false"));
+    assert_non_null(strstr(text, "service W3SVC is STOP"));
+    free(text);
+    assert_int_equal(doctor(f, "--no-such-option", &text), 2);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_in_the_middle_it_proves_what_was_done, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(told_to_stop_it_ends_cleanly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(doctor_looks_and_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(doctor_says_what_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_agents_do_not_share_a_journal, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,114 @@
+/* doctor_run.c - see doctor_run.h: the command. */
+#include "agent/doctor_run.h"
+
+#include "agent/drivers/iis.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "common/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "farmhand-agent doctor - what is right and wrong with this server; changes nothing\n"
+    "\n"
+    "usage: farmhand-agent doctor [--config FILE] [--json]\n"
+    "\n"
+    "  --config FILE  the agent's configuration, " SETTINGS_PATH " by default\n"
+    "  --json         for programs\n"
+    "  --help         print this\n"
+    "\n"
+    "Looks at the rights of this process, appcmd, services and who lives in their process, every "
+    "pool\n"
+    "with what would make a recycle visible, the event log, counters, and whether the coordinator "
+    "can\n"
+    "be reached. Pools that have a worker are probed with one request each. It also tells what "
+    "this\n"
+    "server answers to the questions about IIS that no source settled.\n"
+    "\n"
+    "Ends with 0 if all is well or only to be looked at, 1 if something fails, 2 on wrong options "
+    "or\n"
+    "configuration.\n";
+
+static const struct options_program program = {
+    .name = "farmhand-agent doctor", .help = help, .config = SETTINGS_PATH};
+
+struct words {
+    const char *config;
+    bool json;
+};
+
+/* -1: go on. */
+static int parse(int argc, char **argv, struct words *out)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    *out = (struct words){.config = program.config};
+    while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return EXIT_SUCCESS;
+        }
+        if (option != 'c' && option != 'j') {
+            fprintf(stderr, "Try: %s --help\n", program.name);
+            return OPTIONS_EXIT_USAGE;
+        }
+        out->config = option == 'c' ? optarg : out->config;
+        out->json |= option == 'j';
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "%s: unexpected argument %s\nTry: %s --help\n", program.name, argv[optind],
+            program.name);
+    return OPTIONS_EXIT_USAGE;
+}
+
+static int examine(const struct settings *settings, bool json)
+{
+    struct driver *driver;
+    struct error err;
+    struct doctor_facts facts = {0};
+    struct doctor_report report = {0};
+    struct text out = {0};
+    http_start();
+    if (iis_open(&settings->iis, &driver, &err) != ERR_NONE) {
+        fprintf(stderr, "%s: %s\n", program.name, err.text);
+        return OPTIONS_EXIT_USAGE;
+    }
+    doctor_gather(settings, driver, &facts);
+    doctor_judge(&facts, &report);
+    if (json)
+        doctor_print_json(&facts, &report, &out);
+    else
+        doctor_print_text(&facts, &report, &out);
+    fputs(text_get(&out), stdout);
+    int code = doctor_exit_code(&report);
+    text_reset(&out);
+    doctor_report_reset(&report);
+    doctor_facts_reset(&facts);
+    driver->ops->close(driver);
+    return code;
+}
+
+int doctor_main(int argc, char **argv)
+{
+    struct words words;
+    struct settings settings;
+    struct error err = {0};
+    bool told = false;
+    int end = parse(argc, argv, &words);
+    if (end >= 0)
+        return end;
+    if (settings_read(words.config, &settings, options_config_line, &told, &err) != ERR_NONE)
+        return options_config_refused(&program, told, &err);
+    log_set_level(LOG_LEVEL_ERROR);
+    free(settings.iis.state_dir); /* the bookmark in the event log is the agent's */
+    settings.iis.state_dir = NULL;
+    end = examine(&settings, words.json);
+    settings_reset(&settings);
+    return end;
+}
