@@ -297,7 +297,7 @@ static void appcmd_that_hangs_is_ended_at_the_deadline(void **state)
     assert_int_equal(act(box, "recycle", 50, &err), ERR_TIMEOUT);
     assert_int_equal(box->driver->ops->look_pool(box->driver, "Shop", 50, &view, &err),
                      ERR_TIMEOUT);
-    assert_int_equal(box->driver->ops->look(box->driver, 50, &view, &err), ERR_NONE);
+    assert_int_equal(box->driver->ops->look(box->driver, 2000, &view, &err), ERR_NONE);
     assert_false(view.pools_known);
     assert_false(view.sites_known);
     assert_true(view.workers_known);
