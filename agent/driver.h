@@ -77,6 +77,13 @@ struct driver_host {
     bool more;
 };
 
+struct driver_dump_limits {
+    uint64_t timeout_ms;
+    uint64_t max_bytes;
+    uint64_t keep_free_bytes; /* of the disk, after the dump */
+    bool full;                /* with all its memory; else stacks, threads, modules and handles */
+};
+
 struct driver_probe {
     bool answered;  /* an HTTP status came (or, for TCP, the connection was accepted) */
     bool passed;    /* by the expectation configured for the pool */
@@ -168,6 +175,15 @@ struct driver_ops {
      * orphans of a dead host). ERR_NOT_FOUND: it is gone, or was none. */
     enum error_code (*worker_kill)(struct driver *d, const char *pool, uint32_t pid,
                                    uint64_t created, struct error *err);
+
+    /* A dump of one worker into `path`, an absolute one that does not exist yet; readable by
+     * SYSTEM and Administrators alone. The worker stands still meanwhile. ERR_NOT_FOUND: it is
+     * gone, or was none. ERR_FULL: beyond a limit of size or disk. ERR_UNAVAILABLE: cannot be made
+     * here. No file is left after a failure. */
+    enum error_code (*worker_dump)(struct driver *d, const char *pool, uint32_t pid,
+                                   uint64_t created, const char *path,
+                                   const struct driver_dump_limits *limits, uint64_t *out_bytes,
+                                   struct error *err);
 
     /* Everything that doctor may want to know, as text (agent/doctor.h has the keys); reads only.
      * What cannot be had is left out or told as another fact. NULL: this driver has none. */

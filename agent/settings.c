@@ -1,6 +1,7 @@
 /* settings.c - see settings.h. */
 #include "agent/settings.h"
 
+#include "agent/drivers/iis_defaults.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
@@ -160,14 +161,12 @@ static const struct config_key keys[] = {
      .key = "appcmd",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.appcmd),
-     .required = true,
      .expected = "the path of appcmd.exe",
      .check = iis_settings_check_path},
     {.section = "iis",
      .key = "worker",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.worker),
-     .required = true,
      .expected = "the path of w3wp.exe",
      .check = iis_settings_check_path},
     {.section = "iis",
@@ -175,7 +174,7 @@ static const struct config_key keys[] = {
      .type = CONFIG_CHOICE,
      .offset = TOP(iis.service_backend),
      .choices = scm_names,
-     .expected = "none or lab"},
+     .expected = "windows, lab or none; windows on Windows alone"},
     {.section = "iis",
      .key = "service_tool",
      .type = CONFIG_TEXT,
@@ -186,7 +185,6 @@ static const struct config_key keys[] = {
      .key = "config",
      .type = CONFIG_TEXT,
      .offset = TOP(iis.config),
-     .required = true,
      .expected = "the path of applicationHost.config",
      .check = iis_settings_check_path},
     {.section = "iis",
@@ -313,6 +311,7 @@ static enum error_code check(struct settings *settings, struct error *err)
     settings->iis.state_dir = must_copy(settings->data_dir);
     if (settings->reconnect_min_ms > settings->reconnect_max_ms)
         return error_set(err, ERR_INVALID, "[agent] reconnect_min is above reconnect_max");
+    iis_defaults(&settings->iis);
     return iis_settings_check(&settings->iis, err);
 }
 

@@ -1,6 +1,7 @@
 /* iis.c - see iis.h: acts, requests, probes and the life of the driver. Reading is in iis_look.c.
  */
 #include "agent/drivers/iis_driver.h"
+#include "agent/drivers/iis_lock.h"
 #include "agent/drivers/iis_probe.h"
 #include "common/clock.h"
 #include "common/must.h"
@@ -30,6 +31,21 @@ enum error_code iis_no_pool(const char *pool, struct error *err)
 
 /* ---- acts ---- */
 
+/* A set writes the configuration: one at a time on this machine. */
+static enum error_code run_act(const struct iis_appcmd *appcmd, enum iis_verb verb,
+                               const char *const *args, uint64_t deadline_ms, struct error *err)
+{
+    struct iis_lock lock;
+    if (verb != IIS_SET)
+        return iis_appcmd_run(appcmd, verb, args, deadline_ms, NULL, err);
+    enum error_code code = iis_lock_take(&lock, iis_time_left(deadline_ms), err);
+    if (code)
+        return code;
+    code = iis_appcmd_run(appcmd, verb, args, deadline_ms, NULL, err);
+    iis_lock_give(&lock);
+    return code;
+}
+
 static enum error_code act(struct driver *d, enum iis_verb verb, const char *pool,
                            const char *setting, uint64_t timeout_ms, struct error *err)
 {
@@ -42,8 +58,7 @@ static enum error_code act(struct driver *d, enum iis_verb verb, const char *poo
         return iis_no_pool(pool, err);
     const char *const args[] = {iis_verb_name(verb), "apppool", argument, setting, NULL};
     struct error here;
-    enum error_code code =
-        iis_appcmd_run(&appcmd, verb, args, iis_deadline(timeout_ms, own_ms), NULL, &here);
+    enum error_code code = run_act(&appcmd, verb, args, iis_deadline(timeout_ms, own_ms), &here);
     free(argument);
     return code ? error_set(err, code, "pool %s: %s", pool, here.text) : ERR_NONE;
 }
@@ -176,6 +191,7 @@ static const struct driver_ops iis_ops = {
     .service_kill_host = iis_service_kill_host,
     .service_set_start = iis_service_set_start,
     .worker_kill = iis_worker_kill,
+    .worker_dump = iis_worker_dump,
     .facts = iis_facts,
     .close = iis_close,
 };

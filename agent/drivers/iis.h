@@ -35,11 +35,11 @@ struct iis_probe {
 
 /* The section [iis]. */
 struct iis_settings {
-    char *appcmd;               /* key appcmd, required: path of appcmd.exe */
-    char *worker;               /* key worker, required: image path of the worker processes */
+    char *appcmd;               /* key appcmd: path of appcmd.exe; on Windows IIS's own */
+    char *worker;               /* key worker: image path of the worker processes; the same */
     int service_backend;        /* key service_backend: index into scm_names (CONFIG_CHOICE) */
     char *service_tool;         /* key service_tool: what the lab's back end runs */
-    char *config;               /* key config, required: path of applicationHost.config;
+    char *config;               /* key config: path of applicationHost.config, the same;
                                    redirection.config is looked for beside it */
     char *code_page;            /* key code_page, "CP437": of appcmd's output where it is not
                                    Unicode; NULL: told apart (CP850 or Windows-1252) */
@@ -61,7 +61,8 @@ struct iis_settings {
  * and on Windows "windows". */
 extern const char *const scm_names[];
 
-/* What holds without a configuration: 30 s, 120 s, 2 s, the back end "none", no texts, no probes.
+/* What holds without a configuration: 30 s, 120 s, 2 s, the back end "none" ("windows" there), no
+ * texts, no probes.
  */
 void iis_settings_init(struct iis_settings *settings);
 

@@ -93,6 +93,9 @@ enum error_code iis_service_set_start(struct driver *d, const char *name, enum s
                                       uint64_t timeout_ms, struct error *err);
 enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
                                 struct error *err);
+enum error_code iis_worker_dump(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
+                                const char *path, const struct driver_dump_limits *limits,
+                                uint64_t *out_bytes, struct error *err);
 
 /* iis_facts.c */
 enum error_code iis_facts(struct driver *d, uint64_t timeout_ms, driver_each_fact *each, void *arg,

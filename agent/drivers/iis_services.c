@@ -1,4 +1,5 @@
 /* iis_services.c - see iis_driver.h: services, their host process, and the end of a worker. */
+#include "agent/drivers/dump.h"
 #include "agent/drivers/iis_driver.h"
 #include "common/must.h"
 #include "common/os.h"
@@ -95,18 +96,36 @@ static int is_wanted(const struct os_process *process, void *arg)
     return pool && (wanted->pool[0] == '\0' || text_equal_nocase(pool, wanted->pool));
 }
 
-enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
-                                struct error *err)
+static enum error_code check_worker(struct driver *d, const char *pool, uint32_t pid,
+                                    uint64_t created, struct error *err)
 {
     struct wanted wanted = {pool, pid, created};
     int found = 0;
     enum error_code code =
         os_processes(iis_of(d)->settings->worker, is_wanted, &wanted, &found, err);
-    if (code)
-        return code;
-    if (!found)
+    if (!code && !found)
         return error_set(err, ERR_NOT_FOUND, "process %" PRIu32 " is no worker%s%s any more", pid,
                          pool[0] ? " of pool " : "", pool);
+    return code;
+}
+
+enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
+                                struct error *err)
+{
+    enum error_code code = check_worker(d, pool, pid, created, err);
+    if (code)
+        return code;
     code = os_process_kill(pid, created, err);
+    return code ? error_wrap(err, "worker %" PRIu32, pid) : ERR_NONE;
+}
+
+enum error_code iis_worker_dump(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
+                                const char *path, const struct driver_dump_limits *limits,
+                                uint64_t *out_bytes, struct error *err)
+{
+    enum error_code code = check_worker(d, pool, pid, created, err);
+    if (code)
+        return code;
+    code = dump_process(pid, created, path, limits, out_bytes, err);
     return code ? error_wrap(err, "worker %" PRIu32, pid) : ERR_NONE;
 }

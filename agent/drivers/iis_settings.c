@@ -1,5 +1,6 @@
 /* iis_settings.c - see iis.h: the settings' life and their check. */
 #include "agent/drivers/iis.h"
+#include "agent/drivers/iis_defaults.h"
 
 #include "agent/drivers/iis_decode.h"
 #include "agent/drivers/iis_probe.h"
@@ -16,6 +17,7 @@
 void iis_settings_init(struct iis_settings *settings)
 {
     *settings = (struct iis_settings){
+        .service_backend = iis_default_back_end(),
         .appcmd_timeout_ms = 30 * 1000,
         .stop_timeout_ms = 120 * 1000,
         .services_every_ms = 2 * 1000,

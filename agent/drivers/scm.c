@@ -199,6 +199,24 @@ bool scm_is_pool_instance(const char *instance)
     return *instance && !numbered && !text_equal_nocase(instance, "_Total");
 }
 
+void scm_counters_take(struct scm_counters *counters, const char *instance, enum scm_figure figure,
+                       int64_t value)
+{
+    struct scm_counter *counter = NULL;
+    if (scm_is_pool_instance(instance) && value >= 0)
+        counter = scm_counters_row(counters, instance);
+    if (!counter)
+        return;
+    switch (figure) {
+    case SCM_FIGURE_QUEUED:
+        counter->queued = value;
+        break;
+    case SCM_FIGURE_REJECTED:
+        counter->rejected = value;
+        break;
+    }
+}
+
 int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool)
 {
     for (size_t i = 0; i < counters->count; i++)

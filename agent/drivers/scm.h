@@ -74,6 +74,10 @@ void scm_counters_reset(struct scm_counters *counters);
 int64_t scm_counters_queued(const struct scm_counters *counters, const char *pool); /* or -1 */
 /* The row of that pool, made where there is none yet; NULL: no more are taken. */
 struct scm_counter *scm_counters_row(struct scm_counters *counters, const char *pool);
+/* One reading of a performance counter; what is no pool's is left out. */
+enum scm_figure { SCM_FIGURE_QUEUED, SCM_FIGURE_REJECTED };
+void scm_counters_take(struct scm_counters *counters, const char *instance, enum scm_figure figure,
+                       int64_t value);
 /* Whether an instance of a performance counter is a pool: not "_Total", and not "---1" and the
  * like, queues that belong to no pool (IIS.md section 6). */
 bool scm_is_pool_instance(const char *instance);

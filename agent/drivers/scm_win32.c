@@ -1,6 +1,8 @@
 /* scm_win32.c - see scm_win32.h: the service control manager of Windows as a back end. */
 #include "agent/drivers/scm_win32.h"
 
+#include "agent/drivers/counters_win32.h"
+#include "agent/drivers/event_log_win32.h"
 #include "agent/drivers/scm_codes.h"
 #include "common/clock.h"
 #include "common/must.h"
@@ -17,14 +19,18 @@ struct scm_windows {
     struct scm base;
     struct scm_rows needs; /* rows empty: who depends on whom, of all services */
     uint64_t needs_ms;     /* when that was read; 0: never */
+    struct counters_reader *counters;
+    struct events_reader *events;
+    struct bookmark *mark;
 };
 
 static enum error_code windows_open(const char *tool, const char *state_dir, struct scm **out,
                                     struct error *err)
 {
-    (void)tool, (void)state_dir, (void)err;
+    (void)tool, (void)err;
     struct scm_windows *windows = must_alloc(1, sizeof(*windows));
     windows->base.ops = &scm_windows_ops;
+    windows->mark = bookmark_new(state_dir);
     *out = &windows->base;
     return ERR_NONE;
 }
@@ -35,6 +41,9 @@ static void windows_close(struct scm *scm)
     if (!windows)
         return;
     scm_rows_reset(&windows->needs);
+    counters_close(windows->counters);
+    events_close(windows->events);
+    bookmark_free(windows->mark);
     free(windows);
 }
 
@@ -187,8 +196,15 @@ static void windows_await_change(struct scm *scm, const char *name, enum service
 static enum error_code windows_counters(struct scm *scm, uint64_t timeout_ms,
                                         struct scm_counters *out, struct error *err)
 {
-    (void)scm, (void)timeout_ms, (void)out;
-    return error_set(err, ERR_UNAVAILABLE, "counters of pools are not read here");
+    struct scm_windows *windows = (struct scm_windows *)scm;
+    return counters_read(&windows->counters, timeout_ms, out, err);
+}
+
+static enum error_code windows_events(struct scm *scm, uint64_t timeout_ms,
+                                      struct event_entries *out, struct error *err)
+{
+    struct scm_windows *windows = (struct scm_windows *)scm;
+    return events_read(&windows->events, windows->mark, timeout_ms, out, err);
 }
 
 const struct scm_ops scm_windows_ops = {
@@ -202,5 +218,6 @@ const struct scm_ops scm_windows_ops = {
     .set_start = windows_set_start,
     .await_change = windows_await_change,
     .counters = windows_counters,
+    .events = windows_events,
     .close = windows_close,
 };

@@ -304,6 +304,15 @@ static void queues_that_belong_to_no_pool_are_left_out(void **state)
         assert_true(scm_is_pool_instance(pools[i]));
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         assert_false(scm_is_pool_instance(others[i]));
+    struct scm_counters counters = {0};
+    scm_counters_take(&counters, "Shop", SCM_FIGURE_QUEUED, 4);
+    scm_counters_take(&counters, "---1", SCM_FIGURE_QUEUED, 9);
+    scm_counters_take(&counters, "shop", SCM_FIGURE_REJECTED, 5);
+    scm_counters_take(&counters, "Api", SCM_FIGURE_REJECTED, -1); /* nobody counts below 0 */
+    assert_int_equal(counters.count, 1);
+    assert_int_equal(counters.items[0].queued, 4);
+    assert_int_equal(counters.items[0].rejected, 5);
+    scm_counters_reset(&counters);
 }
 
 int main(void)

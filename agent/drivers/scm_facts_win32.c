@@ -1,0 +1,89 @@
+/* scm_facts_win32.c - see scm_facts.h. */
+#include "agent/drivers/scm_facts.h"
+
+#include "common/must.h"
+#include "common/sys_win32.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <winver.h>
+
+#define CONFIG_BYTES 8192 /* the most that QueryServiceConfig2 gives */
+
+/* LocalSystem's token is elevated as well. Source: GetTokenInformation, TokenElevation. */
+static void tell_elevation(driver_each_fact *each, void *arg)
+{
+    HANDLE token = NULL;
+    TOKEN_ELEVATION elevation = {0};
+    DWORD bytes = 0;
+    if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token) &&
+        GetTokenInformation(token, TokenElevation, &elevation, sizeof(elevation), &bytes))
+        each(arg, "", "elevated", elevation.TokenIsElevated ? "yes" : "no");
+    sys_close(&token);
+}
+
+static void tell_version(const char *appcmd, driver_each_fact *each, void *arg)
+{
+    wchar_t *path = sys_wide(appcmd);
+    DWORD ignored, bytes = path ? GetFileVersionInfoSizeW(path, &ignored) : 0;
+    void *info = bytes ? must_alloc(1, bytes) : NULL;
+    VS_FIXEDFILEINFO *fixed;
+    UINT len;
+    char text[48];
+    if (info && GetFileVersionInfoW(path, 0, bytes, info) &&
+        VerQueryValueW(info, L"\\", (void **)&fixed, &len) && len >= sizeof(*fixed)) {
+        text_format(text, sizeof(text), "%u.%u.%u.%u", HIWORD(fixed->dwFileVersionMS),
+                    LOWORD(fixed->dwFileVersionMS), HIWORD(fixed->dwFileVersionLS),
+                    LOWORD(fixed->dwFileVersionLS));
+        each(arg, "", "appcmd.version", text);
+    }
+    free(info);
+    free(path);
+}
+
+static const char *action_name(SC_ACTION_TYPE type)
+{
+    switch (type) {
+    case SC_ACTION_NONE:
+        return "none";
+    case SC_ACTION_RESTART:
+        return "restart";
+    case SC_ACTION_REBOOT:
+        return "reboot";
+    case SC_ACTION_RUN_COMMAND:
+        return "run";
+    default:
+        return "other";
+    }
+}
+
+static void tell_actions(SC_HANDLE manager, const wchar_t *name, const char *key,
+                         driver_each_fact *each, void *arg)
+{
+    SC_HANDLE service = OpenServiceW(manager, name, SERVICE_QUERY_CONFIG);
+    SERVICE_FAILURE_ACTIONSW *actions = must_alloc(1, CONFIG_BYTES);
+    struct text text = {0};
+    DWORD missing;
+    if (service && QueryServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, (BYTE *)actions,
+                                        CONFIG_BYTES, &missing)) {
+        for (DWORD i = 0; i < actions->cActions; i++)
+            text_addf(&text, "%s%s", i ? " " : "", action_name(actions->lpsaActions[i].Type));
+        each(arg, "", key, actions->cActions ? text_get(&text) : "none");
+    }
+    if (service)
+        CloseServiceHandle(service);
+    text_reset(&text);
+    free(actions);
+}
+
+void scm_facts(const char *appcmd, driver_each_fact *each, void *arg)
+{
+    tell_elevation(each, arg);
+    tell_version(appcmd, each, arg);
+    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+    if (!manager)
+        return;
+    tell_actions(manager, L"WAS", "WAS.failure", each, arg);
+    tell_actions(manager, L"W3SVC", "W3SVC.failure", each, arg);
+    CloseServiceHandle(manager);
+}
