@@ -123,6 +123,7 @@ void coordinator_close(struct coordinator *c)
     }
     fleet_free(c->fleet);
     events_forget(c);
+    story_kept(c);
     free(c->runs);
     free(c->sessions);
     free(c->leases);
@@ -313,6 +314,11 @@ const char *coordinator_holder(const struct coordinator *c, const char *server, 
 const struct rollout_options *coordinator_defaults(const struct coordinator *c)
 {
     return &c->spec.defaults;
+}
+
+const struct windows *coordinator_windows(const struct coordinator *c)
+{
+    return c->spec.windows;
 }
 
 const char *coordinator_own_server(const struct coordinator *c)

@@ -14,6 +14,7 @@
 #include "coordinator/plan.h"
 #include "coordinator/rollout.h"
 #include "coordinator/store.h"
+#include "coordinator/windows.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,6 +60,7 @@ struct coordinator_spec {
     const struct budget_rule *groups; /* the others; lent, with their strings */
     size_t group_count;
     struct rollout_options defaults;
+    const struct windows *windows; /* when runs may do something; NULL: always. Lent */
     const char *own_server; /* this coordinator runs on it; NULL: on none of the farm. Lent */
     uint64_t now_ms;
     int64_t wall_ms;
@@ -107,6 +109,12 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t run, enum ro
 enum error_code coordinator_approve(struct coordinator *c, uint64_t run, const char *actor,
                                     const char *reason, uint64_t now_ms, int64_t wall_ms,
                                     struct error *err);
+/* Other options for a run that is going on; `what` tells the difference in words, for the audit
+ * trail: "batch 1 -> 3". */
+enum error_code coordinator_set(struct coordinator *c, uint64_t run,
+                                const struct rollout_options *options, const char *what,
+                                const char *actor, const char *reason, uint64_t now_ms,
+                                int64_t wall_ms, struct error *err);
 enum error_code coordinator_resolve(struct coordinator *c, uint64_t run, const char *server,
                                     enum outcome as, const char *actor, const char *reason,
                                     uint64_t now_ms, int64_t wall_ms, struct error *err);
@@ -143,9 +151,11 @@ bool coordinator_in_budget(const struct coordinator *c, size_t index, const char
 /* Would every group that the server is in have room for the plan's action on it now? plan NULL: for
  * anything that takes it out as a whole. On no, `why` names group and spenders. */
 bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
-                          const char *server, uint64_t now_ms, char *why, size_t why_size);
+                          const char *server, const char *pool, uint64_t now_ms, char *why,
+                          size_t why_size);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
-const char *coordinator_own_server(const struct coordinator *c); /* NULL: none */
+const struct windows *coordinator_windows(const struct coordinator *c); /* NULL: none */
+const char *coordinator_own_server(const struct coordinator *c);        /* NULL: none */
 bool coordinator_settling(const struct coordinator *c, uint64_t now_ms);
 struct fence coordinator_fence(const struct coordinator *c);
 const char *coordinator_store_trouble(const struct coordinator *c); /* NULL: fine */

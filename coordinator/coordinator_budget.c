@@ -191,19 +191,20 @@ uint32_t coordinator_budget_room(const struct coordinator *c, const struct rollo
         for (size_t i = 0; i < plan->target_count && !any; i++) {
             any = has_server(c, &c->groups[k], plan->targets[i].server);
         }
-        room += any ? look((struct coordinator *)c, &c->groups[k], plan->pool)->max_out : 0;
+        room += any ? look((struct coordinator *)c, &c->groups[k], NULL)->max_out : 0;
     }
     return room;
 }
 
 bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
-                          const char *server, uint64_t now_ms, char *why, size_t why_size)
+                          const char *server, const char *pool, uint64_t now_ms, char *why,
+                          size_t why_size)
 {
     struct coordinator *changing = (struct coordinator *)c;
     changing->now_ms = now_ms;
     if (plan && rollout_action_restores(plan->action)) {
         return true;
     }
-    return budgets_may_take(changing, plan ? plan->pool : NULL, server,
-                            plan ? plan->options.max_unavailable : 0, why, why_size);
+    return budgets_may_take(changing, pool, server, plan ? plan->options.max_unavailable : 0, why,
+                            why_size);
 }

@@ -7,6 +7,7 @@
  * coordinator_budget.c   the groups of the budget
  * coordinator_mend.c     drains of ours that a balancer forgot
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
+ * coordinator_story.c    each step of each target, kept for good
  * coordinator_ops.c      what operators ask
  */
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
@@ -140,9 +141,11 @@ struct coordinator {
     struct serving_cache serving;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;
-    uint64_t events_due_ms; /* 0: none wait */
-    bool drive_more;        /* a run has more to do at once than one turn is for */
-    struct word *words;     /* of this turn, or as long as the store cannot write */
+    uint64_t events_due_ms;   /* 0: none wait */
+    bool drive_more;          /* a run has more to do at once than one turn is for */
+    struct store_step *steps; /* made while the store could not be written */
+    size_t step_count;
+    struct word *words; /* of this turn, or as long as the store cannot write */
     size_t word_count;
 };
 
@@ -213,6 +216,16 @@ void budgets_close(struct coordinator *c);
 /* Has every group that this server is in room for it? On no, `why` names the group and who. */
 bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
                       char *why, size_t why_size);
+
+/* coordinator_story.c */
+/* The step that the change is, if it is one: in the open transaction... */
+enum error_code story_write(struct coordinator *c, const struct rollout *r,
+                            const struct rollout_change *change, struct error *err);
+/* ...or kept until the store can write again. */
+void story_keep(struct coordinator *c, const struct rollout *r,
+                const struct rollout_change *change);
+enum error_code story_write_kept(struct coordinator *c, struct error *err);
+void story_kept(struct coordinator *c); /* they are durable now, or never will be */
 
 /* coordinator_store.c */
 /* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of

@@ -33,41 +33,54 @@ static enum error_code check_writable(const struct coordinator *c, struct error 
 
 /* ---- runs ---- */
 
-/* Two open runs never share a (server, pool): the second is told who holds what. */
-static enum error_code check_overlap(const struct coordinator *c, const struct rollout *fresh,
-                                     struct error *err)
+static enum error_code check_target(const struct rollout *r, const struct rollout_target *t,
+                                    const struct rollout *fresh, struct error *err)
 {
-    for (size_t i = 0; i < c->run_count; i++) {
-        const struct rollout *r = c->runs[i];
-        if (!text_equal_nocase(r->pool, fresh->pool) || run_state_ended(r->state)) {
-            continue;
-        }
-        for (size_t a = 0; a < r->target_count; a++) {
-            for (size_t b = 0; b < fresh->target_count; b++) {
-                if (!target_state_ended(r->targets[a].state) &&
-                    text_equal_nocase(r->targets[a].server, fresh->targets[b].server)) {
-                    return error_set(err, ERR_EXISTS,
-                                     "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
-                                     "`farmhand run abort %llu`",
-                                     (unsigned long long)r->id, fresh->targets[b].server, r->pool,
-                                     r->actor, r->reason, (unsigned long long)r->id);
-                }
-            }
+    for (size_t i = 0; i < fresh->target_count; i++) {
+        if (text_equal_nocase(t->server, fresh->targets[i].server) &&
+            text_equal_nocase(t->pool, fresh->targets[i].pool)) {
+            return error_set(err, ERR_EXISTS,
+                             "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
+                             "`farmhand run abort %llu`",
+                             (unsigned long long)r->id, t->server, t->pool, r->actor, r->reason,
+                             (unsigned long long)r->id);
         }
     }
     return ERR_NONE;
 }
 
-static enum error_code insert_run(struct coordinator *c, struct rollout *run, struct error *err)
+/* Two open runs never share a (server, pool): the second is told who holds what. */
+static enum error_code check_overlap(const struct coordinator *c, const struct rollout *fresh,
+                                     struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->run_count && code == ERR_NONE; i++) {
+        const struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count && code == ERR_NONE; k++) {
+            if (!run_state_ended(r->state) && !target_state_ended(r->targets[k].state)) {
+                code = check_target(r, &r->targets[k], fresh, err);
+            }
+        }
+    }
+    return code;
+}
+
+static enum error_code insert_run(struct coordinator *c, struct rollout *run, const char *shown,
+                                  struct error *err)
 {
     struct store *s = c->spec.store;
     enum error_code code = store_begin(s, err);
     code = code != ERR_NONE ? code : store_insert_run(s, run, err);
+    code = code != ERR_NONE || !shown ? code : store_save_plan(s, run->id, shown, err);
     char object[WIRE_NAME_MAX + 64], text[900];
     text_format(object, sizeof object, "run %llu", (unsigned long long)run->id);
-    text_format(text, sizeof text, "%s %s pool %s on %zu server%s (%s): %s", run->actor,
+    char retry[48] = "";
+    if (run->parent) {
+        text_format(retry, sizeof retry, ", a retry of run %llu", (unsigned long long)run->parent);
+    }
+    text_format(text, sizeof text, "%s %s pool %s on %zu server%s (%s%s): %s", run->actor,
                 rollout_action_name(run->action), run->pool, run->target_count,
-                run->target_count == 1 ? "" : "s", run->selector, run->reason);
+                run->target_count == 1 ? "" : "s", run->selector, retry, run->reason);
     if (code == ERR_NONE) {
         char action[64];
         text_format(action, sizeof action, "pool.%s", rollout_action_name(run->action));
@@ -115,7 +128,7 @@ enum error_code coordinator_start_run(struct coordinator *c, const struct plan_r
     code = code != ERR_NONE ? code : plan_make(request, c->fleet, wall_ms, &run, err);
     code = code != ERR_NONE ? code : check_overlap(c, run, err);
     if (code == ERR_NONE) {
-        code = insert_run(c, run, err);
+        code = insert_run(c, run, request->shown, err);
         if (code != ERR_NONE) {
             store_failed(c, err);
         }
@@ -285,6 +298,34 @@ enum error_code coordinator_approve(struct coordinator *c, uint64_t id, const ch
     return ERR_NONE;
 }
 
+enum error_code coordinator_set(struct coordinator *c, uint64_t id,
+                                const struct rollout_options *options, const char *what,
+                                const char *actor, const char *reason, uint64_t now_ms,
+                                int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    code = code != ERR_NONE ? code : plan_check_options(options, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    char said[512];
+    text_format(said, sizeof said, "%.250s: %s", what, reason);
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.set", id, NULL, said);
+    struct rollout_change change;
+    rollout_on_set(r, options, &change);
+    if (!runs_apply(c, r, &change)) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
+    runs_drive(c);
+    return ERR_NONE;
+}
+
 enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const char *server,
                                     enum outcome as, const char *actor, const char *reason,
                                     uint64_t now_ms, int64_t wall_ms, struct error *err)
@@ -294,12 +335,13 @@ enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const ch
     enum error_code code = find_open(c, id, &r, err);
     code = code != ERR_NONE ? code : check_reason(reason, err);
     code = code != ERR_NONE ? code : check_writable(c, err);
-    size_t at = 0;
+    size_t at = 0; /* of its pools one at a time is in hand */
     while (code == ERR_NONE && at < r->target_count &&
-           !text_equal_nocase(r->targets[at].server, server)) {
+           !(text_equal_nocase(r->targets[at].server, server) &&
+             r->targets[at].state == TARGET_UNKNOWN)) {
         at++;
     }
-    if (code == ERR_NONE && (at == r->target_count || r->targets[at].state != TARGET_UNKNOWN)) {
+    if (code == ERR_NONE && at == r->target_count) {
         code = error_set(err, ERR_STATE, "%s is not unknown in run %llu: nothing to resolve",
                          server, (unsigned long long)id);
     }

@@ -51,11 +51,11 @@ static void split_map(const struct coordinator *c, const char *server, const cha
 }
 
 /* What an op on that target is about. */
-static void split_target(const struct coordinator *c, const struct rollout *r,
-                         const struct rollout_target *t, enum balancer_op op, struct split *out)
+static void split_target(const struct coordinator *c, const struct rollout_target *t,
+                         enum balancer_op op, struct split *out)
 {
     if (op == BALANCER_OP_READ) {
-        split_map(c, t->server, r->pool, out);
+        split_map(c, t->server, t->pool, out);
     } else {
         split_places(c, t->places, t->place_count, out);
     }
@@ -182,7 +182,7 @@ bool rotation_ask(struct coordinator *c, struct rollout *r, size_t target,
                   const struct rollout_effect *effect)
 {
     struct split split;
-    split_target(c, r, &r->targets[target], effect->op, &split);
+    split_target(c, &r->targets[target], effect->op, &split);
     if (split.file_count) {
         ask_agent(c, r, target, effect);
     }
@@ -224,7 +224,7 @@ static void go_on(struct coordinator *c, const struct ask *asked)
         return;
     }
     struct split split;
-    split_target(c, r, &r->targets[asked->target], asked->op, &split);
+    split_target(c, &r->targets[asked->target], asked->op, &split);
     if (!split.rest_count) {
         struct balancer_answer answer = {.op = asked->op};
         rotation_add(c, asked, &answer);
@@ -233,7 +233,7 @@ static void go_on(struct coordinator *c, const struct ask *asked)
     }
     struct balancer_request q = {.ticket = c->next_ticket++, .op = asked->op};
     text_copy(q.server, sizeof q.server, asked->server);
-    text_copy(q.pool, sizeof q.pool, r->pool);
+    text_copy(q.pool, sizeof q.pool, r->targets[asked->target].pool);
     memcpy(q.places, split.rest, sizeof q.places);
     q.place_count = split.rest_count;
     struct ask *a = ask_new(c);
@@ -255,7 +255,7 @@ void rotation_add(struct coordinator *c, const struct ask *asked, struct balance
     }
     struct split split;
     if (r) {
-        split_target(c, r, &r->targets[asked->target], asked->op, &split);
+        split_target(c, &r->targets[asked->target], asked->op, &split);
     } else {
         split_map(c, asked->server, "", &split);
     }

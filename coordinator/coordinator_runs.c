@@ -78,10 +78,11 @@ static const struct lease *lease_of_run(const struct coordinator *c, const char 
     return NULL;
 }
 
-static bool view_may_take(void *ctx, const struct rollout *r, const char *server, char *why,
-                          size_t why_size)
+static bool view_may_take(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                          char *why, size_t why_size)
 {
     struct coordinator *c = ctx;
+    const char *server = t->server;
     if (c->store_trouble[0] || c->frozen[0]) {
         text_copy(why, why_size, c->frozen[0] ? c->frozen : c->store_trouble);
         return false;
@@ -97,13 +98,19 @@ static bool view_may_take(void *ctx, const struct rollout *r, const char *server
                     (unsigned long long)l->owner_id, l->pool);
         return false;
     }
-    if (lease_find(c, server, r->pool) && !incident_find(c, server, r->pool)) {
+    if (lease_find(c, server, t->pool) && !incident_find(c, server, t->pool)) {
         text_format(why, why_size, "%s is held by %s", server,
-                    coordinator_holder(c, server, r->pool));
+                    coordinator_holder(c, server, t->pool));
         return false;
     }
     return rollout_action_restores(r->action) ||
-           budgets_may_take(c, r->pool, server, r->options.max_unavailable, why, why_size);
+           budgets_may_take(c, t->pool, server, r->options.max_unavailable, why, why_size);
+}
+
+static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t why_size)
+{
+    const struct coordinator *c = ctx;
+    return windows_closed(c->spec.windows, r->options.window, c->wall_ms, why, why_size);
 }
 
 static size_t view_inherited(void *ctx, const char *server, const char *pool,
@@ -152,6 +159,7 @@ struct rollout_view runs_view(struct coordinator *c)
     return (struct rollout_view){.ctx = c,
                                  .presence = view_presence,
                                  .may_take = view_may_take,
+                                 .closed = view_closed,
                                  .inherited = view_inherited,
                                  .taken_since = view_taken_since,
                                  .store_broken = c->store_trouble[0] != '\0',
@@ -162,10 +170,10 @@ struct rollout_view runs_view(struct coordinator *c)
 /* ---- performing effects ---- */
 
 static struct pending pending_for(const struct coordinator *c, const struct rollout *r,
-                                  enum verb verb)
+                                  size_t target, enum verb verb)
 {
     struct pending p = {.command = {.verb = verb, .run = r->id}, .asked_ms = c->now_ms};
-    text_copy(p.pool, sizeof p.pool, r->pool);
+    text_copy(p.pool, sizeof p.pool, r->targets[target].pool);
     text_copy(p.actor, sizeof p.actor, r->actor);
     text_copy(p.reason, sizeof p.reason, r->reason);
     return p;
@@ -191,7 +199,7 @@ static void send_question(struct coordinator *c, struct rollout *r, size_t targe
         return;
     }
     bool observe = effect->kind == EFFECT_OBSERVE;
-    struct pending p = pending_for(c, r, observe ? VERB_OBSERVE : VERB_QUERY);
+    struct pending p = pending_for(c, r, target, observe ? VERB_OBSERVE : VERB_QUERY);
     p.command.id = session_next_id(c, s);
     p.command.probe = effect->probe;
     p.command.about = observe ? (struct command_id){.seq = 0} : r->targets[target].command;
@@ -206,7 +214,7 @@ static void send_command(struct coordinator *c, const struct rollout *r, size_t 
 {
     struct session *s = session_find(c, r->targets[target].server);
     must(s);
-    struct pending p = pending_for(c, r, verb);
+    struct pending p = pending_for(c, r, target, verb);
     p.command.id = r->targets[target].command;
     p.command.limit_ms = r->options.limit_ms;
     p.command.keep_autostart = r->options.keep_autostart;
@@ -250,7 +258,7 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
     const struct rollout_target *t = &r->targets[target];
     const struct coordinator_ports *ports = &c->spec.ports;
     bool ours = effect->op != BALANCER_OP_READ && t->place_count;
-    if (!ports->balancer || (!ours && !stands_in_rotation(c, t->server, r->pool))) {
+    if (!ports->balancer || (!ours && !stands_in_rotation(c, t->server, t->pool))) {
         answer_without_balancer(c, r, target, effect);
         return;
     }
@@ -259,7 +267,7 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
     }
     struct balancer_request q = {.ticket = c->next_ticket++, .op = effect->op};
     text_copy(q.server, sizeof q.server, t->server);
-    text_copy(q.pool, sizeof q.pool, r->pool);
+    text_copy(q.pool, sizeof q.pool, t->pool);
     if (effect->op != BALANCER_OP_READ) {
         memcpy(q.places, t->places, sizeof q.places);
         q.place_count = t->place_count;
@@ -316,7 +324,7 @@ static void tell_step(struct coordinator *c, const struct rollout *r,
     const struct event event = {.kind = "target.step",
                                 .run = r->id,
                                 .server = is->server,
-                                .pool = r->pool,
+                                .pool = is->pool,
                                 .text = is->step,
                                 .to = target_state_name(is->state)};
     event_live(c, &event);

@@ -190,6 +190,7 @@ void note_unsaved(struct coordinator *c, const struct rollout *r,
                   const struct rollout_change *change)
 {
     c->unsaved = true;
+    story_keep(c, r, change);
     const struct rollout_target *was = &r->targets[change->target_index];
     if (!change->target_changed || !was->holds || change->target.holds) {
         return;
@@ -198,7 +199,7 @@ void note_unsaved(struct coordinator *c, const struct rollout *r,
     c->unsaved_drops = must_realloc(c->unsaved_drops, n + 1, sizeof *c->unsaved_drops);
     c->unsaved_drops[n] = (struct lease){0};
     text_copy(c->unsaved_drops[n].server, WIRE_NAME_MAX, was->server);
-    text_copy(c->unsaved_drops[n].pool, WIRE_NAME_MAX, r->pool);
+    text_copy(c->unsaved_drops[n].pool, WIRE_NAME_MAX, was->pool);
     c->unsaved_drop_count++;
 }
 
@@ -223,6 +224,7 @@ static enum error_code write_unsaved(struct coordinator *c, struct error *err)
         const struct lease *l = &c->unsaved_drops[i];
         code = store_drop_lease(c->spec.store, l->server, l->pool, err);
     }
+    code = code != ERR_NONE ? code : story_write_kept(c, err);
     return code != ERR_NONE ? code : events_write(c, err);
 }
 
@@ -243,6 +245,7 @@ void store_try_again(struct coordinator *c)
     c->store_trouble[0] = '\0';
     c->unsaved = false;
     c->unsaved_drop_count = 0;
+    story_kept(c);
     log_info("store_again", LOG_TEXT("effect", "runs go on"));
     events_told(c);
 }
@@ -275,7 +278,7 @@ static struct leasing plan_leasing(struct coordinator *c, const struct rollout *
     const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
     l.to_incident = was->holds && !is->holds && has_effect(change, EFFECT_INCIDENT);
     l.drop = was->holds && !is->holds && !l.to_incident;
-    l.inherited = !was->holds && is->holds ? incident_find(c, is->server, r->pool) : NULL;
+    l.inherited = !was->holds && is->holds ? incident_find(c, is->server, is->pool) : NULL;
     l.inherit = l.inherited != NULL;
     l.take = !was->holds && is->holds && !l.inherit;
     return l;
@@ -285,7 +288,7 @@ static void describe_incident(struct coordinator *c, const struct rollout *r,
                               const struct rollout_target *t, struct incident *i)
 {
     text_copy(i->server, sizeof i->server, t->server);
-    text_copy(i->pool, sizeof i->pool, r->pool);
+    text_copy(i->pool, sizeof i->pool, t->pool);
     text_copy(i->kind, sizeof i->kind, t->act_failed ? "act-failed" : "gate-failed");
     text_copy(i->text, sizeof i->text, t->detail);
     i->run = r->id;
@@ -303,12 +306,12 @@ static enum error_code write_leasing(struct coordinator *c, const struct rollout
     if (l->inherit) {
         code = store_close_incident(s, l->inherited->id, c->wall_ms, "taken over by a run", err);
         return code != ERR_NONE ? code
-                                : store_move_lease(s, t->server, r->pool, LEASE_RUN, r->id, err);
+                                : store_move_lease(s, t->server, t->pool, LEASE_RUN, r->id, err);
     }
     if (l->take) {
         struct lease lease = {.owner = LEASE_RUN, .owner_id = r->id, .since_wall_ms = c->wall_ms};
         text_copy(lease.server, sizeof lease.server, t->server);
-        text_copy(lease.pool, sizeof lease.pool, r->pool);
+        text_copy(lease.pool, sizeof lease.pool, t->pool);
         return store_take_lease(s, &lease, err);
     }
     if (l->to_incident) {
@@ -316,9 +319,9 @@ static enum error_code write_leasing(struct coordinator *c, const struct rollout
         code = store_open_incident(s, &l->opened, err);
         return code != ERR_NONE
                    ? code
-                   : store_move_lease(s, t->server, r->pool, LEASE_INCIDENT, l->opened.id, err);
+                   : store_move_lease(s, t->server, t->pool, LEASE_INCIDENT, l->opened.id, err);
     }
-    return l->drop ? store_drop_lease(s, t->server, r->pool, err) : ERR_NONE;
+    return l->drop ? store_drop_lease(s, t->server, t->pool, err) : ERR_NONE;
 }
 
 static enum error_code write_commands(struct coordinator *c, const struct rollout *r,
@@ -348,7 +351,7 @@ static enum error_code write_commands(struct coordinator *c, const struct rollou
                                         .target_order = t->order,
                                         .sent_wall_ms = c->wall_ms};
         text_copy(command.server, sizeof command.server, t->server);
-        text_copy(command.pool, sizeof command.pool, r->pool);
+        text_copy(command.pool, sizeof command.pool, t->pool);
         return store_insert_command(c->spec.store, &command, err);
     }
     return ERR_NONE;
@@ -363,7 +366,7 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
         const struct event event = {.kind = "target.state",
                                     .run = r->id,
                                     .server = t->server,
-                                    .pool = r->pool,
+                                    .pool = t->pool,
                                     .text = more[0] ? more : target_state_name(t->state),
                                     .from = target_state_name(change->from),
                                     .to = target_state_name(t->state)};
@@ -410,7 +413,9 @@ static enum error_code write_header(struct coordinator *c, const struct rollout 
     struct rollout header = *r;
     header.state = change->run_state;
     header.pause_causes = change->pause_causes;
-    header.failures = change->failures;
+    memcpy(header.troubles, change->troubles, sizeof header.troubles);
+    memcpy(header.troubles_in_wave, change->troubles_in_wave, sizeof header.troubles_in_wave);
+    header.options = change->options_changed ? change->options : r->options;
     header.wave = change->wave;
     header.wave_over = change->wave_over;
     text_copy(header.why, sizeof header.why, change->why);
@@ -449,13 +454,13 @@ static void mirror(struct coordinator *c, const struct rollout *r, const struct 
         c->incidents[at] = c->incidents[--c->incident_count];
     }
     if (l->take || l->inherit) {
-        mirror_lease(c, t->server, r->pool, LEASE_RUN, r->id);
+        mirror_lease(c, t->server, t->pool, LEASE_RUN, r->id);
     } else if (l->to_incident) {
-        mirror_lease(c, t->server, r->pool, LEASE_INCIDENT, l->opened.id);
+        mirror_lease(c, t->server, t->pool, LEASE_INCIDENT, l->opened.id);
         c->incidents = must_realloc(c->incidents, c->incident_count + 1, sizeof *c->incidents);
         c->incidents[c->incident_count++] = l->opened;
     } else if (l->drop) {
-        mirror_drop(c, t->server, r->pool);
+        mirror_drop(c, t->server, t->pool);
     }
 }
 
@@ -470,6 +475,7 @@ static enum error_code write_change(struct coordinator *c, const struct rollout 
                    ? code
                    : store_save_target(c->spec.store, r->id, &change->target, err);
         code = code != ERR_NONE ? code : write_commands(c, r, change, err);
+        code = code != ERR_NONE || !change->target_saved ? code : story_write(c, r, change, err);
     }
     if (code == ERR_NONE && change->run_changed) {
         code = write_header(c, r, change, err);
@@ -523,7 +529,7 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
         events_undo(c, &before);
     }
     if (kept_anyway && l.drop) {
-        mirror_drop(c, change->target.server, r->pool);
+        mirror_drop(c, change->target.server, change->target.pool);
     }
     store_failed(c, &err);
     return false;

@@ -232,6 +232,23 @@ static void get_runs(struct asking *a)
     desk_refuse(a, &err);
 }
 
+static void add_step(void *arg, const struct store_step *step)
+{
+    view_add_step(arg, step);
+}
+
+/* What is kept of it for good: each step of each target, and the plan as it was. */
+static enum error_code add_story(struct asking *a, uint64_t id, json_t *run, struct error *err)
+{
+    char *plan = NULL;
+    enum error_code code = store_load_steps(a->desk->store, id, add_step, run, err);
+    code = code ? code : store_load_plan(a->desk->store, id, &plan, err);
+    json_t *json = plan ? json_loads(plan, 0, NULL) : NULL;
+    json_object_set_new(run, "plan", json ? json : json_null());
+    free(plan);
+    return code;
+}
+
 void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped)
 {
     struct error err;
@@ -243,6 +260,11 @@ void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped)
     }
     json_t *json = view_run(&a->view, run ? run : loaded, NULL);
     rollout_free(loaded);
+    if (add_story(a, id, json, &err)) {
+        json_decref(json);
+        desk_refuse(a, &err);
+        return;
+    }
     desk_answer(a, status, wrapped ? json_pack("{s:o}", "run", json) : json);
 }
 
@@ -371,6 +393,8 @@ static const struct path {
     {"POST", "/v1/runs/ID/abort", desk_abort},
     {"POST", "/v1/runs/ID/approve", desk_approve},
     {"POST", "/v1/runs/ID/resolve", desk_resolve},
+    {"POST", "/v1/runs/ID/set", desk_set},
+    {"POST", "/v1/runs/ID/retry", desk_retry},
     {"GET", "/v1/events", get_events},
     {"GET", "/v1/notices", desk_get_notices},
     {"POST", "/v1/notices/NAME/test", desk_test_notice},

@@ -2,9 +2,9 @@
 #ifndef FARMHAND_COORDINATOR_DESK_INTERNAL_H
 #define FARMHAND_COORDINATOR_DESK_INTERNAL_H
 
+#include "common/format.h"
 #include "coordinator/desk.h"
 #include "coordinator/views.h"
-#include "common/format.h"
 
 /* One request while it is answered. */
 struct asking {
@@ -35,11 +35,15 @@ json_t *desk_notices(const struct asking *a);
 /* Without parameters in its URL; false: answered already. */
 bool desk_no_args(struct asking *a);
 
-/* desk_run.c */
+/* desk_run.c: starting runs, servers */
+void desk_plan_or_begin(struct asking *a, const struct plan_request *q, bool dry_run);
 void desk_declare_out(struct asking *a);
 void desk_release(struct asking *a);
 void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
+/* desk_steer.c: a run that is there */
+void desk_set(struct asking *a);
+void desk_retry(struct asking *a);
 void desk_pause(struct asking *a);
 void desk_resume(struct asking *a);
 void desk_abort(struct asking *a);

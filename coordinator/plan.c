@@ -23,8 +23,9 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
         return error_set(err, ERR_INVALID,
                          "the pool's name is too long or holds control characters");
     }
-    if (strpbrk(q->pool, "*?")) {
-        return error_set(err, ERR_INVALID, "'%s': name one pool, without * or ?", q->pool);
+    code = pools_check(q->pool, err);
+    if (code != ERR_NONE) {
+        return code;
     }
     if (!q->reason || !q->reason[strspn(q->reason, " \t")]) {
         return error_set(err, ERR_INVALID, "a reason is required: say why this is done");
@@ -37,7 +38,7 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
     return ERR_NONE;
 }
 
-static enum error_code check_options(const struct rollout_options *o, struct error *err)
+enum error_code plan_check_options(const struct rollout_options *o, struct error *err)
 {
     if (o->batch < 1) {
         return error_set(err, ERR_INVALID, "batch must be at least 1");
@@ -58,6 +59,10 @@ static enum error_code check_options(const struct rollout_options *o, struct err
                          o->gate_passes, (unsigned long long)o->gate_interval_ms,
                          (unsigned long long)o->gate_deadline_ms);
     }
+    if (o->gate_queue.percent) {
+        return error_set(err, ERR_INVALID,
+                         "gate_queue is a number of requests: a queue of before is none to go by");
+    }
     if (o->limit_ms < 1000 || o->drain_limit_ms < 1000) {
         return error_set(err, ERR_INVALID, "limits must be at least 1s");
     }
@@ -73,27 +78,92 @@ static bool lacks_pool(const struct fleet_server *s, const char *pool)
 }
 
 struct selection {
-    size_t matched, lacking, chosen;
-    const struct fleet_server **servers;
+    size_t matched; /* servers */
+    size_t chosen, cap;
+    struct choice *choices;
+    const struct fleet_server *unknown; /* one whose pools are not known */
 };
+
+static void choose(struct selection *n, const struct fleet_server *s, const char *pool)
+{
+    if (n->chosen == n->cap) {
+        n->cap = n->cap ? 2 * n->cap : 64;
+        n->choices = must_realloc(n->choices, n->cap, sizeof *n->choices);
+    }
+    n->choices[n->chosen++] = (struct choice){.server = s, .pool = pool};
+}
+
+/* Those of its pools that are meant, as it last told of them. */
+static void choose_pools(struct selection *n, const struct fleet_server *s, const char *pools)
+{
+    const struct state *whole = fleet_whole(s);
+    n->unknown = n->unknown || whole ? n->unknown : s;
+    for (size_t i = 0; whole && i < whole->pool_count; i++) {
+        if (pools_match(pools, whole->pools[i].name)) {
+            choose(n, s, whole->pools[i].name);
+        }
+    }
+}
 
 static struct selection select_servers(const struct plan_request *q, const struct fleet *fleet)
 {
-    struct selection n = {
-        .servers = must_alloc(fleet_count(fleet) + 1, sizeof(const struct fleet_server *))};
+    struct selection n = {0};
+    bool one = pools_are_one(q->pool);
     for (size_t i = 0; i < fleet_count(fleet); i++) {
         const struct fleet_server *s = fleet_at(fleet, i);
         if (!selector_match(q->selector, s->name, s->labels, s->label_count)) {
             continue;
         }
         n.matched++;
-        if (lacks_pool(s, q->pool)) {
-            n.lacking++;
-        } else {
-            n.servers[n.chosen++] = s;
+        if (!one) {
+            choose_pools(&n, s, q->pool);
+        } else if (!lacks_pool(s, q->pool)) {
+            choose(&n, s, q->pool);
         }
     }
     return n;
+}
+
+/* What the former run left: its exclusions stay, and nobody is taken in who was not there. */
+static struct selection select_rest(const struct plan_request *q, const struct fleet *fleet)
+{
+    struct selection n = {0};
+    for (size_t i = 0; i < q->retry->target_count; i++) {
+        const struct rollout_target *t = &q->retry->targets[i];
+        const struct fleet_server *s = fleet_find(fleet, t->server);
+        n.matched++;
+        if (s && rollout_is_left(q->retry, t)) {
+            choose(&n, s, t->pool);
+        }
+    }
+    return n;
+}
+
+static enum error_code check_rest(const struct rollout *retry, struct error *err)
+{
+    unsigned long long id = (unsigned long long)retry->id;
+    if (!run_state_ended(retry->state)) {
+        return error_set(err, ERR_STATE,
+                         "run %llu has not ended: `farmhand run resume %llu` goes on with it, "
+                         "`farmhand run abort %llu` ends it",
+                         id, id, id);
+    }
+    for (size_t i = 0; i < retry->target_count; i++) {
+        if (rollout_is_left(retry, &retry->targets[i])) {
+            return ERR_NONE;
+        }
+    }
+    return error_set(err, ERR_STATE, "run %llu left nothing to retry", id);
+}
+
+/* The pools of a server come one after the other. */
+static size_t count_servers(const struct selection *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->chosen; i++) {
+        count += i == 0 || n->choices[i].server != n->choices[i - 1].server;
+    }
+    return count;
 }
 
 static enum error_code check_selection(const struct plan_request *q, const struct fleet *fleet,
@@ -105,17 +175,33 @@ static enum error_code check_selection(const struct plan_request *q, const struc
                          "and labels",
                          q->selector, fleet_count(fleet));
     }
+    if (n->unknown) {
+        return error_set(err, ERR_UNAVAILABLE,
+                         "which pools %s has is not known: its agent has not told them since the "
+                         "coordinator started. Name one pool, or leave the server out: --on "
+                         "'%s,!%s'",
+                         n->unknown->name, q->selector, n->unknown->name);
+    }
     if (n->chosen == 0) {
         return error_set(err, ERR_NOT_FOUND,
                          "no pool '%s' on any of the %zu selected servers: `farmhand pool list` "
                          "shows what there is",
                          q->pool, n->matched);
     }
-    if (q->expect && n->chosen != q->expect) {
+    size_t servers = count_servers(n);
+    if (q->expect && servers != q->expect) {
         return error_set(err, ERR_INVALID, "%zu servers would be touched, %u were expected",
-                         n->chosen, q->expect);
+                         servers, q->expect);
     }
     return ERR_NONE;
+}
+
+const char *plan_key(const struct rollout *run, size_t target, char out[PLAN_KEY_MAX])
+{
+    const struct rollout_target *t = &run->targets[target];
+    bool one = pools_are_one(run->pool);
+    text_format(out, PLAN_KEY_MAX, "%s%s%s", t->server, one ? "" : "/", one ? "" : t->pool);
+    return out;
 }
 
 /* What a person saw in the plan is what is done: the first name that differs is told. */
@@ -124,7 +210,8 @@ static enum error_code check_frozen(const struct rollout *run, const char *targe
 {
     const char *at = targets;
     for (size_t i = 0; i < run->target_count; i++) {
-        const char *name = run->targets[i].server;
+        char name[PLAN_KEY_MAX];
+        plan_key(run, i, name);
         size_t len = strlen(name);
         if (strncmp(at, name, len) != 0 || (at[len] != ',' && at[len] != '\0')) {
             return error_set(err, ERR_STATE,
@@ -148,6 +235,7 @@ static struct rollout *make_run(const struct plan_request *q, const struct selec
 {
     struct rollout *run = rollout_new(n->chosen);
     run->action = q->action;
+    run->parent = q->retry ? q->retry->id : 0;
     run->options = q->options;
     run->created_wall_ms = wall_ms;
     text_copy(run->pool, sizeof run->pool, q->pool);
@@ -157,9 +245,11 @@ static struct rollout *make_run(const struct plan_request *q, const struct selec
     for (size_t i = 0; i < n->chosen; i++) {
         struct rollout_target *t = &run->targets[i];
         t->order = (uint32_t)i;
-        text_copy(t->server, sizeof t->server, n->servers[i]->name);
+        const struct fleet_server *s = n->choices[i].server;
+        text_copy(t->server, sizeof t->server, s->name);
+        text_copy(t->pool, sizeof t->pool, n->choices[i].pool);
         if (q->order && q->order[0]) {
-            text_copy(t->zone, sizeof t->zone, order_zone(n->servers[i], q->order));
+            text_copy(t->zone, sizeof t->zone, order_zone(s, q->order));
         }
     }
     order_waves(q, run);
@@ -170,16 +260,24 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
                           struct rollout **out, struct error *err)
 {
     enum error_code code = check_words(q, err);
-    code = code != ERR_NONE ? code : check_options(&q->options, err);
+    code = code != ERR_NONE ? code : plan_check_options(&q->options, err);
     code = code != ERR_NONE ? code : order_check(q, err);
     if (code != ERR_NONE) {
         return code;
     }
-    struct selection n = select_servers(q, fleet);
+    char window[WINDOW_TEXT_MAX] = "";
+    if (q->window && q->window[0]) {
+        code = windows_resolve(q->windows, q->window, window, err);
+    }
+    code = code == ERR_NONE && q->retry ? check_rest(q->retry, err) : code;
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct selection n = q->retry ? select_rest(q, fleet) : select_servers(q, fleet);
     code = check_selection(q, fleet, &n, err);
-    code = code != ERR_NONE ? code : order_servers(q, n.servers, n.chosen, err);
+    code = code != ERR_NONE ? code : order_choices(q, n.choices, n.chosen, err);
     struct rollout *run = code == ERR_NONE ? make_run(q, &n, wall_ms) : NULL;
-    free(n.servers);
+    free(n.choices);
     code = run && q->targets ? check_frozen(run, q->targets, err) : code;
     if (code == ERR_NONE && q->approve_by && q->approve_by[0]) {
         uint64_t within_ms = q->approve_within_ms ? q->approve_within_ms : APPROVE_WITHIN_MS;
@@ -189,6 +287,7 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
         rollout_free(run);
         return code;
     }
+    text_copy(run->options.window, sizeof run->options.window, window);
     *out = run;
     return ERR_NONE;
 }
@@ -248,12 +347,13 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
 {
     *out = (struct plan_target){.will = PLAN_ACT};
     const struct fleet_server *s = fleet_find(fleet, run->targets[target].server);
+    const char *pool_name = run->targets[target].pool;
     if (!s || s->presence == PRESENCE_NEVER_SEEN) {
         foresee_unreachable(run, "never seen", out);
         return;
     }
     char why[ROLLOUT_STEP_MAX];
-    fleet_is_out(s, run->pool, now_ms, why, sizeof why);
+    fleet_is_out(s, pool_name, now_ms, why, sizeof why);
     if (s->presence == PRESENCE_DECLARED_OUT) {
         out->will = PLAN_SKIP;
         text_format(out->why, sizeof out->why, "declared out: %.200s", s->declared_out_reason);
@@ -263,8 +363,8 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
         foresee_unreachable(run, why, out);
         return;
     }
-    out->workers = count_workers(s, run->pool);
-    const struct pool *pool = fleet_pool(s, run->pool);
+    out->workers = count_workers(s, pool_name);
+    const struct pool *pool = fleet_pool(s, pool_name);
     if (pool) {
         foresee_pool(run, pool, out);
     }

@@ -9,13 +9,21 @@
 
 #include "coordinator/plan.h"
 
+/* One target to be. */
+struct choice {
+    const struct fleet_server *server;
+    const char *pool;
+    const char *zone; /* of --order; filled in by order_choices */
+    bool last;
+};
+
 /* Waves, canary, bake and order, by themselves. */
 enum error_code order_check(const struct plan_request *q, struct error *err);
 
-/* By the label of --order, then by name; the coordinator's own server last. ERR_INVALID: one has
- * no such label. */
-enum error_code order_servers(const struct plan_request *q, const struct fleet_server **servers,
-                              size_t count, struct error *err);
+/* By the label of --order, then by name, then by pool; the coordinator's own server last.
+ * ERR_INVALID: one has no such label. */
+enum error_code order_choices(const struct plan_request *q, struct choice *choices, size_t count,
+                              struct error *err);
 
 /* "a" of zone=a; "": none. */
 const char *order_zone(const struct fleet_server *s, const char *label);

@@ -1,7 +1,6 @@
 /* plan_order.c - see plan_impl.h: in which order, in which waves, how many at once. */
 #include "coordinator/plan_impl.h"
 
-#include "common/must.h"
 #include "common/text.h"
 #include "coordinator/share.h"
 
@@ -77,49 +76,35 @@ const char *order_zone(const struct fleet_server *s, const char *label)
     return "";
 }
 
-/* Sorting has no argument to hand along: each server goes with what it is sorted by. */
-struct sorted {
-    const struct fleet_server *server;
-    const char *zone;
-    bool last;
-};
-
 static int compare(const void *left, const void *right)
 {
-    const struct sorted *a = left, *b = right;
+    const struct choice *a = left, *b = right;
     int by = (int)a->last - (int)b->last;
     by = by ? by : text_compare_nocase(a->zone, b->zone);
-    return by ? by : text_compare_nocase(a->server->name, b->server->name);
+    by = by ? by : text_compare_nocase(a->server->name, b->server->name);
+    return by ? by : text_compare_nocase(a->pool, b->pool);
 }
 
-enum error_code order_servers(const struct plan_request *q, const struct fleet_server **servers,
-                              size_t count, struct error *err)
+enum error_code order_choices(const struct plan_request *q, struct choice *choices, size_t count,
+                              struct error *err)
 {
     bool by_label = q->order && q->order[0];
-    struct sorted *all = must_alloc(count + 1, sizeof *all);
-    enum error_code code = ERR_NONE;
-    for (size_t i = 0; i < count && code == ERR_NONE; i++) {
-        const struct fleet_server *s = servers[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct fleet_server *s = choices[i].server;
         const char *zone = by_label ? order_zone(s, q->order) : "";
         if (by_label && (!zone[0] || strlen(zone) >= ROLLOUT_LABEL_MAX)) {
-            code = error_set(err, ERR_INVALID,
+            return error_set(err, ERR_INVALID,
                              "%s has no label %s (of at most %d bytes): with --order %s two of its "
                              "values are never out at once, so each server needs one",
                              s->name, q->order, ROLLOUT_LABEL_MAX - 1, q->order);
         }
-        all[i] =
-            (struct sorted){.server = s,
-                            .zone = zone,
-                            .last = q->own_server && text_equal_nocase(q->own_server, s->name)};
+        choices[i].zone = zone;
+        choices[i].last = q->own_server && text_equal_nocase(q->own_server, s->name);
     }
-    if (code == ERR_NONE) {
-        qsort(all, count, sizeof *all, compare);
-        for (size_t i = 0; i < count; i++) {
-            servers[i] = all[i].server;
-        }
+    if (count) {
+        qsort(choices, count, sizeof *choices, compare);
     }
-    free(all);
-    return code;
+    return ERR_NONE;
 }
 
 /* ---- waves ---- */
@@ -131,13 +116,30 @@ struct dealing {
     uint32_t last; /* servers of the wave before */
 };
 
+static bool same_server(const struct rollout *run, size_t a, size_t b)
+{
+    return text_equal_nocase(run->targets[a].server, run->targets[b].server);
+}
+
+/* Servers whole: all pools of one are in one wave. */
 static void deal(struct dealing *d, uint32_t servers)
 {
     d->last = servers ? servers : 1;
     for (uint32_t i = 0; i < d->last && d->at < d->run->target_count; i++) {
-        d->run->targets[d->at++].wave = d->wave;
+        do {
+            d->run->targets[d->at++].wave = d->wave;
+        } while (d->at < d->run->target_count && same_server(d->run, d->at, d->at - 1));
     }
     d->wave++;
+}
+
+static size_t count_servers(const struct rollout *run)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < run->target_count; i++) {
+        count += i == 0 || !same_server(run, i, i - 1);
+    }
+    return count;
 }
 
 static int deal_wave(const char *part, void *arg)
@@ -145,7 +147,7 @@ static int deal_wave(const char *part, void *arg)
     struct dealing *d = arg;
     struct share share = {.number = 1};
     share_parse(part, &share);
-    deal(d, share_of(share, d->run->target_count));
+    deal(d, share_of(share, count_servers(d->run)));
     return 0;
 }
 
@@ -157,7 +159,7 @@ void order_waves(const struct plan_request *q, struct rollout *run)
     text_copy(o->order_by, sizeof o->order_by, q->order ? q->order : "");
     if (o->batch_percent) {
         struct share share = {.number = o->batch_percent, .percent = true};
-        uint32_t batch = share_of(share, run->target_count);
+        uint32_t batch = share_of(share, count_servers(run));
         o->batch = batch ? batch : 1;
     }
     if (o->canary) {
@@ -187,7 +189,7 @@ static void say_width(const struct rollout *run, uint32_t max_out,
     const struct rollout_options *o = &run->options;
     char text[ROLLOUT_STEP_MAX], batch[SHARE_TEXT_MAX + 24] = "", unavailable[48] = "";
     if (o->batch_percent) {
-        text_format(batch, sizeof batch, " (%u%% of %zu)", o->batch_percent, run->target_count);
+        text_format(batch, sizeof batch, " (%u%% of %zu)", o->batch_percent, count_servers(run));
     }
     if (o->max_unavailable) {
         text_format(unavailable, sizeof unavailable, ", max-unavailable %u", o->max_unavailable);
@@ -236,15 +238,34 @@ void plan_order(const struct rollout *run, uint32_t max_out,
     text_addf(&text, "%u waves, each waits for the end of the one before:", waves);
     size_t at = 0;
     for (uint32_t w = 0; w < waves && w < WAVES_MAX; w++) {
-        size_t begin = at;
-        while (at < run->target_count && run->targets[at].wave == w) {
-            at++;
+        size_t servers = 0;
+        for (; at < run->target_count && run->targets[at].wave == w; at++) {
+            servers += at == 0 || !same_server(run, at, at - 1);
         }
-        text_addf(&text, "%s %zu%s", w ? "," : "", at - begin,
+        text_addf(&text, "%s %zu%s", w ? "," : "", servers,
                   w == 0 && run->options.canary ? " (canary)" : "");
     }
     text_add(&text, waves > WAVES_MAX ? ", and so on" : "");
     each(arg, text_get(&text));
     text_reset(&text);
     say_between(run, each, arg);
+}
+
+void plan_hours(const struct rollout *run, const struct windows *windows, int64_t wall_ms,
+                void (*each)(void *arg, const char *sentence), void *arg)
+{
+    char text[ROLLOUT_STEP_MAX], why[ROLLOUT_STEP_MAX];
+    if (rollout_action_restores(run->action)) {
+        return;
+    }
+    if (run->options.window[0]) {
+        text_format(text, sizeof text,
+                    "only in the window %s; at its end it pauses, and goes on in the next",
+                    run->options.window);
+        each(arg, text);
+    }
+    if (windows_closed(windows, run->options.window, wall_ms, why, sizeof why)) {
+        text_format(text, sizeof text, "it would wait now: %.400s", why);
+        each(arg, text);
+    }
 }

@@ -3,6 +3,38 @@
 
 #include "common/text.h"
 
+/* What is compared with before, if anything is. */
+static void say_bounds(const struct rollout_options *o,
+                       void (*each)(void *arg, const char *sentence), void *arg)
+{
+    struct text text = {0};
+    char span[TEXT_DURATION_MAX];
+    const char *join = "after, too: ";
+    if (o->gate_latency.set) {
+        text_addf(&text, "%sthe probe takes at most ", join);
+        if (o->gate_latency.percent) {
+            text_addf(&text, "%llu%% of before", (unsigned long long)o->gate_latency.value);
+        } else {
+            text_add(&text, text_format_duration(span, o->gate_latency.value));
+        }
+        join = ", ";
+    }
+    if (o->gate_queue.set) {
+        text_addf(&text, "%sat most %llu requests are queued", join,
+                  (unsigned long long)o->gate_queue.value);
+        join = ", ";
+    }
+    if (o->gate_memory.set) {
+        text_addf(&text, "%sits workers use at most %llu%s", join,
+                  (unsigned long long)o->gate_memory.value,
+                  o->gate_memory.percent ? "% of the memory of before" : " bytes");
+    }
+    if (text.len) {
+        each(arg, text_get(&text));
+    }
+    text_reset(&text);
+}
+
 void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence), void *arg)
 {
     const struct rollout_options *o = &run->options;
@@ -25,6 +57,7 @@ void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *s
                 o->gate_passes, text_format_duration(a, o->gate_min_ms),
                 text_format_duration(b, o->gate_deadline_ms));
     each(arg, text);
+    say_bounds(o, each, arg);
     if (o->soak_ms) {
         text_format(text, sizeof text, "soak: %s in service, then one more look",
                     text_format_duration(a, o->soak_ms));
@@ -33,18 +66,23 @@ void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *s
 }
 
 struct shapes {
-    uint32_t no_overlap, shared, on_demand;
+    uint32_t no_overlap, shared, on_demand, cold, garden;
 };
 
-static void look_at_shape(const struct rollout *run, const struct fleet_server *s, struct shapes *n)
+/* As far as its agent tells: whether a recycle is warm (startMode, idle time-out), whether it
+ * overlaps, whether others read the same configuration. */
+static void look_at_shape(const char *name, const struct fleet_server *s, struct shapes *n)
 {
-    const struct pool *pool = fleet_pool(s, run->pool);
+    const struct pool *pool = fleet_pool(s, name);
     const struct state *state = fleet_whole(s);
     if (!pool || !state) {
         return;
     }
+    bool on_demand = pool->start_mode == START_MODE_ON_DEMAND;
     n->no_overlap += !pool->overlap;
-    n->on_demand += pool->start_mode == START_MODE_ON_DEMAND;
+    n->on_demand += on_demand;
+    n->cold += on_demand || !pool->overlap;
+    n->garden += pool->max_processes > 1;
     n->shared += state->config_shared;
 }
 
@@ -53,7 +91,7 @@ static void warn_count(uint32_t count, size_t of, const char *what,
 {
     if (count) {
         char text[ROLLOUT_STEP_MAX];
-        text_format(text, sizeof text, "on %u of %zu servers %s", count, of, what);
+        text_format(text, sizeof text, "on %u of %zu targets %s", count, of, what);
         each(arg, text);
     }
 }
@@ -66,7 +104,7 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
     for (size_t i = 0; i < run->target_count; i++) {
         const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
         if (s) {
-            look_at_shape(run, s, &n);
+            look_at_shape(run->targets[i].pool, s, &n);
         }
     }
     if (run->action == ROLLOUT_RECYCLE) {
@@ -74,7 +112,15 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
                    "overlapped recycling is off: the pool is away for a moment", each, arg);
         warn_count(n.on_demand, run->target_count,
                    "startMode is OnDemand: the first request meets a cold worker", each, arg);
-        each(arg, "sessions kept in the worker's memory end with it");
+        warn_count(n.garden, run->target_count,
+                   "the pool is a web garden: each of its workers is replaced", each, arg);
+        if (!run->options.drain) {
+            warn_count(n.cold, run->target_count,
+                       "--no-drain is not for this pool: its recycle does not overlap, or is cold, "
+                       "and visitors will notice",
+                       each, arg);
+        }
+        each(arg, "sessions kept in the worker's memory (InProc) end with it, drained or not");
     }
     if (run->action == ROLLOUT_STOP && !run->options.keep_autostart) {
         each(arg, "the pool stays stopped, also after restarts, until `pool start`");
@@ -83,29 +129,4 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
         warn_count(n.shared, run->target_count,
                    "the configuration is shared: autoStart will not be changed there", each, arg);
     }
-}
-
-static const char *ordinal_suffix(uint32_t n)
-{
-    if (n % 100 >= 11 && n % 100 <= 13) {
-        return "th";
-    }
-    return n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
-}
-
-const char *plan_rule(const struct rollout *run, char *out, size_t size)
-{
-    uint32_t nth = run->options.max_failures + 1;
-    switch (run->options.on_failure) {
-    case ON_FAILURE_STOP:
-        text_format(out, size, "stops after the %u%s failure", nth, ordinal_suffix(nth));
-        break;
-    case ON_FAILURE_PAUSE:
-        text_format(out, size, "pauses after the %u%s failure", nth, ordinal_suffix(nth));
-        break;
-    case ON_FAILURE_CONTINUE:
-        text_copy(out, size, "goes on after failures, within the budget");
-        break;
-    }
-    return out;
 }

@@ -64,6 +64,8 @@ const char *pause_cause_name(enum pause_cause cause)
         return "approval";
     case PAUSE_CANARY:
         return "canary";
+    case PAUSE_WINDOW:
+        return "window";
     }
     return "?";
 }
@@ -128,6 +130,13 @@ void rollout_count(const struct rollout *r, struct rollout_counts *out)
     }
 }
 
+bool rollout_is_left(const struct rollout *r, const struct rollout_target *t)
+{
+    bool unreached = t->state == TARGET_SKIPPED && t->trouble == TROUBLE_UNREACHABLE;
+    bool never = t->state == TARGET_WAITING && run_state_ended(r->state);
+    return never || unreached || t->state == TARGET_FAILED || t->state == TARGET_ABORTED;
+}
+
 void rollout_install(struct rollout *r, const struct rollout_change *c)
 {
     if (!c->any) {
@@ -135,12 +144,16 @@ void rollout_install(struct rollout *r, const struct rollout_change *c)
     }
     r->state = c->run_state;
     r->pause_causes = c->pause_causes;
-    r->failures = c->failures;
+    memcpy(r->troubles, c->troubles, sizeof r->troubles);
+    memcpy(r->troubles_in_wave, c->troubles_in_wave, sizeof r->troubles_in_wave);
     r->wave = c->wave;
     r->wave_over = c->wave_over;
     r->wave_over_ms = c->wave_over_ms;
     r->next_ticket = c->next_ticket;
     text_copy(r->why, sizeof r->why, c->why);
+    if (c->options_changed) {
+        r->options = c->options;
+    }
     if (c->target_changed) {
         r->targets[c->target_index] = c->target;
     }
@@ -178,7 +191,8 @@ void change_begin(const struct rollout *r, struct rollout_change *c)
     memset(c, 0, sizeof *c);
     c->run_state = r->state;
     c->pause_causes = r->pause_causes;
-    c->failures = r->failures;
+    memcpy(c->troubles, r->troubles, sizeof c->troubles);
+    memcpy(c->troubles_in_wave, r->troubles_in_wave, sizeof c->troubles_in_wave);
     c->wave = r->wave;
     c->wave_over = r->wave_over;
     c->wave_over_ms = r->wave_over_ms;
@@ -216,10 +230,10 @@ static const unsigned allowed_moves[TARGET_STATE_COUNT] = {
     [TARGET_ACTING] =
         BIT(TARGET_DRAINING) | BIT(TARGET_ACTING) | BIT(TARGET_UNKNOWN) | BIT(TARGET_GATING),
     [TARGET_UNKNOWN] = BIT(TARGET_DRAINING) | BIT(TARGET_ACTING) | BIT(TARGET_GATING),
-    [TARGET_GATING] = BIT(TARGET_RETURNING) | BIT(TARGET_SOAKING) | BIT(TARGET_DONE) |
-                      BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
-    [TARGET_RETURNING] = BIT(TARGET_GATING) | BIT(TARGET_SOAKING) | BIT(TARGET_DONE) |
-                         BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
+    [TARGET_GATING] = BIT(TARGET_WAITING) | BIT(TARGET_RETURNING) | BIT(TARGET_SOAKING) |
+                      BIT(TARGET_DONE) | BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
+    [TARGET_RETURNING] = BIT(TARGET_WAITING) | BIT(TARGET_GATING) | BIT(TARGET_SOAKING) |
+                         BIT(TARGET_DONE) | BIT(TARGET_FAILED) | BIT(TARGET_ABORTED),
     [TARGET_SOAKING] = BIT(TARGET_DONE) | BIT(TARGET_FAILED),
 };
 
@@ -244,46 +258,12 @@ void change_enter(struct rollout_change *c, enum target_state state, uint64_t no
     va_end(args);
 }
 
-void change_settle_unknown(const struct rollout *r, struct rollout_change *c)
-{
-    bool unknown = c->target_changed && c->target.state == TARGET_UNKNOWN;
-    for (size_t i = 0; i < r->target_count && !unknown; i++) {
-        bool same = c->target_changed && i == c->target_index;
-        unknown = !same && r->targets[i].state == TARGET_UNKNOWN;
-    }
-    bool over = !unknown && (c->pause_causes & PAUSE_UNKNOWN);
-    change_pause(c, PAUSE_UNKNOWN, unknown);
-    if (over && c->run_state == RUN_RUNNING) {
-        text_copy(c->why, sizeof c->why, "");
-    }
-}
-
 void change_say(struct rollout_change *c, const char *step, ...)
 {
     va_list args;
     va_start(args, step);
     write_sentence(c->target.step, step, args);
     va_end(args);
-}
-
-static void count_failure(const struct rollout *r, struct rollout_change *c)
-{
-    c->failures++;
-    c->run_changed = true;
-    if (c->failures <= r->options.max_failures || c->run_state != RUN_RUNNING) {
-        return;
-    }
-    switch (r->options.on_failure) {
-    case ON_FAILURE_STOP:
-        c->run_state = RUN_STOPPING;
-        break;
-    case ON_FAILURE_PAUSE:
-        change_pause(c, PAUSE_FAILURES, true);
-        break;
-    case ON_FAILURE_CONTINUE:
-        return;
-    }
-    text_format(c->why, sizeof c->why, "%s failed: %.400s", c->target.server, c->target.detail);
 }
 
 void change_end_target(const struct rollout *r, struct rollout_change *c, enum target_state state,
@@ -303,7 +283,7 @@ void change_end_target(const struct rollout *r, struct rollout_change *c, enum t
     t->ended_wall_ms = view->wall_ms;
     t->started_wall_ms = t->started_wall_ms ? t->started_wall_ms : view->wall_ms;
     if (state == TARGET_FAILED) {
-        count_failure(r, c);
+        change_count_trouble(r, c);
     }
 }
 
@@ -364,6 +344,7 @@ void change_command(const struct rollout *r, struct rollout_change *c, uint64_t 
 void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
     bool stopped = r->action == ROLLOUT_STOP && !c->target.act_failed;
+    c->target.evidence[0] = '\0';
     change_enter(c, TARGET_GATING, now_ms, "%s",
                  stopped ? "waiting until the pool is seen stopped"
                          : "waiting for the probe to pass");
@@ -388,6 +369,10 @@ static void end_returned(const struct rollout *r, struct rollout_change *c,
 {
     struct rollout_target *t = &c->target;
     char detail[ROLLOUT_STEP_MAX];
+    if (t->put_off && r->state == RUN_RUNNING) {
+        change_wait_again(c, now_ms);
+        return;
+    }
     text_copy(detail, sizeof detail, t->detail);
     t->back = true;
     bool given_up = t->act_failed && t->attempts == 0 && t->cause == CAUSE_NONE;
@@ -431,6 +416,7 @@ void change_strand(const struct rollout *r, struct rollout_change *c,
     va_start(args, detail);
     write_sentence(text, detail, args);
     va_end(args);
+    c->target.trouble = c->target.act_failed ? TROUBLE_FAILED : TROUBLE_GATE;
     change_add(c, EFFECT_INCIDENT);
     change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", text);
 }
@@ -471,7 +457,7 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
     }
     if (now_ms - t->agent_seen_ms > EVIDENCE_FRESH_MS) {
         t->agent_seen_ms = 0;
-        change_ask_agent(c, now_ms, false);
+        change_ask_agent(c, now_ms, compare_wants_probe(r));
         return;
     }
     if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
@@ -480,8 +466,8 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
         return;
     }
     char why[ROLLOUT_STEP_MAX] = "";
-    if (run_begins_nothing(r) || view->settling ||
-        !view->may_take(view->ctx, r, t->server, why, sizeof why)) {
+    if (run_begins_nothing(r) || view->settling || window_forbids(r, t, view, why, sizeof why) ||
+        !view->may_take(view->ctx, r, t, why, sizeof why)) {
         change_enter(c, TARGET_WAITING, now_ms, "blocked: %.230s", why[0] ? why : "paused");
         c->target_saved = false;
         return;

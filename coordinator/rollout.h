@@ -34,6 +34,8 @@
 #define FARMHAND_COORDINATOR_ROLLOUT_H
 
 #include "coordinator/balancer.h"
+#include "coordinator/share.h"
+#include "coordinator/window.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>
@@ -86,12 +88,46 @@ enum pause_cause {
     PAUSE_FENCE = 32,     /* agents know a higher fence than ours: `takeover` */
     PAUSE_CANARY = 64,    /* --pause-after-canary; `run resume` */
     PAUSE_APPROVAL = 128, /* --approve-by; `run approve` by somebody else than its starter */
+    PAUSE_WINDOW = 256,   /* outside its hours, or a blackout; time */
 };
-#define PAUSE_BITS 8
+#define PAUSE_BITS 9
 
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_PAUSE, ON_FAILURE_CONTINUE };
+/* What can go wrong with a target; each kind is counted apart and has its own limit. */
+enum trouble {
+    TROUBLE_FAILED,      /* the act failed, or could not begin */
+    TROUBLE_GATE,        /* acted, but the pool did not prove well, or did not come back */
+    TROUBLE_UNREACHABLE, /* its agent could not be asked */
+    TROUBLE_UNKNOWN,     /* no answer: as long as it stands, not once settled */
+};
+#define ROLLOUT_TROUBLES 4
+
+struct policy {
+    enum on_failure then;
+    struct share run;  /* so many are borne in the whole run */
+    bool wave_limited; /* `wave` counts too */
+    struct share wave; /* so many in one wave */
+};
+
 enum on_unreachable { UNREACHABLE_FAIL, UNREACHABLE_SKIP, UNREACHABLE_WAIT };
 enum on_drain_limit { DRAIN_LIMIT_FAIL, DRAIN_LIMIT_PROCEED };
+
+/* A limit on what is measured after the act: a number (ms, requests, bytes), or percent of before.
+ */
+struct bound {
+    uint64_t value;
+    bool percent;
+    bool set; /* 0 may be one */
+};
+
+/* What a pool was like at one look. */
+struct measure {
+    bool taken;
+    bool probed; /* a probe passed, in probe_ms */
+    uint32_t probe_ms;
+    int64_t queued;        /* -1: not known */
+    uint64_t memory_bytes; /* of its workers */
+};
 
 struct rollout_options {
     uint32_t batch;           /* targets taken at the same time, >= 1 */
@@ -104,8 +140,7 @@ struct rollout_options {
     enum on_drain_limit on_drain_limit;
     uint32_t gate_passes;
     uint64_t gate_min_ms, gate_deadline_ms, gate_interval_ms;
-    enum on_failure on_failure;
-    uint32_t max_failures; /* failures allowed before on_failure applies */
+    struct policy policies[ROLLOUT_TROUBLES];
     enum on_unreachable unreachable;
     bool start_idle;
     bool keep_autostart;
@@ -113,7 +148,9 @@ struct rollout_options {
     char waves[ROLLOUT_WAVES_MAX]; /* "1,5,20%", the last repeats; "": all in one */
     uint32_t canary;               /* servers of a wave before all others; 0: none */
     bool pause_after_canary;
+    struct bound gate_latency, gate_queue, gate_memory;
     uint64_t bake_ms;                 /* between two waves */
+    char window[WINDOW_TEXT_MAX];     /* its hours, "": any; see window.h */
     char order_by[ROLLOUT_LABEL_MAX]; /* a label: never two of its values at once; "": by name */
     char approve_by[256];             /* "anna,@ops" or "anyone"; "": nobody is waited for */
     int64_t approve_until_ms;         /* wall; after it the run ends, with nothing done */
@@ -121,11 +158,14 @@ struct rollout_options {
 
 struct rollout_target {
     char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
     uint32_t order;               /* from 0 */
     uint32_t wave;                /* from 0 */
     char zone[ROLLOUT_LABEL_MAX]; /* value of the label of --order, "" without */
     enum target_state state;
     bool holds;                /* lease and slot */
+    enum trouble trouble;      /* FAILED, or an unreachable one SKIPPED: of which kind */
+    bool put_off;              /* act_failed, but only until its turn comes again */
     bool act_failed;           /* finish by putting back, then end as failed */
     bool back;                 /* put back (or never taken out) */
     uint32_t attempts;         /* commands given */
@@ -146,6 +186,8 @@ struct rollout_target {
     int32_t probe_status;
     uint32_t probe_ms, gap_ms;
     bool orphans_allowed;
+    struct measure before, after; /* before: with the decision to take it; after: the last look */
+    uint32_t sessions_left;       /* when the act began: the drain had come to its limit */
     int64_t started_wall_ms, ended_wall_ms; /* 0: not yet */
 
     /* Not saved: begins anew after a restart of the coordinator. Times are boot milliseconds. */
@@ -158,14 +200,16 @@ struct rollout_target {
     uint64_t places_seen_ms;
     uint32_t passes; /* of the gate, in a row */
     uint64_t first_pass_ms;
-    uint32_t quiet; /* reads without a session, in a row */
-    bool told;      /* the balancer confirmed drain or ready in this state */
+    uint32_t quiet;                  /* reads without a session, in a row */
+    char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
+    bool told;                       /* the balancer confirmed drain or ready in this state */
 };
 
 struct rollout {
     uint64_t id;
+    uint64_t parent; /* the run whose rest this one retries; 0: none */
     enum rollout_action action;
-    char pool[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX]; /* as it was asked for: a name, or which ones ("*,!Shop") */
     char selector[512];
     char actor[128];
     char reason[512];
@@ -174,7 +218,8 @@ struct rollout {
     uint32_t pause_causes;      /* bits of enum pause_cause */
     char why[ROLLOUT_STEP_MAX]; /* what it waits for, or why it ended */
     int64_t created_wall_ms, ended_wall_ms;
-    uint32_t failures;
+    uint32_t troubles[ROLLOUT_TROUBLES]; /* counted since the last `run resume` */
+    uint32_t troubles_in_wave[ROLLOUT_TROUBLES];
     uint32_t wave;         /* the open one; those before have ended */
     bool wave_over;        /* it has ended too, the next waits for bake or person */
     uint64_t wave_over_ms; /* not saved: boot milliseconds of this life */
@@ -212,12 +257,15 @@ struct rollout_change {
     bool run_changed;
     enum run_state run_state; /* the new header, valid if any */
     uint32_t pause_causes;
-    uint32_t failures;
+    uint32_t troubles[ROLLOUT_TROUBLES];
+    uint32_t troubles_in_wave[ROLLOUT_TROUBLES];
     uint32_t wave;
     bool wave_over;
     uint64_t wave_over_ms;
     uint64_t next_ticket;
     char why[ROLLOUT_STEP_MAX];
+    bool options_changed;
+    struct rollout_options options; /* if they did */
     bool target_changed;
     bool target_saved; /* a saved field differs: write it */
     size_t target_index;
@@ -244,8 +292,11 @@ struct rollout_view {
     enum presence (*presence)(void *ctx, const char *server, char *why, size_t why_size);
     /* May this server be taken now? Lease free and budget has room, on fresh observations.
      * false: `why` says who holds it or what is out. */
-    bool (*may_take)(void *ctx, const struct rollout *r, const char *server, char *why,
+    bool (*may_take)(void *ctx, const struct rollout *r, const struct rollout_target *t, char *why,
                      size_t why_size);
+    /* May nothing be taken away now by the clock: hours of the run, blackouts? `why` says which,
+     * and until when. NULL: always may. */
+    bool (*closed)(void *ctx, const struct rollout *r, char *why, size_t why_size);
     /* Places of this server that are ours already: an incident left them out. They are put back by
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
@@ -296,6 +347,10 @@ enum error_code rollout_may_approve(const struct rollout *r, const char *actor,
 /* It may. The run begins once this is durable. */
 void rollout_approve(const struct rollout *r, const char *actor, struct rollout_change *out);
 
+/* A person sets other options while it runs; they count from the next step on. What the targets
+ * carry already (waves, order) is not looked at. The caller has checked them. */
+void rollout_on_set(const struct rollout *r, const struct rollout_options *options,
+                    struct rollout_change *out);
 /* A cause that the caller sees (silence, store, fence) comes or goes. */
 void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
                        struct rollout_change *out);
@@ -324,6 +379,10 @@ struct rollout_counts {
 void rollout_count(const struct rollout *r, struct rollout_counts *out);
 uint32_t rollout_wave_count(const struct rollout *r); /* at least 1 */
 
+/* Does a retry of this run take the target up again: failed, aborted, never begun or not reached?
+ * What was left out on purpose, or had nothing to do, stays out. */
+bool rollout_is_left(const struct rollout *r, const struct rollout_target *t);
+
 /* start and undrain only give back: they never wait for a budget and need no drain. */
 bool rollout_action_restores(enum rollout_action action);
 bool run_state_ended(enum run_state state);
@@ -333,6 +392,13 @@ const char *run_state_name(enum run_state state); /* without regard to pausing *
 const char *target_state_name(enum target_state state);
 const char *pause_cause_name(enum pause_cause cause);
 const char *presence_name(enum presence presence);
+const char *trouble_name(enum trouble kind); /* failed, gate-failed, unreachable, unknown */
+const char *trouble_noun(enum trouble kind); /* "failed gate", for sentences */
+
+/* Sets all kinds to bear `max` and then do that, but unknown ones to pause at once. */
+void rollout_policies(struct rollout_options *o, enum on_failure then, uint32_t max);
+/* "stops after the 3rd failure; pauses after the 1st unknown outcome" */
+const char *rollout_rule(const struct rollout_options *o, char *out, size_t size);
 
 struct rollout *rollout_new(size_t target_count); /* zeroed; targets in the same life */
 void rollout_free(struct rollout *r);

@@ -85,6 +85,7 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
         return;
     }
     note_baseline(t, seen->workers, seen->worker_count);
+    t->before = compare_measure(seen);
     t->orphans_allowed = seen->pool.orphans;
     t->agent_seen_ms = now_ms;
     change_decide_take(r, c, view, now_ms);
@@ -137,7 +138,30 @@ static const char *gate_misses(const struct rollout *r, const struct rollout_tar
         }
         return "the probe got no answer";
     }
-    return NULL;
+    return compare_misses(r, t, seen, text, size);
+}
+
+/* "passed: 200 in 12ms; failed: the probe answered 500": as much as fits, the newest are kept. */
+static void note_evidence(struct rollout_target *t, const struct observation *seen,
+                          const char *missing)
+{
+    char one[160], all[ROLLOUT_STEP_MAX + sizeof one];
+    if (missing) {
+        text_format(one, sizeof one, "failed: %.120s", missing);
+    } else if (seen->probed) {
+        text_format(one, sizeof one, "passed: %d in %ums", seen->probe_status, seen->probe_ms);
+    } else {
+        text_copy(one, sizeof one, "passed");
+    }
+    text_format(all, sizeof all, "%s%s%s", t->evidence, t->evidence[0] ? "; " : "", one);
+    size_t len = strlen(all), cut = 0;
+    while (len - cut >= ROLLOUT_STEP_MAX - 3) {
+        const char *next = strstr(all + cut, "; ");
+        cut = next ? (size_t)(next - all) + 2 : len;
+    }
+    char clean[ROLLOUT_STEP_MAX];
+    text_format(clean, sizeof clean, "%s%s", cut ? "..." : "", all + cut);
+    wire_clean_text(t->evidence, sizeof t->evidence, clean);
 }
 
 static void seen_gating(const struct rollout *r, struct rollout_change *c,
@@ -148,6 +172,8 @@ static void seen_gating(const struct rollout *r, struct rollout_change *c,
     char text[ROLLOUT_STEP_MAX];
     const char *missing = gate_misses(r, t, seen, text, sizeof text);
     t->agent_seen_ms = now_ms;
+    t->after = compare_measure(seen);
+    note_evidence(t, seen, missing);
     if (seen->probed) {
         t->probe_status = seen->probe_status;
         t->probe_ms = seen->probe_ms;
@@ -174,6 +200,7 @@ static void seen_soaking(const struct rollout *r, struct rollout_change *c,
     const char *missing = gate_misses(r, &c->target, seen, text, sizeof text);
     if (missing) {
         c->target.cause = CAUSE_PROBE;
+        c->target.trouble = TROUBLE_GATE;
         change_end_target(r, c, TARGET_FAILED, view, now_ms, "after the soak: %.200s", missing);
     } else {
         char detail[ROLLOUT_STEP_MAX];
@@ -286,7 +313,9 @@ static void give_again(const struct rollout *r, struct rollout_change *c, uint64
 
 static void command_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
-    if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
+    if (r->pause_causes & PAUSE_WINDOW) {
+        change_put_off(r, c, now_ms, r->why);
+    } else if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
         give_again(r, c, now_ms);
     } else {
         change_fail_act(r, c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
@@ -411,7 +440,8 @@ void rollout_on_request(const struct rollout *r, enum rollout_request request, c
         change_pause(c, PAUSE_PERSON, false);
         change_pause(c, PAUSE_FAILURES, false);
         change_pause(c, PAUSE_CANARY, false);
-        c->failures = 0;
+        memset(c->troubles, 0, sizeof c->troubles);
+        memset(c->troubles_in_wave, 0, sizeof c->troubles_in_wave);
         if (!(c->pause_causes & PAUSE_APPROVAL)) {
             text_copy(c->why, sizeof c->why, "");
         }
@@ -421,6 +451,18 @@ void rollout_on_request(const struct rollout *r, enum rollout_request request, c
         text_format(c->why, sizeof c->why, "aborted by %.100s", actor);
         break;
     }
+}
+
+void rollout_on_set(const struct rollout *r, const struct rollout_options *options,
+                    struct rollout_change *c)
+{
+    change_begin(r, c);
+    if (run_state_ended(r->state)) {
+        return;
+    }
+    c->any = c->run_changed = c->options_changed = true;
+    c->options = *options;
+    change_settle_unknown(r, c); /* what is borne may be another number now */
 }
 
 void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,

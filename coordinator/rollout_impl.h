@@ -5,6 +5,9 @@
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
  * rollout_events.c  what answers of agents, results and people bring
  * rollout_places.c  what answers of the balancer bring
+ * rollout_policy.c  what a run bears, counted apart
+ * rollout_window.c  hours, blackouts, servers declared out: looked at before every step
+ * rollout_compare.c before and after: latency, queue, memory
  * rollout_waves.c   which target may begin, and what happens between two waves
  */
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
@@ -35,8 +38,8 @@ struct rollout_target *change_edit(const struct rollout *r, struct rollout_chang
 void change_enter(struct rollout_change *c, enum target_state state, uint64_t now_ms,
                   const char *step, ...) FORMAT_PRINTF(4, 5);
 
-/* Ends the target (an ended state), with a sentence; counts the failure and lets it stop the run.
- */
+/* Ends the target (an ended state), with a sentence; FAILED counts as trouble of the kind that the
+ * target carries, and may stop the run. */
 void change_end_target(const struct rollout *r, struct rollout_change *c, enum target_state state,
                        const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
     FORMAT_PRINTF(6, 7);
@@ -44,6 +47,8 @@ void change_end_target(const struct rollout *r, struct rollout_change *c, enum t
 /* Sets or clears a cause. PAUSE_UNKNOWN stands as long as any target is unknown. */
 void change_pause(struct rollout_change *c, enum pause_cause cause, bool on);
 void change_settle_unknown(const struct rollout *r, struct rollout_change *c);
+/* The target ended in trouble of its kind: count it, and let that stop or pause the run. */
+void change_count_trouble(const struct rollout *r, struct rollout_change *c);
 
 /* A sentence about what it does now; not worth a commit. */
 void change_say(struct rollout_change *c, const char *step, ...) FORMAT_PRINTF(2, 3);
@@ -74,6 +79,24 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
 /* Everything needed was seen and is fresh: take the server. */
 void change_take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms);
+
+/* A window closed or opened: true, with the pause that comes or goes. */
+bool window_turn(const struct rollout *r, struct rollout_change *c,
+                 const struct rollout_view *view);
+/* May nothing be taken from this server now, by the clock or by a person's word? */
+bool window_forbids(const struct rollout *r, const struct rollout_target *t,
+                    const struct rollout_view *view, char *why, size_t size);
+/* It was drained, and is not to be acted on now: prove, put back, wait again. */
+void change_put_off(const struct rollout *r, struct rollout_change *c, uint64_t now_ms,
+                    const char *why);
+/* It is back: as if it had never been begun. */
+void change_wait_again(struct rollout_change *c, uint64_t now_ms);
+
+/* What gates compare beside the probe: NULL, or what is missing, in words. */
+const char *compare_misses(const struct rollout *r, const struct rollout_target *t,
+                           const struct observation *seen, char *text, size_t size);
+struct measure compare_measure(const struct observation *seen);
+bool compare_wants_probe(const struct rollout *r); /* before the act, too */
 
 /* Room for one more: asked once, then for each waiting target. */
 struct wave_room {

@@ -23,10 +23,10 @@ struct ours {
     size_t count;
 };
 
-static void find_ours(const struct rollout *r, const struct rollout_target *t,
-                      const struct rollout_view *view, struct ours *out)
+static void find_ours(const struct rollout_target *t, const struct rollout_view *view,
+                      struct ours *out)
 {
-    out->count = view->inherited ? view->inherited(view->ctx, t->server, r->pool, out->places,
+    out->count = view->inherited ? view->inherited(view->ctx, t->server, t->pool, out->places,
                                                    BALANCER_ENTRIES_MAX)
                                  : 0;
 }
@@ -82,7 +82,7 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
         return;
     }
     struct ours ours;
-    find_ours(r, t, view, &ours);
+    find_ours(t, view, &ours);
     const struct balancer_entry *one, *other = NULL;
     if (!rollout_action_restores(r->action) && (one = find_dissent(answer, &ours, &other))) {
         change_say(c, "balancers disagree about %s/%s: %s says %s, %s says %s", one->backend,
@@ -126,9 +126,11 @@ static bool forgot_any(const struct rollout_target *t, const struct balancer_ans
 }
 
 static void places_draining(const struct rollout *r, struct rollout_change *c,
-                            const struct balancer_answer *answer, uint64_t now_ms)
+                            const struct balancer_answer *answer, const struct rollout_view *view,
+                            uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
+    char why[ROLLOUT_STEP_MAX] = "";
     if (answer->code != ERR_NONE) {
         change_say(c, "balancer: %.240s", answer->text);
         return;
@@ -156,6 +158,7 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
         sessions += e ? e->sessions : 0;
         check_left_ms = e && e->check_left_ms > check_left_ms ? e->check_left_ms : check_left_ms;
     }
+    t->sessions_left = sessions;
     t->quiet = sessions || check_left_ms ? 0 : t->quiet + 1;
     if (check_left_ms && !sessions) {
         change_say(c, "draining: the balancer's own check has %us left to see it",
@@ -163,7 +166,12 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
     } else {
         change_say(c, "draining: %u session%s left", sessions, sessions == 1 ? "" : "s");
     }
-    if (t->told && t->quiet >= QUIET_READS && r->state == RUN_RUNNING) {
+    if (!t->told || t->quiet < QUIET_READS || r->state != RUN_RUNNING) {
+        return;
+    }
+    if (window_forbids(r, t, view, why, sizeof why)) {
+        change_put_off(r, c, now_ms, why);
+    } else {
         change_command(r, c, now_ms);
     }
 }
@@ -214,7 +222,7 @@ void rollout_on_balancer(const struct rollout *r, size_t i, const struct balance
         places_checking(r, c, answer, view, now_ms);
         break;
     case TARGET_DRAINING:
-        places_draining(r, c, answer, now_ms);
+        places_draining(r, c, answer, view, now_ms);
         break;
     case TARGET_RETURNING:
         places_returning(r, c, answer, view, now_ms);

@@ -32,11 +32,14 @@ static bool meet_unreachable(const struct rollout *r, struct rollout_change *c, 
     switch (r->options.unreachable) {
     case UNREACHABLE_FAIL:
         change_edit(r, c, i);
+        c->target.trouble = TROUBLE_UNREACHABLE;
         change_end_target(r, c, TARGET_FAILED, view, now_ms, "unreachable: %s", why);
         return true;
     case UNREACHABLE_SKIP:
         change_edit(r, c, i);
+        c->target.trouble = TROUBLE_UNREACHABLE;
         change_end_target(r, c, TARGET_SKIPPED, view, now_ms, "unreachable: %s", why);
+        change_count_trouble(r, c);
         return true;
     case UNREACHABLE_WAIT:
         break;
@@ -51,7 +54,7 @@ static void begin_checking(const struct rollout *r, struct rollout_change *c, si
     change_edit(r, c, i);
     change_enter(c, TARGET_CHECKING, now_ms, "asking agent and balancer for their state");
     c->target_saved = false; /* holds nothing: after a restart it simply begins again */
-    change_ask_agent(c, now_ms, false);
+    change_ask_agent(c, now_ms, compare_wants_probe(r));
     change_ask_balancer(c, BALANCER_OP_READ, now_ms);
 }
 
@@ -68,7 +71,7 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
     enum presence presence = view->presence(view->ctx, t->server, why, sizeof why);
     if (presence == PRESENCE_FRESH || presence == PRESENCE_SILENT) {
         /* A full budget stops a silent target too: its silence alone fails nothing then. */
-        *blocked = !view->may_take(view->ctx, r, t->server, why, sizeof why);
+        *blocked = !view->may_take(view->ctx, r, t, why, sizeof why);
         if (*blocked) {
             char step[ROLLOUT_STEP_MAX];
             text_format(step, sizeof step, "blocked: %.230s", why);
@@ -136,6 +139,7 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
         char step[ROLLOUT_STEP_MAX];
         text_copy(step, sizeof step, t->step);
         change_edit(r, c, i);
+        c->target.trouble = t->agent_seen_ms ? TROUBLE_FAILED : TROUBLE_UNREACHABLE;
         change_end_target(r, c, TARGET_FAILED, view, now_ms, "no fresh evidence within %us: %.180s",
                           BALANCER_LIMIT_MS / 1000, step);
         return true;
@@ -147,7 +151,7 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
     }
     change_edit(r, c, i);
     if (agent) {
-        change_ask_agent(c, now_ms, false);
+        change_ask_agent(c, now_ms, compare_wants_probe(r));
     }
     if (places) {
         change_ask_balancer(c, BALANCER_OP_READ, now_ms);
@@ -181,18 +185,28 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
 {
     const struct rollout_target *t = &r->targets[i];
     bool goes_on = r->options.on_drain_limit == DRAIN_LIMIT_PROCEED && t->told;
+    char why[ROLLOUT_STEP_MAX] = "";
     if (r->state != RUN_RUNNING) {
         change_edit(r, c, i);
         change_fail_act(r, c, CAUSE_NONE, now_ms, "the run ended before its turn: put back");
         return true;
     }
+    if (window_forbids(r, t, view, why, sizeof why)) {
+        change_edit(r, c, i);
+        change_put_off(r, c, now_ms, why);
+        return true;
+    }
     if (since(t->entered_ms, r->options.drain_limit_ms, now_ms) &&
         !(goes_on && view->store_broken)) {
         change_edit(r, c, i);
+        char limit[TEXT_DURATION_MAX];
         if (goes_on) {
+            uint32_t left = c->target.sessions_left;
             change_command(r, c, now_ms);
+            change_say(c, "goes on after %s of draining with %u session%s left",
+                       text_format_duration(limit, r->options.drain_limit_ms), left,
+                       left == 1 ? "" : "s");
         } else {
-            char limit[TEXT_DURATION_MAX];
             change_fail_act(r, c, CAUSE_TIMEOUT, now_ms, "not drained within %s: %.200s",
                             text_format_duration(limit, r->options.drain_limit_ms),
                             r->targets[i].step);
@@ -311,6 +325,7 @@ static bool due_soaking(const struct rollout *r, struct rollout_change *c, size_
     }
     if (since(t->entered_ms, r->options.soak_ms + r->options.gate_deadline_ms, now_ms)) {
         change_edit(r, c, i);
+        c->target.trouble = TROUBLE_GATE;
         change_end_target(r, c, TARGET_FAILED, view, now_ms,
                           "after the soak its agent did not answer");
         return true;
@@ -354,6 +369,16 @@ static bool due_target(const struct rollout *r, struct rollout_change *c, size_t
 
 /* ---- the run's own end ---- */
 
+static bool is_something_left(const struct rollout *r)
+{
+    for (size_t i = 0; i < r->target_count; i++) {
+        if (rollout_is_left(r, &r->targets[i]) || r->targets[i].state == TARGET_WAITING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool end_run(const struct rollout *r, struct rollout_change *c)
 {
     struct rollout_counts n;
@@ -381,9 +406,13 @@ static bool end_run(const struct rollout *r, struct rollout_change *c)
                 "%u done, %u had nothing to do, %u failed, %u skipped, %u "
                 "not begun",
                 n.done, n.nothing, n.failed, n.skipped, n.waiting + n.aborted);
-    char before[ROLLOUT_STEP_MAX];
+    char before[ROLLOUT_STEP_MAX], rest[64] = "";
     text_copy(before, sizeof before, r->state == RUN_RUNNING ? "" : r->why);
-    text_format(c->why, sizeof c->why, "%.360s%s%s", before, before[0] ? "; " : "", counts);
+    if (is_something_left(r)) {
+        text_format(rest, sizeof rest, "; `farmhand run retry %llu` takes up the rest",
+                    (unsigned long long)r->id);
+    }
+    text_format(c->why, sizeof c->why, "%.300s%s%s%s", before, before[0] ? "; " : "", counts, rest);
     return true;
 }
 
@@ -392,6 +421,9 @@ void rollout_next(const struct rollout *r, const struct rollout_view *view, uint
 {
     change_begin(r, c);
     if (run_state_ended(r->state)) {
+        return;
+    }
+    if (window_turn(r, c, view)) {
         return;
     }
     for (size_t i = 0; i < r->target_count; i++) {

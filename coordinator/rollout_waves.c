@@ -76,6 +76,13 @@ static void say_ended(const struct rollout *r, const struct wave_counts *n, char
                 rollout_wave_count(r), canary ? " (canary)" : "", n->done, n->failed, n->other);
 }
 
+static void open_next(const struct rollout *r, struct rollout_change *c)
+{
+    c->wave_over = false;
+    c->wave = r->wave + 1;
+    memset(c->troubles_in_wave, 0, sizeof c->troubles_in_wave);
+}
+
 static void end_wave(const struct rollout *r, struct rollout_change *c, const struct wave_counts *n,
                      uint64_t now_ms)
 {
@@ -93,8 +100,7 @@ static void end_wave(const struct rollout *r, struct rollout_change *c, const st
                     text_format_duration(span, r->options.bake_ms));
     } else {
         text_copy(c->why, sizeof c->why, ended);
-        c->wave_over = false;
-        c->wave = r->wave + 1;
+        open_next(r, c);
     }
 }
 
@@ -112,8 +118,7 @@ bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_m
     if (!r->wave_over) {
         end_wave(r, c, &n, now_ms);
     } else {
-        c->wave_over = false;
-        c->wave = r->wave + 1;
+        open_next(r, c);
         text_format(c->why, sizeof c->why, "wave %u of %u begins", c->wave + 1,
                     rollout_wave_count(r));
     }

@@ -189,8 +189,97 @@ static const char version_6[] =
     "ALTER TABLE run ADD COLUMN approve_by TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE run ADD COLUMN approve_until_ms INTEGER NOT NULL DEFAULT 0;";
 
-const char *const schema_migrations[] = {version_1, version_2, version_3,
-                                         version_4, version_5, version_6};
+/* Version 7. What a run bears, by kind of trouble; on_failure and max_failures say what it bears of
+ * failures alone, and are what counts for runs from before. */
+static const char version_7[] =
+    "ALTER TABLE run ADD COLUMN policies TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN troubles TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE target ADD COLUMN trouble TEXT NOT NULL DEFAULT 'failed';";
+
+/* Version 8. A retry names the run whose rest it takes up. */
+static const char version_8[] = "ALTER TABLE run ADD COLUMN parent INTEGER REFERENCES run (id);";
+
+/* Version 9. A run's own hours; a target that is put back because they are over. */
+static const char version_9[] =
+    "ALTER TABLE run ADD COLUMN hours TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE target ADD COLUMN put_off INTEGER NOT NULL DEFAULT 0 CHECK (put_off IN (0, 1));";
+
+/* Version 10. A target is a pool on a server: a run may have several of one server. The old table
+ * had each server once, and a UNIQUE cannot be taken off: it is written anew. */
+#define TARGET_COLUMNS_7                                                                           \
+    "run, place, server, state, holds, act_failed, back, attempts, command_fence,"                 \
+    " command_instance, command_seq, outcome, cause, step, detail, places, baseline, after,"       \
+    " probe_status, probe_ms, gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone, trouble," \
+    " put_off"
+static const char version_10[] =
+    "CREATE TABLE target_7 ("
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  place INTEGER NOT NULL CHECK (place >= 0),"
+    "  server TEXT NOT NULL CHECK (server <> ''),"
+    "  state TEXT NOT NULL,"
+    "  holds INTEGER NOT NULL CHECK (holds IN (0, 1)),"
+    "  act_failed INTEGER NOT NULL CHECK (act_failed IN (0, 1)),"
+    "  back INTEGER NOT NULL CHECK (back IN (0, 1)),"
+    "  attempts INTEGER NOT NULL,"
+    "  command_fence INTEGER NOT NULL,"
+    "  command_instance BLOB NOT NULL CHECK (length(command_instance) = 16),"
+    "  command_seq INTEGER NOT NULL,"
+    "  outcome TEXT NOT NULL,"
+    "  cause TEXT NOT NULL,"
+    "  step TEXT NOT NULL,"
+    "  detail TEXT NOT NULL,"
+    "  places TEXT NOT NULL,"
+    "  baseline TEXT NOT NULL,"
+    "  after TEXT NOT NULL,"
+    "  probe_status INTEGER NOT NULL,"
+    "  probe_ms INTEGER NOT NULL,"
+    "  gap_ms INTEGER NOT NULL,"
+    "  orphans_allowed INTEGER NOT NULL CHECK (orphans_allowed IN (0, 1)),"
+    "  started_ms INTEGER NOT NULL,"
+    "  ended_ms INTEGER NOT NULL,"
+    "  wave INTEGER NOT NULL,"
+    "  zone TEXT NOT NULL,"
+    "  trouble TEXT NOT NULL,"
+    "  put_off INTEGER NOT NULL CHECK (put_off IN (0, 1)),"
+    "  pool TEXT NOT NULL,"
+    "  sessions_left INTEGER NOT NULL,"
+    "  PRIMARY KEY (run, place),"
+    "  UNIQUE (run, server, pool)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO target_7 (" TARGET_COLUMNS_7 ", pool, sessions_left)"
+    "  SELECT " TARGET_COLUMNS_7
+    ", (SELECT pool FROM run WHERE run.id = target.run), 0 FROM target;"
+    "DROP TABLE target;"
+    "ALTER TABLE target_7 RENAME TO target;";
+
+/* Version 11. Limits of gates beside the probe, and what was measured before and after. The story
+ * of a run is kept for good: each step of each target, and the plan as it was shown. */
+static const char version_11[] =
+    "ALTER TABLE run ADD COLUMN gate_latency TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN gate_queue TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN gate_memory TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE target ADD COLUMN before TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE target ADD COLUMN now TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE step ("
+    "  id INTEGER PRIMARY KEY,"
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  place INTEGER NOT NULL,"
+    "  at_ms INTEGER NOT NULL,"
+    "  from_state TEXT NOT NULL,"
+    "  to_state TEXT NOT NULL,"
+    "  text TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX step_of_run ON step (run, id);"
+    "CREATE TRIGGER step_stays BEFORE UPDATE ON step"
+    "  BEGIN SELECT RAISE(ABORT, 'steps of runs are only added to'); END;"
+    "CREATE TABLE plan ("
+    "  run INTEGER PRIMARY KEY REFERENCES run (id),"
+    "  json TEXT NOT NULL"
+    ") STRICT;";
+
+const char *const schema_migrations[] = {version_1, version_2,  version_3, version_4,
+                                         version_5, version_6,  version_7, version_8,
+                                         version_9, version_10, version_11};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -198,12 +287,15 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " drain_limit_ms, on_drain_limit, gate_passes, gate_min_ms, gate_deadline_ms,"                 \
     " gate_interval_ms, on_failure, max_failures, unreachable, start_idle, keep_autostart, state," \
     " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
-    " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms"
+    " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
+    "policies, troubles, parent, hours,"                                                           \
+    " gate_latency, gate_queue, gate_memory"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
     " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
-    " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone"
+    " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone, trouble, put_off, pool,"          \
+    " sessions_left, before, now"
 
 #define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
 
@@ -218,9 +310,10 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_PROBE] = "UPDATE self SET probe = randomblob(16384)",
 
     [SQL_INSERT_RUN] =
-        "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7,"
-        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
-        " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)",
+        "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                                        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
+        " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -230,7 +323,9 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " start_idle = ?21, keep_autostart = ?22, state = ?23, pause_causes = ?24, why = ?25,"
         " created_ms = ?26, ended_ms = ?27, failures = ?28, batch_percent = ?29, waves = ?30,"
         " canary = ?31, pause_after_canary = ?32, bake_ms = ?33, order_by = ?34, wave = ?35,"
-        " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38 WHERE id = ?1",
+        " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
+        " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
+        " gate_memory = ?45 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
@@ -239,16 +334,24 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
                           " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
         " command_fence = ?9, command_instance = ?10, command_seq = ?11, outcome = ?12,"
         " cause = ?13, step = ?14, detail = ?15, places = ?16, baseline = ?17, after = ?18,"
         " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
-        " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26 WHERE run = ?1 AND place = ?2 "
-        "AND server = ?3",
+        " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26,"
+        " trouble = ?27, put_off = ?28, sessions_left = ?30, before = ?31, now = ?32"
+        " WHERE run = ?1 AND place = ?2 AND server = ?3 AND pool = ?29",
     [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
+
+    [SQL_INSERT_STEP] = "INSERT INTO step (run, place, at_ms, from_state, to_state, text)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_STEPS] = "SELECT place, at_ms, from_state, to_state, text FROM step WHERE run = ?1"
+                  " ORDER BY id",
+    [SQL_INSERT_PLAN] = "INSERT INTO plan (run, json) VALUES (?1, ?2)",
+    [SQL_PLAN] = "SELECT json FROM plan WHERE run = ?1",
 
     [SQL_LEASE_HOLDER] = "SELECT pool, owner, owner_id FROM lease WHERE server = ?1"
                          " AND (pool = ?2 OR pool = '' OR ?2 = '') ORDER BY pool LIMIT 1",

@@ -107,3 +107,51 @@ bool selector_match(const char *selector, const char *server, const struct selec
     }
     return (m.name_hit || !m.any_name) && m.labels_hold && !m.taken_away;
 }
+
+/* ---- pools ---- */
+
+bool pools_are_one(const char *pools)
+{
+    return strpbrk(pools, "*?,!") == NULL;
+}
+
+static int check_pool_part(const char *part, void *arg)
+{
+    const char *glob = part + (part[0] == '!');
+    if (glob[strspn(glob, " \t")]) {
+        return 0;
+    }
+    return (int)error_set(arg, ERR_INVALID,
+                          "an empty part among the pools: write Shop, Shop*, or *,!Shop");
+}
+
+enum error_code pools_check(const char *pools, struct error *err)
+{
+    return (enum error_code)text_split(pools, ',', check_pool_part, err);
+}
+
+struct pool_matching {
+    const char *pool;
+    bool any, hit, taken_away;
+};
+
+static int match_pool_part(const char *part, void *arg)
+{
+    struct pool_matching *m = arg;
+    bool negated = part[0] == '!';
+    bool hit = text_glob_match(part + (negated ? 1 : 0), m->pool);
+    if (negated) {
+        m->taken_away = m->taken_away || hit;
+    } else {
+        m->any = true;
+        m->hit = m->hit || hit;
+    }
+    return 0;
+}
+
+bool pools_match(const char *pools, const char *pool)
+{
+    struct pool_matching m = {.pool = pool};
+    text_split(pools, ',', match_pool_part, &m);
+    return (m.hit || !m.any) && !m.taken_away;
+}

@@ -23,4 +23,11 @@ enum error_code selector_check(const char *selector, struct error *err);
 bool selector_match(const char *selector, const char *server, const struct selector_label *labels,
                     size_t label_count);
 
+/* Which pools are meant: a name, or parts with commas: names and globs are united, a part with "!"
+ * takes away, from all if only such are given ("*,!Shop"). Case is ignored, as IIS does. */
+bool pools_are_one(const char *pools); /* a name alone, whatever the servers have */
+enum error_code pools_check(const char *pools, struct error *err);
+/* pools must have passed pools_check. */
+bool pools_match(const char *pools, const char *pool);
+
 #endif

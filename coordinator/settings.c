@@ -119,6 +119,8 @@ static const struct config_key keys[] = {
      .check = check_path},
     {MAIN("own_server", CONFIG_TEXT, own_server),
      .expected = "the name of the server of the farm that this coordinator runs on"},
+    {MAIN("window", CONFIG_TEXT, window), .expected = "the name of a [window NAME] section"},
+    {MAIN("time_zone", CONFIG_TEXT, time_zone), .expected = "a name such as Europe/Berlin"},
     {MAIN("silent_after", CONFIG_DURATION, silent_after_ms), .min = SECOND_MS, .max = HOUR_MS},
     {MAIN("settle", CONFIG_DURATION, settle_ms), .min = 0, .max = HOUR_MS},
     {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},
@@ -143,6 +145,15 @@ static const struct config_key keys[] = {
 
     {KEY("server *", "labels", CONFIG_LIST, settings_server, given),
      .expected = "labels with commas between them, such as farm=web, zone=a", .check = check_label},
+
+    {KEY("window *", "hours", CONFIG_TEXT, settings_window, hours), .required = true,
+     .expected = "hours such as Mon-Fri 22:00-05:00, Sat,Sun 00:00-24:00"},
+    {KEY("blackout *", "from", CONFIG_TEXT, settings_blackout, from), .required = true,
+     .expected = "local time such as 2026-12-24 18:00"},
+    {KEY("blackout *", "until", CONFIG_TEXT, settings_blackout, until), .required = true,
+     .expected = "local time such as 2027-01-04 06:00"},
+    {KEY("blackout *", "reason", CONFIG_TEXT, settings_blackout, reason), .required = true,
+     .expected = "why, for those who ask"},
 
     {KEY("haproxy *", "address", CONFIG_TEXT, settings_balancer, address), .required = true,
      .expected = "its runtime API: the absolute path of a socket, or ADDRESS:PORT"},
@@ -225,6 +236,22 @@ static void *add_balancer(struct settings *s, const char *kind, const char *name
     return balancer;
 }
 
+static void *add_window(struct settings *s, const char *name)
+{
+    struct settings_window *window =
+        grow((void **)&s->windows, &s->window_count, sizeof(*s->windows));
+    window->name = must_copy(name);
+    return window;
+}
+
+static void *add_blackout(struct settings *s, const char *name)
+{
+    struct settings_blackout *blackout =
+        grow((void **)&s->blackouts, &s->blackout_count, sizeof(*s->blackouts));
+    blackout->name = must_copy(name);
+    return blackout;
+}
+
 static void *add_backend(struct settings *s, const char *name)
 {
     struct settings_backend *backend =
@@ -259,6 +286,10 @@ static void *section(void *target, const char *section, const char *name, struct
     }
     if (text_equal(section, "budget *"))
         return add_budget(s, name);
+    if (text_equal(section, "window *"))
+        return add_window(s, name);
+    if (text_equal(section, "blackout *"))
+        return add_blackout(s, name);
     if (text_equal(section, "haproxy *"))
         return add_balancer(s, "haproxy", name, 3 * SECOND_MS);
     if (text_equal(section, "command *"))
@@ -382,6 +413,17 @@ void settings_release(struct settings *s)
         free(s->notices[i].argv);
         free(s->notices[i].name);
     }
+    for (size_t i = 0; i < s->window_count; i++) {
+        config_release(&schema, "window *", &s->windows[i]);
+        free(s->windows[i].name);
+    }
+    for (size_t i = 0; i < s->blackout_count; i++) {
+        config_release(&schema, "blackout *", &s->blackouts[i]);
+        free(s->blackouts[i].name);
+    }
+    settings_release_hours(s);
+    free(s->windows);
+    free(s->blackouts);
     config_release(&schema, "coordinator", s);
     free(s->budgets);
     free(s->servers);
@@ -394,7 +436,7 @@ void settings_release(struct settings *s)
 struct rollout_options settings_options(const struct settings *s)
 {
     const struct settings_defaults *d = &s->defaults;
-    return (struct rollout_options){
+    struct rollout_options o = {
         .batch = 1,
         .soak_ms = d->soak_ms,
         .limit_ms = d->limit_ms,
@@ -405,9 +447,12 @@ struct rollout_options settings_options(const struct settings *s)
         .gate_min_ms = d->gate_min_ms,
         .gate_deadline_ms = d->gate_deadline_ms,
         .gate_interval_ms = d->gate_interval_ms,
-        .on_failure = ON_FAILURE_STOP,
         .unreachable = (enum on_unreachable)d->unreachable,
     };
+    rollout_policies(&o, ON_FAILURE_STOP, 0);
+    if (o.unreachable == UNREACHABLE_SKIP)
+        o.policies[TROUBLE_UNREACHABLE].then = ON_FAILURE_CONTINUE;
+    return o;
 }
 
 static struct budget_rule rule_of(const struct settings_budget *b)

@@ -14,6 +14,8 @@
 #include "coordinator/notices.h"
 #include "coordinator/rollout.h"
 #include "coordinator/selector.h"
+#include "coordinator/windows.h"
+#include "coordinator/zones.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +62,16 @@ struct settings_notice {
     uint32_t kinds; /* of `on`: bits 1 << enum notice_kind */
 };
 
+struct settings_window {
+    char *name;
+    char *hours;
+};
+
+struct settings_blackout {
+    char *name;
+    char *from, *until, *reason;
+};
+
 /* Read as the file has them; see settings_options. */
 struct settings_defaults {
     uint64_t soak_ms, limit_ms, gate_passes, gate_min_ms, gate_deadline_ms, gate_interval_ms,
@@ -69,6 +81,8 @@ struct settings_defaults {
 
 struct settings {
     char *listen, *socket, *data_dir;
+    char *window;     /* the name of the one that holds for every run; NULL: none */
+    char *time_zone;  /* of windows that name none, and of blackouts; NULL: UTC */
     char *own_server; /* NULL: the one that is called as this machine, if there is one */
     uint64_t silent_after_ms, settle_ms, keep_history_ms;
     int log_level;                 /* enum log_level */
@@ -84,6 +98,13 @@ struct settings {
     size_t backend_count;
     struct settings_notice *notices;
     size_t notice_count;
+    struct settings_window *windows;
+    size_t window_count;
+    struct settings_blackout *blackouts;
+    size_t blackout_count;
+    /* The same as runs ask for them: settings_hours.c. */
+    struct zones *zones;
+    struct windows hours;
 };
 
 /* On failure *out holds nothing. Every error goes to `report`, one line each, as config_read does
@@ -95,6 +116,11 @@ enum error_code settings_parse(const char *content, const char *name, struct set
                                void (*report)(void *arg, const char *line), void *arg,
                                struct error *err);
 void settings_release(struct settings *s);
+
+/* When runs may do something: fills s->hours from what was read, and reads the zones; each mistake
+ * is told by `complain`. settings_release gives it back. */
+void settings_hours(struct settings *s, void (*complain)(void *arg, const char *line), void *arg);
+void settings_release_hours(struct settings *s);
 
 /* What a run gets where its request says nothing. */
 struct rollout_options settings_options(const struct settings *s);

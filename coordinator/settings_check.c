@@ -133,9 +133,15 @@ static void check_notice(struct settings_checking *c, struct settings_notice *n)
         n->kinds |= 1u << notice_kind_parse(notice_words[i]);
 }
 
+static void complain_line(void *checking, const char *line)
+{
+    complain(checking, "%s", line);
+}
+
 enum error_code settings_check(struct settings *s, struct settings_checking *c)
 {
     check_times(c, &s->defaults);
+    settings_hours(s, complain_line, c);
     for (size_t i = 0; i < s->server_count; i++)
         check_server(c, &s->servers[i]);
     for (size_t i = 0; i < s->balancer_count; i++)

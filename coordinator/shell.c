@@ -344,6 +344,7 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
         .groups = s->budgets,
         .group_count = set->budget_count,
         .defaults = settings_options(set),
+        .windows = &set->hours,
         .own_server = s->own_server[0] ? s->own_server : NULL,
         .now_ms = s->now_ms,
         .wall_ms = s->wall_ms,

@@ -73,6 +73,22 @@ enum error_code store_list_runs(struct store *s, size_t limit,
                                 void (*each)(void *arg, const struct store_run_row *row), void *arg,
                                 struct error *err);
 
+/* The story of a run, kept for good and only added to: steps of its targets in the order in which
+ * they were made, and the plan as it was shown (JSON, NULL: none was kept; free() it). */
+struct store_step {
+    uint64_t run;
+    uint32_t place; /* of the target */
+    int64_t wall_ms;
+    enum target_state from, to;
+    char text[2 * ROLLOUT_STEP_MAX + 32];
+};
+enum error_code store_add_step(struct store *s, const struct store_step *step, struct error *err);
+enum error_code store_load_steps(struct store *s, uint64_t run,
+                                 void (*each)(void *arg, const struct store_step *step), void *arg,
+                                 struct error *err);
+enum error_code store_save_plan(struct store *s, uint64_t run, const char *json, struct error *err);
+enum error_code store_load_plan(struct store *s, uint64_t run, char **out, struct error *err);
+
 /* Leases: (server, pool), pool "" is the whole server and excludes every other of that server.
  * Owner is a run's target or an incident. ERR_EXISTS names the holder: "web01, pool Shop is held by
  * run 7". Moving one that is not there is ERR_NOT_FOUND, dropping it is fine. */

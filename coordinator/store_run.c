@@ -6,6 +6,7 @@
 #include "coordinator/words.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- the run itself: its row in, its row out ---- */
@@ -23,8 +24,8 @@ static void bind_options(struct binding *b, const struct rollout_options *o)
     bind_uint(b, o->gate_min_ms);
     bind_uint(b, o->gate_deadline_ms);
     bind_uint(b, o->gate_interval_ms);
-    bind_text(b, on_failure_name(o->on_failure));
-    bind_uint(b, o->max_failures);
+    bind_text(b, on_failure_name(o->policies[TROUBLE_FAILED].then));
+    bind_uint(b, o->policies[TROUBLE_FAILED].run.number);
     bind_text(b, on_unreachable_name(o->unreachable));
     bind_bool(b, o->start_idle);
     bind_bool(b, o->keep_autostart);
@@ -46,6 +47,29 @@ static void bind_waves(struct binding *b, const struct rollout *run)
     bind_int(b, o->approve_until_ms);
 }
 
+static uint64_t failures_of(const struct rollout *run)
+{
+    uint64_t sum = 0;
+    for (int k = 0; k < ROLLOUT_TROUBLES; k++)
+        sum += run->troubles[k];
+    return sum;
+}
+
+static void bind_troubles(struct binding *b, const struct rollout *run)
+{
+    char policies[POLICIES_TEXT_MAX], troubles[TROUBLES_TEXT_MAX];
+    bind_text(b, policies_format(policies, run->options.policies));
+    bind_text(b, troubles_format(troubles, run->troubles, run->troubles_in_wave));
+}
+
+static void bind_bounds(struct binding *b, const struct rollout_options *o)
+{
+    char text[BOUND_TEXT_MAX];
+    bind_text(b, bound_format(text, &o->gate_latency));
+    bind_text(b, bound_format(text, &o->gate_queue));
+    bind_text(b, bound_format(text, &o->gate_memory));
+}
+
 static void bind_run(struct binding *b, const struct rollout *run)
 {
     char causes[PAUSE_CAUSES_MAX];
@@ -61,8 +85,12 @@ static void bind_run(struct binding *b, const struct rollout *run)
     bind_text(b, run->why);
     bind_int(b, run->created_wall_ms);
     bind_int(b, run->ended_wall_ms);
-    bind_uint(b, run->failures);
+    bind_uint(b, failures_of(run));
     bind_waves(b, run);
+    bind_troubles(b, run);
+    bind_reference(b, run->parent);
+    bind_text(b, run->options.window);
+    bind_bounds(b, &run->options);
 }
 
 static void read_options(struct row *r, struct rollout_options *o)
@@ -78,8 +106,9 @@ static void read_options(struct row *r, struct rollout_options *o)
     o->gate_min_ms = row_uint(r, "gate_min_ms", INT64_MAX);
     o->gate_deadline_ms = row_uint(r, "gate_deadline_ms", INT64_MAX);
     o->gate_interval_ms = row_uint(r, "gate_interval_ms", INT64_MAX);
-    ROW_WORD(r, "on_failure", on_failure, &o->on_failure);
-    o->max_failures = row_u32(r, "max_failures");
+    enum on_failure then = ON_FAILURE_STOP;
+    ROW_WORD(r, "on_failure", on_failure, &then);
+    rollout_policies(o, then, row_u32(r, "max_failures"));
     ROW_WORD(r, "unreachable", on_unreachable, &o->unreachable);
     o->start_idle = row_bool(r, "start_idle");
     o->keep_autostart = row_bool(r, "keep_autostart");
@@ -100,6 +129,17 @@ static void read_waves(struct row *r, struct rollout *run)
     o->approve_until_ms = row_int(r);
 }
 
+/* A run from before these columns has what on_failure and max_failures said. */
+static void read_troubles(struct row *r, struct rollout *run)
+{
+    const char *word = row_word(r);
+    if (word[0] && !policies_parse(word, run->options.policies))
+        row_bad(r, "policies", word);
+    word = row_word(r);
+    if (word[0] && !troubles_parse(word, run->troubles, run->troubles_in_wave))
+        row_bad(r, "troubles", word);
+}
+
 static void read_run(struct row *r, struct rollout *run)
 {
     run->id = row_uint(r, "id", INT64_MAX);
@@ -115,8 +155,37 @@ static void read_run(struct row *r, struct rollout *run)
     row_text(r, "why", run->why, sizeof(run->why));
     run->created_wall_ms = row_int(r);
     run->ended_wall_ms = row_int(r);
-    run->failures = row_u32(r, "failures");
+    row_int(r); /* failures: the sum of what troubles tells */
     read_waves(r, run);
+    read_troubles(r, run);
+    run->parent = row_uint(r, "parent", INT64_MAX); /* NULL reads as 0 */
+    row_text(r, "hours", run->options.window, sizeof(run->options.window));
+    ROW_WORD(r, "gate_latency", bound, &run->options.gate_latency);
+    ROW_WORD(r, "gate_queue", bound, &run->options.gate_queue);
+    ROW_WORD(r, "gate_memory", bound, &run->options.gate_memory);
+}
+
+/* "1 12 -1 7340032": probed, probe_ms, queued, memory; "": not taken. */
+#define MEASURE_TEXT_MAX 80
+
+static const char *measure_format(char out[MEASURE_TEXT_MAX], const struct measure *m)
+{
+    out[0] = '\0';
+    if (m->taken)
+        text_format(out, MEASURE_TEXT_MAX, "%d %" PRIu32 " %" PRId64 " %" PRIu64, (int)m->probed,
+                    m->probe_ms, m->queued, m->memory_bytes);
+    return out;
+}
+
+static void read_measure(struct row *r, const char *column, struct measure *m)
+{
+    int probed;
+    const char *text = row_word(r);
+    *m = (struct measure){.taken = text[0] != '\0'};
+    if (m->taken && sscanf(text, "%d %" SCNu32 " %" SCNd64 " %" SCNu64, &probed, &m->probe_ms,
+                           &m->queued, &m->memory_bytes) != 4)
+        row_bad(r, column, text);
+    m->probed = m->taken && probed == 1;
 }
 
 /* ---- a target: its row in, its row out ---- */
@@ -124,6 +193,7 @@ static void read_run(struct row *r, struct rollout *run)
 static void bind_target(struct binding *b, uint64_t run, const struct rollout_target *t,
                         const char *places, const char *baseline, const char *after)
 {
+    char before[MEASURE_TEXT_MAX], now[MEASURE_TEXT_MAX];
     bind_uint(b, run);
     bind_uint(b, t->order);
     bind_text(b, t->server);
@@ -150,6 +220,12 @@ static void bind_target(struct binding *b, uint64_t run, const struct rollout_ta
     bind_int(b, t->ended_wall_ms);
     bind_uint(b, t->wave);
     bind_text(b, t->zone);
+    bind_text(b, trouble_name(t->trouble));
+    bind_bool(b, t->put_off);
+    bind_text(b, t->pool);
+    bind_uint(b, t->sessions_left);
+    bind_text(b, measure_format(before, &t->before));
+    bind_text(b, measure_format(now, &t->after));
 }
 
 static void read_target(struct row *r, struct rollout_target *t)
@@ -183,6 +259,12 @@ static void read_target(struct row *r, struct rollout_target *t)
     t->ended_wall_ms = row_int(r);
     t->wave = row_u32(r, "wave");
     row_text(r, "zone", t->zone, sizeof(t->zone));
+    ROW_WORD(r, "trouble", trouble, &t->trouble);
+    t->put_off = row_bool(r, "put_off");
+    row_text(r, "pool", t->pool, sizeof(t->pool));
+    t->sessions_left = row_u32(r, "sessions_left");
+    read_measure(r, "before", &t->before);
+    read_measure(r, "now", &t->after);
 }
 
 static void write_target(struct store *s, enum schema_statement statement, uint64_t run,

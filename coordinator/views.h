@@ -28,6 +28,9 @@ json_t *view_pool(const struct view *v, const struct fleet_server *s, const stru
 /* counts NULL: they are taken from the targets, which are shown. */
 json_t *view_run(const struct view *v, const struct rollout *run,
                  const struct rollout_counts *counts);
+/* Adds a step to its target in what view_run gave. */
+void view_add_step(json_t *run, const struct store_step *step);
+json_t *view_options(const struct rollout_options *options);
 json_t *view_plan(const struct view *v, const struct rollout *plan);
 /* The groups of the budget: all, or those that a plan's targets are in. */
 json_t *view_budgets(const struct view *v, const struct rollout *plan);

@@ -46,7 +46,8 @@ json_t *view_budgets(const struct view *v, const struct rollout *plan)
         struct budget b;
         if (plan && !concerns(v, i, plan))
             continue;
-        coordinator_budget(v->brain, i, plan ? plan->pool : NULL, v->now_ms, &b);
+        bool one = plan && pools_are_one(plan->pool);
+        coordinator_budget(v->brain, i, one ? plan->pool : NULL, v->now_ms, &b);
         bool unused_default = !b.group && b.count == 0 && count > 1;
         if (!unused_default)
             json_array_append_new(list, view_group(&b));

@@ -36,6 +36,25 @@ bool verb_parse(const char *word, enum verb *out);
 bool outcome_parse(const char *word, enum outcome *out);
 bool cause_parse(const char *word, enum cause *out);
 
+/* What a run bears, words_policy.c: "2", "10%", "2,1/wave" or "1/wave" (any number in the run);
+ * `then` stays. All four kinds: "stop 0;stop 0;pause 10%,1/wave;pause 0". */
+#define LIMITS_TEXT_MAX   40
+#define POLICIES_TEXT_MAX 256
+#define TROUBLES_TEXT_MAX 128
+bool limits_parse(const char *text, struct policy *out);
+const char *limits_format(char out[LIMITS_TEXT_MAX], const struct policy *p);
+bool policies_parse(const char *text, struct policy *out);
+const char *policies_format(char out[POLICIES_TEXT_MAX], const struct policy *policies);
+/* Counts in the run and in the wave: "1/0 0/0 2/1 0/0". */
+const char *troubles_format(char out[TROUBLES_TEXT_MAX], const uint32_t *run, const uint32_t *wave);
+bool troubles_parse(const char *text, uint32_t *run, uint32_t *wave);
+bool trouble_parse(const char *word, enum trouble *out);
+
+/* A limit: "", "150%" or a number. */
+#define BOUND_TEXT_MAX 32
+bool bound_parse(const char *text, struct bound *out);
+const char *bound_format(char out[BOUND_TEXT_MAX], const struct bound *b);
+
 /* "person,store" from bits and back; 0 is "". */
 #define PAUSE_CAUSES_MAX 128
 const char *pause_causes_format(char out[PAUSE_CAUSES_MAX], uint32_t causes);

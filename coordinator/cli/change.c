@@ -76,23 +76,23 @@ static size_t count_acting(const json_t *plan, const char *action)
 }
 
 /* The plan was shown: shall it be done? */
-static bool is_wanted(const struct cli *cli, const json_t *plan, const char *action)
+static bool is_wanted(const struct cli *cli, const json_t *plan)
 {
     char question[160], answer[16] = "";
     if (cli_has(cli, OPT_YES) || !cli->terminal.person)
         return true;
-    size_t count = count_acting(plan, action);
+    size_t count = count_acting(plan, cli_text(plan, "action"));
     text_format(question, sizeof(question), "%zu server%s, go? [y/N] ", count,
                 count == 1 ? "" : "s");
     return terminal_ask(question, answer, sizeof(answer)) &&
            (text_equal_nocase(answer, "y") || text_equal_nocase(answer, "yes"));
 }
 
-static int make_plan(struct cli *cli, json_t *body, json_t **plan)
+static int make_plan(struct cli *cli, const char *path, json_t *body, json_t **plan)
 {
     json_t *answer = NULL;
     json_object_set_new(body, "dry_run", json_true());
-    int code = cli_post(cli, "/v1/runs", body, false, &answer);
+    int code = cli_post(cli, path, body, false, &answer);
     json_object_del(body, "dry_run");
     if (code != CLI_DONE)
         return code;
@@ -112,15 +112,15 @@ static void freeze(json_t *body, const json_t *plan)
     size_t i;
     const json_t *target;
     json_array_foreach(cli_list(plan, "targets"), i, target)
-        text_addf(&names, "%s%s", i ? "," : "", cli_text(target, "server"));
+        text_addf(&names, "%s%s", i ? "," : "", cli_target_name(target));
     json_object_set_new(body, "targets", json_string(text_get(&names)));
     text_reset(&names);
 }
 
-static int start(struct cli *cli, json_t *body)
+static int start(struct cli *cli, const char *path, json_t *body)
 {
     json_t *answer = NULL;
-    int code = cli_post(cli, "/v1/runs", body, true, &answer);
+    int code = cli_post(cli, path, body, true, &answer);
     if (code != CLI_DONE)
         return code;
     const json_t *run = json_object_get(answer, "run");
@@ -139,11 +139,11 @@ static int start(struct cli *cli, json_t *body)
     return code;
 }
 
-static int plan_and_start(struct cli *cli, json_t *body, const char *action)
+static int plan_and_start(struct cli *cli, const char *path, json_t *body)
 {
     json_t *plan = NULL;
     bool dry = cli_has(cli, OPT_DRY_RUN);
-    int code = make_plan(cli, body, &plan);
+    int code = make_plan(cli, path, body, &plan);
     if (code == CLI_DONE && dry) {
         if (!cli_print_json(cli, plan))
             cli_print_plan(cli, plan);
@@ -151,22 +151,43 @@ static int plan_and_start(struct cli *cli, json_t *body, const char *action)
         if (!cli_has(cli, OPT_JSON))
             cli_print_plan(cli, plan);
         freeze(body, plan);
-        code = is_wanted(cli, plan, action)
-                   ? start(cli, body)
+        code = is_wanted(cli, plan)
+                   ? start(cli, path, body)
                    : cli_fail(cli, CLI_PARTIAL, "nothing was changed: you did not say yes");
     }
     json_decref(plan);
     return code;
 }
 
+/* A plan that is only looked at needs no reason. */
+static char *reason_of_run(struct cli *cli)
+{
+    return cli_has(cli, OPT_DRY_RUN) && !cli_has(cli, OPT_REASON) ? must_copy("plan only")
+                                                                  : cli_reason(cli);
+}
+
 int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on)
 {
-    char *reason = cli_has(cli, OPT_DRY_RUN) && !cli_has(cli, OPT_REASON) ? must_copy("plan only")
-                                                                          : cli_reason(cli);
+    char *reason = reason_of_run(cli);
     if (!reason)
         return CLI_USAGE;
     json_t *body = run_request(cli, action, pool, on, reason);
-    int code = plan_and_start(cli, body, action);
+    int code = plan_and_start(cli, "/v1/runs", body);
+    json_decref(body);
+    free(reason);
+    return code;
+}
+
+int cli_retry_run(struct cli *cli, uint64_t id)
+{
+    char path[64];
+    char *reason = reason_of_run(cli);
+    if (!reason)
+        return CLI_USAGE;
+    text_format(path, sizeof(path), "/v1/runs/%llu/retry", (unsigned long long)id);
+    json_t *body = json_pack("{s:s,s:o}", "reason", reason, "options", cli_run_options(cli));
+    int code = body ? plan_and_start(cli, path, body)
+                    : cli_fail(cli, CLI_USAGE, "the reason is not UTF-8");
     json_decref(body);
     free(reason);
     return code;

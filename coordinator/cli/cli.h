@@ -66,6 +66,16 @@ enum cli_option {
     OPT_ORDER,
     OPT_APPROVE_BY,
     OPT_APPROVE_WITHIN,
+    OPT_ON_GATE_FAILURE,
+    OPT_MAX_GATE_FAILURES,
+    OPT_ON_UNREACHABLE,
+    OPT_MAX_UNREACHABLE,
+    OPT_ON_UNKNOWN,
+    OPT_MAX_UNKNOWN,
+    OPT_WINDOW,
+    OPT_GATE_LATENCY,
+    OPT_GATE_QUEUE,
+    OPT_GATE_MEMORY,
     OPT_COUNT,
 };
 #define OPT(name) (UINT64_C(1) << OPT_##name)
@@ -76,7 +86,18 @@ enum cli_option {
      OPT(MAX_UNAVAILABLE) | OPT(SOAK) | OPT(TIMEOUT) | OPT(NO_DRAIN) | OPT(DRAIN_TIMEOUT) |        \
      OPT(ON_DRAIN_TIMEOUT) | OPT(GATE_PASSES) | OPT(GATE_MIN) | OPT(GATE_DEADLINE) |               \
      OPT(ON_FAILURE) | OPT(MAX_FAILURES) | OPT(UNREACHABLE) | OPT(EXPECT) | OPT(WAVES) |           \
-     OPT(CANARY) | OPT(PAUSE_AFTER_CANARY) | OPT(BAKE) | OPT(ORDER) | OPT(APPROVE_BY) | OPT(APPROVE_WITHIN))
+     OPT(CANARY) | OPT(PAUSE_AFTER_CANARY) | OPT(BAKE) | OPT(ORDER) | OPT(ON_GATE_FAILURE) |       \
+     OPT(MAX_GATE_FAILURES) | OPT(ON_UNREACHABLE) | OPT(MAX_UNREACHABLE) | OPT(ON_UNKNOWN) |       \
+     OPT(MAX_UNKNOWN) | OPT(WINDOW) | OPT(GATE_LATENCY) | OPT(GATE_QUEUE) | OPT(GATE_MEMORY) |     \
+     OPT(APPROVE_BY) | OPT(APPROVE_WITHIN))
+
+/* What may be set while a run is going on. */
+#define CLI_LIVE_OPTIONS                                                                           \
+    (OPT(BATCH) | OPT(MAX_UNAVAILABLE) | OPT(SOAK) | OPT(TIMEOUT) | OPT(DRAIN_TIMEOUT) |           \
+     OPT(ON_DRAIN_TIMEOUT) | OPT(GATE_PASSES) | OPT(GATE_MIN) | OPT(GATE_DEADLINE) |               \
+     OPT(ON_FAILURE) | OPT(MAX_FAILURES) | OPT(UNREACHABLE) | OPT(BAKE) | OPT(ON_GATE_FAILURE) |   \
+     OPT(MAX_GATE_FAILURES) | OPT(ON_UNREACHABLE) | OPT(MAX_UNREACHABLE) | OPT(ON_UNKNOWN) |       \
+     OPT(MAX_UNKNOWN) | OPT(WINDOW) | OPT(GATE_LATENCY) | OPT(GATE_QUEUE) | OPT(GATE_MEMORY))
 
 #define CLI_WORDS_MAX 8
 
@@ -161,6 +182,8 @@ json_t *cli_list(const json_t *object, const char *key);
 
 /* Starts a run for action, pool and selector in the way all runs are started, and watches it. */
 int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on);
+/* The same with what an ended run left. */
+int cli_retry_run(struct cli *cli, uint64_t id);
 /* --reason, or asked for; NULL: none to be had (said already). To be freed. */
 char *cli_reason(struct cli *cli);
 /* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
@@ -174,6 +197,8 @@ void cli_print_story(const struct cli *cli, const json_t *run, bool whole);
 /* Follows a run to its end; the exit code tells the end. */
 int cli_watch_run(struct cli *cli, int64_t id);
 int cli_exit_of_run(const json_t *run);
+/* What a target is called: its server, with the pool where there are several. Lent. */
+const char *cli_target_name(const json_t *target);
 /* The sentences about one target: "web03: workers 4711 -> 4892, probe 200 in 12 ms". */
 void cli_add_proof(const struct terminal *t, const json_t *target, struct text *out);
 enum mark cli_mark_of_target(const char *state);

@@ -8,7 +8,17 @@
 
 #define NEAR_MAX 3 /* changes of a letter until a word is another word */
 
-enum kind { KIND_SWITCH, KIND_TEXT, KIND_COUNT, KIND_DURATION, KIND_CHOICE, KIND_SHARE };
+enum kind {
+    KIND_SWITCH,
+    KIND_TEXT,
+    KIND_COUNT,
+    KIND_DURATION,
+    KIND_CHOICE,
+    KIND_SHARE,
+    KIND_LIMITS,
+    KIND_LATENCY,
+    KIND_MEMORY
+};
 
 struct option {
     const char *name;
@@ -17,6 +27,8 @@ struct option {
     const char *api;   /* field of the run's options, or NULL */
     const char *help;
 };
+
+#define LIMITS "N|N%[,N/wave]"
 
 static const struct option options[OPT_COUNT] = {
     [OPT_HELP] = {"help", KIND_SWITCH, NULL, NULL, "this text"},
@@ -56,9 +68,21 @@ static const struct option options[OPT_COUNT] = {
     [OPT_GATE_DEADLINE] = {"gate-deadline", KIND_DURATION, "LENGTH", "gate_deadline_ms",
                            "or it has failed after so long"},
     [OPT_ON_FAILURE] = {"on-failure", KIND_CHOICE, "stop|pause|continue", "on_failure",
-                        "when a server fails (stop)"},
-    [OPT_MAX_FAILURES] = {"max-failures", KIND_COUNT, "N", "max_failures",
-                          "so many failures are borne (0)"},
+                        "when more servers failed than are borne (stop)"},
+    [OPT_MAX_FAILURES] = {"max-failures", KIND_LIMITS, LIMITS, "max_failures",
+                          "so many failures are borne (0); N/wave: in each wave"},
+    [OPT_ON_GATE_FAILURE] = {"on-gate-failure", KIND_CHOICE, "stop|pause|continue",
+                             "on_gate_failure", "the same for gates that did not pass"},
+    [OPT_MAX_GATE_FAILURES] = {"max-gate-failures", KIND_LIMITS, LIMITS, "max_gate_failures",
+                               "so many of them are borne (as failures)"},
+    [OPT_ON_UNREACHABLE] = {"on-unreachable", KIND_CHOICE, "stop|pause|continue", "on_unreachable",
+                            "the same for servers that do not answer"},
+    [OPT_MAX_UNREACHABLE] = {"max-unreachable", KIND_LIMITS, LIMITS, "max_unreachable",
+                             "so many of them are borne (as failures)"},
+    [OPT_ON_UNKNOWN] = {"on-unknown", KIND_CHOICE, "stop|pause|continue", "on_unknown",
+                        "while outcomes are unknown (pause)"},
+    [OPT_MAX_UNKNOWN] = {"max-unknown", KIND_LIMITS, LIMITS, "max_unknown",
+                         "so many are borne meanwhile (0)"},
     [OPT_UNREACHABLE] = {"unreachable", KIND_CHOICE, "fail|skip|wait", "unreachable",
                          "when a server does not answer"},
     [OPT_EXPECT] = {"expect", KIND_COUNT, "N", "expect",
@@ -80,6 +104,15 @@ static const struct option options[OPT_COUNT] = {
                         "anyone"},
     [OPT_APPROVE_WITHIN] = {"approve-within", KIND_DURATION, "LENGTH", "approve_within_ms",
                             "or end with nothing done after so long (24h)"},
+    [OPT_GATE_LATENCY] = {"gate-latency", KIND_LATENCY, "N%|LENGTH", "gate_latency",
+                          "the probe after may take so long, or that part of before"},
+    [OPT_GATE_QUEUE] = {"gate-queue", KIND_COUNT, "N", "gate_queue",
+                        "at most so many requests are queued after"},
+    [OPT_GATE_MEMORY] = {"gate-memory", KIND_MEMORY, "N%|SIZE", "gate_memory",
+                         "the workers after may use so much, or that part of before"},
+    [OPT_WINDOW] = {"window", KIND_TEXT, "WINDOW", "window",
+                    "only in these hours: a name of the configuration, or such as \"Mon-Fri "
+                    "22:00-05:00 @Europe/Berlin\""},
     [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
                    "go by a label, such as zone: never servers of two zones at once"},
 };
@@ -161,6 +194,18 @@ static bool is_share(const char *value)
     return text_parse_u64(digits, 0, percent ? 100 : INT32_MAX, &number);
 }
 
+/* 150%: of before, so it may well be above 100. */
+static bool is_percent(const char *value)
+{
+    char digits[16];
+    uint64_t number;
+    size_t len = strlen(value);
+    if (len < 2 || value[len - 1] != '%' || !text_copy(digits, sizeof(digits), value))
+        return false;
+    digits[len - 1] = '\0';
+    return text_parse_u64(digits, 1, 10000, &number);
+}
+
 static enum error_code check_value(const struct option *o, const char *value, struct error *err)
 {
     uint64_t number;
@@ -185,6 +230,24 @@ static enum error_code check_value(const struct option *o, const char *value, st
         if (is_share(value))
             return ERR_NONE;
         return error_set(err, ERR_INVALID, "--%s needs a number or a percentage, not \"%s\"",
+                         o->name, value);
+    case KIND_LATENCY:
+        if (is_percent(value) || text_parse_duration(value, &number))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID, "--%s needs a length or a percentage, not \"%s\"",
+                         o->name, value);
+    case KIND_MEMORY:
+        if (is_percent(value) || text_parse_size(value, &number))
+            return ERR_NONE;
+        return error_set(err, ERR_INVALID,
+                         "--%s needs a size such as 2G or a percentage, not \"%s\"", o->name,
+                         value);
+    case KIND_LIMITS:
+        if (strspn(value, "0123456789%,/wave") == strlen(value) && value[0])
+            return ERR_NONE; /* the coordinator looks closer */
+        return error_set(err, ERR_INVALID,
+                         "--%s needs a number, a percentage, or both kinds such as 3,1/wave, not "
+                         "\"%s\"",
                          o->name, value);
     case KIND_CHOICE:
         if (is_choice(o->value, value))
@@ -220,6 +283,25 @@ uint64_t cli_duration_ms(const struct cli *cli, enum cli_option option)
     return ms;
 }
 
+static json_t *share_value(const struct cli *cli, enum cli_option option)
+{
+    return strchr(cli->values[option], '%') ? json_string(cli->values[option])
+                                            : json_integer((json_int_t)cli_count(cli, option, 0));
+}
+
+/* "150%" as it is, a length in ms and a size in bytes as texts. */
+static json_t *bound_value(enum kind kind, const char *value)
+{
+    uint64_t number = 0;
+    char text[32];
+    if (is_percent(value))
+        return json_string(value);
+    must(kind == KIND_LATENCY ? text_parse_duration(value, &number)
+                              : text_parse_size(value, &number));
+    text_format(text, sizeof(text), "%llu", (unsigned long long)number);
+    return json_string(text);
+}
+
 static json_t *api_value(const struct cli *cli, enum cli_option option)
 {
     switch (options[option].kind) {
@@ -227,10 +309,15 @@ static json_t *api_value(const struct cli *cli, enum cli_option option)
         return option == OPT_NO_DRAIN ? json_false() : json_true();
     case KIND_COUNT:
         return json_integer((json_int_t)cli_count(cli, option, 0));
+    case KIND_LATENCY:
+    case KIND_MEMORY:
+        return bound_value(options[option].kind, cli->values[option]);
+    case KIND_LIMITS:
+        if (!is_share(cli->values[option]))
+            return json_string(cli->values[option]);
+        return share_value(cli, option);
     case KIND_SHARE:
-        return strchr(cli->values[option], '%')
-                   ? json_string(cli->values[option])
-                   : json_integer((json_int_t)cli_count(cli, option, 0));
+        return share_value(cli, option);
     case KIND_DURATION:
         return json_integer((json_int_t)cli_duration_ms(cli, option));
     case KIND_TEXT:

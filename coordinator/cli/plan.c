@@ -22,7 +22,7 @@ static void add_target(struct table *t, size_t position, const json_t *target)
     json_array_foreach(cli_list(target, "drain"), i, place) text_addf(
         &drain, "%s%s", i ? ", " : "", json_string_value(place) ? json_string_value(place) : "?");
     table_cellf(t, STYLE_DIM, "%zu", position);
-    table_cell(t, STYLE_PLAIN, cli_text(target, "server"));
+    table_cell(t, STYLE_PLAIN, cli_target_name(target));
     table_cell(t, style_of(will), will);
     table_cellf(t, STYLE_PLAIN, "%lld", (long long)cli_number(target, "workers"));
     table_cell(t, STYLE_PLAIN, text_get(&drain));

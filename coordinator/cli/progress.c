@@ -25,12 +25,15 @@ void progress_reset(struct progress *p)
 
 /* ---- events ---- */
 
-static json_t *target_of(const struct progress *p, const char *server)
+static json_t *target_of(const struct progress *p, const char *server, const char *pool)
 {
     size_t i;
     json_t *target;
-    json_array_foreach(cli_list(p->run, "targets"), i,
-                       target) if (text_equal(cli_text(target, "server"), server)) return target;
+    json_array_foreach(
+        cli_list(p->run, "targets"), i,
+        target) if (text_equal(cli_text(target, "server"), server) &&
+                    (!*cli_text(target, "pool") || !*pool ||
+                     text_equal_nocase(cli_text(target, "pool"), pool))) return target;
     return NULL;
 }
 
@@ -74,7 +77,7 @@ static void move_target(json_t *target, const json_t *event)
 void progress_event(struct progress *p, const json_t *event)
 {
     const char *kind = cli_text(event, "kind");
-    json_t *target = target_of(p, cli_text(event, "server"));
+    json_t *target = target_of(p, cli_text(event, "server"), cli_text(event, "pool"));
     if (text_equal(kind, "target.state") && target)
         move_target(target, event);
     else if (text_equal(kind, "target.step") && target)
@@ -247,7 +250,7 @@ static void lay_target(const json_t *target, size_t name_columns, int64_t now_ms
     put(&l, STYLE_PLAIN, " ");
     put(&l, say_mark_style(mark), say_mark(l.t, mark));
     put(&l, STYLE_PLAIN, " ");
-    put_padded(&l, STYLE_PLAIN, cli_text(target, "server"), name_columns);
+    put_padded(&l, STYLE_PLAIN, cli_target_name(target), name_columns);
     put(&l, STYLE_PLAIN, " ");
     put_padded(&l, say_mark_style(mark), cli_text(target, "state"), STATE_MAX);
     put(&l, STYLE_PLAIN, " ");
@@ -308,7 +311,7 @@ static size_t name_columns(const struct progress *p, size_t columns)
     const json_t *target;
     json_array_foreach(cli_list(p->run, "targets"), i, target)
     {
-        size_t wide = text_columns(cli_text(target, "server"));
+        size_t wide = text_columns(cli_target_name(target));
         widest = wide > widest ? wide : widest;
     }
     return widest < most ? widest : most;

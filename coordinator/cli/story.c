@@ -21,6 +21,12 @@ enum mark cli_mark_of_target(const char *state)
     return MARK_WORKING;
 }
 
+const char *cli_target_name(const json_t *target)
+{
+    const char *key = cli_text(target, "key");
+    return *key ? key : cli_text(target, "server");
+}
+
 enum style cli_style_of_run(const char *state)
 {
     if (text_equal(state, "done"))
@@ -111,6 +117,12 @@ static void add_what(const struct terminal *t, const json_t *target, struct text
         add_sentence(out, cli_text(target, "step"));
     add_sentence(out, text_get(&proof));
     text_reset(&proof);
+    if (cli_number(target, "sessions_left") > 0 && cli_number(target, "attempts") > 0) {
+        text_addf(&proof, "%lld sessions were left in it when the drain came to its limit",
+                  (long long)cli_number(target, "sessions_left"));
+        add_sentence(out, text_get(&proof));
+        text_reset(&proof);
+    }
     if (!ended || mark == MARK_SKIPPED)
         return;
     if (cli_true(target, "in_rotation_again"))
@@ -127,7 +139,7 @@ static size_t widest_server(const json_t *targets)
     const json_t *target;
     json_array_foreach(targets, i, target)
     {
-        size_t wide = text_columns(cli_text(target, "server"));
+        size_t wide = text_columns(cli_target_name(target));
         widest = wide > widest ? wide : widest;
     }
     return widest < 30 ? widest : 30;
@@ -159,7 +171,7 @@ static void add_target(const struct cli *cli, const json_t *target, size_t serve
     text_add(out, "  ");
     say_styled(out, &cli->terminal, style, say_mark(&cli->terminal, mark));
     text_add(out, " ");
-    add_padded(out, &cli->terminal, STYLE_PLAIN, cli_text(target, "server"), server_columns);
+    add_padded(out, &cli->terminal, STYLE_PLAIN, cli_target_name(target), server_columns);
     add_padded(out, &cli->terminal, style, state, STATE_COLUMNS);
     add_padded(out, &cli->terminal, STYLE_DIM, took, TOOK_COLUMNS);
     add_what(&cli->terminal, target, &what);
@@ -168,6 +180,28 @@ static void add_target(const struct cli *cli, const json_t *target, size_t serve
                 columns > 0 ? columns : 80);
     text_add(out, "\n");
     text_reset(&what);
+}
+
+/* Each step with its time, under its server. */
+static void add_steps(const struct cli *cli, const json_t *target, struct text *out)
+{
+    size_t i;
+    const json_t *step;
+    json_array_foreach(cli_list(target, "steps"), i, step)
+    {
+        char at[SAY_TIME_MAX];
+        struct text line = {0};
+        text_addf(&line, "%s %s %s", cli_text(step, "from"), say_arrow(&cli->terminal),
+                  cli_text(step, "to"));
+        if (*cli_text(step, "text"))
+            text_addf(&line, ": %s", cli_text(step, "text"));
+        text_add(out, "      ");
+        say_styled(out, &cli->terminal, STYLE_DIM, say_time(at, cli_text(step, "at")));
+        text_add(out, "  ");
+        say_wrapped(out, text_get(&line), 8, cli_columns(cli) ? cli_columns(cli) : 80);
+        text_add(out, "\n");
+        text_reset(&line);
+    }
 }
 
 static void add_counts(const json_t *run, struct text *out)
@@ -244,7 +278,8 @@ static void advise_target(const struct cli *cli, const json_t *run, const json_t
         text_add(&command, "farmhand server undrain ");
         add_word(&command, server);
         text_add(&command, " --pool ");
-        add_word(&command, cli_text(run, "pool"));
+        add_word(&command,
+                 *cli_text(target, "pool") ? cli_text(target, "pool") : cli_text(run, "pool"));
         text_add(&command, " --reason \"...\"");
     }
     if (why.len > 0)
@@ -262,6 +297,37 @@ static bool has_cause(const json_t *run, const char *cause)
     return false;
 }
 
+/* What a retry would take up. */
+static int64_t count_left(const json_t *run)
+{
+    int64_t left = 0;
+    size_t i;
+    const json_t *target;
+    json_array_foreach(cli_list(run, "targets"), i, target)
+    {
+        const char *state = cli_text(target, "state");
+        left += text_equal(state, "waiting") || text_equal(state, "failed") ||
+                text_equal(state, "aborted") ||
+                text_equal(cli_text(target, "trouble"), "unreachable");
+    }
+    return left;
+}
+
+static void advise_retry(const struct cli *cli, const json_t *run, struct text *out)
+{
+    char why[160], command[160];
+    int64_t left = count_left(run);
+    if (left == 0)
+        return;
+    text_format(why, sizeof(why),
+                "%lld server%s left over: failed, not reached or never touched. Once the cause is "
+                "mended:",
+                (long long)left, left == 1 ? " is" : "s are");
+    text_format(command, sizeof(command), "farmhand run retry %lld --reason \"...\"",
+                (long long)cli_number(run, "id"));
+    add_command(cli, why, command, out);
+}
+
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out)
 {
     size_t i;
@@ -275,22 +341,8 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out)
         text_format(command, sizeof(command), "farmhand run resume %lld --reason \"...\"", id);
         add_command(cli, "The run is paused. To go on:", command, out);
     }
-    int64_t waiting = cli_number(json_object_get(run, "counts"), "waiting");
-    bool of_pool = !text_equal(cli_text(run, "action"), "undrain");
-    if (cli_true(run, "ended") && waiting > 0 && of_pool) {
-        struct text again = {0};
-        text_addf(&again, "farmhand pool %s ", cli_text(run, "action"));
-        add_word(&again, cli_text(run, "pool"));
-        text_add(&again, " --on ");
-        add_word(&again, cli_text(run, "on"));
-        text_add(&again, " --reason \"...\"");
-        text_format(command, sizeof(command),
-                    "%lld server%s never touched. Once the cause is "
-                    "mended, run it again:",
-                    (long long)waiting, waiting == 1 ? " was" : "s were");
-        add_command(cli, command, text_get(&again), out);
-        text_reset(&again);
-    }
+    if (cli_true(run, "ended") && !text_equal(state, "done"))
+        advise_retry(cli, run, out);
 }
 
 /* ---- the story ---- */
@@ -307,6 +359,8 @@ static void add_head(const struct cli *cli, const json_t *run, struct text *out)
                cli_text(run, "state"));
     text_add(out, "\n  ");
     text_reset(&line);
+    if (cli_number(run, "parent") > 0)
+        text_addf(&line, "takes up what run %lld left; ", (long long)cli_number(run, "parent"));
     text_addf(&line, "asked for by %s at %s: \"%s\"", cli_text(run, "actor"),
               say_time(at, cli_text(run, "created_at")), cli_text(run, "reason"));
     say_wrapped(out, text_get(&line), 2, cli_columns(cli));
@@ -353,7 +407,11 @@ void cli_print_story(const struct cli *cli, const json_t *run, bool whole)
     text_add(&out, "\n");
     json_array_foreach(
         targets, i, target) if (whole || is_trouble(cli_mark_of_target(cli_text(target, "state"))))
+    {
         add_target(cli, target, server_columns, &out);
+        if (whole)
+            add_steps(cli, target, &out);
+    }
     cli_add_advice(cli, run, &advice);
     if (advice.len > 0) {
         text_add(&out, "\n");

@@ -6,8 +6,8 @@
 #ifndef FARMHAND_CLI_TABLE_H
 #define FARMHAND_CLI_TABLE_H
 
-#include "coordinator/cli/say.h"
 #include "common/format.h"
+#include "coordinator/cli/say.h"
 
 #include <stddef.h>
 
@@ -27,8 +27,7 @@ void table_close(struct table *t);
 
 /* Cells from left to right; after the last one the next row begins. NULL is "-". Copied. */
 void table_cell(struct table *t, enum style style, const char *s);
-void table_cellf(struct table *t, enum style style, const char *fmt, ...)
-    FORMAT_PRINTF(3, 4);
+void table_cellf(struct table *t, enum style style, const char *fmt, ...) FORMAT_PRINTF(3, 4);
 
 /* Heading and rows into out, each line ended. An unfinished last row is filled with "-". */
 void table_lay(struct table *t, const struct terminal *terminal, size_t width, struct text *out);

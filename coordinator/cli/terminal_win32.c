@@ -29,8 +29,8 @@ static bool can_redraw(DWORD which)
     DWORD mode;
     HANDLE console = GetStdHandle(which);
     return GetConsoleMode(console, &mode) &&
-           SetConsoleMode(console, mode | ENABLE_PROCESSED_OUTPUT |
-                                       ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+           SetConsoleMode(console,
+                          mode | ENABLE_PROCESSED_OUTPUT | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
 }
 
 void terminal_look(struct terminal *t)

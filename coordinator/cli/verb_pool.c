@@ -199,7 +199,9 @@ static int pool_stop(struct cli *cli)
 
 #define WATCHED                                                                                    \
     "The plan is printed first: targets in order, gates, warnings. On a terminal it then asks, "   \
-    "unless --yes.\nThe run is watched to its end; the exit code is the run's. Ctrl-C asks: "      \
+    "unless --yes.\nSeveral pools: Shop,Api or Sh* or '*,!Shop' (all but one); those of a server " \
+    "come one after "                                                                              \
+    "the other.\nThe run is watched to its end; the exit code is the run's. Ctrl-C asks: "         \
     "detach, pause or abort."
 
 const struct cli_verb cli_verbs_pool[] = {
@@ -207,16 +209,16 @@ const struct cli_verb cli_verbs_pool[] = {
      pool_list},
     {"pool", "show", "POOL", 1, 1, OPT(ON), 0, "One pool on every server, with its workers", NULL,
      pool_show},
-    {"pool", "recycle", "POOL", 1, 1, CLI_RUN_OPTIONS | OPT(START_IDLE), OPT(ON),
+    {"pool", "recycle", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(START_IDLE), OPT(ON),
      "Give a pool new workers, one server at a time",
      "Each server is drained from its balancers, recycled, proved (every old worker gone, a new "
      "one "
      "answering),\nand put back before the next one begins. It stops at the first "
      "failure.\n\n" WATCHED,
      pool_recycle},
-    {"pool", "start", "POOL", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
+    {"pool", "start", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
      "Start a pool, and let it start with its server again", WATCHED, pool_start},
-    {"pool", "stop", "POOL", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
+    {"pool", "stop", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
      "Stop a pool so that it stays stopped",
      "autoStart is set to false first: otherwise the pool comes back with the next restart of WAS "
      "or of the server.\n\n" WATCHED,

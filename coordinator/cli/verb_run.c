@@ -173,6 +173,25 @@ static int run_resolve(struct cli *cli)
     return code;
 }
 
+static int run_set(struct cli *cli)
+{
+    json_t *options = cli_run_options(cli);
+    if (json_object_size(options) == 0) {
+        json_decref(options);
+        return cli_fail(cli, CLI_USAGE, "what is to be set? for example --batch 3");
+    }
+    json_t *fields = json_pack("{s:o}", "options", options);
+    int code = steer(cli, "set", fields);
+    json_decref(fields);
+    return code;
+}
+
+static int run_retry(struct cli *cli)
+{
+    uint64_t id;
+    return parse_id(cli, &id) ? cli_retry_run(cli, id) : bad_id(cli);
+}
+
 const struct cli_verb cli_verbs_run[] = {
     {"run", "list", "", 0, 0, OPT(LIMIT), 0, "Runs, the newest first", NULL, run_list},
     {"run", "show", "ID", 1, 1, 0, 0, "The story of one run: who, why, each server, what to do",
@@ -192,6 +211,18 @@ const struct cli_verb cli_verbs_run[] = {
      "Only those that its --approve-by names may, and never the one who started it.", run_approve},
     {"run", "abort", "ID", 1, 1, OPT(REASON), 0,
      "End a run: what was begun is finished and put back", NULL, run_abort},
+    {"run", "set", "ID", 1, 1, CLI_LIVE_OPTIONS | OPT(REASON), 0,
+     "Change a run while it is going on: batch, soak, limits, what is borne",
+     "It counts from the next step on, and stands in the audit trail. What was planned (servers, "
+     "waves, order) stays.",
+     run_set},
+    {"run", "retry", "ID", 1, 1,
+     (CLI_RUN_OPTIONS & ~OPT(ON)) | OPT(START_IDLE) | OPT(KEEP_AUTOSTART), 0,
+     "A new run over what an ended one left: failed, aborted, not reached, never begun",
+     "Servers that were done, had nothing to do, or were left out stay out, and no others come in. "
+     "Options are those\nof the former run, unless given. The plan is printed first; with "
+     "--dry-run that is all.",
+     run_retry},
     {"run", "resolve", "ID SERVER", 2, 2, OPT(AS) | OPT(REASON), OPT(AS),
      "Say what really happened on a server whose outcome is unknown",
      "Look at the server first. Until this is settled the server keeps its place in the budget: "

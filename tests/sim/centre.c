@@ -133,17 +133,17 @@ static void port_event(void *ctx, const struct event *e)
 
 static struct rollout_options defaults(void)
 {
-    return (struct rollout_options){.batch = 1,
-                                    .limit_ms = 25000,
-                                    .drain = true,
-                                    .drain_limit_ms = 20000,
-                                    .gate_passes = 2,
-                                    .gate_min_ms = 400,
-                                    .gate_deadline_ms = 20000,
-                                    .gate_interval_ms = 300,
-                                    .on_failure = ON_FAILURE_CONTINUE,
-                                    .max_failures = 0,
-                                    .unreachable = UNREACHABLE_WAIT};
+    struct rollout_options o = {.batch = 1,
+                                .limit_ms = 25000,
+                                .drain = true,
+                                .drain_limit_ms = 20000,
+                                .gate_passes = 2,
+                                .gate_min_ms = 400,
+                                .gate_deadline_ms = 20000,
+                                .gate_interval_ms = 300,
+                                .unreachable = UNREACHABLE_WAIT};
+    rollout_policies(&o, ON_FAILURE_CONTINUE, 0);
+    return o;
 }
 
 static void on_time(struct world *w, const struct due *d);

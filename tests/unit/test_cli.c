@@ -409,6 +409,32 @@ static void piped_run_is_a_line_per_event_then_its_story(void **state)
     assert_asked(b, "\"options\":{\"batch\":2,\"drain\":false},\"targets\":\"web01,web02\"", true);
 }
 
+static void run_is_set_and_its_rest_retried(void **state)
+{
+    struct bench *b = *state;
+    static const struct fake_route routes[] = {
+        {"POST /v1/runs/7/set", 200, RUNNING, 0},
+        {"POST /v1/runs/7/retry", 200, PLAN, 1},
+        {"POST /v1/runs/7/retry", 201, "{\"run\":" RUNNING "}", 0},
+    };
+    serve(b, routes, COUNT(routes), NULL, 0);
+    run(b, "run|set|7|--reason=hurry");
+    assert_ended(b, 2);
+    assert_has(&b->err, "what is to be set?");
+    run(b, "run|set|7|--batch=25%|--max-failures=3,1/wave|--soak=0s|--reason=hurry");
+    assert_ended(b, 0);
+    assert_asked(b,
+                 "POST /v1/runs/7/set {\"options\":{\"batch\":\"25%\",\"soak_ms\":0,"
+                 "\"max_failures\":\"3,1/wave\"},\"reason\":\"hurry\"}",
+                 true);
+    run(b, "run|set|7|--waves=1|--reason=hurry");
+    assert_ended(b, 2);
+    run(b, "run|retry|7|--reason=mended|--detach");
+    assert_ended(b, 0);
+    assert_asked(b, "\"targets\":\"web01,web02\"", true);
+    assert_has(&b->out, "farmhand run watch 7");
+}
+
 static void detached_run_is_not_watched(void **state)
 {
     struct bench *b = *state;
@@ -676,6 +702,7 @@ int main(void)
         TEST(change_without_reason_or_terminal_is_refused),
         TEST(dry_run_prints_the_plan_and_changes_nothing),
         TEST(piped_run_is_a_line_per_event_then_its_story),
+        TEST(run_is_set_and_its_rest_retried),
         TEST(detached_run_is_not_watched),
         TEST(json_watch_is_a_line_per_event_and_the_run_last),
         TEST(broken_stream_is_taken_up_where_it_broke),

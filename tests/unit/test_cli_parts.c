@@ -247,14 +247,17 @@ static void shape_of_a_run_becomes_what_the_api_knows(void **state)
     (void)state;
     struct cli cli;
     struct error err;
-    assert_int_equal(parse(&cli, &err,
-                           "pool recycle Shop --on all --batch 20% --waves 1,5,20% --canary 2 "
-                           "--pause-after-canary --bake 10m --order zone"),
-                     ERR_NONE);
+    assert_int_equal(
+        parse(&cli, &err,
+              "pool recycle Shop --on all --batch 20% --waves 1,5,20% --canary 2 "
+              "--pause-after-canary --bake 10m --order zone --gate-latency 500ms --gate-queue 5 "
+              "--gate-memory 2G --window night"),
+        ERR_NONE);
     json_t *got = cli_run_options(&cli);
-    json_t *want =
-        json_pack("{s:s,s:s,s:i,s:b,s:i,s:s}", "batch", "20%", "waves", "1,5,20%", "canary", 2,
-                  "pause_after_canary", 1, "bake_ms", 600000, "order", "zone");
+    json_t *want = json_pack("{s:s,s:s,s:i,s:b,s:i,s:s,s:s,s:i,s:s,s:s}", "batch", "20%", "waves",
+                             "1,5,20%", "canary", 2, "pause_after_canary", 1, "bake_ms", 600000,
+                             "order", "zone", "gate_latency", "500", "gate_queue", 5, "gate_memory",
+                             "2147483648", "window", "night");
     assert_non_null(want);
     assert_true(json_equal(got, want));
     json_decref(got);

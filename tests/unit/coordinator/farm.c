@@ -462,32 +462,32 @@ void farm_start(struct farm *f)
     if (store_open(&file, &f->store, &f->fence, &err) != ERR_NONE) {
         fail_msg("%s", err.text);
     }
-    const struct coordinator_spec spec = {
-        .store = f->store,
-        .fence = f->fence,
-        .ports = {.ctx = f,
-                  .reply = reply,
-                  .close_pipe = close_pipe,
-                  .random_id = random_id,
-                  .event = event,
-                  .balancer = f->balanced ? ask_balancer : NULL,
-                  .map = f->balanced ? map : NULL,
-                  .keepalive = keepalive},
-        .silent_after_ms = 3000,
-        .settle_ms = 1000,
-        .budget = {.max_out = {f->max_out ? f->max_out : 1, false}},
-        .groups = f->groups,
-        .group_count = f->group_count,
-        .defaults = {.batch = 1,
-                     .limit_ms = 10000,
-                     .drain = true,
-                     .drain_limit_ms = 5000,
-                     .gate_passes = 2,
-                     .gate_min_ms = 200,
-                     .gate_deadline_ms = 5000,
-                     .gate_interval_ms = 100},
-        .now_ms = f->now_ms,
-        .wall_ms = WALL(f)};
+    struct coordinator_spec spec = {.store = f->store,
+                                    .fence = f->fence,
+                                    .ports = {.ctx = f,
+                                              .reply = reply,
+                                              .close_pipe = close_pipe,
+                                              .random_id = random_id,
+                                              .event = event,
+                                              .balancer = f->balanced ? ask_balancer : NULL,
+                                              .map = f->balanced ? map : NULL,
+                                              .keepalive = keepalive},
+                                    .silent_after_ms = 3000,
+                                    .settle_ms = 1000,
+                                    .budget = {.max_out = {f->max_out ? f->max_out : 1, false}},
+                                    .groups = f->groups,
+                                    .group_count = f->group_count,
+                                    .defaults = {.batch = 1,
+                                                 .limit_ms = 10000,
+                                                 .drain = true,
+                                                 .drain_limit_ms = 5000,
+                                                 .gate_passes = 2,
+                                                 .gate_min_ms = 200,
+                                                 .gate_deadline_ms = 5000,
+                                                 .gate_interval_ms = 100},
+                                    .now_ms = f->now_ms,
+                                    .wall_ms = WALL(f)};
+    rollout_policies(&spec.defaults, ON_FAILURE_STOP, 0);
     if (coordinator_open(&spec, &f->brain, &err) != ERR_NONE) {
         fail_msg("%s", err.text);
     }

@@ -41,13 +41,21 @@ static enum presence presence(void *ctx, const char *server, char *why, size_t s
     return s->presence;
 }
 
-static bool may_take(void *ctx, const struct rollout *r, const char *server, char *why, size_t size)
+static bool may_take(void *ctx, const struct rollout *r, const struct rollout_target *t, char *why,
+                     size_t size)
 {
     (void)r;
     struct play *p = ctx;
-    struct play_server *s = find(p, server);
+    struct play_server *s = find(p, t->server);
     text_copy(why, size, s->blocked ? "held by run 9" : "the store cannot be written");
     return !s->blocked && !p->refuse_saves;
+}
+
+static bool closed(void *ctx, const struct rollout *r, char *why, size_t size)
+{
+    (void)r;
+    text_copy(why, size, "outside the window: it opens at ten");
+    return ((struct play *)ctx)->closed;
 }
 
 static struct rollout_view view(struct play *p)
@@ -55,6 +63,7 @@ static struct rollout_view view(struct play *p)
     return (struct rollout_view){.ctx = p,
                                  .presence = presence,
                                  .may_take = may_take,
+                                 .closed = closed,
                                  .settling = p->settling,
                                  .wall_ms = (int64_t)p->now_ms + 1};
 }
@@ -193,18 +202,23 @@ static void deliver_observation(struct play *p, const struct play_letter *l)
     const struct play_server *s = &p->servers[l->server];
     struct worker workers[8];
     for (uint32_t i = 0; i < s->workers; i++) {
-        workers[i] = (struct worker){
-            .pool = "Shop", .pid = s->generation * 10 + i, .created = s->generation};
+        workers[i] = (struct worker){.pool = "Shop",
+                                     .pid = s->generation * 10 + i,
+                                     .created = s->generation,
+                                     .memory_bytes = s->memory_bytes};
     }
-    struct observation seen = {
-        .detail = "",
-        .pool = {.name = "Shop", .state = s->pool, .auto_start = s->auto_start},
-        .workers = workers,
-        .worker_count = s->workers,
-        .services_up = true,
-        .probed = l->probe && s->pool == POOL_STATE_STARTED,
-        .probe_passed = s->probe_status == 200,
-        .probe_status = s->probe_status};
+    struct observation seen = {.detail = "",
+                               .pool = {.name = "Shop",
+                                        .state = s->pool,
+                                        .auto_start = s->auto_start,
+                                        .queued = s->queued},
+                               .workers = workers,
+                               .worker_count = s->workers,
+                               .services_up = true,
+                               .probed = l->probe && s->pool == POOL_STATE_STARTED,
+                               .probe_passed = s->probe_status == 200,
+                               .probe_status = s->probe_status,
+                               .probe_ms = s->probe_ms};
     struct rollout_view v = view(p);
     struct rollout_change c;
     rollout_on_observation(p->run, l->server, l->ticket, &seen, &v, p->now_ms, &c);
@@ -303,6 +317,7 @@ void play_begin(struct play *p, enum rollout_action action, size_t count)
                                                .gate_min_ms = 500,
                                                .gate_deadline_ms = 10000,
                                                .gate_interval_ms = 500};
+    rollout_policies(&p->run->options, ON_FAILURE_STOP, 0);
     for (size_t i = 0; i < count; i++) {
         struct play_server *s = &p->servers[i];
         *s = (struct play_server){.presence = PRESENCE_FRESH,
@@ -319,6 +334,7 @@ void play_begin(struct play *p, enum rollout_action action, size_t count)
         text_format(s->name, sizeof s->name, "web%02zu", i + 1);
         text_copy(p->run->targets[i].server, sizeof p->run->targets[i].server, s->name);
         p->run->targets[i].order = (uint32_t)i;
+        text_copy(p->run->targets[i].pool, sizeof p->run->targets[i].pool, "Shop");
     }
 }
 
@@ -344,6 +360,13 @@ void play_request(struct play *p, enum rollout_request request)
     struct rollout_view v = view(p);
     struct rollout_change c;
     rollout_on_request(p->run, request, "anna", &v, p->now_ms, &c);
+    take(p, &c);
+}
+
+void play_set(struct play *p, const struct rollout_options *options)
+{
+    struct rollout_change c;
+    rollout_on_set(p->run, options, &c);
     take(p, &c);
 }
 

@@ -21,9 +21,12 @@ struct play_server {
     bool auto_start;
     uint32_t workers; /* each has pid = generation * 10 + index */
     uint32_t generation;
-    int probe_status; /* what a probe of it answers */
-    int probe_after;  /* status that a worker started by us will answer with; 0: 200 */
-    uint64_t act_ms;  /* how long a recycle takes */
+    uint32_t probe_ms;
+    int64_t queued;
+    uint64_t memory_bytes; /* of each worker */
+    int probe_status;      /* what a probe of it answers */
+    int probe_after;       /* status that a worker started by us will answer with; 0: 200 */
+    uint64_t act_ms;       /* how long a recycle takes */
     enum outcome act_outcome;
     enum cause act_cause;
     /* balancer */
@@ -62,6 +65,7 @@ struct play {
     bool refuse_saves; /* the store cannot be written: disruptive changes are thrown away */
     int saves;         /* changes that would have been a transaction */
     bool settling;
+    bool closed; /* by the clock */
 };
 
 /* A run of `action` over `count` servers, web01.., all well and behind a balancer; no soak, quick
@@ -71,6 +75,7 @@ void play_until(struct play *p, uint64_t ms);
 /* Until it ended; fails the test after limit_ms of virtual time. */
 void play_to_end(struct play *p, uint64_t limit_ms);
 void play_request(struct play *p, enum rollout_request request);
+void play_set(struct play *p, const struct rollout_options *options);
 void play_restart(struct play *p); /* the coordinator dies and comes back: answers are lost */
 void play_end(struct play *p);
 

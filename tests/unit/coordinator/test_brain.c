@@ -85,6 +85,26 @@ static void canary_that_waits_survives_a_restart(void **state)
     farm_end(&f);
 }
 
+static void what_was_set_survives_a_restart(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err = {0};
+    farm_begin(&f, 3);
+    uint64_t run = farm_recycle(&f, "all");
+    struct rollout_options other = coordinator_run_find(f.brain, run)->options;
+    other.soak_ms = 4321;
+    assert_int_equal(coordinator_set(f.brain, run, &other, "soak_ms 0 -> 4321", "anna", "slowly",
+                                     f.now_ms, 1, &err),
+                     ERR_NONE);
+    farm_crash(&f);
+    farm_start(&f);
+    assert_int_equal(coordinator_run_find(f.brain, run)->options.soak_ms, 4321);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 static void killed_at_any_moment_it_goes_on_and_acts_once(void **state)
 {
     (void)state;
@@ -513,6 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_walks_the_farm_and_owns_nothing_at_its_end),
         cmocka_unit_test(canary_that_waits_survives_a_restart),
+        cmocka_unit_test(what_was_set_survives_a_restart),
         cmocka_unit_test(killed_at_any_moment_it_goes_on_and_acts_once),
         cmocka_unit_test(lost_command_is_handed_over_again),
         cmocka_unit_test(dead_agent_leaves_its_server_unknown_until_it_is_back),

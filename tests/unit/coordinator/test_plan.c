@@ -230,6 +230,73 @@ static void plan_tells_which_limit_wins(void **state)
     fleet_free(f);
 }
 
+/* ---- retry ---- */
+
+static void settle(struct rollout *run, const char *states)
+{
+    static const struct {
+        char letter;
+        enum target_state state;
+    } letters[] = {{'d', TARGET_DONE},    {'n', TARGET_NOTHING}, {'s', TARGET_SKIPPED},
+                   {'u', TARGET_SKIPPED}, {'f', TARGET_FAILED},  {'a', TARGET_ABORTED},
+                   {'w', TARGET_WAITING}};
+    for (size_t i = 0; i < run->target_count; i++) {
+        for (size_t k = 0; k < sizeof letters / sizeof *letters; k++) {
+            if (letters[k].letter == states[i]) {
+                run->targets[i].state = letters[k].state;
+                run->targets[i].trouble = states[i] == 'u' ? TROUBLE_UNREACHABLE : TROUBLE_FAILED;
+            }
+        }
+    }
+}
+
+/* retry-forgets-the-unreached: those too, and nobody who was not in the run or was left out. */
+static void retry_takes_what_was_left_and_no_other(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    struct fleet *f = a_fleet(8);
+    q.selector = "all,!web08";
+    struct rollout *first = make(&q, f);
+    first->id = 3;
+    settle(first, "dnsufaw");
+    first->state = RUN_FAILED;
+    struct fleet_server *late = fleet_add(f, "web09"); /* matches the selector by now */
+    late->label_count = 0;
+    q.retry = first;
+    q.waves = "1";
+    struct rollout *again = make(&q, f);
+    assert_int_equal(again->parent, 3);
+    assert_int_equal(again->target_count, 4);
+    assert_string_equal(again->targets[0].server, "web04");
+    assert_string_equal(again->targets[1].server, "web05");
+    assert_string_equal(again->targets[2].server, "web06");
+    assert_string_equal(again->targets[3].server, "web07");
+    assert_int_equal(again->targets[3].wave, 3);
+    rollout_free(again);
+    rollout_free(first);
+    fleet_free(f);
+}
+
+static void retry_of_what_goes_on_or_left_nothing_is_refused(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    struct fleet *f = a_fleet(2);
+    struct rollout *first = make(&q, f), *again = NULL;
+    struct error err = {0};
+    first->id = 3;
+    q.retry = first;
+    assert_int_equal(plan_make(&q, f, 5, &again, &err), ERR_STATE);
+    assert_non_null(strstr(err.text, "run 3 has not ended: `farmhand run resume 3`"));
+    first->state = RUN_DONE;
+    settle(first, "dn");
+    assert_int_equal(plan_make(&q, f, 5, &again, &err), ERR_STATE);
+    assert_string_equal(err.text, "run 3 left nothing to retry");
+    rollout_free(first);
+    fleet_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +308,8 @@ int main(void)
         cmocka_unit_test(waves_that_make_no_sense_are_refused),
         cmocka_unit_test(batch_in_percent_is_of_the_selection_and_never_none),
         cmocka_unit_test(plan_tells_which_limit_wins),
+        cmocka_unit_test(retry_takes_what_was_left_and_no_other),
+        cmocka_unit_test(retry_of_what_goes_on_or_left_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,7 +136,7 @@ static void continue_goes_on_after_a_failure_and_ends_partial(void **state)
     (void)state;
     struct play p;
     play_begin(&p, ROLLOUT_RECYCLE, 3);
-    p.run->options.on_failure = ON_FAILURE_CONTINUE;
+    rollout_policies(&p.run->options, ON_FAILURE_CONTINUE, 0);
     p.servers[1].act_outcome = OUTCOME_FAILED;
     play_to_end(&p, MINUTE);
     assert_int_equal(p.run->state, RUN_PARTIAL);
@@ -150,7 +150,7 @@ static void pause_on_failure_waits_for_a_person(void **state)
     (void)state;
     struct play p;
     play_begin(&p, ROLLOUT_RECYCLE, 2);
-    p.run->options.on_failure = ON_FAILURE_PAUSE;
+    rollout_policies(&p.run->options, ON_FAILURE_PAUSE, 0);
     p.servers[0].act_outcome = OUTCOME_FAILED;
     play_until(&p, MINUTE);
     assert_int_equal(p.run->pause_causes, PAUSE_FAILURES);
@@ -321,6 +321,87 @@ static void abort_in_the_act_finishes_the_server_in_hand(void **state)
     assert_int_equal(p.run->state, RUN_ABORTED);
     assert_int_equal(p.run->targets[0].state, TARGET_DONE);
     assert_int_equal(p.servers[1].acts, 0);
+    expect_all_back(&p);
+    play_end(&p);
+}
+
+/* Whatever the server in hand is doing: it is finished or put back, and the next is not begun. */
+static void abort_at_any_moment_leaves_nothing_out(void **state)
+{
+    (void)state;
+    for (uint64_t at = 100; at < 3000; at += 100) {
+        struct play p;
+        play_begin(&p, ROLLOUT_RECYCLE, 2);
+        p.run->options.soak_ms = 500;
+        p.servers[0].sessions = 2;
+        play_until(&p, at);
+        play_request(&p, REQUEST_ABORT);
+        play_restart(&p);
+        play_to_end(&p, 2 * MINUTE);
+        assert_int_equal(p.run->state, RUN_ABORTED);
+        assert_int_equal(p.run->targets[1].state, TARGET_WAITING);
+        assert_int_equal(p.servers[1].acts + p.servers[1].drains, 0);
+        expect_all_back(&p);
+        play_end(&p);
+    }
+}
+
+static void set_counts_from_the_next_step_on(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 4);
+    p.run->options.soak_ms = 30000;
+    play_until(&p, 3000);
+    struct rollout_options other = p.run->options;
+    other.batch = 3;
+    other.soak_ms = 0;
+    play_set(&p, &other);
+    play_restart(&p);
+    play_to_end(&p, 20000); /* the soak that had begun is over at once, too */
+    assert_int_equal(p.run->state, RUN_DONE);
+    assert_int_equal(p.run->options.batch, 3);
+    expect_all_back(&p);
+    play_end(&p);
+}
+
+/* What is unknown now may be borne from now on. */
+static void bearing_the_unknown_ends_its_pause(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 3);
+    p.run->options.batch = 2;
+    play_until(&p, 900);
+    p.servers[0].dead = p.servers[1].dead = true;
+    play_until(&p, 3 * MINUTE);
+    assert_int_equal(p.run->pause_causes, PAUSE_UNKNOWN);
+    struct rollout_options other = p.run->options;
+    other.policies[TROUBLE_UNKNOWN].run.number = 2;
+    other.batch = 3;
+    play_set(&p, &other);
+    assert_int_equal(p.run->pause_causes, 0);
+    play_until(&p, 4 * MINUTE);
+    assert_int_equal(p.run->targets[2].state, TARGET_DONE);
+    play_end(&p);
+}
+
+/* drains-that-never-end: web sockets, long polls. */
+static void drain_that_comes_to_its_limit_goes_on_and_tells_what_was_left(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.run->options.on_drain_limit = DRAIN_LIMIT_PROCEED;
+    p.servers[0].sessions = 5000;
+    play_until(&p, 31000);
+    assert_int_equal(p.run->targets[0].state, TARGET_ACTING);
+    assert_string_equal(p.run->targets[0].step,
+                        "goes on after 30s of draining with 5000 sessions left");
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    assert_int_equal(p.run->targets[0].sessions_left, 5000);
+    assert_int_equal(p.run->targets[1].sessions_left, 0);
     expect_all_back(&p);
     play_end(&p);
 }
@@ -509,6 +590,7 @@ static void silent_server_meets_the_chosen_policy(void **state)
         struct play p;
         play_begin(&p, ROLLOUT_RECYCLE, 2);
         p.run->options.unreachable = (enum on_unreachable)policy;
+        p.run->options.policies[TROUBLE_UNREACHABLE].run.number = policy == UNREACHABLE_SKIP;
         p.servers[0].presence = PRESENCE_SILENT;
         play_until(&p, MINUTE);
         p.servers[0].presence = PRESENCE_FRESH;
@@ -535,7 +617,7 @@ static void idle_and_stopped_pools_are_told_apart(void **state)
     (void)state;
     struct play p;
     play_begin(&p, ROLLOUT_RECYCLE, 4);
-    p.run->options.on_failure = ON_FAILURE_CONTINUE;
+    rollout_policies(&p.run->options, ON_FAILURE_CONTINUE, 0);
     p.servers[0].workers = 0;
     p.servers[1].pool = POOL_STATE_STOPPED;
     p.servers[1].auto_start = false;
@@ -676,6 +758,10 @@ int main(void)
         cmocka_unit_test(restarted_in_a_drain_it_asks_the_agent_before_it_drains_again),
         cmocka_unit_test(abort_while_draining_puts_back_without_acting),
         cmocka_unit_test(abort_in_the_act_finishes_the_server_in_hand),
+        cmocka_unit_test(abort_at_any_moment_leaves_nothing_out),
+        cmocka_unit_test(set_counts_from_the_next_step_on),
+        cmocka_unit_test(bearing_the_unknown_ends_its_pause),
+        cmocka_unit_test(drain_that_comes_to_its_limit_goes_on_and_tells_what_was_left),
         cmocka_unit_test(pause_begins_nothing_new_and_survives_a_restart),
         cmocka_unit_test(drain_that_never_ends_fails_and_puts_back),
         cmocka_unit_test(drain_that_never_ends_proceeds_if_asked),

@@ -493,6 +493,107 @@ static void plan_refuses_with_what_to_do(void **state)
     fleet_free(f);
 }
 
+static void pools_are_named_globbed_and_taken_away(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pools, *pool;
+        bool hit;
+    } cases[] = {{"Shop", "shop", true},
+                 {"*", "Api", true},
+                 {"*,!Shop", "Shop", false},
+                 {"*,!Shop", "Api", true},
+                 {"!Shop", "Api", true},
+                 {"!S*", "Shop", false},
+                 {"Shop,Api", "Api", true},
+                 {"Shop,Api", "Old", false},
+                 {"Sh*,!Shop2", "Shop2", false},
+                 {"S?op", "Shop", true},
+                 {"Default Pool,!x", "default pool", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (pools_match(cases[i].pools, cases[i].pool) != cases[i].hit) {
+            fail_msg("%s of %s", cases[i].pool, cases[i].pools);
+        }
+    }
+    assert_true(pools_are_one("Default Pool"));
+    assert_false(pools_are_one("!Shop"));
+    static const char *const wrong[] = {"", ",", "Shop,", "!", "*,!", " "};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(pools_check(wrong[i], NULL), ERR_INVALID);
+    }
+}
+
+static void plan_takes_pools_that_servers_have(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    struct error err = {0};
+    struct rollout *run = NULL;
+    hear(f, report("web01", 1, &shop, up), 1000);
+    hear(f, report("web02", 1, &shop, up), 1000);
+    struct plan_request q = request();
+    q.pool = "*";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NONE);
+    assert_int_equal(run->target_count, 2);
+    assert_string_equal(run->targets[0].pool, "Shop");
+    char key[PLAN_KEY_MAX];
+    assert_string_equal(plan_key(run, 1, key), "web02/Shop");
+    rollout_free(run);
+    run = NULL;
+    q.targets = "web01/Shop,web02/Shop";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NONE);
+    rollout_free(run);
+    run = NULL;
+    q.targets = "web01/Shop,web02/Old";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_STATE);
+    q.targets = NULL;
+    q.pool = "*,!Shop";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_NOT_FOUND);
+    fleet_add(f, "web03"); /* never spoke: what it has cannot be told */
+    q.pool = "S*";
+    assert_int_equal(plan_make(&q, f, 5, &run, &err), ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "which pools web03 has is not known"));
+    assert_null(run);
+    fleet_free(f);
+}
+
+static void gather(void *arg, const char *sentence)
+{
+    text_addf(arg, "%s\n", sentence);
+}
+
+static void pool_that_visitors_would_miss_is_told_before_anything_moves(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    struct pool warm = shop, cold = shop;
+    warm.overlap = true;
+    warm.start_mode = START_MODE_ALWAYS_RUNNING;
+    cold.overlap = false;
+    cold.start_mode = START_MODE_ON_DEMAND;
+    cold.max_processes = 4;
+    hear(f, report("web01", 1, &warm, up), 1000);
+    hear(f, report("web02", 1, &cold, up), 1000);
+    struct plan_request q = request();
+    struct rollout *run = NULL;
+    struct text said = {0};
+    assert_int_equal(plan_make(&q, f, 5, &run, NULL), ERR_NONE);
+    run->options.drain = true;
+    plan_warnings(run, f, 1000, gather, &said);
+    assert_non_null(strstr(text_get(&said), "on 1 of 2 targets overlapped recycling is off"));
+    assert_non_null(strstr(text_get(&said), "on 1 of 2 targets startMode is OnDemand"));
+    assert_non_null(strstr(text_get(&said), "on 1 of 2 targets the pool is a web garden"));
+    assert_non_null(strstr(text_get(&said), "(InProc)"));
+    assert_null(strstr(text_get(&said), "--no-drain"));
+    text_reset(&said);
+    run->options.drain = false;
+    plan_warnings(run, f, 1000, gather, &said);
+    assert_non_null(strstr(text_get(&said), "on 1 of 2 targets --no-drain is not for this pool"));
+    text_reset(&said);
+    rollout_free(run);
+    fleet_free(f);
+}
+
 static void plan_that_was_shown_is_the_one_that_is_done(void **state)
 {
     (void)state;
@@ -514,19 +615,6 @@ static void plan_that_was_shown_is_the_one_that_is_done(void **state)
     plan_make(&q, f, 5, &run, &err);
     assert_non_null(strstr(err.text, "it now holds web02"));
     fleet_free(f);
-}
-
-static void rule_is_told_in_words(void **state)
-{
-    (void)state;
-    struct rollout r = {.options = {.max_failures = 2}};
-    char text[100];
-    assert_string_equal(plan_rule(&r, text, sizeof text), "stops after the 3rd failure");
-    r.options.max_failures = 0;
-    r.options.on_failure = ON_FAILURE_PAUSE;
-    assert_string_equal(plan_rule(&r, text, sizeof text), "pauses after the 1st failure");
-    r.options.max_failures = 10;
-    assert_string_equal(plan_rule(&r, text, sizeof text), "pauses after the 11th failure");
 }
 
 int main(void)
@@ -554,8 +642,10 @@ int main(void)
         cmocka_unit_test(names_that_could_lead_astray_are_refused),
         cmocka_unit_test(plan_freezes_the_selection_in_order),
         cmocka_unit_test(plan_refuses_with_what_to_do),
+        cmocka_unit_test(pools_are_named_globbed_and_taken_away),
+        cmocka_unit_test(plan_takes_pools_that_servers_have),
+        cmocka_unit_test(pool_that_visitors_would_miss_is_told_before_anything_moves),
         cmocka_unit_test(plan_that_was_shown_is_the_one_that_is_done),
-        cmocka_unit_test(rule_is_told_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

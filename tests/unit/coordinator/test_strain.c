@@ -212,6 +212,51 @@ static void runs_of_two_pools_take_turns_on_a_server(void **state)
     farm_end(&f);
 }
 
+/* Killed at some moments too: each pool of each server once, and a server is never out for two. */
+static void run_of_several_pools_takes_them_one_by_one(void **state)
+{
+    (void)state;
+    for (uint64_t at = 0; at < 8000; at += 700) {
+        struct farm f;
+        farm_begin_balanced(&f, 2, 1);
+        struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+        q.pool = "*";
+        q.options.batch = 4;
+        uint64_t run = farm_ask(&f, &q);
+        assert_int_equal(coordinator_run_find(f.brain, run)->target_count, 4);
+        assert_string_equal(coordinator_run_find(f.brain, run)->targets[1].pool, "Shop");
+        farm_run(&f, at);
+        farm_crash(&f);
+        farm_start(&f);
+        farm_run_to_end(&f, 240000);
+        assert_int_equal(state_of(&f, run), RUN_DONE);
+        assert_int_equal(f.agents[0].acts, 2);
+        assert_int_equal(f.agents[1].acts, 2);
+        assert_int_equal(f.acts_in_rotation, 0);
+        assert_int_equal(f.serving_least, 1);
+        assert_null(coordinator_holder(f.brain, "web01", NULL));
+        farm_end(&f);
+    }
+}
+
+static void runs_share_no_pool_of_a_server_however_they_name_it(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err = {0};
+    uint64_t id;
+    farm_begin(&f, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.pool = "*,!Shop";
+    farm_ask(&f, &q); /* Api alone */
+    q.pool = "Sh*";
+    farm_ask(&f, &q);
+    q.pool = "api";
+    assert_int_equal(coordinator_start_run(f.brain, &q, f.now_ms, 1, &id, &err), ERR_EXISTS);
+    assert_non_null(strstr(err.text, "run 1 holds web01 (pool Api"));
+    farm_end(&f);
+}
+
 static void place_that_left_the_configuration_is_not_forgotten_in_drain(void **state)
 {
     (void)state;
@@ -344,6 +389,7 @@ static void one_turn_is_short_however_much_is_due(void **state)
     farm_run(&f, 100000); /* so long a server is waited for after a start */
     struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "gone*");
     q.options.unreachable = UNREACHABLE_SKIP;
+    q.options.policies[TROUBLE_UNREACHABLE].then = ON_FAILURE_CONTINUE;
     uint64_t run = farm_ask(&f, &q);
     struct rollout_counts n;
     rollout_count(coordinator_run_find(f.brain, run), &n);
@@ -510,6 +556,8 @@ int main(void)
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
         cmocka_unit_test(word_given_while_the_disk_is_full_is_in_the_audit_trail_later),
         cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
+        cmocka_unit_test(run_of_several_pools_takes_them_one_by_one),
+        cmocka_unit_test(runs_share_no_pool_of_a_server_however_they_name_it),
         cmocka_unit_test(place_that_left_the_configuration_is_not_forgotten_in_drain),
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
         cmocka_unit_test(slow_balancer_is_slow_but_gets_there),

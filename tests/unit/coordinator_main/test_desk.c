@@ -352,6 +352,10 @@ static void wrong_requests_are_told_what_is_wrong(void **state)
         {RECYCLE ", \"options\": {\"waves\": \"1,x\"}}", 400, "waves: \"x\" is neither"},
         {RECYCLE ", \"options\": {\"order\": \"rack\"}}", 400, "has no label rack"},
         {RECYCLE ", \"options\": {\"pause_after_canary\": true}}", 400, "--canary 1"},
+        {RECYCLE ", \"options\": {\"max_failures\": \"3/waves\"}}", 400,
+         "options.max_failures: expected how many are borne"},
+        {RECYCLE ", \"options\": {\"on_unknown\": \"cry\"}}", 400,
+         "options.on_unknown: expected stop, pause or"},
         {RECYCLE ", \"options\": {\"soak_ms\": 9223372036854775807}}", 400, "options.soak_ms"},
         {RECYCLE ", \"options\": {\"on_failure\": \"cry\"}}", 400, "stop, pause or continue"},
         {RECYCLE ", \"options\": {\"unreachable\": \"cry\"}}", 400, "fail, skip or wait"},
@@ -375,6 +379,34 @@ static void wrong_requests_are_told_what_is_wrong(void **state)
     assert_int_equal(size_at(f, "runs"), 0);
 }
 
+static const char *rule_with(struct fixture *f, const char *options)
+{
+    char body[400];
+    text_format(body, sizeof(body), RECYCLE ", \"dry_run\": true, \"options\": {%s}}", options);
+    post(f, "/v1/runs", body);
+    return text_at(f, "plan.rule");
+}
+
+static void what_is_borne_is_told_in_words(void **state)
+{
+    struct fixture *f = *state;
+#define UNKNOWN "; pauses after the 1st unknown outcome"
+    assert_string_equal(rule_with(f, ""),
+                        "stops after the 1st failure or failed gate or unreachable server" UNKNOWN);
+    assert_string_equal(
+        rule_with(f, "\"max_failures\": 1, \"unreachable\": \"skip\""),
+        "stops after the 2nd failure; stops after the 2nd failed gate; goes on after "
+        "every unreachable server, within the budget" UNKNOWN);
+    assert_string_equal(
+        rule_with(f, "\"on_failure\": \"continue\", \"on_gate_failure\": \"pause\", "
+                     "\"max_gate_failures\": \"10%\", \"max_unreachable\": \"2,1/wave\", "
+                     "\"on_unreachable\": \"stop\""),
+        "goes on after every failure, within the budget; pauses when more than 10% are failed "
+        "gates; "
+        "stops after the 3rd unreachable server or after the 2nd unreachable server of a "
+        "wave" UNKNOWN);
+}
+
 static void run_is_paused_resumed_and_aborted(void **state)
 {
     struct fixture *f = *state;
@@ -395,6 +427,114 @@ static void run_is_paused_resumed_and_aborted(void **state)
     assert_refused(f, 409, "state", "run 1");
     post(f, "/v1/runs/1/pause", "{\"why\": \"late\"}");
     assert_refused(f, 400, "invalid", "why: there is no such field");
+}
+
+/* Of a run that has ended, from the store alone. */
+static void story_of_a_run_is_kept_for_good(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs",
+         RECYCLE ", \"options\": {\"gate_latency\": \"400%\", \"gate_memory\": \"400%\"}}");
+    assert_int_equal(f->status, 201);
+    farm_run_to_end(&f->farm, 600000);
+    assert_null(coordinator_run_find(f->farm.brain, 1));
+    get(f, "/v1/runs/1");
+    assert_string_equal(text_at(f, "options.gate_latency"), "400%");
+    assert_string_equal(text_at(f, "plan.targets.0.will"), "recycle");
+    assert_int_equal(size_at(f, "plan.targets"), 3);
+    static const char *const ways[] = {"acting", "gating", "soaking", "done"};
+    size_t last = size_at(f, "targets.2.steps");
+    assert_true(last >= 3);
+    assert_string_equal(text_at(f, "targets.2.steps.0.to"), "acting"); /* behind no balancer */
+    char path[64];
+    for (size_t i = 1; i < last; i++) {
+        text_format(path, sizeof(path), "targets.2.steps.%zu.from", i);
+        bool known = false;
+        for (size_t k = 0; k < 4; k++)
+            known = known || text_equal(text_at(f, path), ways[k]);
+        assert_true(known);
+        text_format(path, sizeof(path), "targets.2.steps.%zu.at", i);
+        assert_true(strlen(text_at(f, path)) > 20);
+    }
+    text_format(path, sizeof(path), "targets.2.steps.%zu.text", last - 1);
+    assert_non_null(strstr(text_at(f, path), "the gate saw: passed: 200 in"));
+    text_format(path, sizeof(path), "targets.2.steps.%zu.to", last - 1);
+    assert_string_equal(text_at(f, path), "done");
+    assert_true(json_is_object(at(f, "targets.2.before")));
+    post(f, "/v1/runs", RECYCLE ", \"options\": {\"gate_queue\": \"50%\"}}");
+    assert_refused(f, 400, "invalid", "gate_queue is a number of requests");
+    post(f, "/v1/runs", RECYCLE ", \"options\": {\"gate_memory\": \"much\"}}");
+    assert_refused(f, 400, "invalid", "options.gate_memory: expected");
+}
+
+static void run_is_set_while_it_goes_on_and_that_is_audited(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    post(f, "/v1/runs/1/set",
+         "{\"reason\": \"hurry\", \"options\": {\"batch\": \"67%\", "
+         "\"max_failures\": 2, \"limit_ms\": 11000}}");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "options.batch"), "67%");
+    assert_int_equal(number_at(f, "options.limit_ms"), 11000);
+    assert_int_equal(coordinator_run_find(f->farm.brain, 1)->options.batch, 2);
+    if (!strstr(farm_events(&f->farm),
+                "run.set run 1: batch 1 -> \"67%\", limit_ms 10000 -> 11000"))
+        fail_msg("%s", farm_events(&f->farm));
+    post(f, "/v1/runs/1/set", "{\"reason\": \"again\", \"options\": {\"limit_ms\": 11000}}");
+    assert_refused(f, 409, "state", "has these options already");
+    post(f, "/v1/runs/1/set", "{\"reason\": \"x\", \"options\": {\"waves\": \"1\"}}");
+    assert_refused(f, 400, "invalid", "options.waves is part of the plan");
+    post(f, "/v1/runs/1/set", "{\"reason\": \"x\"}");
+    assert_refused(f, 400, "invalid", "options is missing");
+    post(f, "/v1/runs/1/set", "{\"options\": {\"batch\": 3}}");
+    assert_refused(f, 400, "invalid", "reason");
+    post(f, "/v1/runs/1/set",
+         "{\"reason\": \"x\", \"options\": {\"gate_min_ms\": 9000, \"gate_deadline_ms\": 8000}}");
+    assert_refused(f, 400, "invalid", "must be longer than gate_min");
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/1"); /* as it stands in the store */
+    assert_int_equal(number_at(f, "options.limit_ms"), 11000);
+    post(f, "/v1/runs/1/set", "{\"reason\": \"x\", \"options\": {\"batch\": 3}}");
+    assert_refused(f, 409, "state", "run 1 is not running");
+}
+
+static void retry_is_a_run_of_its_own_over_what_was_left(void **state)
+{
+    struct fixture *f = *state;
+    f->farm.agents[0].act_ms = 1000;
+    post(f, "/v1/runs",
+         "{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"all\", \"reason\": \"leaks\", "
+         "\"options\": {\"limit_ms\": 9000}}");
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"x\"}");
+    assert_refused(f, 409, "state", "run 1 has not ended");
+    farm_run(&f->farm, 1500);
+    post(f, "/v1/runs/1/abort", "{\"reason\": \"enough\"}");
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/1");
+    assert_string_equal(text_at(f, "state"), "aborted");
+    assert_non_null(strstr(text_at(f, "why"), "`farmhand run retry 1` takes up the rest"));
+    json_int_t left = number_at(f, "counts.waiting") + number_at(f, "counts.aborted");
+    assert_true(left > 0);
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"x\", \"dry_run\": true}");
+    assert_int_equal(size_at(f, "plan.targets"), left);
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"x\", \"targets\": \"web77\"}");
+    assert_refused(f, 409, "state", "the selection has changed");
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"mended\", \"options\": {\"soak_ms\": 5}}");
+    assert_int_equal(f->status, 201);
+    assert_int_equal(number_at(f, "run.parent"), 1);
+    assert_int_equal(number_at(f, "run.options.limit_ms"), 9000); /* as before */
+    assert_int_equal(number_at(f, "run.options.soak_ms"), 5);
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/2");
+    assert_string_equal(text_at(f, "state"), "done");
+    assert_int_equal(number_at(f, "parent"), 1);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(f->farm.agents[i].acts, 1);
+    post(f, "/v1/runs/2/retry", "{\"reason\": \"x\"}");
+    assert_refused(f, 409, "state", "run 2 left nothing to retry");
+    post(f, "/v1/runs/9/retry", "{\"reason\": \"x\"}");
+    assert_refused(f, 404, "not-found", "no run 9");
 }
 
 static void only_what_is_unknown_can_be_resolved(void **state)
@@ -544,7 +684,11 @@ int main(void)
         CASE(plan_says_that_the_budget_is_full_and_by_whom),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
         CASE(wrong_requests_are_told_what_is_wrong),
+        CASE(what_is_borne_is_told_in_words),
         CASE(run_is_paused_resumed_and_aborted),
+        CASE(story_of_a_run_is_kept_for_good),
+        CASE(run_is_set_while_it_goes_on_and_that_is_audited),
+        CASE(retry_is_a_run_of_its_own_over_what_was_left),
         CASE(only_what_is_unknown_can_be_resolved),
         CASE(server_is_declared_out_and_released),
         CASE(events_are_listed_and_filtered),

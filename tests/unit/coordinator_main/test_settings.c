@@ -66,7 +66,8 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(o.gate_min_ms, 3000);
     assert_int_equal(o.gate_deadline_ms, 120000);
     assert_int_equal(o.gate_interval_ms, 1000);
-    assert_int_equal(o.on_failure, ON_FAILURE_STOP);
+    assert_int_equal(o.policies[TROUBLE_FAILED].then, ON_FAILURE_STOP);
+    assert_int_equal(o.policies[TROUBLE_UNKNOWN].then, ON_FAILURE_PAUSE);
     assert_int_equal(o.unreachable, UNREACHABLE_FAIL);
     settings_release(&s);
 }
@@ -283,6 +284,42 @@ static void missing_file_is_told(void **state)
     assert_non_null(strstr(err.text, "/nowhere/coordinator.conf"));
 }
 
+static void windows_and_blackouts_are_taken(void **state)
+{
+    (void)state;
+    struct settings s = parse("[coordinator]\nwindow = Night\ntime_zone = Europe/Berlin\n"
+                              "[window night]\nhours = Mon-Fri 22:00-05:00, Sat 00:00-24:00\n"
+                              "[window early]\nhours = Sun 02:00-06:00 @UTC\n"
+                              "[blackout xmas]\nfrom = 2026-12-23 12:00\nuntil = 2027-01-04 06:00\n"
+                              "reason = sales\n");
+    char text[WINDOW_TEXT_MAX], why[300];
+    assert_int_equal(windows_resolve(&s.hours, "early", text, NULL), ERR_NONE);
+    assert_string_equal(text, "Sun 02:00-06:00 @UTC");
+    assert_string_equal(s.hours.always, "Mon-Fri 22:00-05:00, Sat 00:00-24:00 @Europe/Berlin");
+    int64_t at;
+    assert_true(text_parse_time("2026-12-23T11:00:00Z", &at)); /* noon in Berlin */
+    assert_true(windows_closed(&s.hours, "", at, why, sizeof(why)));
+    assert_non_null(strstr(why, "blackout xmas (sales) until Mon 2027-01-04 06:00 Europe/Berlin"));
+    assert_true(windows_closed(&s.hours, "", at - 1, why, sizeof(why)));
+    assert_non_null(strstr(why, "outside the window Mon-Fri"));
+    settings_release(&s);
+}
+
+static void windows_that_cannot_be_are_told(void **state)
+{
+    (void)state;
+    TELLS("[coordinator]\nwindow = nite\n", "window = nite", "is no window of the configuration");
+    TELLS("[coordinator]\ntime_zone = Mars/Base\n", "time_zone = Mars/Base", "tzdata");
+    TELLS("[window night]\nhours = 25:00-26:00\n", "[window night] hours = 25:00-26:00",
+          "is no part of a window");
+    TELLS("[window night]\nhours = 22:00-05:00 @Mars/Base\n", "Mars/Base is not known");
+    TELLS("[blackout x]\nfrom = 2026-12-23\nuntil = 2027-01-04 06:00\nreason = y\n",
+          "[blackout x] from and until: expected local time");
+    TELLS("[blackout x]\nfrom = 2026-12-23 12:00\nuntil = 2026-12-23 12:00\nreason = y\n",
+          "[blackout x] it ends before it begins");
+    TELLS("[blackout x]\nfrom = 2026-12-23 12:00\nuntil = 2026-12-24 12:00\n", "reason");
+}
+
 static void sample_is_good_and_says_the_defaults(void **state)
 {
     (void)state;
@@ -330,6 +367,8 @@ int main(void)
         cmocka_unit_test(mistakes_between_lines_are_told_with_their_section),
         cmocka_unit_test(notices_are_taken),
         cmocka_unit_test(missing_file_is_told),
+        cmocka_unit_test(windows_and_blackouts_are_taken),
+        cmocka_unit_test(windows_that_cannot_be_are_told),
         cmocka_unit_test(sample_is_good_and_says_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ void sample_places(struct balancer_entry *places, uint32_t count)
 void sample_target(struct rollout_target *t, uint32_t order)
 {
     text_format(t->server, sizeof(t->server), "web%02u", order);
+    text_format(t->pool, sizeof(t->pool), "Shop %u", order % 3);
+    t->sessions_left = order + 9;
     t->order = order;
     t->state = (enum target_state)(order % TARGET_STATE_COUNT);
     t->holds = true;
@@ -60,6 +62,10 @@ void sample_target(struct rollout_target *t, uint32_t order)
     t->started_wall_ms = 1790000000001;
     t->ended_wall_ms = 1790000000002;
     t->wave = order + 3;
+    t->before = (struct measure){true, true, 12, -1, 7340032};
+    t->after = (struct measure){.taken = order % 2 == 1, .queued = 3 * (order % 2)};
+    t->put_off = order % 3 == 0;
+    t->trouble = (enum trouble)(order % ROLLOUT_TROUBLES);
     text_copy(t->zone, sizeof(t->zone), "b\xc3\xbc");
 }
 
@@ -83,8 +89,13 @@ struct rollout *sample_run(size_t target_count)
         .gate_min_ms = 1004,
         .gate_deadline_ms = 1005,
         .gate_interval_ms = 1006,
-        .on_failure = ON_FAILURE_CONTINUE,
-        .max_failures = 5,
+        .policies = {{.then = ON_FAILURE_CONTINUE, .run = {5, false}},
+                     {.then = ON_FAILURE_STOP, .run = {10, true}},
+                     {.then = ON_FAILURE_PAUSE,
+                      .run = {100, true},
+                      .wave_limited = true,
+                      .wave = {3, false}},
+                     {.then = ON_FAILURE_PAUSE, .run = {0, false}}},
         .unreachable = UNREACHABLE_WAIT,
         .start_idle = true,
         .keep_autostart = false,
@@ -96,12 +107,18 @@ struct rollout *sample_run(size_t target_count)
         .order_by = "zone",
         .approve_by = "bert,@ops",
         .approve_until_ms = 1234567890123,
+        .gate_latency = {150, true, true},
+        .gate_queue = {0, false, true},
+        .window = "22:00-05:00 @Europe/Berlin",
     };
     run->state = RUN_STOPPING;
     run->pause_causes = PAUSE_PERSON | PAUSE_STORE;
     text_copy(run->why, sizeof(run->why), "web03 failed");
     run->created_wall_ms = 1790000000003;
-    run->failures = 6;
+    for (uint32_t k = 0; k < ROLLOUT_TROUBLES; k++) {
+        run->troubles[k] = 6 + k;
+        run->troubles_in_wave[k] = 2 + k;
+    }
     run->wave = 8;
     run->wave_over = true;
     for (size_t i = 0; i < target_count; i++)

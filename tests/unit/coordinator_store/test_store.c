@@ -95,8 +95,8 @@ static void assert_same_options(const struct rollout_options *a, const struct ro
     assert_int_equal(a->gate_min_ms, b->gate_min_ms);
     assert_int_equal(a->gate_deadline_ms, b->gate_deadline_ms);
     assert_int_equal(a->gate_interval_ms, b->gate_interval_ms);
-    assert_int_equal(a->on_failure, b->on_failure);
-    assert_int_equal(a->max_failures, b->max_failures);
+    char x[POLICIES_TEXT_MAX], y[POLICIES_TEXT_MAX];
+    assert_string_equal(policies_format(x, a->policies), policies_format(y, b->policies));
     assert_int_equal(a->unreachable, b->unreachable);
     assert_int_equal(a->start_idle, b->start_idle);
     assert_int_equal(a->keep_autostart, b->keep_autostart);
@@ -108,6 +108,20 @@ static void assert_same_options(const struct rollout_options *a, const struct ro
     assert_string_equal(a->order_by, b->order_by);
     assert_string_equal(a->approve_by, b->approve_by);
     assert_int_equal(a->approve_until_ms, b->approve_until_ms);
+    assert_string_equal(a->window, b->window);
+    char m[BOUND_TEXT_MAX], n[BOUND_TEXT_MAX];
+    assert_string_equal(bound_format(m, &a->gate_latency), bound_format(n, &b->gate_latency));
+    assert_string_equal(bound_format(m, &a->gate_queue), bound_format(n, &b->gate_queue));
+    assert_string_equal(bound_format(m, &a->gate_memory), bound_format(n, &b->gate_memory));
+}
+
+static void assert_same_measure(const struct measure *a, const struct measure *b)
+{
+    assert_int_equal(a->taken, b->taken);
+    assert_int_equal(a->probed, b->probed);
+    assert_int_equal(a->probe_ms, b->probe_ms);
+    assert_int_equal(a->queued, b->queued);
+    assert_int_equal(a->memory_bytes, b->memory_bytes);
 }
 
 static void assert_same_target(const struct rollout_target *a, const struct rollout_target *b)
@@ -148,6 +162,12 @@ static void assert_same_target(const struct rollout_target *a, const struct roll
     assert_int_equal(a->ended_wall_ms, b->ended_wall_ms);
     assert_int_equal(a->wave, b->wave);
     assert_string_equal(a->zone, b->zone);
+    assert_int_equal(a->trouble, b->trouble);
+    assert_int_equal(a->put_off, b->put_off);
+    assert_string_equal(a->pool, b->pool);
+    assert_int_equal(a->sessions_left, b->sessions_left);
+    assert_same_measure(&a->before, &b->before);
+    assert_same_measure(&a->after, &b->after);
 }
 
 static void assert_same_header(const struct rollout *a, const struct rollout *b)
@@ -164,7 +184,8 @@ static void assert_same_header(const struct rollout *a, const struct rollout *b)
     assert_string_equal(a->why, b->why);
     assert_int_equal(a->created_wall_ms, b->created_wall_ms);
     assert_int_equal(a->ended_wall_ms, b->ended_wall_ms);
-    assert_int_equal(a->failures, b->failures);
+    assert_memory_equal(a->troubles, b->troubles, sizeof(a->troubles));
+    assert_memory_equal(a->troubles_in_wave, b->troubles_in_wave, sizeof(a->troubles_in_wave));
     assert_int_equal(a->wave, b->wave);
     assert_int_equal(a->wave_over, b->wave_over);
 }
@@ -205,13 +226,14 @@ static void saved_run_and_target_replace_the_former(void **state)
     struct rollout *run = insert(f, 2);
     run->state = RUN_FAILED;
     run->pause_causes = 0;
-    run->failures = 0;
+    run->troubles[1] = 0;
     run->options.keep_autostart = true;
     run->options.start_idle = false;
     run->options.drain = false;
     run->ended_wall_ms = 1790000000011;
     struct rollout_target blank = {.order = 1, .state = TARGET_ABORTED};
     text_copy(blank.server, sizeof(blank.server), run->targets[1].server);
+    text_copy(blank.pool, sizeof(blank.pool), run->targets[1].pool);
     run->targets[1] = blank;
     begin(f);
     assert_int_equal(store_save_run(f->store, run, &f->err), ERR_NONE);
@@ -399,6 +421,48 @@ static void whole_server_and_pool_exclude_each_other(void **state)
     assert_int_equal(take(f, "web02", "Shop", LEASE_RUN, 7), ERR_EXISTS);
     assert_says(f, "web02 is held by incident 3");
     assert_int_equal(take(f, "web02", "", LEASE_RUN, 7), ERR_EXISTS);
+}
+
+/* A run of the first version that is still going on: nothing of it is lost, its targets know their
+ * pool, and it bears what it bore. */
+static void run_of_an_older_file_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = files_path(&f->files, "old.db");
+    static const char *const rows[] = {
+        "INSERT INTO run VALUES (7, 'recycle', 'Shop', 'all', 'anna', 'leak', 2, 3, 4, 5000, 1, "
+        "6000,"
+        " 'proceed', 7, 8, 9, 10, 'pause', 11, 'wait', 1, 0, 'running', 'person', 'w', 12, 0, 1)",
+        "INSERT INTO target VALUES (7, 0, 'web01', 'draining', 1, 0, 0, 0, 0, zeroblob(16), 0, "
+        "'none',"
+        " 'none', 's', 'd', '[]', '[]', '[]', 0, 0, 0, 0, 13, 0)"};
+    struct db_spec old = {.path = path,
+                          .migrations = schema_migrations,
+                          .migration_count = 2,
+                          .statements = rows,
+                          .statement_count = 2};
+    struct db *db = NULL;
+    assert_int_equal(db_open(&old, &db, &f->err), ERR_NONE);
+    assert_int_equal(db_run(db, 0, &f->err), ERR_NONE);
+    assert_int_equal(db_run(db, 1, &f->err), ERR_NONE);
+    db_close(db);
+    store_close(f->store);
+    f->store = sample_store(path, NULL);
+    struct rollout *run = NULL;
+    assert_int_equal(store_load_run(f->store, 7, &run, &f->err), ERR_NONE);
+    assert_int_equal(run->target_count, 1);
+    assert_string_equal(run->targets[0].server, "web01");
+    assert_string_equal(run->targets[0].pool, "Shop");
+    assert_int_equal(run->targets[0].state, TARGET_DRAINING);
+    assert_int_equal(run->targets[0].started_wall_ms, 13);
+    assert_int_equal(run->options.policies[TROUBLE_GATE].then, ON_FAILURE_PAUSE);
+    assert_int_equal(run->options.policies[TROUBLE_FAILED].run.number, 11);
+    assert_int_equal(run->options.policies[TROUBLE_UNKNOWN].run.number, 0);
+    assert_int_equal(run->pause_causes, PAUSE_PERSON);
+    begin(f);
+    assert_int_equal(store_save_target(f->store, 7, &run->targets[0], &f->err), ERR_NONE);
+    commit(f);
+    rollout_free(run);
 }
 
 static void tables_themselves_refuse_a_second_lease(void **state)
@@ -811,6 +875,29 @@ static void probe_changes_nothing(void **state)
 
 /* ---- words ---- */
 
+static void what_a_run_bears_has_words_both_ways(void **state)
+{
+    (void)state;
+    struct policy p = {.then = ON_FAILURE_PAUSE};
+    char text[LIMITS_TEXT_MAX];
+    static const char *const good[] = {"0", "3", "10%", "2,1/wave", "5%,10%/wave", "100%,0/wave"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(limits_parse(good[i], &p));
+        assert_string_equal(limits_format(text, &p), good[i]);
+        assert_int_equal(p.then, ON_FAILURE_PAUSE);
+    }
+    assert_true(limits_parse("1/wave", &p));
+    assert_string_equal(limits_format(text, &p), "100%,1/wave");
+    static const char *const wrong[] = {"", "x", "-1", "2,3", "/wave", "1/wave,2/wave,3"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_false(limits_parse(wrong[i], &p));
+    struct policy all[ROLLOUT_TROUBLES];
+    assert_false(policies_parse("stop 0;stop 0;stop 0", all));
+    assert_false(policies_parse("stop 0;stop 0;stop 0;cry 0", all));
+    uint32_t run[ROLLOUT_TROUBLES], wave[ROLLOUT_TROUBLES];
+    assert_false(troubles_parse("1/2 3/4 5/6", run, wave));
+}
+
 static void every_pause_cause_has_a_word(void **state)
 {
     (void)state;
@@ -818,7 +905,8 @@ static void every_pause_cause_has_a_word(void **state)
     uint32_t causes = 99;
     assert_true(pause_causes_parse(pause_causes_format(words, (1U << PAUSE_BITS) - 1), &causes));
     assert_int_equal(causes, (1U << PAUSE_BITS) - 1);
-    assert_string_equal(words, "person,unknown,failures,silence,store,fence,canary,approval");
+    assert_string_equal(words,
+                        "person,unknown,failures,silence,store,fence,canary,approval,window");
     assert_true(pause_causes_parse("", &causes));
     assert_int_equal(causes, 0);
     assert_false(pause_causes_parse("person,", &causes));
@@ -839,6 +927,7 @@ int main(void)
         CASE(values_that_do_not_fit_are_told),
         CASE(lease_is_refused_with_its_holder),
         CASE(whole_server_and_pool_exclude_each_other),
+        CASE(run_of_an_older_file_goes_on),
         CASE(tables_themselves_refuse_a_second_lease),
         CASE(lease_moves_to_an_incident_and_is_dropped),
         CASE(command_is_found_until_it_ended_and_after),
@@ -854,6 +943,7 @@ int main(void)
         CASE(nothing_is_done_after_the_first_failure),
         CASE(rolled_back_run_leaves_nothing),
         CASE(probe_changes_nothing),
+        cmocka_unit_test(what_a_run_bears_has_words_both_ways),
         cmocka_unit_test(every_pause_cause_has_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
