@@ -23,7 +23,9 @@
  *                                          state that changes without a trace in either (somebody
  *                                          stops a pool by hand) shows after `look_every` at most,
  *                                          and at once to OBSERVE
- *   requests waiting                       with each look
+ *   requests waiting and rejected, events  with a beat, as often as services are asked for; a new
+ *                                          event is sent with that reading, figures at the latest
+ *                                          after `heartbeat`
  * While one call holds the worker thread for long (a stop may take two minutes) nothing can be
  * read. Heartbeats go on with the last workers, but never as if they were fresh: `age_ms` of the
  * state says how old they are, and `trouble` what holds the thread. Parts that a look could not

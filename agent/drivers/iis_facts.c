@@ -135,7 +135,8 @@ static enum error_code ask(const struct facts *f, enum iis_verb verb, const char
     return iis_appcmd_run(&appcmd, verb, args, f->deadline_ms, answer, err);
 }
 
-static void pool_facts(const struct facts *f)
+/* False: appcmd gives no answer at all, so nothing more is asked of it. */
+static bool pool_facts(const struct facts *f)
 {
     const char *const args[] = {"list", "apppool", "/xml", "/config:*", NULL};
     struct pool_reading reading = {.facts = f};
@@ -144,14 +145,17 @@ static void pool_facts(const struct facts *f)
     struct error err;
     char ms[24];
     uint64_t began = clock_boot_ms();
-    if (ask(f, IIS_LIST, args, &answer, &err) != ERR_NONE ||
-        (answer.len > 0 && iis_xml_walk(answer.utf8, answer.len, &visitor, &err) != ERR_NONE)) {
+    bool good = ask(f, IIS_LIST, args, &answer, &err) == ERR_NONE;
+    if (good && answer.len > 0)
+        good = iis_xml_walk(answer.utf8, answer.len, &visitor, &err) == ERR_NONE;
+    if (!good) {
         tell(f, "", "appcmd.error", err.text);
     } else {
         text_format(ms, sizeof(ms), "%" PRIu64, clock_boot_ms() - began);
         tell(f, "", "appcmd.ms", ms);
     }
     iis_answer_reset(&answer);
+    return good;
 }
 
 static void app_facts(const struct facts *f)
@@ -232,10 +236,11 @@ enum error_code iis_facts(struct driver *d, uint64_t timeout_ms, driver_each_fac
         tell(&f, "", "worker.error", here.text);
     else if (id.size_bytes == 0 && id.modified_ns == 0)
         tell(&f, "", "worker.error", "there is no such file");
-    pool_facts(&f);
-    app_facts(&f);
-    request_facts(&f);
-    no_match_facts(&f);
+    if (pool_facts(&f)) {
+        app_facts(&f);
+        request_facts(&f);
+        no_match_facts(&f);
+    }
     scm_facts(iis->settings->appcmd, each, arg);
     return ERR_NONE;
 }

@@ -70,8 +70,9 @@ struct rig {
     const char *pool;   /* started, with one worker that always runs, and a probe that passes */
     const char *garden; /* started, with garden_size workers; NULL: this world has none */
     uint32_t garden_size;
-    const char *idle; /* started, without a worker; NULL */
-    const char *odd;  /* started, with a name of blanks, signs and letters beyond ASCII */
+    const char *idle;    /* started, without a worker; NULL */
+    const char *odd;     /* started, with a name of blanks, signs and letters beyond ASCII */
+    const char *foreign; /* the same, with quotes and letters of no European code page; NULL */
     struct rig_services services; /* base NULL: this world has none */
     uint64_t stop_limit_ms;       /* after which a worker that ignores its stop is killed */
 };

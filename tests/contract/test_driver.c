@@ -268,6 +268,8 @@ static void names_of_any_kind_work_all_the_way(void **state)
 {
     struct rig *rig = *state;
     recycle_of(rig, rig->odd, 1);
+    if (rig->foreign)
+        recycle_of(rig, rig->foreign, 1);
 }
 
 static void recycle_of_an_idle_pool_starts_nothing(void **state)

@@ -178,6 +178,8 @@ static void it_reports_what_is_there(void **state)
     assert_non_null(shop);
     assert_int_equal(shop->state, POOL_STATE_STARTED);
     assert_non_null(find_pool(&m->report.state, "Api"));
+    assert_int_equal(m->report.state.figure_count, 3);
+    assert_int_equal(m->report.state.figures[0].rejected, 0);
     assert_true(m->report.state.worker_count >= 1);
     assert_true(m->report.state.service_count >= 2);
     assert_true(m->report.state.host.processors > 0);
