@@ -46,6 +46,11 @@ static int64_t wall(const struct centre *c)
     return WALL_ZERO + (int64_t)c->world->now_ms + c->wall_ms;
 }
 
+int64_t centre_wall_ms(const struct centre *c)
+{
+    return wall(c);
+}
+
 bool centre_up(const struct centre *c)
 {
     return c && c->brain;
@@ -228,14 +233,18 @@ static bool open_brain(struct centre *c, struct error *err)
                                               .event = port_event},
                                     .silent_after_ms = SILENT_MS,
                                     .settle_ms = SETTLE_MS,
-                                    .budget = {.max_out = {1, false}},
+                                    .budget = c->world->groups.rest,
+                                    .groups = c->world->groups.rules,
+                                    .group_count = c->world->groups.rule_count,
                                     .defaults = defaults(),
                                     .now_ms = clock_of(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)
         return false;
-    for (size_t i = 0; i < c->world->servers; i++)
-        coordinator_declare_server(c->brain, c->world->iis[i].name, NULL, 0);
+    for (size_t i = 0; i < c->world->servers; i++) {
+        const struct selector_label *label = groups_label(&c->world->groups, i);
+        coordinator_declare_server(c->brain, c->world->iis[i].name, label, label != NULL);
+    }
     return true;
 }
 
@@ -518,6 +527,18 @@ void centre_retire(struct world *w, int index)
     struct centre *c = w->centres[index];
     centre_crash(w, index, "it is stopped for good");
     c->life++; /* the start that is due is void */
+}
+
+void centre_declare_out(struct world *w, int index, const char *server, uint64_t for_ms)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+        return;
+    if (coordinator_declare_out(c->brain, server, for_ms, "anna", "simulated", clock_of(c), wall(c),
+                                &err) == ERR_NONE)
+        world_say(w, "c%d: somebody declares %s out for %u ms", index, server, (unsigned)for_ms);
+    after(c);
 }
 
 void centre_release(struct world *w, int index, const char *server)

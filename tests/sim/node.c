@@ -486,7 +486,7 @@ static bool execute_one(struct world *w, struct node *n, const struct agent_effe
         send(w, n, effect);
         break;
     case EFFECT_KEEPALIVE: /* no node has such a file */
-    case EFFECT_HANGUP: /* the link watches its requests itself */
+    case EFFECT_HANGUP:    /* the link watches its requests itself */
     case EFFECT_NOTE:
         break;
     }

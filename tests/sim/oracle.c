@@ -221,6 +221,8 @@ void oracle_ready(struct world *w, int line, bool ours, bool foreign)
     /* A pool that was stopped on purpose has nothing to prove. */
     const struct server_seen *seen = &w->oracle->servers[line];
     uint64_t since_ms = seen->acted_ms > seen->drained_ms ? seen->acted_ms : seen->drained_ms;
+    if (w->oracle->restored) /* an old copy takes a server for drained, and drains what was back */
+        since_ms = seen->acted_ms;
     if (ours && seen->probed_ms < since_ms && w->iis[line].pool.state == POOL_STATE_STARTED)
         world_violate(w, "%s: put back, and no probe passed since it was taken out",
                       w->iis[line].name);
@@ -254,13 +256,15 @@ static void check_running(struct world *w)
 
 /* ---- after every event ---- */
 
-/* What we took out is never more than the budget, at no moment. */
-static void check_budget(struct world *w)
+/* What we took out of a group is never more than its budget, at no moment. */
+static void check_budget(struct world *w, const struct group *g)
 {
     struct oracle *o = w->oracle;
     size_t out = 0;
     char names[200] = "";
     for (size_t i = 0; i < w->servers; i++) {
+        if (!group_has(g, i))
+            continue;
         struct server_seen *seen = &o->servers[i];
         const struct iis_worker *worker =
             seen->out_by_act ? iis_serving(&w->iis[i], w->now_ms) : NULL;
@@ -274,8 +278,9 @@ static void check_budget(struct world *w)
         text_format(names + len, sizeof(names) - len, " %s%s", w->iis[i].name,
                     by_act ? " (by our act)" : " (drained)");
     }
-    if (out > BUDGET && !o->restored)
-        world_violate(w, "the budget is %d, and we took out%s", BUDGET, names);
+    if (out > g->max_out && !o->restored)
+        world_violate(w, "the budget of %s is %u, and we took out%s", g->name, (unsigned)g->max_out,
+                      names);
 }
 
 static void note_outs(struct world *w)
@@ -295,7 +300,8 @@ static void note_outs(struct world *w)
 void oracle_look(struct world *w)
 {
     note_outs(w);
-    check_budget(w);
+    for (size_t i = 0; i < w->groups.count; i++)
+        check_budget(w, &w->groups.all[i]);
     check_running(w);
     oracle_look_at_stores(w);
     oracle_check_owners(w);

@@ -59,6 +59,7 @@ void oracle_end(struct world *w);
 #define VIEW_TARGETS 128
 #define VIEW_RUNS    64
 #define VIEW_HOLDS   64
+#define VIEW_SERVERS 16
 
 struct view_target {
     uint64_t run;
@@ -95,6 +96,7 @@ struct view {
     struct view_incident incidents[VIEW_HOLDS];
     size_t incident_count;
     uint64_t last_event, last_audit;
+    int64_t declared_until_ms[VIEW_SERVERS]; /* declared out, wall clock; 0: not */
 };
 /* NULL: no store is attached. Lent until the next look. */
 const struct view *oracle_view(struct world *w, int centre);

@@ -7,8 +7,6 @@
 
 #define RESULTS_KEPT 32
 
-#define BUDGET 1 /* servers that may be out at one time: as centre.c tells the brain */
-
 /* What was done to one server for one run. */
 struct act {
     uint64_t run;
@@ -68,9 +66,22 @@ struct server_seen {
 struct sqlite3;
 struct sqlite3_stmt;
 
+enum query {
+    Q_TARGETS,
+    Q_RUNS,
+    Q_LEASES,
+    Q_INCIDENTS,
+    Q_LAST,
+    Q_COMMAND,
+    Q_EVENT,
+    Q_RUN_EVENT,
+    Q_DECLARED,
+    QUERY_COUNT,
+};
+
 struct store_seen {
     struct sqlite3 *db;
-    struct sqlite3_stmt *statements[8];
+    struct sqlite3_stmt *statements[QUERY_COUNT];
     struct view view, former;
     bool valid;
     uint64_t syncs;
@@ -102,6 +113,10 @@ void oracle_gate_sent(struct world *w, int centre, const struct command *command
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server);
 /* The gate of t was passed: on what? */
 void oracle_gate_passed(struct world *w, int centre, const struct view_target *t);
+
+/* oracle_view.c */
+void oracle_read_view(const struct world *w, struct store_seen *s);
+const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
 
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);

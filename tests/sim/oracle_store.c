@@ -1,5 +1,5 @@
-/* oracle_store.c - see oracle.h: what stands committed in a coordinator's store, read by SQL of our
- * own after each change, and what must hold between that and the world.
+/* oracle_store.c - see oracle.h: what must hold between what stands committed in a coordinator's
+ * store and the world, and from one transaction to the next.
  */
 #include "tests/sim/oracle_impl.h"
 
@@ -14,151 +14,6 @@
 
 #define RESTORING_WAITS_MS 15000 /* longer than checking takes */
 #define LONG_OUT_MS        15000 /* out for so long: every reading has told it */
-
-enum query { Q_TARGETS, Q_RUNS, Q_LEASES, Q_INCIDENTS, Q_LAST, Q_COMMAND, Q_EVENT, Q_RUN_EVENT };
-
-static const char *const queries[] = {
-    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
-                  " t.command_fence, t.command_seq, r.action FROM target t JOIN run r"
-                  " ON r.id = t.run",
-    [Q_RUNS] = "SELECT id, state, pause_causes, action FROM run",
-    [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
-    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
-    [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
-    [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
-                  " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
-                  " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3"
-                  " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place, self"
-                  " WHERE c.server = ?1 AND c.fence_number = ?2 AND c.fence_instance = ?3"
-                  " AND c.seq = ?4",
-    [Q_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'target.state'"
-                " AND server = ?2 AND to_word = ?3",
-    [Q_RUN_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND run = ?2"
-                    " AND kind IN ('run.state', 'run.ended')",
-};
-#define QUERIES (sizeof(queries) / sizeof(queries[0]))
-
-/* ---- reading ---- */
-
-void oracle_attach(struct world *w, int centre)
-{
-    struct store_seen *s = &w->oracle->stores[centre];
-    char path[64];
-    text_format(path, sizeof(path), "%s/state.db", centre_disk(w->centres[centre]));
-    must(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE, VFS_NAME) == SQLITE_OK);
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    for (size_t i = 0; i < QUERIES; i++)
-        if (sqlite3_prepare_v2(s->db, queries[i], -1, &s->statements[i], NULL) != SQLITE_OK)
-            world_violate(w, "the oracle cannot read the store: %s", sqlite3_errmsg(s->db));
-    s->syncs = 0;
-    s->attached_ms = w->now_ms;
-}
-
-void oracle_detach(struct world *w, int centre)
-{
-    struct store_seen *s = &w->oracle->stores[centre];
-    for (size_t i = 0; i < QUERIES; i++) {
-        sqlite3_finalize(s->statements[i]);
-        s->statements[i] = NULL;
-    }
-    sqlite3_close(s->db);
-    s->db = NULL;
-}
-
-static int server_of(const struct world *w, const char *name)
-{
-    for (size_t i = 0; i < w->servers; i++)
-        if (text_equal(w->iis[i].name, name))
-            return (int)i;
-    return -1;
-}
-
-static const char *word(sqlite3_stmt *q, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(q, column);
-    return text ? text : "";
-}
-
-static void read_targets(const struct world *w, struct store_seen *s)
-{
-    sqlite3_stmt *q = s->statements[Q_TARGETS];
-    struct view *v = &s->view;
-    v->target_count = 0;
-    while (sqlite3_step(q) == SQLITE_ROW && v->target_count < VIEW_TARGETS) {
-        struct view_target *t = &v->targets[v->target_count++];
-        *t = (struct view_target){.run = (uint64_t)sqlite3_column_int64(q, 0),
-                                  .server = server_of(w, word(q, 1)),
-                                  .holds = sqlite3_column_int(q, 3) != 0,
-                                  .has_place = sqlite3_column_int(q, 4) != 0,
-                                  .fence = (uint64_t)sqlite3_column_int64(q, 5),
-                                  .seq = (uint64_t)sqlite3_column_int64(q, 6)};
-        text_copy(t->state, sizeof(t->state), word(q, 2));
-        text_copy(t->action, sizeof(t->action), word(q, 7));
-    }
-    sqlite3_reset(q);
-}
-
-static void read_runs(struct store_seen *s)
-{
-    sqlite3_stmt *q = s->statements[Q_RUNS];
-    struct view *v = &s->view;
-    v->run_count = 0;
-    while (sqlite3_step(q) == SQLITE_ROW && v->run_count < VIEW_RUNS) {
-        struct view_run *r = &v->runs[v->run_count++];
-        *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0)};
-        text_copy(r->state, sizeof(r->state), word(q, 1));
-        text_copy(r->causes, sizeof(r->causes), word(q, 2));
-        text_copy(r->action, sizeof(r->action), word(q, 3));
-    }
-    sqlite3_reset(q);
-}
-
-static void read_holds(const struct world *w, struct store_seen *s)
-{
-    sqlite3_stmt *q = s->statements[Q_LEASES];
-    struct view *v = &s->view;
-    v->hold_count = v->incident_count = 0;
-    while (sqlite3_step(q) == SQLITE_ROW && v->hold_count < VIEW_HOLDS)
-        v->holds[v->hold_count++] =
-            (struct view_hold){.server = server_of(w, word(q, 0)),
-                               .by_run = text_equal(word(q, 1), "run"),
-                               .owner = (uint64_t)sqlite3_column_int64(q, 2)};
-    sqlite3_reset(q);
-    q = s->statements[Q_INCIDENTS];
-    while (sqlite3_step(q) == SQLITE_ROW && v->incident_count < VIEW_HOLDS)
-        v->incidents[v->incident_count++] =
-            (struct view_incident){.id = (uint64_t)sqlite3_column_int64(q, 0),
-                                   .server = server_of(w, word(q, 1)),
-                                   .has_place = sqlite3_column_int(q, 2) != 0};
-    sqlite3_reset(q);
-}
-
-static void read_view(const struct world *w, struct store_seen *s)
-{
-    sqlite3_stmt *q = s->statements[Q_LAST];
-    sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
-    read_targets(w, s);
-    read_runs(s);
-    read_holds(w, s);
-    if (sqlite3_step(q) == SQLITE_ROW) {
-        s->view.last_event = (uint64_t)sqlite3_column_int64(q, 0);
-        s->view.last_audit = (uint64_t)sqlite3_column_int64(q, 1);
-    }
-    sqlite3_reset(q);
-    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
-}
-
-const struct view *oracle_view(struct world *w, int centre)
-{
-    const struct store_seen *s = &w->oracle->stores[centre];
-    return s->db && s->valid ? &s->view : NULL;
-}
-
-bool view_run_ended(const struct view_run *r)
-{
-    return text_equal(r->state, "done") || text_equal(r->state, "partial") ||
-           text_equal(r->state, "failed") || text_equal(r->state, "aborted");
-}
 
 static const struct view_run *run_of(const struct view *v, uint64_t id)
 {
@@ -223,14 +78,14 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
                       SQLITE_STATIC);
     sqlite3_bind_int64(q, 4, (sqlite3_int64)id->seq);
     bool found = sqlite3_step(q) == SQLITE_ROW;
-    bool state_fits =
-        found && (text_equal(word(q, 1), "acting") || text_equal(word(q, 1), "unknown"));
-    if (!found || !text_equal(word(q, 0), verb_name(m->command.verb)))
+    bool state_fits = found && (text_equal(oracle_word(q, 1), "acting") ||
+                                text_equal(oracle_word(q, 1), "unknown"));
+    if (!found || !text_equal(oracle_word(q, 0), verb_name(m->command.verb)))
         world_violate(w, "%s: a %s leaves that does not stand in the store", name,
                       verb_name(m->command.verb));
     else if (!state_fits || (uint64_t)sqlite3_column_int64(q, 3) != id->seq ||
              (uint64_t)sqlite3_column_int64(q, 4) != id->fence.number)
-        world_violate(w, "%s: a command leaves, and its target is %s", name, word(q, 1));
+        world_violate(w, "%s: a command leaves, and its target is %s", name, oracle_word(q, 1));
     else if (sqlite3_column_int(q, 2) == 0 || sqlite3_column_int(q, 5) == 0)
         world_violate(w, "%s: a command leaves without a lease", name);
     else if (!sqlite3_column_int(q, 7))
@@ -282,31 +137,64 @@ static bool long_out(const struct world *w, int centre, int server)
     return silent || (out && lb_told && !on_purpose);
 }
 
-/* A server is taken: held + observed out + this one stay within the budget. */
+/* Declared out for so long, or not any more, that the brain has to know it; in between either. */
+enum declared { DECLARED_NOT, DECLARED_PERHAPS, DECLARED_SURELY };
+
+static enum declared declared_out(const struct world *w, int centre, const struct store_seen *s,
+                                  int server)
+{
+    int64_t left_ms = s->view.declared_until_ms[server] - centre_wall_ms(w->centres[centre]);
+    int64_t was_left_ms = s->former.declared_until_ms[server] - centre_wall_ms(w->centres[centre]);
+    if (left_ms < -EVIDENCE_MS && was_left_ms < -EVIDENCE_MS)
+        return DECLARED_NOT;
+    return left_ms > EVIDENCE_MS && was_left_ms > EVIDENCE_MS ? DECLARED_SURELY : DECLARED_PERHAPS;
+}
+
+/* Held + observed out + this one stay within the budget of the group; and what is left in service
+ * is enough, whoever is declared out. */
+static void check_group(struct world *w, int centre, const struct store_seen *s,
+                        const struct view_target *t, const struct group *g)
+{
+    size_t spent = 1, serving = 0;
+    char names[200] = "";
+    for (int i = 0; i < (int)w->servers; i++) {
+        if (!group_has(g, (size_t)i))
+            continue;
+        enum declared declared = declared_out(w, centre, s, i);
+        bool is_held = held(&s->view, i) && i != t->server;
+        bool out = long_out(w, centre, i);
+        serving += !is_held && !out && declared != DECLARED_SURELY;
+        if (i == t->server || (!is_held && (!out || declared != DECLARED_NOT)))
+            continue;
+        size_t len = strlen(names);
+        text_format(names + len, sizeof(names) - len, " %s (%s)", w->iis[i].name,
+                    is_held ? "held" : "out");
+        spent++;
+    }
+    if (spent > g->max_out)
+        world_violate(w, "%s is taken though the budget of %s is spent by%s",
+                      w->iis[t->server].name, g->name, names);
+    bool serves =
+        !long_out(w, centre, t->server) && declared_out(w, centre, s, t->server) == DECLARED_NOT;
+    if (serves && serving < g->min_in_service + 1)
+        world_violate(w, "%s is taken though only %zu of %s are in service, and %u have to stay",
+                      w->iis[t->server].name, serving, g->name, (unsigned)g->min_in_service);
+}
+
 static void check_take(struct world *w, int centre, const struct store_seen *s,
                        const struct view_target *t)
 {
     const struct server_seen *self = &w->oracle->servers[t->server];
-    size_t spent = 1;
-    char names[200] = "";
     if (w->now_ms < self->unwell_ms + EVIDENCE_MS || held(&s->former, t->server) ||
         text_equal(t->action, "start") || text_equal(t->action, "undrain") || w->oracle->restored)
         return;
-    for (int i = 0; i < (int)w->servers; i++) {
-        bool counts = i != t->server && (held(&s->view, i) || long_out(w, centre, i));
-        size_t len = strlen(names);
-        if (counts)
-            text_format(names + len, sizeof(names) - len, " %s (%s)", w->iis[i].name,
-                        held(&s->view, i) ? "held" : "out");
-        spent += counts;
-    }
     const struct view_run *r = run_of(&s->former, t->run);
     if (r && r->causes[0] != '\0')
         world_violate(w, "%s is taken though its run is paused by %s", w->iis[t->server].name,
                       r->causes);
-    if (spent > BUDGET)
-        world_violate(w, "%s is taken though the budget is spent by%s", w->iis[t->server].name,
-                      names);
+    for (size_t i = 0; i < w->groups.count; i++)
+        if (group_has(&w->groups.all[i], (size_t)t->server))
+            check_group(w, centre, s, t, &w->groups.all[i]);
 }
 
 /* What was ordered ends by the journal's word or a person's alone; the clock makes it unknown. */
@@ -505,7 +393,7 @@ static void look_at(struct world *w, int centre)
         return;
     s->syncs = syncs;
     s->former = s->view;
-    read_view(w, s);
+    oracle_read_view(w, s);
     if (s->valid) {
         for (size_t i = 0; i < s->view.target_count; i++)
             check_target(w, centre, s, &s->view.targets[i]);

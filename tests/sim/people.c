@@ -72,6 +72,16 @@ static void meddle(struct world *w)
     }
 }
 
+/* A machine that is known to be dead shall not hold up the farm. */
+static void declare(struct world *w)
+{
+    if (w->options.nobody_meddles || w->faults_over || !(w->options.faults & FAULT_PEOPLE) ||
+        !rng_chance(&w->people, 40))
+        return;
+    int at = (int)(rng_next(&w->people) % w->servers);
+    centre_declare_out(w, 0, w->iis[at].name, rng_between(&w->people, 5000, 60000));
+}
+
 /* ---- mending, when nothing breaks any more ---- */
 
 static void mend_servers(struct world *w)
@@ -193,6 +203,7 @@ static void look(struct world *w, const struct due *d)
     w->people_done = all_ended(w); /* first: what is asked below shows in the store later */
     if (!w->people_done) {
         meddle(w);
+        declare(w);
         wish(w);
         mend(w);
     }

@@ -157,6 +157,7 @@ static void begin(struct world *w, const struct world_options *options)
         iis_init(&w->iis[i], name, &w->iis_rng, w->now_ms);
         w->nodes[i] = node_new(w, (int)i);
     }
+    groups_begin(&w->groups, options->seed, w->servers, options->crash_actor != ACTOR_NONE);
     w->oracle = oracle_new();
     vfs_put_kept("centre/state.db", "c0/state.db");
     w->centres[0] = centre_new(w, 0, "c0");

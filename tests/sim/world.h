@@ -16,6 +16,7 @@
 #define FARMHAND_TESTS_SIM_WORLD_H
 
 #include "coordinator/balancer.h"
+#include "tests/sim/groups.h"
 #include "tests/sim/iis.h"
 #include "tests/sim/lb.h"
 #include "tests/sim/rng.h"
@@ -94,6 +95,7 @@ struct world {
     size_t machines; /* as many, or one more: a clone of server `cloned` */
     int cloned;
     struct iis iis[MACHINES_MAX];
+    struct groups groups;
     struct lb lb;
     struct node *nodes[MACHINES_MAX];
     struct centre *centres[CENTRES_MAX];
@@ -211,6 +213,8 @@ void centre_takeover(struct world *w, int index);
 void centre_restore(struct world *w, int index, const char *copy);
 /* A process that is not started again. */
 void centre_retire(struct world *w, int index);
+void centre_declare_out(struct world *w, int index, const char *server, uint64_t for_ms);
+int64_t centre_wall_ms(const struct centre *c); /* what its wall clock says */
 void centre_release(struct world *w, int index, const char *server);
 
 /* people.c */

@@ -1,0 +1,168 @@
+/* oracle_view.c - see oracle.h: what stands committed in a coordinator's store, read by SQL of our
+ * own through a connection of our own.
+ */
+#include "tests/sim/oracle_impl.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "tests/sim/vfs.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+static const char *const queries[] = {
+    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
+                  " t.command_fence, t.command_seq, r.action FROM target t JOIN run r"
+                  " ON r.id = t.run",
+    [Q_RUNS] = "SELECT id, state, pause_causes, action FROM run",
+    [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
+    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
+    [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
+    [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
+                  " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
+                  " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3"
+                  " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place, self"
+                  " WHERE c.server = ?1 AND c.fence_number = ?2 AND c.fence_instance = ?3"
+                  " AND c.seq = ?4",
+    [Q_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'target.state'"
+                " AND server = ?2 AND to_word = ?3",
+    [Q_RUN_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND run = ?2"
+                    " AND kind IN ('run.state', 'run.ended')",
+    [Q_DECLARED] = "SELECT name, declared_out_until_ms FROM server"
+                   " WHERE declared_out_until_ms > 0",
+};
+
+/* ---- reading ---- */
+
+void oracle_attach(struct world *w, int centre)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    char path[64];
+    text_format(path, sizeof(path), "%s/state.db", centre_disk(w->centres[centre]));
+    must(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE, VFS_NAME) == SQLITE_OK);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    for (size_t i = 0; i < QUERY_COUNT; i++)
+        if (sqlite3_prepare_v2(s->db, queries[i], -1, &s->statements[i], NULL) != SQLITE_OK)
+            world_violate(w, "the oracle cannot read the store: %s", sqlite3_errmsg(s->db));
+    s->syncs = 0;
+    s->attached_ms = w->now_ms;
+}
+
+void oracle_detach(struct world *w, int centre)
+{
+    struct store_seen *s = &w->oracle->stores[centre];
+    for (size_t i = 0; i < QUERY_COUNT; i++) {
+        sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+static int server_of(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (text_equal(w->iis[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+const char *oracle_word(struct sqlite3_stmt *q, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(q, column);
+    return text ? text : "";
+}
+
+static void read_targets(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_TARGETS];
+    struct view *v = &s->view;
+    v->target_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->target_count < VIEW_TARGETS) {
+        struct view_target *t = &v->targets[v->target_count++];
+        *t = (struct view_target){.run = (uint64_t)sqlite3_column_int64(q, 0),
+                                  .server = server_of(w, oracle_word(q, 1)),
+                                  .holds = sqlite3_column_int(q, 3) != 0,
+                                  .has_place = sqlite3_column_int(q, 4) != 0,
+                                  .fence = (uint64_t)sqlite3_column_int64(q, 5),
+                                  .seq = (uint64_t)sqlite3_column_int64(q, 6)};
+        text_copy(t->state, sizeof(t->state), oracle_word(q, 2));
+        text_copy(t->action, sizeof(t->action), oracle_word(q, 7));
+    }
+    sqlite3_reset(q);
+}
+
+static void read_runs(struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_RUNS];
+    struct view *v = &s->view;
+    v->run_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->run_count < VIEW_RUNS) {
+        struct view_run *r = &v->runs[v->run_count++];
+        *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0)};
+        text_copy(r->state, sizeof(r->state), oracle_word(q, 1));
+        text_copy(r->causes, sizeof(r->causes), oracle_word(q, 2));
+        text_copy(r->action, sizeof(r->action), oracle_word(q, 3));
+    }
+    sqlite3_reset(q);
+}
+
+static void read_holds(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_LEASES];
+    struct view *v = &s->view;
+    v->hold_count = v->incident_count = 0;
+    while (sqlite3_step(q) == SQLITE_ROW && v->hold_count < VIEW_HOLDS)
+        v->holds[v->hold_count++] =
+            (struct view_hold){.server = server_of(w, oracle_word(q, 0)),
+                               .by_run = text_equal(oracle_word(q, 1), "run"),
+                               .owner = (uint64_t)sqlite3_column_int64(q, 2)};
+    sqlite3_reset(q);
+    q = s->statements[Q_INCIDENTS];
+    while (sqlite3_step(q) == SQLITE_ROW && v->incident_count < VIEW_HOLDS)
+        v->incidents[v->incident_count++] =
+            (struct view_incident){.id = (uint64_t)sqlite3_column_int64(q, 0),
+                                   .server = server_of(w, oracle_word(q, 1)),
+                                   .has_place = sqlite3_column_int(q, 2) != 0};
+    sqlite3_reset(q);
+}
+
+static void read_declared(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_DECLARED];
+    memset(s->view.declared_until_ms, 0, sizeof(s->view.declared_until_ms));
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        int at = server_of(w, oracle_word(q, 0));
+        if (at >= 0)
+            s->view.declared_until_ms[at] = sqlite3_column_int64(q, 1);
+    }
+    sqlite3_reset(q);
+}
+
+void oracle_read_view(const struct world *w, struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_LAST];
+    sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
+    read_targets(w, s);
+    read_runs(s);
+    read_holds(w, s);
+    read_declared(w, s);
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        s->view.last_event = (uint64_t)sqlite3_column_int64(q, 0);
+        s->view.last_audit = (uint64_t)sqlite3_column_int64(q, 1);
+    }
+    sqlite3_reset(q);
+    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+}
+
+const struct view *oracle_view(struct world *w, int centre)
+{
+    const struct store_seen *s = &w->oracle->stores[centre];
+    return s->db && s->valid ? &s->view : NULL;
+}
+
+bool view_run_ended(const struct view_run *r)
+{
+    return text_equal(r->state, "done") || text_equal(r->state, "partial") ||
+           text_equal(r->state, "failed") || text_equal(r->state, "aborted");
+}
