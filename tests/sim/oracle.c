@@ -306,6 +306,7 @@ void oracle_look(struct world *w)
     oracle_look_at_stores(w);
     oracle_check_owners(w);
     oracle_check_waiting(w);
+    oracle_check_forgotten(w);
 }
 
 void oracle_end(struct world *w)

@@ -53,7 +53,9 @@ struct server_seen {
     struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
     uint64_t acted_ms;
-    bool off_by_us; /* somebody asked us for its pool to be stopped */
+    uint64_t
+        forgotten_ms; /* drained for somebody, and the balancer does not know any more; 0: no */
+    bool off_by_us;   /* somebody asked us for its pool to be stopped */
     struct observed observed[CENTRES_MAX];
     bool out_by_act;     /* recycled by us, and no newer worker has served since */
     uint64_t probed_ms;  /* a probe that was asked then passed */
@@ -121,6 +123,7 @@ const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);
 void oracle_check_waiting(struct world *w);
+void oracle_check_forgotten(struct world *w);
 bool oracle_is_target(struct world *w, uint64_t run, int server);
 void oracle_tell_open(struct world *w, int centre);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PUT_RIGHT_MS       20000
 #define RESTORING_WAITS_MS 15000 /* longer than checking takes */
 #define LONG_OUT_MS        15000 /* out for so long: every reading has told it */
 
@@ -445,6 +446,38 @@ void oracle_check_owners(struct world *w)
     for (int i = 0; i < (int)w->servers; i++)
         if (w->lb.lines[i].ours && !owned_in(&w->oracle->stores[0].view, i))
             world_violate(w, "%s was drained by us and belongs to nobody", w->iis[i].name);
+}
+
+/* ---- a reload forgets drains, we do not ---- */
+
+static bool is_returning(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->target_count; i++)
+        if (v->targets[i].server == server && text_equal(v->targets[i].state, "returning"))
+            return true;
+    return false;
+}
+
+/* Somebody's drain that the balancer forgot is put right, while the one who has to do it is well:
+ * it hears its agents and the balancer answers. */
+void oracle_check_forgotten(struct world *w)
+{
+    const struct store_seen *s = &w->oracle->stores[0];
+    bool able = s->valid && centre_up(w->centres[0]) && !centre_frozen(w->centres[0]) &&
+                !w->oracle->restored && w->now_ms > w->lb.down_until_ms;
+    for (int i = 0; i < (int)w->servers; i++) {
+        struct server_seen *seen = &w->oracle->servers[i];
+        bool forgotten = able && w->lb.lines[i].forgotten &&
+                         w->lb.lines[i].admin == BALANCER_READY && owned_in(&s->view, i) &&
+                         !is_returning(&s->view, i) && w->now_ms < seen->reported_ms[0] + 5000;
+        if (!forgotten)
+            seen->forgotten_ms = 0;
+        else if (!seen->forgotten_ms)
+            seen->forgotten_ms = w->now_ms;
+        else if (w->now_ms > seen->forgotten_ms + PUT_RIGHT_MS)
+            world_violate(w, "%s: a reload forgot that it is out, and nobody put that right",
+                          w->iis[i].name);
+    }
 }
 
 /* ---- what only gives back waits for nobody ---- */
