@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUT_RIGHT_MS       20000
+#define PUT_RIGHT_MS       10000
 #define RESTORING_WAITS_MS 15000 /* longer than checking takes */
 #define LONG_OUT_MS        15000 /* out for so long: every reading has told it */
 
