@@ -145,6 +145,7 @@ static enum error_code carry_out(struct iis *s, const struct call *call, uint64_
         return stop(s, now_ms);
     case CALL_SET_AUTOSTART:
         s->pool.auto_start = call->on;
+        s->off_by_others = s->off_by_others && call->on; /* if it is, it is meant to be */
         s->changed = true;
         return ERR_NONE;
     default:

@@ -291,10 +291,14 @@ static void note_outs(struct world *w)
         if (well != seen->well)
             seen->changed_ms = w->now_ms;
         seen->well = well;
+        if (w->iis[i].pool.state != POOL_STATE_STARTED && !w->iis[i].pool.auto_start)
+            seen->purpose_ms = w->now_ms;
         seen->unwell_ms = well ? seen->unwell_ms : w->now_ms;
     }
     if (w->now_ms < w->lb.down_until_ms)
         w->oracle->lb_away_ms = w->lb.down_until_ms;
+    if (w->loss_permille + w->late_permille > 0)
+        w->oracle->net_bad_ms = w->now_ms;
 }
 
 void oracle_look(struct world *w)

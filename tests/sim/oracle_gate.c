@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-#define GATE_PASSES 2 /* as centre.c sets it */
+#define GATE_PASSES 2    /* as centre.c sets it */
+#define BELATED_MS  3000 /* a store that failed is tried again by then */
 
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server)
 {
@@ -77,11 +78,15 @@ static uint64_t opened_ms(const struct world *w, int centre, const struct view_t
 void oracle_gate_passed(struct world *w, int centre, const struct view_target *t)
 {
     const struct observed *o = &w->oracle->servers[t->server].observed[centre];
+    /* Passed while the store could not write, and saved when it could again: boots since then are
+     * news. */
+    bool belated = w->oracle->stores[centre].failed_ms + BELATED_MS > w->now_ms;
     uint64_t since_ms = opened_ms(w, centre, t);
     size_t good = 0;
     for (size_t i = 0; i < SEEN_KEPT; i++)
         good += o->seen[i].good && o->seen[i].asked_ms >= since_ms &&
-                wire_id_equal(&o->seen[i].boot, &o->boot);
+                (wire_id_equal(&o->seen[i].boot, &o->boot) ||
+                 (belated && wire_id_equal(&o->seen[i].boot, &o->former_boot)));
     if (good < GATE_PASSES)
         world_violate(w,
                       "%s is %s on %zu good answers of this boot to what was asked since its gate"

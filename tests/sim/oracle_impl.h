@@ -62,6 +62,7 @@ struct server_seen {
     uint64_t drained_ms; /* by us */
     bool taken;          /* in service when we drained it: it counts as taken out by us */
     bool well;
+    uint64_t purpose_ms;            /* its pool was stopped on purpose */
     uint64_t changed_ms, unwell_ms; /* of well; when it was last not */
 };
 
@@ -88,8 +89,9 @@ struct store_seen {
     bool valid;
     uint64_t syncs;
     uint64_t attached_ms;
-    uint64_t waits_since_ms; /* something that only gives back waits; 0: nothing */
-    uint64_t unclocked_ms;   /* its clock had stood still until then */
+    uint64_t failures, failed_ms; /* of its disk; when last */
+    uint64_t waits_since_ms;      /* something that only gives back waits; 0: nothing */
+    uint64_t unclocked_ms;        /* its clock had stood still until then */
 };
 
 struct oracle {
@@ -102,7 +104,7 @@ struct oracle {
     bool twins;              /* two stores give numbers to runs: they tell none apart any more */
     struct fence fences[32]; /* whose number is whose */
     size_t fence_count;
-    uint64_t lb_away_ms;
+    uint64_t lb_away_ms, net_bad_ms; /* when last */
 };
 
 #define EVIDENCE_MS 2500 /* a server is taken on evidence no older than this */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define PUT_RIGHT_MS       10000
+#define LISTEN_LOST_MS     40000 /* a listen that was lost is given up, and another sent */
 #define RESTORING_WAITS_MS 15000 /* longer than checking takes */
 #define LONG_OUT_MS        15000 /* out for so long: every reading has told it */
 
@@ -127,8 +128,7 @@ static bool held(const struct view *v, int server)
 static bool long_out(const struct world *w, int centre, int server)
 {
     const struct server_seen *seen = &w->oracle->servers[server];
-    const struct iis *s = &w->iis[server];
-    bool on_purpose = s->pool.state != POOL_STATE_STARTED && !s->pool.auto_start;
+    bool on_purpose = seen->purpose_ms && w->now_ms < seen->purpose_ms + LONG_OUT_MS;
     bool silent = w->now_ms > seen->reported_ms[centre] + LONG_OUT_MS;
     bool lb_told = w->now_ms > w->oracle->lb_away_ms + LONG_OUT_MS;
     bool out = !seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS;
@@ -390,6 +390,10 @@ static void look_at(struct world *w, int centre)
     if (!s->db)
         return;
     uint64_t syncs = vfs_syncs(centre_disk(w->centres[centre]));
+    uint64_t failures = vfs_failures(centre_disk(w->centres[centre]));
+    if (failures != s->failures)
+        s->failed_ms = w->now_ms;
+    s->failures = failures;
     if (s->valid && syncs == s->syncs)
         return;
     s->syncs = syncs;
@@ -464,10 +468,11 @@ void oracle_check_forgotten(struct world *w)
 {
     const struct store_seen *s = &w->oracle->stores[0];
     bool able = s->valid && centre_up(w->centres[0]) && !centre_frozen(w->centres[0]) &&
-                !w->oracle->restored && w->now_ms > w->lb.down_until_ms;
+                !w->oracle->restored && w->now_ms > w->lb.down_until_ms &&
+                (!w->oracle->net_bad_ms || w->now_ms > w->oracle->net_bad_ms + LISTEN_LOST_MS);
     for (int i = 0; i < (int)w->servers; i++) {
         struct server_seen *seen = &w->oracle->servers[i];
-        bool forgotten = able && w->lb.lines[i].forgotten &&
+        bool forgotten = able && w->lb.lines[i].forgotten && !oracle_is_cloned(w, i) &&
                          w->lb.lines[i].admin == BALANCER_READY && owned_in(&s->view, i) &&
                          !is_returning(&s->view, i) && w->now_ms < seen->reported_ms[0] + 5000;
         if (!forgotten)
@@ -535,6 +540,8 @@ void oracle_restored(struct world *w, int centre)
     w->oracle->restored = true;
     w->oracle->twins = w->oracle->twins || centre > 0;
     w->oracle->stores[centre].valid = false;
+    for (size_t i = 0; i < w->servers; i++)
+        w->oracle->servers[i].observed[centre].two_machines = false;
 }
 
 void oracle_tell_open(struct world *w, int centre)

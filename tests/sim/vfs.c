@@ -13,14 +13,8 @@ static bool is_dead(const struct handle *h)
     return h->epoch != h->disk->epoch;
 }
 
-/* What the next write or sync meets. */
-static int trouble_of(struct handle *h, int failure)
+static int trouble_of(const struct disk *d, int failure)
 {
-    struct disk *d = h->disk;
-    if (is_dead(h))
-        return failure;
-    if (d->fail_after > 0 && --d->fail_after == 0)
-        return failure;
     switch (d->trouble) {
     case VFS_FINE:
         return SQLITE_OK;
@@ -31,6 +25,18 @@ static int trouble_of(struct handle *h, int failure)
         return failure;
     }
     return failure;
+}
+
+/* What the next write or sync meets. */
+static int meet_trouble(struct handle *h, int failure)
+{
+    struct disk *d = h->disk;
+    if (is_dead(h))
+        return failure;
+    bool counted_down = d->fail_after > 0 && --d->fail_after == 0;
+    int rc = counted_down ? failure : trouble_of(d, failure);
+    d->failures += rc != SQLITE_OK;
+    return rc;
 }
 
 /* ---- a file's methods ---- */
@@ -60,7 +66,7 @@ static int x_read(sqlite3_file *file, void *out, int amount, sqlite3_int64 at)
 static int x_write(sqlite3_file *file, const void *data, int amount, sqlite3_int64 at)
 {
     struct handle *h = (struct handle *)file;
-    int rc = trouble_of(h, SQLITE_IOERR_WRITE);
+    int rc = meet_trouble(h, SQLITE_IOERR_WRITE);
     if (rc != SQLITE_OK)
         return rc;
     file_write(file_make(h->name), (size_t)at, data, (size_t)amount);
@@ -70,7 +76,7 @@ static int x_write(sqlite3_file *file, const void *data, int amount, sqlite3_int
 static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     struct handle *h = (struct handle *)file;
-    int rc = trouble_of(h, SQLITE_IOERR_TRUNCATE);
+    int rc = meet_trouble(h, SQLITE_IOERR_TRUNCATE);
     if (rc != SQLITE_OK)
         return rc;
     file_truncate(file_make(h->name), (size_t)size);
@@ -88,7 +94,7 @@ static int x_sync(sqlite3_file *file, int flags)
     struct handle *h = (struct handle *)file;
     if (dies_here(h, true))
         return SQLITE_IOERR_FSYNC;
-    int rc = trouble_of(h, SQLITE_IOERR_FSYNC);
+    int rc = meet_trouble(h, SQLITE_IOERR_FSYNC);
     if (rc != SQLITE_OK)
         return rc;
     file_sync(file_make(h->name));

@@ -39,6 +39,8 @@ void vfs_watch(vfs_on_sync *hook, void *arg);
 
 /* Grows with each sync of that disk: nothing durable has changed while it stands still. */
 uint64_t vfs_syncs(const char *disk);
+/* Grows with each write or sync that failed. */
+uint64_t vfs_failures(const char *disk);
 /* True: what is committed there would survive a crash now. */
 bool vfs_is_synced(const char *disk);
 /* What would survive a crash of `from` now (or, not durable, what its process sees), as files of

@@ -228,6 +228,11 @@ uint64_t vfs_syncs(const char *disk)
     return disk_find(disk)->syncs;
 }
 
+uint64_t vfs_failures(const char *disk)
+{
+    return disk_find(disk)->failures;
+}
+
 bool vfs_is_synced(const char *disk)
 {
     for (size_t i = 0; i < vfs_all.file_count; i++)

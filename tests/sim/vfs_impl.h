@@ -41,7 +41,7 @@ struct disk {
     char name[32];
     enum vfs_trouble trouble;
     uint32_t fail_after;
-    uint64_t epoch, syncs;
+    uint64_t epoch, syncs, failures;
 };
 
 struct handle {
