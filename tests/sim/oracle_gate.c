@@ -40,6 +40,14 @@ static void hear_boot(struct observed *o, const struct wire_id *boot)
     o->boot = *boot;
 }
 
+void oracle_gate_forget(struct world *w, int centre)
+{
+    for (size_t i = 0; i < w->servers; i++) {
+        struct observed *o = &w->oracle->servers[i].observed[centre];
+        o->boot = o->former_boot = (struct wire_id){{0}};
+    }
+}
+
 void oracle_released(struct world *w, int centre, int server)
 {
     struct observed *o = &w->oracle->servers[server].observed[centre];

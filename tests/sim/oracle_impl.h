@@ -113,6 +113,8 @@ struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
 
 bool oracle_is_cloned(const struct world *w, int server);
 /* oracle_gate.c */
+/* A coordinator that starts knows of no boot. That two machines spoke stands in its store. */
+void oracle_gate_forget(struct world *w, int centre);
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server);
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server);
 /* The gate of t was passed: on what? */

@@ -46,6 +46,7 @@ void oracle_attach(struct world *w, int centre)
             world_violate(w, "the oracle cannot read the store: %s", sqlite3_errmsg(s->db));
     s->syncs = 0;
     s->attached_ms = w->now_ms;
+    oracle_gate_forget(w, centre);
 }
 
 void oracle_detach(struct world *w, int centre)
