@@ -182,6 +182,20 @@ static void check_group(struct world *w, int centre, const struct store_seen *s,
                       w->iis[t->server].name, serving, g->name, (unsigned)g->min_in_service);
 }
 
+/* Silence, the store's trouble and the fence are found anew by every start: those may come and go
+ * without a word. */
+static const char *const kept_causes[] = {"person", "unknown",  "failures",
+                                          "canary", "approval", "window"};
+#define KEPT_CAUSES (sizeof(kept_causes) / sizeof(kept_causes[0]))
+
+static bool is_paused(const char *causes)
+{
+    for (size_t i = 0; i < KEPT_CAUSES; i++)
+        if (strstr(causes, kept_causes[i]))
+            return true;
+    return false;
+}
+
 static void check_take(struct world *w, int centre, const struct store_seen *s,
                        const struct view_target *t)
 {
@@ -190,7 +204,7 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
         text_equal(t->action, "start") || text_equal(t->action, "undrain") || w->oracle->restored)
         return;
     const struct view_run *r = run_of(&s->former, t->run);
-    if (r && r->causes[0] != '\0')
+    if (r && is_paused(r->causes))
         world_violate(w, "%s is taken though its run is paused by %s", w->iis[t->server].name,
                       r->causes);
     for (size_t i = 0; i < w->groups.count; i++)
@@ -320,13 +334,10 @@ static bool has_run_event(struct store_seen *s, uint64_t run)
     return found;
 }
 
-/* Silence, the store's trouble and the fence are found anew by every start: those may come and go
- * without a word. */
 static bool same_causes(const char *was, const char *is)
 {
-    static const char *const kept[] = {"person", "unknown", "failures", "canary", "window"};
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (!strstr(was, kept[i]) != !strstr(is, kept[i]))
+    for (size_t i = 0; i < KEPT_CAUSES; i++)
+        if (!strstr(was, kept_causes[i]) != !strstr(is, kept_causes[i]))
             return false;
     return true;
 }
