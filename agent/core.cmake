@@ -22,7 +22,7 @@ add_library(farmhand_journal STATIC journal.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.
-add_library(farmhand_agent_shell STATIC keepalive.c settings.c shell.c worker.c)
+add_library(farmhand_agent_shell STATIC home.c home_${FARMHAND_SYSTEM}.c keepalive.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads)
 
@@ -30,6 +30,10 @@ target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_j
 add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
 target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE PkgConfig::JANSSON)
 
-add_executable(farmhand-agent main.c)
+add_executable(farmhand-agent main.c verbs_${FARMHAND_SYSTEM}.c)
 target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
+if(WIN32)
+  target_sources(farmhand-agent PRIVATE service_setup_win32.c)
+  target_link_libraries(farmhand_agent_shell PUBLIC shell32 ole32 uuid advapi32)
+endif()

@@ -2,6 +2,7 @@
 #include "agent/doctor_run.h"
 
 #include "agent/drivers/iis.h"
+#include "agent/home.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -15,7 +16,7 @@ static const char help[] =
     "\n"
     "usage: farmhand-agent doctor [--config FILE] [--json]\n"
     "\n"
-    "  --config FILE  the agent's configuration, " SETTINGS_PATH " by default\n"
+    "  --config FILE  the agent's configuration, %s by default\n"
     "  --json         for programs\n"
     "  --help         print this\n"
     "\n"
@@ -32,7 +33,7 @@ static const char help[] =
     "configuration.\n";
 
 static const struct options_program program = {
-    .name = "farmhand-agent doctor", .help = help, .config = SETTINGS_PATH};
+    .name = "farmhand-agent doctor", .help = help};
 
 struct words {
     const char *config;
@@ -47,10 +48,10 @@ static int parse(int argc, char **argv, struct words *out)
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option;
-    *out = (struct words){.config = program.config};
+    *out = (struct words){.config = home_config()};
     while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
         if (option == 'h') {
-            fputs(help, stdout);
+            printf(help, home_config());
             return EXIT_SUCCESS;
         }
         if (option != 'c' && option != 'j') {

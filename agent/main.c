@@ -1,8 +1,10 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
 #include "agent/doctor_run.h"
 #include "agent/drivers/iis.h"
+#include "agent/home.h"
 #include "agent/settings.h"
 #include "agent/shell.h"
+#include "agent/verbs.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -19,21 +21,14 @@ static const char help[] =
     "usage: farmhand-agent [--config FILE] [--check]\n"
     "       farmhand-agent doctor [--config FILE] [--json]\n"
     "\n"
-    "  --config FILE  the configuration, " SETTINGS_PATH " by default\n"
+    "  --config FILE  the configuration, %s by default\n"
     "  --check        read the whole configuration, say what is wrong with it, and end\n"
     "  --version      print the version\n"
     "  --help         print this\n"
     "  doctor         look at this server, say what is right and wrong, change nothing\n"
     "\n"
-    "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n";
-
-static const struct options_program program = {
-    .name = "farmhand-agent", .help = help, .config = SETTINGS_PATH};
-
-static const struct service_name service = {.name = "FarmhandAgent",
-                                            .display = "Farmhand Agent",
-                                            .log_dir = "C:/ProgramData/Farmhand/log",
-                                            .log = "agent"};
+    "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n"
+    "%s";
 
 static int fail(const char *what, const struct error *err)
 {
@@ -60,6 +55,10 @@ static int run(const struct settings *settings)
 
 static int agent(int argc, char **argv)
 {
+    struct text words = {0}; /* lives as long as the process */
+    text_addf(&words, help, home_config(), verbs_help);
+    const struct options_program program = {
+        .name = "farmhand-agent", .help = words.data, .config = home_config()};
     struct options options;
     struct settings settings;
     struct error err = {0};
@@ -85,5 +84,14 @@ static int agent(int argc, char **argv)
 int main(int argc, char **argv)
 {
     program_start(&argc, &argv);
+    const struct service_name service = {.name = "FarmhandAgent",
+                                         .display = "Farmhand Agent",
+                                         .log_dir = home_logs(),
+                                         .log = "agent",
+                                         .prepare = verbs_prepare,
+                                         .settle = verbs_settle};
+    int end = verbs_run(&service, argc, argv);
+    if (end >= 0)
+        return end;
     service_run(&service, argc, argv, agent);
 }

@@ -2,6 +2,7 @@
 #include "agent/settings.h"
 
 #include "agent/drivers/iis_defaults.h"
+#include "agent/home.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
@@ -305,7 +306,7 @@ static enum error_code check(struct settings *settings, struct error *err)
     if (code != ERR_NONE)
         return code;
     if (!settings->data_dir)
-        settings->data_dir = must_copy("/var/lib/farmhand-agent");
+        settings->data_dir = must_copy(home_data());
     if (settings->data_dir[0] == '\0')
         return error_set(err, ERR_INVALID, "[agent] data_dir: expected a directory");
     settings->iis.state_dir = must_copy(settings->data_dir);

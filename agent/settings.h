@@ -14,8 +14,6 @@
 
 #include <stdint.h>
 
-#define SETTINGS_PATH "/etc/farmhand/agent.conf"
-
 struct settings {
     /* [agent] */
     char *name;        /* the host's name where the file gives none */

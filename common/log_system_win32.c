@@ -17,8 +17,9 @@
 
 #define FILE_MAX_BYTES   ((uint64_t)10 << 20)
 #define FILES_KEPT       5
-#define STDERR_MAX_BYTES ((int64_t)1 << 20)
+#define STDERR_MAX_BYTES (1u << 20)
 #define FULL_MS          60000
+#define STDERR           2
 
 /* Numbers of deploy/windows/events.mc, where the text of each is one parameter. */
 #define EVENT_INFO  0x40000001u
@@ -85,26 +86,30 @@ static void write_line(void *arg, enum log_level level, const char *line, size_t
 /* What the C library and broken promises say goes to NAME.err; begun anew when it is large. */
 static void redirect_stderr(const char *dir, const char *name)
 {
+    WIN32_FILE_ATTRIBUTE_DATA info;
     struct text path = {0};
     text_addf(&path, "%s/%s.err", dir, name);
     wchar_t *wide = sys_path(path.data, NULL);
     text_reset(&path);
     if (!wide)
         return;
-    int flags = _O_WRONLY | _O_CREAT | _O_APPEND | _O_BINARY | _O_NOINHERIT;
-    int fd = _wopen(wide, flags, _S_IREAD | _S_IWRITE);
-    if (fd >= 0 && _filelengthi64(fd) > STDERR_MAX_BYTES)
-        _chsize_s(fd, 0);
+    if (GetFileAttributesExW(wide, GetFileExInfoStandard, &info) &&
+        (info.nFileSizeHigh > 0 || info.nFileSizeLow > STDERR_MAX_BYTES))
+        DeleteFileW(wide);
+    int fd = _wopen(wide, _O_WRONLY | _O_CREAT | _O_APPEND | _O_BINARY | _O_NOINHERIT,
+                    _S_IREAD | _S_IWRITE);
     free(wide);
-    /* A service has no standard handles: the stream is given a file first. */
-    if (fd >= 0 && (_fileno(stderr) >= 0 || freopen("NUL", "w", stderr)))
-        _dup2(fd, _fileno(stderr));
-    if (fd >= 0)
-        _close(fd);
+    if (fd < 0)
+        return;
+    /* A service has no standard handles: the stream of the C library is then on no descriptor, and
+     * freopen refuses that. */
+    if (_dup2(fd, STDERR) == 0)
+        stderr->_file = STDERR;
+    _close(fd);
     setvbuf(stderr, NULL, _IONBF, 0);
 }
 
-void log_system_start(const struct service_name *name)
+void log_system_start(const struct service_name *name, bool with_files)
 {
     struct error err = {0};
     struct log_system *log = must_alloc(1, sizeof(*log)); /* lives as long as the process */
@@ -114,6 +119,8 @@ void log_system_start(const struct service_name *name)
     InitializeSRWLock(&log->lock);
     log_rate_init(&log->rate, clock_boot_ms());
     log_set_sink(write_line, log);
+    if (!with_files)
+        return;
     enum error_code code = os_make_dir(name->log_dir, 0700, &err);
     if (!code)
         code = log_file_open(name->log_dir, name->log, FILE_MAX_BYTES, FILES_KEPT, &log->file, &err);

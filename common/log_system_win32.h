@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* From here on lines go there. Never fails: without a directory the event log says so and is all
- * there is. stderr becomes a file beside it, for what is said by others than the log. */
-void log_system_start(const struct service_name *name);
+/* From here on lines go there. Never fails: without its directory, or with_files false, the event
+ * log is all there is. stderr becomes a file beside it, for what is said by others than the log. */
+void log_system_start(const struct service_name *name, bool with_files);
 
 /* Events a minute that reach the event log at most; what is above is in the file. Pure. */
 struct log_rate {

@@ -15,8 +15,13 @@
 struct service_name {
     const char *name;    /* "FarmhandAgent" */
     const char *display; /* "Farmhand Agent": in lists, and as the source in the event log */
-    const char *log_dir; /* where a service of Windows logs, "%ProgramData%" expanded */
+    const char *log_dir; /* where a service of Windows logs */
     const char *log;     /* file name without extension: agent -> agent.log, agent.1.log, ... */
+    /* A service of Windows calls them before anything of its own is read or written, and when its
+     * log is open; NULL: nothing to do. The first one's failure ends the start, the second's is
+     * logged: it is about the entry in the manager, which works without. */
+    enum error_code (*prepare)(const struct service_name *name, struct error *err);
+    enum error_code (*settle)(const struct service_name *name, struct error *err);
 };
 
 /* Runs `program` to its end and ends the process with what it returns; never comes back, and calls

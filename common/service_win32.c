@@ -179,6 +179,19 @@ static _Noreturn void leave(int end)
     abort();
 }
 
+/* false: said in the event log, since the directory of the log is what is wrong. */
+static bool prepare(const struct service_name *name)
+{
+    struct error err = {0};
+    enum error_code code = name->prepare ? name->prepare(name, &err) : ERR_NONE;
+    log_system_start(name, code == ERR_NONE);
+    if (code)
+        log_error("service_refused", LOG_TEXT("error", err.text));
+    else if (name->settle && name->settle(name, &err))
+        log_warn("service_settings", LOG_TEXT("error", err.text));
+    return code == ERR_NONE;
+}
+
 static void WINAPI run_as_service(DWORD argc, wchar_t **argv)
 {
     (void)argc, (void)argv; /* of StartService: whoever may start us shall not steer us */
@@ -186,13 +199,8 @@ static void WINAPI run_as_service(DWORD argc, wchar_t **argv)
     wchar_t *name = sys_wide(program->name->name);
     g_service.manager = RegisterServiceCtrlHandlerExW(name, on_control, NULL);
     free(name);
-    log_system_start(program->name);
-    if (!g_service.manager) {
-        log_error("service_failed", LOG_INT("number", (int64_t)GetLastError()));
-        leave(EXIT_FAILURE);
-    }
     report(SERVICE_START_PENDING, START_HINT_MS, 0);
-    int end = program->run(program->argc, program->argv);
+    int end = prepare(program->name) ? program->run(program->argc, program->argv) : EXIT_FAILURE;
     if (end != 0)
         log_error("service_ended", LOG_INT("exit", end), LOG_TEXT("log_dir", program->name->log_dir));
     report(SERVICE_STOPPED, 0, end);

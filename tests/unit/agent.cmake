@@ -6,6 +6,7 @@ farmhand_test(agent_doctor SOURCES agent/test_doctor.c LIBS farmhand_doctor PkgC
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_rotation SOURCES agent/test_rotation.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_keepalive SOURCES agent/test_keepalive.c LIBS farmhand_agent_shell)
+farmhand_test(agent_home SOURCES agent/test_home.c LIBS farmhand_agent_shell)
 farmhand_test(agent_worker SOURCES agent/test_worker.c LIBS farmhand_agent_shell)
 farmhand_test(agent_journal SOURCES agent/test_journal.c LIBS farmhand_journal)
 farmhand_test(agent_settings SOURCES agent/test_settings.c LIBS farmhand_agent_shell)

@@ -1,0 +1,220 @@
+/* verbs_win32.c - see verbs.h. */
+#include "agent/verbs.h"
+
+#include "agent/home_win32.h"
+#include "agent/service_setup_win32.h"
+#include "common/options.h"
+#include "common/os.h"
+#include "common/text.h"
+#include "proto/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char verbs_help[] =
+    "\n"
+    "The agent as a service of Windows (as administrator):\n"
+    "  install [--coordinator URL] [--allow \"VERB, ...\"] [--config FILE]\n"
+    "                      make the service, its directory and, if there is none, its configuration\n"
+    "  start | stop        the service; waits until it is so\n"
+    "  remove [--purge]    take the service away; --purge: configuration, journal and logs as well\n"
+    "  setup [--coordinator URL] [--allow \"VERB, ...\"]\n"
+    "                      the directory and a first configuration alone (the MSI makes the service)\n"
+    "  purge [--keep-logs] delete configuration, journal and logs\n";
+
+struct words {
+    const char *coordinator, *allow, *config;
+    bool purge, keep_logs;
+};
+
+struct verb {
+    const char *name;
+    const char *takes; /* the words it knows, each between blanks */
+    enum error_code (*run)(const struct service_name *service, const struct words *words,
+                           struct error *err);
+};
+
+/* ---- the first configuration ---- */
+
+static void write_content(const struct words *words, struct text *out)
+{
+    text_addf(out,
+              "# The agent of this server. Every key: agent.conf.sample. After a change:\n"
+              "#   farmhand-agent --check\n"
+              "\n"
+              "[agent]\n"
+              "coordinator = %s\n"
+              "\n"
+              "[allow]\n"
+              "# What the coordinator may do here. Without it: nothing but reading.\n"
+              "%sverbs = %s\n",
+              words->coordinator, words->allow ? "" : "#",
+              words->allow ? words->allow : "recycle, start, stop");
+}
+
+/* What an administrator has written is never touched: an upgrade keeps it. */
+static enum error_code first_configuration(const struct words *words, struct error *err)
+{
+    struct os_file_id id;
+    enum error_code code = os_file_id(home_config(), &id, err);
+    if (code || id.modified_ns != 0) {
+        if (!code && words->coordinator)
+            printf("%s is kept as it is\n", home_config());
+        return code;
+    }
+    if (!words->coordinator) {
+        printf("There is no %s yet: write it, or give --coordinator URL\n", home_config());
+        return ERR_NONE;
+    }
+    code = wire_check_url(words->coordinator, false, err);
+    if (code)
+        return error_wrap(err, "--coordinator");
+    if (words->allow && text_has_control(words->allow))
+        return error_set(err, ERR_INVALID, "--allow: expected verbs, as in \"recycle, start, stop\"");
+    struct text content = {0};
+    write_content(words, &content);
+    code = os_write_file(home_config(), content.data, content.len, 0600, err);
+    text_reset(&content);
+    if (!code)
+        printf("%s is written\n", home_config());
+    return code;
+}
+
+/* ---- verbs ---- */
+
+static enum error_code setup(const struct service_name *service, const struct words *words,
+                             struct error *err)
+{
+    const char *changed = NULL;
+    (void)service;
+    enum error_code code = home_secure(home_root(), &changed, err);
+    if (code)
+        return code;
+    if (changed)
+        printf("%s was put right: %s\n", home_root(), changed);
+    code = os_make_dir(home_logs(), 0700, err);
+    return code ? code : first_configuration(words, err);
+}
+
+static enum error_code install(const struct service_name *service, const struct words *words,
+                               struct error *err)
+{
+    enum error_code code = setup(service, words, err);
+    if (!code)
+        code = service_setup_install(service, words->config, err);
+    if (!code)
+        printf("The service %s is installed; farmhand-agent start starts it\n", service->name);
+    return code;
+}
+
+static enum error_code start(const struct service_name *service, const struct words *words,
+                             struct error *err)
+{
+    (void)words;
+    return service_setup_start(service, err);
+}
+
+static enum error_code stop(const struct service_name *service, const struct words *words,
+                            struct error *err)
+{
+    (void)words;
+    return service_setup_stop(service, err);
+}
+
+static enum error_code purge(const struct service_name *service, const struct words *words,
+                             struct error *err)
+{
+    (void)service;
+    return home_purge(home_root(), words->keep_logs, err);
+}
+
+static enum error_code take_away(const struct service_name *service, const struct words *words,
+                                 struct error *err)
+{
+    enum error_code code = service_setup_remove(service, err);
+    if (code)
+        return code;
+    if (words->purge)
+        return purge(service, words, err);
+    printf("The service %s is removed; configuration, journal and logs stay in %s\n", service->name,
+           home_root());
+    return ERR_NONE;
+}
+
+static const struct verb verbs[] = {
+    {"install", " --coordinator --allow --config ", install},
+    {"remove", " --purge --keep-logs ", take_away},
+    {"start", "", start},
+    {"stop", "", stop},
+    {"setup", " --coordinator --allow ", setup},
+    {"purge", " --keep-logs ", purge},
+};
+
+/* ---- their words ---- */
+
+static bool takes(const struct verb *verb, const char *word)
+{
+    char between[40];
+    return text_format(between, sizeof(between), " %s ", word) && strstr(verb->takes, between);
+}
+
+/* Where the value of a word goes; NULL: it is one without a value. */
+static const char **value_of(struct words *words, const char *word)
+{
+    if (text_equal(word, "--coordinator"))
+        return &words->coordinator;
+    if (text_equal(word, "--allow"))
+        return &words->allow;
+    return text_equal(word, "--config") ? &words->config : NULL;
+}
+
+static enum error_code read_words(const struct verb *verb, int argc, char **argv, struct words *out,
+                                  struct error *err)
+{
+    for (int i = 0; i < argc; i++) {
+        const char **value = value_of(out, argv[i]);
+        if (!takes(verb, argv[i]))
+            return error_set(err, ERR_INVALID, "%s does not know %s", verb->name, argv[i]);
+        if (value && i + 1 == argc)
+            return error_set(err, ERR_INVALID, "%s wants a value", argv[i]);
+        if (value) {
+            const char *given = argv[++i];
+            *value = *given ? given : NULL; /* an MSI gives "" for what it was not told */
+        }
+        out->purge = out->purge || text_equal(argv[i], "--purge");
+        out->keep_logs = out->keep_logs || text_equal(argv[i], "--keep-logs");
+    }
+    return ERR_NONE;
+}
+
+int verbs_run(const struct service_name *service, int argc, char **argv)
+{
+    const struct verb *verb = NULL;
+    struct words words = {0};
+    struct error err = {0};
+    for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (text_equal(argv[1], verbs[i].name))
+            verb = &verbs[i];
+    if (!verb)
+        return -1;
+    enum error_code code = read_words(verb, argc - 2, argv + 2, &words, &err);
+    bool usage = code != ERR_NONE;
+    if (!code)
+        code = verb->run(service, &words, &err);
+    if (!code)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "farmhand-agent: %s\n", err.text);
+    return usage ? OPTIONS_EXIT_USAGE : EXIT_FAILURE;
+}
+
+enum error_code verbs_prepare(const struct service_name *service, struct error *err)
+{
+    (void)service;
+    return home_secure(home_root(), NULL, err);
+}
+
+enum error_code verbs_settle(const struct service_name *service, struct error *err)
+{
+    return service_setup_settle(service, err);
+}
