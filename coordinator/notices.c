@@ -37,7 +37,7 @@ struct notices {
 
 /* ---- events of its own ---- */
 
-__attribute__((format(printf, 4, 5))) static void tell(struct notices *n, const struct line *line,
+FORMAT_PRINTF(4, 5) static void tell(struct notices *n, const struct line *line,
                                                        const char *kind, const char *fmt, ...)
 {
     char words[400], text[512];
