@@ -75,6 +75,7 @@ struct rig {
     const char *foreign; /* the same, with quotes and letters of no European code page; NULL */
     struct rig_services services; /* base NULL: this world has none */
     uint64_t stop_limit_ms;       /* after which a worker that ignores its stop is killed */
+    bool memory_tells;            /* the rig itself never held the secret in its memory */
 };
 
 struct rig_ops {

@@ -4,23 +4,18 @@
 #include "common/clock.h"
 #include "common/http.h"
 #include "common/must.h"
+#include "common/os.h"
 #include "common/process.h"
 #include "common/text.h"
-#include "tests/contract/memory.h"
 #include "tests/contract/rig.h"
+#include "tests/contract/rig_iis_os.h"
+#include "tests/lab/base/lab_os.h"
+#include "tests/lab/base/socket.h"
 
-#include <arpa/inet.h>
 #include <jansson.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define PORTS            3
 #define SETTLE_MS        20000
@@ -75,15 +70,13 @@ struct rig_iis {
     char *folder, *server;
     char *sc, *appcmd;
     uint16_t ports[PORTS];
-    pid_t lab;
-    pid_t visitor; /* a request under way; 0: none */
+    int visitor; /* the connection of a request under way; -1: none */
     struct iis_settings settings;
 };
 
 static void sleep_ms(unsigned ms)
 {
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
+    lab_os_sleep_ms(ms);
 }
 
 static char *join(const char *folder, const char *name)
@@ -133,78 +126,48 @@ static void choose_ports(uint16_t ports[PORTS])
 {
     int fds[PORTS];
     for (size_t i = 0; i < PORTS; i++) {
-        struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t len = sizeof(any);
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        must(bind(fds[i], (struct sockaddr *)&any, sizeof(any)) == 0);
-        must(getsockname(fds[i], (struct sockaddr *)&any, &len) == 0);
-        ports[i] = ntohs(any.sin_port);
+        fds[i] = socket_listen_tcp("127.0.0.1", 0, NULL);
+        must(fds[i] >= 0);
+        ports[i] = (uint16_t)socket_port(fds[i]);
     }
     for (size_t i = 0; i < PORTS; i++)
-        close(fds[i]);
+        socket_close(fds[i]);
 }
 
 static char *write_file(const char *folder, const char *name, const char *content)
 {
     char *path = join(folder, name);
-    FILE *file = fopen(path, "we");
-    must(file && fputs(content, file) >= 0 && fclose(file) == 0);
+    must(os_write_file(path, content, strlen(content), 0644, NULL) == ERR_NONE);
     return path;
 }
 
-/* The password is put in by a program of its own, so that this process never held it. */
 static char *write_config(struct rig_iis *r)
 {
     struct text text = {0};
     text_addf(&text, config_text, r->ports[0], r->ports[1], r->ports[2]);
     char *raw = write_file(r->folder, "raw.config", text_get(&text));
     char *done = join(r->folder, "done.config");
-    must(RUN(NULL, "/bin/sh", "-c", "sed \"s/@SECRET@/$(echo \"$1\" | rev)/\" \"$2\" > \"$3\"",
-             "sh", SECRET_BACKWARDS, raw, done) == 0);
+    rig_iis_put_secret(raw, done, SECRET_BACKWARDS);
     text_reset(&text);
     free(raw);
     return done;
 }
 
-/* `lab-sc run` as a child that dies with us, however we die; everything below it ends with it. */
-static void start_lab(struct rig_iis *r)
-{
-    int ready[2];
-    must(pipe(ready) == 0);
-    r->lab = fork();
-    must(r->lab >= 0);
-    if (r->lab == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(ready[1], 1);
-        close(ready[0]);
-        close(ready[1]);
-        execl(LAB_PROGRAMS "/lab-sc", "lab-sc", "run", r->server, (char *)NULL);
-        _exit(127);
-    }
-    close(ready[1]);
-    char word[6] = {0};
-    FILE *said = fdopen(ready[0], "r");
-    must(said && fgets(word, sizeof(word), said) && text_equal(word, "ready"));
-    fclose(said);
-}
-
 static void create_server(struct rig_iis *r)
 {
-    const char *base = getenv("TMPDIR");
-    struct text folder = {0};
-    text_addf(&folder, "%s/farmhand contract XXXXXX", base ? base : "/tmp");
-    must(mkdtemp(folder.data) != NULL);
-    r->folder = text_take(&folder);
+    char folder[LAB_PATH_MAX];
+    must(lab_os_temp("farmhand contract ", folder, NULL));
+    r->folder = must_copy(folder);
     r->server = join(r->folder, "web01");
     choose_ports(r->ports);
     char *config = write_config(r);
     char *lab = write_file(r->folder, "lab.conf", lab_text);
-    must(RUN(NULL, LAB_PROGRAMS "/lab-sc", "create", r->server, "--config", config, "--lab", lab) ==
-         0);
+    must(RUN(NULL, LAB_PROGRAMS "/lab-sc" LAB_EXE, "create", r->server, "--config", config, "--lab",
+             lab) == 0);
     free(config);
     free(lab);
-    r->sc = join(r->server, "inetsrv/sc");
-    r->appcmd = join(r->server, "inetsrv/appcmd");
+    r->sc = join(r->server, "inetsrv/sc" LAB_EXE);
+    r->appcmd = join(r->server, "inetsrv/appcmd" LAB_EXE);
 }
 
 static void open_driver(struct rig_iis *r)
@@ -223,7 +186,10 @@ static void fill_settings(struct rig_iis *r)
     r->settings.worker = join(r->server, "inetsrv/w3wp.exe");
     r->settings.config = join(r->server, "applicationHost.config");
     r->settings.service_tool = must_copy(r->sc);
-    r->settings.service_backend = 1;
+    while (!text_equal(scm_names[r->settings.service_backend], rig_iis_backend)) {
+        r->settings.service_backend++;
+        must(scm_names[r->settings.service_backend] != NULL);
+    }
     r->settings.services_every_ms = 1;
 }
 
@@ -304,11 +270,9 @@ static void stop_idle(struct rig_iis *r)
 
 static void end_visitor(struct rig_iis *r)
 {
-    if (r->visitor <= 0)
-        return;
-    kill(r->visitor, SIGKILL);
-    waitpid(r->visitor, NULL, 0);
-    r->visitor = 0;
+    if (r->visitor >= 0)
+        socket_abort(r->visitor);
+    r->visitor = -1;
 }
 
 /* A service that a fault holds in its stop is let go by the end of the fault. */
@@ -426,6 +390,8 @@ static struct fault fault_of(enum disturbance what)
 static bool iis_disturb(struct rig *rig, enum disturbance what)
 {
     struct rig_iis *r = (struct rig_iis *)rig;
+    if (!rig_iis_can(what))
+        return false;
     if (what == MANAGER_DOWN) {
         RUN(NULL, r->sc, "stop", "W3SVC");
         wait_service(r, "W3SVC", 1);
@@ -491,19 +457,12 @@ static uint64_t active(struct rig_iis *r)
 static void iis_request(struct rig *rig, uint32_t ms)
 {
     struct rig_iis *r = (struct rig_iis *)rig;
+    char request[128];
     end_visitor(r);
-    r->visitor = fork();
-    must(r->visitor >= 0);
-    if (r->visitor == 0) {
-        char url[100];
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        text_format(url, sizeof(url), "http://127.0.0.1:%u/slow?ms=%u", r->ports[0], ms);
-        struct http_call call = {
-            .method = "GET", .url = url, .timeout_ms = 60000, .response_max_bytes = 1 << 20};
-        struct http_reply reply;
-        http_request(&call, &reply, NULL);
-        _exit(0);
-    }
+    text_format(request, sizeof(request), "GET /slow?ms=%u HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                ms);
+    r->visitor = socket_connect_tcp(r->ports[0], NULL);
+    must(r->visitor >= 0 && socket_put(r->visitor, request, strlen(request)));
     uint64_t deadline = clock_boot_ms() + SETTLE_MS;
     while (active(r) == 0) {
         must(clock_boot_ms() < deadline);
@@ -529,7 +488,7 @@ static bool iis_tells_secret(struct rig *rig, const char *text)
 static char *iis_secret_in_memory(struct rig *rig)
 {
     (void)rig;
-    return memory_find(SECRET_BACKWARDS);
+    return rig_iis_memory_find(SECRET_BACKWARDS);
 }
 
 /* ---- life ---- */
@@ -540,8 +499,8 @@ static void iis_rig_close(struct rig *rig)
     end_visitor(r);
     rig->driver->ops->close(rig->driver);
     RUN(NULL, r->sc, "down", r->server);
-    waitpid(r->lab, NULL, 0);
-    RUN(NULL, "/bin/rm", "-rf", r->folder);
+    rig_iis_stopped();
+    lab_os_remove(r->folder);
     iis_settings_reset(&r->settings);
     free(r->folder);
     free(r->server);
@@ -566,8 +525,9 @@ struct rig *rig_open(void)
 {
     struct rig_iis *r = must_alloc(1, sizeof(*r));
     http_start();
+    r->visitor = -1;
     create_server(r);
-    start_lab(r);
+    rig_iis_start(LAB_PROGRAMS "/lab-sc" LAB_EXE, r->server);
     fill_settings(r);
     r->rig = (struct rig){
         .ops = &ops,
@@ -579,6 +539,7 @@ struct rig *rig_open(void)
         .foreign = "\"\xE5\x95\x86\xE5\xBA\x97\" 7",
         .services = {"WAS", "W3SVC", "NetTcpActivator", "Lodger"},
         .stop_limit_ms = 4000,
+        .memory_tells = rig_iis_memory_tells,
     };
     open_driver(r);
     return &r->rig;

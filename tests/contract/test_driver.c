@@ -673,6 +673,8 @@ static void no_copy_of_the_secret_is_left_in_memory(void **state)
     (void)rig;
     skip(); /* freed memory is kept apart there, and terabytes of shadow would be searched */
 #else
+    if (!rig->memory_tells)
+        skip();
     static const enum disturbance outputs[] = {TOOL_CRLF, TOOL_MARK, TOOL_HALF, TOOL_WIDE,
                                                LANGUAGE_OEM};
     for (size_t i = 0; i <= sizeof(outputs) / sizeof(outputs[0]); i++) {

@@ -13,7 +13,7 @@
 #define POLL_MS       50
 #define WAIT_HINT_MS  3000
 
-const char *service_state_name(enum service_state state)
+const char *hosted_state_name(enum service_state state)
 {
     switch (state) {
     case SVC_STOPPED:

@@ -22,7 +22,7 @@ enum service_state { /* the values of winsvc.h */
                      SVC_STOP_PENDING = 3,
                      SVC_RUNNING = 4,
 };
-const char *service_state_name(enum service_state state);
+const char *hosted_state_name(enum service_state state);
 
 struct hosted;
 

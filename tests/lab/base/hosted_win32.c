@@ -18,7 +18,7 @@
 #include "common/must.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
-#include "tests/lab/base/services_win32.h"
+#include "tests/lab/base/winsvc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static struct {
 static bool may_stop(struct side *s)
 {
     return !fault_on(s->settings, "service-refuses-stop", s->name) &&
-           !services_needed(s->settings, s->name);
+           !winsvc_needed(s->settings, s->name);
 }
 
 static void tell(struct side *s, DWORD state, DWORD checkpoint, DWORD hint_ms, DWORD code)
@@ -129,7 +129,7 @@ static void stop_asked(struct side *s)
 {
     note_word(s, "stop");
     tell(s, SERVICE_STOP_PENDING, 1, WAIT_HINT_MS, 0);
-    services_release(s->settings, s->name);
+    winsvc_release(s->settings, s->name);
     control_host(s, "stop");
 }
 
@@ -223,7 +223,7 @@ static struct side *side_of(const wchar_t *service)
 /* Whether it came to run; the manager is told in any case. */
 static void serve(struct side *s)
 {
-    unsigned code = services_start_needed(s->name);
+    unsigned code = winsvc_start_needed(s->name);
     if (code) {
         note(s, json_pack("{s:s, s:i, s:i}", "service", s->name, "state", SERVICE_STOPPED,
                           "exit_code", (int)code));

@@ -18,7 +18,9 @@
 /* -1 on failure. Listeners, what they accept and pairs never block; connected ones do. */
 int socket_listen_local(const char *path, struct error *err); /* replaces an old socket */
 int socket_connect_local(const char *path, struct error *err);
-int socket_listen_tcp(const char *address, unsigned port, struct error *err);
+int socket_listen_tcp(const char *address, unsigned port, struct error *err); /* 0: any port */
+int socket_connect_tcp(unsigned port, struct error *err); /* of the loopback */
+unsigned socket_port(int fd);                             /* its own */
 int socket_accept(int listener); /* -1: nobody there */
 bool socket_pair(int out[2], struct error *err);
 void socket_close(int fd);

@@ -31,9 +31,20 @@ static enum error_code wrong(struct error *err, const char *what)
     return sys_error(err, (DWORD)WSAGetLastError(), "%s", what);
 }
 
+/* Tests use sockets without lab_os_begin(). */
+static void begin(void)
+{
+    static bool begun;
+    WSADATA data;
+    if (!begun)
+        must(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+    begun = true;
+}
+
 static SOCKET made(bool waits)
 {
     u_long on = 1;
+    begin();
     SOCKET s = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (s != INVALID_SOCKET && !waits)
@@ -157,6 +168,17 @@ int socket_listen_tcp(const char *address, unsigned port, struct error *err)
         return -1;
     }
     return (int)s;
+}
+
+int socket_connect_tcp(unsigned port, struct error *err)
+{
+    SOCKET s = connected(port, err);
+    return s == INVALID_SOCKET ? -1 : (int)s;
+}
+
+unsigned socket_port(int fd)
+{
+    return port_of((SOCKET)fd, getsockname);
 }
 
 int socket_accept(int listener)

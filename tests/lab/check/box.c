@@ -5,19 +5,14 @@
 #include "common/os.h"
 #include "common/process.h"
 #include "common/text.h"
+#include "tests/lab/base/lab_os.h"
+#include "tests/lab/base/socket.h"
+#include "tests/lab/base/words.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -26,37 +21,38 @@
 
 void box_sleep(uint64_t ms)
 {
-    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-    nanosleep(&t, NULL);
+    lab_os_sleep_ms(ms);
 }
 
 /* One that has ended but was not reaped by whoever inherited it does not count. */
 bool box_alive(uint32_t pid)
 {
-    char path[64], line[512] = "";
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    FILE *f = fopen(path, "re");
-    bool there = f && fgets(line, sizeof line, f);
-    if (f)
-        fclose(f);
-    return there && !strstr(line, ") Z ");
+    struct os_process process;
+    return os_process_find(pid, &process, NULL) == ERR_NONE;
 }
 
 void box_kill(uint32_t pid)
 {
+    struct os_process process;
+    struct error err = {0};
     assert_true(pid > 1);
-    kill((pid_t)pid, SIGKILL);
+    if (os_process_find(pid, &process, &err) != ERR_NONE ||
+        os_process_kill(pid, process.created, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
 }
 
 unsigned box_free_port(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    close(fd);
-    return ntohs(a.sin_port);
+    int fd = socket_listen_tcp("127.0.0.1", 0, NULL);
+    unsigned port = socket_port(fd);
+    socket_close(fd);
+    assert_true(port > 0);
+    return port;
+}
+
+static void program_path(const struct box *b, const char *program, char *out, size_t size)
+{
+    text_format(out, size, "%s/inetsrv/%s" LAB_EXE, b->dir, program);
 }
 
 static unsigned run(const char *const *argv, char **out)
@@ -90,7 +86,7 @@ unsigned box_run(struct box *b, char **out, const char *program, ...)
     char path[400];
     const char *argv[24] = {path};
     va_list args;
-    snprintf(path, sizeof path, "%s/inetsrv/%s", b->dir, program);
+    program_path(b, program, path, sizeof path);
     va_start(args, program);
     words(argv, 1, args);
     va_end(args);
@@ -102,7 +98,7 @@ void box_appcmd(struct box *b, unsigned code, const char *wanted, ...)
     char path[400], *out = NULL;
     const char *argv[24] = {path};
     va_list args;
-    snprintf(path, sizeof path, "%s/inetsrv/appcmd", b->dir);
+    program_path(b, "appcmd", path, sizeof path);
     va_start(args, wanted);
     words(argv, 1, args);
     va_end(args);
@@ -118,7 +114,7 @@ void box_sc(struct box *b, unsigned code, ...)
     char path[400], *out = NULL;
     const char *argv[24] = {path};
     va_list args;
-    snprintf(path, sizeof path, "%s/inetsrv/sc", b->dir);
+    program_path(b, "sc", path, sizeof path);
     va_start(args, code);
     words(argv, 1, args);
     va_end(args);
@@ -133,7 +129,7 @@ void box_fault(struct box *b, ...)
     char path[400];
     const char *argv[24] = {path, "fault"};
     va_list args;
-    snprintf(path, sizeof path, "%s/inetsrv/lab-sc", b->dir);
+    program_path(b, "lab-sc", path, sizeof path);
     va_start(args, b);
     words(argv, 2, args);
     va_end(args);
@@ -152,18 +148,16 @@ static const char CONFIG[] =
 
 static void write_file(const char *path, const char *text)
 {
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
+    assert_int_equal(os_write_file(path, text, strlen(text), 0644, NULL), ERR_NONE);
 }
 
 void box_make(struct box *b, const char *attributes, const char *elements, const char *lab)
 {
     char config[300], conf[300];
     struct text text = {0};
-    snprintf(b->root, sizeof b->root, "/tmp/lab-check.XXXXXX");
-    assert_non_null(mkdtemp(b->root));
+    char root[LAB_PATH_MAX];
+    assert_true(lab_os_temp("lab-check.", root, NULL));
+    assert_true(text_copy(b->root, sizeof b->root, root));
     b->port = box_free_port();
     snprintf(b->dir, sizeof b->dir, "%s/web01", b->root);
     snprintf(config, sizeof config, "%s/config", b->root);
@@ -177,16 +171,31 @@ void box_make(struct box *b, const char *attributes, const char *elements, const
     write_file(conf, text_get(&text));
     text_reset(&text);
     const char *argv[] = {
-        LAB_PROGRAMS "/lab-sc", "create", b->dir, "--config", config, "--lab", conf, NULL};
+        LAB_PROGRAMS "/lab-sc" LAB_EXE, "create", b->dir, "--config", config, "--lab", conf, NULL};
     assert_int_equal(run(argv, NULL), 0);
+}
+
+/* On Windows what process_run() starts is a job, which ends as a whole: a server that is to stay is
+ * started apart, and waited for. */
+static void start_apart(const char *dir)
+{
+    const char *argv[] = {LAB_PROGRAMS "/lab-sc" LAB_EXE, "run", dir, NULL};
+    struct error err = {0};
+    uint32_t pid;
+    if (!lab_os_spawn(argv, NULL, 0, true, &pid, &err))
+        fail_msg("%s", err.text);
 }
 
 void box_up(struct box *b)
 {
-    const char *argv[] = {LAB_PROGRAMS "/lab-sc", "up", b->dir, NULL};
+    bool is_windows = LAB_EXE[0] != '\0';
+    const char *verb = is_windows ? "wait" : "up";
+    const char *argv[] = {LAB_PROGRAMS "/lab-sc" LAB_EXE, verb, b->dir, NULL};
     char *out = NULL;
+    if (is_windows)
+        start_apart(b->dir);
     if (run(argv, &out) != 0)
-        fail_msg("up: %s", out);
+        fail_msg("%s: %s", verb, out);
     free(out);
 }
 
@@ -198,7 +207,7 @@ void box_open(struct box *b, const char *attributes, const char *elements, const
 
 void box_down(struct box *b)
 {
-    const char *argv[] = {LAB_PROGRAMS "/lab-sc", "down", b->dir, NULL};
+    const char *argv[] = {LAB_PROGRAMS "/lab-sc" LAB_EXE, "down", b->dir, NULL};
     assert_int_equal(run(argv, NULL), 0);
 }
 
@@ -211,12 +220,11 @@ static bool is_broken(const char *log)
 
 void box_close(struct box *b)
 {
-    const char *argv[] = {"/bin/rm", "-rf", b->root, NULL};
     char path[400], *log = NULL;
     box_down(b);
     snprintf(path, sizeof path, "%s/lab.log", b->dir);
     os_read_file(path, OUTPUT_MAX, &log, NULL, NULL);
-    run(argv, NULL);
+    lab_os_remove(b->root);
     bool broken = log && is_broken(log);
     if (broken)
         print_error("%s\n", log);
@@ -239,7 +247,7 @@ long box_count(struct box *b, const char *path)
     json_t *truth = box_truth(b), *at = truth;
     char copy[256], *rest = copy, *part;
     text_copy(copy, sizeof copy, path);
-    while ((part = strsep(&rest, "/")))
+    while ((part = words_next(&rest, "/")))
         at = json_object_get(at, part);
     long value = (long)json_integer_value(at);
     json_decref(truth);

@@ -1,11 +1,13 @@
 /* The lab's own readers: HTTP, XML, the schema, settings, bindings. No server, no clock. */
 #include "tests/lab/base/http.h"
 #include "tests/lab/base/iisconf.h"
+#include "tests/lab/base/lab_os.h"
 #include "tests/lab/base/schema.h"
 #include "tests/lab/base/settings.h"
 #include "tests/lab/base/truth.h"
 #include "tests/lab/base/xml.h"
 
+#include "common/os.h"
 #include "common/text.h"
 
 #include <setjmp.h>
@@ -13,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -170,40 +171,29 @@ static void bindings_are_split(void **state)
 }
 
 struct dir {
-    char path[64];
+    char path[LAB_PATH_MAX];
 };
 
 static int make_dir(void **state)
 {
     struct dir *d = calloc(1, sizeof *d);
-    snprintf(d->path, sizeof d->path, "/tmp/lab-base.XXXXXX");
     *state = d;
-    return mkdtemp(d->path) ? 0 : -1;
+    return lab_os_temp("lab-base.", d->path, NULL) ? 0 : -1;
 }
 
 static int drop_dir(void **state)
 {
-    static const char *const files[] = {"lab.conf", "faults.json", "applicationHost.config",
-                                        "truth.jsonl", "tally"};
     struct dir *d = *state;
-    char path[128];
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", d->path, files[i]);
-        unlink(path);
-    }
-    rmdir(d->path);
+    lab_os_remove(d->path);
     free(d);
     return 0;
 }
 
 static void put(const struct dir *d, const char *file, const char *text)
 {
-    char path[128];
+    char path[LAB_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/%s", d->path, file);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
+    assert_int_equal(os_write_file(path, text, strlen(text), 0644, NULL), ERR_NONE);
 }
 
 static void settings_are_found_by_kind_name_and_key(void **state)
@@ -298,9 +288,6 @@ static void commit_refuses_a_file_that_changed(void **state)
     assert_int_equal(iisconf_commit(&first, NULL), ERR_NONE);
     iisconf_reset(&first);
     iisconf_reset(&second);
-    char lock[128];
-    snprintf(lock, sizeof lock, "%s/applicationHost.config.lock", d->path);
-    unlink(lock);
 }
 
 static void truth_outlives_its_writer(void **state)

@@ -3,36 +3,19 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "tests/lab/base/socket.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define PAUSE_MS 4
-
-static int dial(unsigned port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)port),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval limit = {.tv_sec = 20};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
+#define LIMIT_MS 20000
 
 static void take_header(const char *head, const char *name, char *out, size_t size)
 {
@@ -50,9 +33,7 @@ static bool read_answer(int fd, struct reply *r)
     size_t len = 0, want = SIZE_MAX;
     const char *body = NULL;
     while (len < want && len < sizeof bytes - 1) {
-        ssize_t n = recv(fd, bytes + len, sizeof bytes - 1 - len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+        long n = socket_take(fd, bytes + len, sizeof bytes - 1 - len, LIMIT_MS);
         if (n <= 0)
             return false;
         len += (size_t)n;
@@ -82,7 +63,7 @@ static struct reply exchange(int fd, const char *method, const char *path, const
     if (body)
         text_addf(&out, "Content-Length: %zu\r\n", strlen(body));
     text_addf(&out, "\r\n%s", body ? body : "");
-    bool sent = send(fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
+    bool sent = socket_put(fd, out.data, out.len);
     text_reset(&out);
     if (!sent || !read_answer(fd, &r))
         r.status = -2;
@@ -93,11 +74,11 @@ struct reply box_send(struct box *b, const char *method, const char *path, const
                       const char *body)
 {
     struct reply r = {.status = -1};
-    int fd = dial(b->port);
+    int fd = socket_connect_tcp(b->port, NULL);
     if (fd < 0)
         return r;
     r = exchange(fd, method, path, headers, body);
-    close(fd);
+    socket_close(fd);
     return r;
 }
 
@@ -124,7 +105,7 @@ static void *visit(void *arg)
     for (unsigned n = 0; !atomic_load(&v->stop); n++) {
         bool fresh = fd < 0;
         if (fresh)
-            fd = dial(v->port);
+            fd = socket_connect_tcp(v->port, NULL);
         struct reply r = {.status = -1};
         if (fd >= 0)
             r = n % 3 == 0 ? exchange(fd, "POST", v->path, NULL, "order=1")
@@ -135,13 +116,13 @@ static void *visit(void *arg)
         if (r.status == -2 && !fresh)
             atomic_fetch_add(&v->kept_broken, 1);
         if (fd >= 0 && (!keeps || r.status != 200)) {
-            close(fd);
+            socket_close(fd);
             fd = -1;
         }
         box_sleep(PAUSE_MS);
     }
     if (fd >= 0)
-        close(fd);
+        socket_close(fd);
     return NULL;
 }
 

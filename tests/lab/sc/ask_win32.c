@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
-#include "tests/lab/base/services_win32.h"
+#include "tests/lab/base/winsvc.h"
 #include "tests/lab/base/words.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static json_t *depends(const char *name)
 {
     char text[LIST_MAX], *rest = text, *one;
     json_t *list = json_array();
-    services_depends(name, text, sizeof text);
+    winsvc_depends(name, text, sizeof text);
     while ((one = words_next(&rest, " "))) {
         if (*one)
             json_array_append_new(list, json_string(one));
@@ -40,33 +40,33 @@ static json_t *depends(const char *name)
 }
 
 static json_t *row_json(const struct scm *scm, const struct service *s,
-                        const struct services_row *row)
+                        const struct winsvc_row *row)
 {
-    return json_pack(
-        "{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name", s->name, "display",
-        s->display, "state", (int)row->state, "state_name",
-        service_state_name((enum service_state)row->state), "pid", (json_int_t)row->pid, "created",
-        (json_int_t)(row->pid ? lab_os_created(row->pid) : 0), "checkpoint", (int)row->checkpoint,
-        "wait_hint_ms", (int)row->wait_hint_ms, "exit_code", (int)row->exit_code, "start_type",
-        (int)row->start_type, "start_name", start_type_name((enum start_type)row->start_type),
-        "accepts_stop", row->accepts_stop, "shares_process", strcmp(s->host_name, "iissvcs") == 0,
-        "depends", depends(s->name), "dependents", dependents(scm, s->name));
+    return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name",
+                     s->name, "display", s->display, "state", (int)row->state, "state_name",
+                     hosted_state_name((enum service_state)row->state), "pid", (json_int_t)row->pid,
+                     "created", (json_int_t)(row->pid ? lab_os_created(row->pid) : 0), "checkpoint",
+                     (int)row->checkpoint, "wait_hint_ms", (int)row->wait_hint_ms, "exit_code",
+                     (int)row->exit_code, "start_type", (int)row->start_type, "start_name",
+                     start_type_name((enum start_type)row->start_type), "accepts_stop",
+                     row->accepts_stop, "shares_process", strcmp(s->host_name, "iissvcs") == 0,
+                     "depends", depends(s->name), "dependents", dependents(scm, s->name));
 }
 
 static void add(const struct scm *scm, const struct service *s, json_t *list)
 {
-    struct services_row row;
-    if (services_query(s->name, &row) == 0)
+    struct winsvc_row row;
+    if (winsvc_query(s->name, &row) == 0)
         json_array_append_new(list, row_json(scm, s, &row));
 }
 
 /* What it depends on is started by its process, after the manager has called the start begun. */
 static unsigned start(const struct service *s)
 {
-    struct services_row row;
-    unsigned code = services_start(s->name);
+    struct winsvc_row row;
+    unsigned code = winsvc_start(s->name);
     for (uint64_t begun = clock_boot_ms(); !code && clock_boot_ms() - begun < START_MS;) {
-        if (services_query(s->name, &row) || row.state != SVC_START_PENDING)
+        if (winsvc_query(s->name, &row) || row.state != SVC_START_PENDING)
             break;
         if (row.checkpoint > 1 || row.wait_hint_ms == 0)
             break;
@@ -80,7 +80,7 @@ static unsigned set_type(struct scm *scm, struct service *s, const char *word)
     enum start_type type;
     if (!word || !start_type_parse(word, &type))
         return WIN32_INVALID_PARAMETER;
-    unsigned code = services_set_start_type(s->name, type);
+    unsigned code = winsvc_set_start_type(s->name, type);
     if (!code && !database_save_type(scm, s, type, NULL))
         code = WIN32_INVALID_DATA;
     if (!code)
@@ -98,7 +98,7 @@ static unsigned act(struct scm *scm, struct service *s, const char *op, const js
     if (strcmp(op, "start") == 0)
         return start(s);
     if (strcmp(op, "stop") == 0)
-        return services_stop(s->name);
+        return winsvc_stop(s->name);
     if (strcmp(op, "config") == 0)
         return set_type(scm, s, json_string_value(json_object_get(request, "start")));
     return WIN32_INVALID_PARAMETER;

@@ -35,7 +35,7 @@ static json_t *service_json(struct scm *scm, const struct service *s)
     bool alive = s->host && s->state != SVC_STOPPED;
     return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name",
                      s->name, "display", s->display, "state", (int)s->state, "state_name",
-                     service_state_name(s->state), "pid", (json_int_t)(alive ? s->host->id.pid : 0),
+                     hosted_state_name(s->state), "pid", (json_int_t)(alive ? s->host->id.pid : 0),
                      "created", (json_int_t)(alive ? s->host->id.created : 0), "checkpoint",
                      (int)s->checkpoint, "wait_hint_ms", (int)s->wait_hint_ms, "exit_code",
                      (int)s->exit_code, "start_type", (int)s->start_type, "start_name",

@@ -11,7 +11,7 @@
 #include "common/os.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
-#include "tests/lab/base/services_win32.h"
+#include "tests/lab/base/winsvc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +81,8 @@ static unsigned install(const struct scm *scm, const struct service *s)
     add_guests(scm, s->host_name, &command);
     for (size_t i = 0; i < s->depend_count; i++)
         text_addf(&depends, "%s%s", i ? " " : "", s->depends[i]);
-    unsigned code = services_install(s->name, s->display, text_get(&command), text_get(&depends),
-                                     s->start_type);
+    unsigned code =
+        winsvc_install(s->name, s->display, text_get(&command), text_get(&depends), s->start_type);
     text_reset(&command);
     text_reset(&depends);
     return code;
@@ -91,7 +91,7 @@ static unsigned install(const struct scm *scm, const struct service *s)
 /* HTTP is a driver, and Wine's own: it stays as it is. */
 static bool install_all(struct scm *scm, struct error *err)
 {
-    struct services_row row;
+    struct winsvc_row row;
     for (size_t i = 0; i < scm->service_count; i++) {
         const struct service *s = &scm->services[i];
         unsigned code = *s->host_name ? install(scm, s) : 0;
@@ -100,8 +100,8 @@ static bool install_all(struct scm *scm, struct error *err)
                       code);
             return false;
         }
-        if (*s->host_name && services_query(s->name, &row) == 0 && row.state != SERVICE_STOPPED)
-            services_say_stopped(s->name, 0); /* left behind by a power cut */
+        if (*s->host_name && winsvc_query(s->name, &row) == 0 && row.state != SERVICE_STOPPED)
+            winsvc_say_stopped(s->name, 0); /* left behind by a power cut */
     }
     return true;
 }
@@ -113,7 +113,7 @@ static void boot(struct scm *scm)
         struct service *s = &scm->services[i];
         if (s->start_type != START_AUTO || !*s->host_name)
             continue;
-        unsigned code = services_start(s->name);
+        unsigned code = winsvc_start(s->name);
         s->start_wanted = code == 0 || code == WIN32_ALREADY_RUNNING;
         if (!s->start_wanted)
             fprintf(stderr, "lab-sc: %s does not start: code %u\n", s->name, code);
@@ -192,7 +192,7 @@ static void service_died(struct desk_call *call)
     note(call->scm, "service_died", s, call->id.pid);
     s->state = SVC_STOPPED;
     s->start_wanted = false;
-    services_say_stopped(s->name, WIN32_PROCESS_ABORTED);
+    winsvc_say_stopped(s->name, WIN32_PROCESS_ABORTED);
 }
 
 static void host_ended(struct desk_call *call, bool died, DWORD code)
@@ -211,9 +211,9 @@ static void host_ended(struct desk_call *call, bool died, DWORD code)
 static void process_ended(struct desk_call *call)
 {
     DWORD code = 0;
-    struct services_row row;
+    struct winsvc_row row;
     bool died = call->service->state != SVC_STOPPED;
-    if (services_query(call->service->name, &row) == 0 && row.pid && row.pid != call->id.pid)
+    if (winsvc_query(call->service->name, &row) == 0 && row.pid && row.pid != call->id.pid)
         died = false;
     if (died && call->process)
         WaitForSingleObject(call->process, 2000); /* its sockets go a moment before */
@@ -296,7 +296,7 @@ int run_server(const char *dir, struct error *err)
     lab_os_kill_folder(folder);
     for (size_t i = 0; i < scm.service_count; i++) {
         if (*scm.services[i].host_name)
-            services_say_stopped(scm.services[i].name, 0);
+            winsvc_say_stopped(scm.services[i].name, 0);
     }
     return 0;
 }

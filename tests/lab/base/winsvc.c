@@ -1,4 +1,4 @@
-#include "tests/lab/base/services_win32.h"
+#include "tests/lab/base/winsvc.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -46,11 +46,11 @@ static QUERY_SERVICE_CONFIGW *config_of(SC_HANDLE s)
     return NULL;
 }
 
-unsigned services_query(const char *name, struct services_row *out)
+unsigned winsvc_query(const char *name, struct winsvc_row *out)
 {
     SERVICE_STATUS_PROCESS p;
     DWORD size;
-    *out = (struct services_row){0};
+    *out = (struct winsvc_row){0};
     SC_HANDLE s = open_service(name, SERVICE_QUERY_STATUS | SERVICE_QUERY_CONFIG);
     if (!s)
         return GetLastError();
@@ -59,14 +59,14 @@ unsigned services_query(const char *name, struct services_row *out)
     if (!c || !QueryServiceStatusEx(s, SC_STATUS_PROCESS_INFO, (BYTE *)&p, sizeof p, &size))
         code = GetLastError();
     else
-        *out = (struct services_row){.state = p.dwCurrentState,
-                                     .checkpoint = p.dwCheckPoint,
-                                     .wait_hint_ms = p.dwWaitHint,
-                                     .exit_code = p.dwWin32ExitCode,
-                                     .start_type = c->dwStartType,
-                                     .type = c->dwServiceType,
-                                     .pid = p.dwProcessId,
-                                     .accepts_stop = p.dwControlsAccepted & SERVICE_ACCEPT_STOP};
+        *out = (struct winsvc_row){.state = p.dwCurrentState,
+                                   .checkpoint = p.dwCheckPoint,
+                                   .wait_hint_ms = p.dwWaitHint,
+                                   .exit_code = p.dwWin32ExitCode,
+                                   .start_type = c->dwStartType,
+                                   .type = c->dwServiceType,
+                                   .pid = p.dwProcessId,
+                                   .accepts_stop = p.dwControlsAccepted & SERVICE_ACCEPT_STOP};
     free(c);
     CloseServiceHandle(s);
     return code;
@@ -85,8 +85,8 @@ static wchar_t *double_null(const char *names)
     return list;
 }
 
-unsigned services_install(const char *name, const char *display, const char *command,
-                          const char *depends, unsigned start_type)
+unsigned winsvc_install(const char *name, const char *display, const char *command,
+                        const char *depends, unsigned start_type)
 {
     wchar_t *n = sys_wide(name), *d = sys_wide(display), *c = sys_wide(command);
     wchar_t *list = double_null(depends);
@@ -158,12 +158,12 @@ static BOOL call_accept_stop(SC_HANDLE s, DWORD unused)
     return SetServiceStatus((SERVICE_STATUS_HANDLE)s, &status);
 }
 
-unsigned services_set_start_type(const char *name, unsigned start_type)
+unsigned winsvc_set_start_type(const char *name, unsigned start_type)
 {
     return with_service(name, SERVICE_CHANGE_CONFIG, call_set_type, start_type);
 }
 
-unsigned services_start(const char *name)
+unsigned winsvc_start(const char *name)
 {
     unsigned code;
     uint64_t start = clock_boot_ms();
@@ -176,18 +176,18 @@ unsigned services_start(const char *name)
     return code;
 }
 
-unsigned services_stop(const char *name)
+unsigned winsvc_stop(const char *name)
 {
     return with_service(name, SERVICE_STOP, call_stop, 0);
 }
 
-unsigned services_say_stopped(const char *name, unsigned exit_code)
+unsigned winsvc_say_stopped(const char *name, unsigned exit_code)
 {
     return with_service(name, SET_STATUS, call_say_stopped, exit_code);
 }
 
 /* From the registry, where the manager keeps it: Wine's QueryServiceConfig tells of none. */
-void services_depends(const char *name, char *out, size_t size_bytes)
+void winsvc_depends(const char *name, char *out, size_t size_bytes)
 {
     char path[LIST_MAX];
     wchar_t list[LIST_MAX];
@@ -207,7 +207,7 @@ void services_depends(const char *name, char *out, size_t size_bytes)
     text_reset(&text);
 }
 
-static bool is_driver(const struct services_row *row)
+static bool is_driver(const struct winsvc_row *row)
 {
     return row->type & (SERVICE_KERNEL_DRIVER | SERVICE_FILE_SYSTEM_DRIVER);
 }
@@ -215,10 +215,10 @@ static bool is_driver(const struct services_row *row)
 /* As the manager does before a start: what is being stopped cannot be depended on. */
 static unsigned start_one(const char *name)
 {
-    struct services_row row;
+    struct winsvc_row row;
     bool started = false;
     for (;; Sleep(RETRY_MS)) {
-        if (services_query(name, &row))
+        if (winsvc_query(name, &row))
             return WIN32_DEPENDENCY_FAIL;
         if (is_driver(&row) || row.state == SERVICE_RUNNING)
             return 0;
@@ -226,17 +226,17 @@ static unsigned start_one(const char *name)
             return WIN32_DEPENDENCY_FAIL;
         if (row.state != SERVICE_STOPPED)
             continue;
-        unsigned code = services_start(name);
+        unsigned code = winsvc_start(name);
         if (code && code != ERROR_SERVICE_ALREADY_RUNNING)
             return WIN32_DEPENDENCY_FAIL;
         started = true;
     }
 }
 
-unsigned services_start_needed(const char *name)
+unsigned winsvc_start_needed(const char *name)
 {
     char list[LIST_MAX], *rest = list, *one;
-    services_depends(name, list, sizeof list);
+    winsvc_depends(name, list, sizeof list);
     while ((one = words_next(&rest, " "))) {
         unsigned code = *one ? start_one(one) : 0;
         if (code)
@@ -253,17 +253,17 @@ struct search {
 static void look_at(const char *service, void *arg)
 {
     struct search *search = arg;
-    struct services_row row;
+    struct winsvc_row row;
     char list[LIST_MAX], *rest = list, *one;
-    services_depends(service, list, sizeof list);
+    winsvc_depends(service, list, sizeof list);
     while ((one = words_next(&rest, " "))) {
-        if (text_equal_nocase(one, search->name) && services_query(service, &row) == 0 &&
+        if (text_equal_nocase(one, search->name) && winsvc_query(service, &row) == 0 &&
             (row.state == SERVICE_RUNNING || row.state == SERVICE_START_PENDING))
             search->found = true;
     }
 }
 
-bool services_needed(const struct settings *settings, const char *name)
+bool winsvc_needed(const struct settings *settings, const char *name)
 {
     struct search search = {.name = name};
     look_at("W3SVC", &search);
@@ -271,12 +271,12 @@ bool services_needed(const struct settings *settings, const char *name)
     return search.found;
 }
 
-void services_release(const struct settings *settings, const char *name)
+void winsvc_release(const struct settings *settings, const char *name)
 {
     char list[LIST_MAX], *rest = list, *one;
-    services_depends(name, list, sizeof list);
+    winsvc_depends(name, list, sizeof list);
     while ((one = words_next(&rest, " "))) {
-        if (*one && !services_needed(settings, one))
+        if (*one && !winsvc_needed(settings, one))
             with_service(one, SET_STATUS | SERVICE_QUERY_STATUS, call_accept_stop, 0);
     }
 }
