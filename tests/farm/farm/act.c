@@ -1,6 +1,7 @@
 /* act.c - farm fault, kill, start: how a farm is disturbed, and mended. */
 #include "tests/farm/farm/parts.h"
 #include "tests/farm/farm/proc.h"
+#include "tests/farm/farm/programs.h"
 #include "tests/farm/farm/verbs.h"
 
 #include "common/text.h"
@@ -15,15 +16,18 @@
 
 /* --- fault --- */
 
-/* Runs the server's own lab-sc with our output. */
+/* Runs lab-sc on the server's files, with our output. */
 static int run_lab_sc(const struct farm *f, unsigned index, char *const *words, int count)
 {
-    char tool[PATH_MAX], name[FARM_NAME_MAX];
-    char *argv[32] = {tool, (char *)"fault"};
+    char tool[PATH_MAX], dir[PATH_MAX], name[FARM_NAME_MAX];
+    char *argv[32] = {tool, (char *)"--server", dir, (char *)"fault"};
+    struct error err = {0};
+    if (programs_find(PROGRAM_LAB_SC, tool, &err) != ERR_NONE)
+        return verb_fail(&err);
     farm_server_name(name, index);
-    farm_path(tool, f, "servers/%s/inetsrv/lab-sc", name);
-    for (int i = 0; i < count && i < 28; i++)
-        argv[2 + i] = words[i];
+    farm_path(dir, f, "servers/%s", name);
+    for (int i = 0; i < count && i < 26; i++)
+        argv[4 + i] = words[i];
     pid_t pid = fork();
     if (pid == 0) {
         execv(tool, argv);

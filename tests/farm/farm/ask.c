@@ -1,6 +1,8 @@
 /* ask.c - see ask.h. */
 #include "tests/farm/farm/ask.h"
 
+#include "tests/farm/farm/programs.h"
+
 #include "common/http.h"
 #include "common/process.h"
 #include "common/text.h"
@@ -99,11 +101,14 @@ json_t *ask_coordinator(const struct farm *f, const char *path, struct error *er
 
 json_t *ask_truth(const struct farm *f, unsigned index, struct error *err)
 {
-    char tool[PATH_MAX], name[FARM_NAME_MAX];
+    char tool[PATH_MAX], dir[PATH_MAX], name[FARM_NAME_MAX];
     struct process_result result = {0};
+    enum error_code code = programs_find(PROGRAM_LAB_SC, tool, err);
+    if (code != ERR_NONE)
+        return NULL;
     farm_server_name(name, index);
-    farm_path(tool, f, "servers/%s/inetsrv/lab-sc", name);
-    const char *argv[] = {tool, "truth", "--log", NULL};
+    farm_path(dir, f, "servers/%s", name);
+    const char *argv[] = {tool, "--server", dir, "truth", "--log", NULL};
     struct process_call call = {.argv = argv, .timeout_ms = 20000, .output_max_bytes = ANSWER_MAX};
     if (process_run(&call, &result, err) != ERR_NONE)
         return NULL;

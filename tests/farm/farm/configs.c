@@ -34,14 +34,20 @@ static const struct pool_config pools[] = {
      "identityType=\"SpecificUser\" userName=\"SHOP\\reports\" password=\"" CONFIGS_PASSWORD "\"",
      "", false},
     {"Old", "/old", "autoStart=\"false\" startMode=\"OnDemand\"", "", "", false},
+    {CONFIGS_ODD_XML, "/odd", "autoStart=\"true\" startMode=\"AlwaysRunning\"",
+     "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:10\"", "", false},
 };
 
-#define POOL_COUNT (sizeof(pools) / sizeof(pools[0]))
+/* The last one is there on Windows alone. */
+static size_t pool_count(const struct farm *f)
+{
+    return sizeof(pools) / sizeof(pools[0]) - (f->windows ? 0 : 1);
+}
 
-static void add_pools(struct text *out, unsigned garden)
+static void add_pools(struct text *out, const struct farm *f, unsigned garden)
 {
     text_add(out, "    <applicationPools>\n");
-    for (size_t i = 0; i < POOL_COUNT; i++)
+    for (size_t i = 0; i < pool_count(f); i++)
         text_addf(out,
                   "      <add name=\"%s\" managedRuntimeVersion=\"v4.0\" %s>"
                   "<processModel maxProcesses=\"%u\" %s />%s</add>\n",
@@ -50,11 +56,11 @@ static void add_pools(struct text *out, unsigned garden)
     text_add(out, "    </applicationPools>\n");
 }
 
-static void add_site(struct text *out, unsigned port)
+static void add_site(struct text *out, const struct farm *f, unsigned port)
 {
     text_add(out, "    <sites>\n"
                   "      <site name=\"Shop\" id=\"1\" serverAutoStart=\"true\">\n");
-    for (size_t i = 0; i < POOL_COUNT; i++)
+    for (size_t i = 0; i < pool_count(f); i++)
         text_addf(out,
                   "        <application path=\"%s\" applicationPool=\"%s\" preloadEnabled=\"%s\">"
                   "<virtualDirectory path=\"/\" physicalPath=\"sites/Shop\" /></application>\n",
@@ -74,8 +80,8 @@ static enum error_code write_host_config(const struct farm *f, unsigned index, c
     text_add(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                    "<configuration>\n"
                    "  <system.applicationHost>\n");
-    add_pools(&out, garden);
-    add_site(&out, farm_port_server(f, index));
+    add_pools(&out, f, garden);
+    add_site(&out, f, farm_port_server(f, index));
     text_add(&out, "  </system.applicationHost>\n"
                    "</configuration>\n");
     enum error_code code = os_write_file(path, text_get(&out), out.len, 0644, err);
@@ -126,7 +132,10 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     unsigned port = farm_port_server(f, index);
     ini_set(ini, "agent", "name", "%s", name);
     ini_set(ini, "agent", "coordinator", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
-    ini_set(ini, "agent", "data_dir", "%s/agents/%s", f->dir, name);
+    char path[PATH_MAX];
+    const char *exe = f->windows ? ".exe" : "";
+    farm_server_path(path, f, "agents/%s", name);
+    ini_set(ini, "agent", "data_dir", "%s", path);
     ini_set(ini, "agent", "heartbeat", "1s");
     ini_set(ini, "agent", "beat", "250ms");
     ini_set(ini, "agent", "look_every", "30s");
@@ -136,11 +145,13 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     ini_set(ini, "allow", "pools", "*");
     ini_set(ini, "allow", "cool_down", "1s");
     ini_set(ini, "allow", "max_per_hour", "1000");
-    ini_set(ini, "iis", "appcmd", "%s/servers/%s/inetsrv/appcmd", f->dir, name);
-    ini_set(ini, "iis", "worker", "%s/servers/%s/inetsrv/w3wp.exe", f->dir, name);
-    ini_set(ini, "iis", "service_backend", "lab");
-    ini_set(ini, "iis", "service_tool", "%s/servers/%s/inetsrv/sc", f->dir, name);
-    ini_set(ini, "iis", "config", "%s/servers/%s/applicationHost.config", f->dir, name);
+    farm_server_path(path, f, "servers/%s", name);
+    ini_set(ini, "iis", "appcmd", "%s/inetsrv/appcmd%s", path, exe);
+    ini_set(ini, "iis", "worker", "%s/inetsrv/w3wp.exe", path);
+    ini_set(ini, "iis", "service_backend", f->windows ? "windows" : "lab");
+    if (!f->windows)
+        ini_set(ini, "iis", "service_tool", "%s/inetsrv/sc", path);
+    ini_set(ini, "iis", "config", "%s/applicationHost.config", path);
     ini_set(ini, "probe Shop", "url", "http://127.0.0.1:%u/health", port);
     ini_set(ini, "probe Api", "url", "http://127.0.0.1:%u/api/health", port);
     ini_set(ini, "probe Reports", "url", "http://127.0.0.1:%u/reports/health", port);

@@ -19,6 +19,10 @@
 /* The password of Reports' account: whoever reads the configuration must not pass it on. */
 #define CONFIGS_PASSWORD "Lab-Secret-4711"
 
+/* A pool of Windows farms: blanks, quotes, an umlaut, Chinese letters; and as it stands in XML. */
+#define CONFIGS_ODD     "B\xc3\xbcro \"Lager\" \xe5\xba\x97\xe9\x93\xba"
+#define CONFIGS_ODD_XML "B\xc3\xbcro &quot;Lager&quot; \xe5\xba\x97\xe9\x93\xba"
+
 /* "[NAME:]SECTION.KEY=VALUE", as given on the command line; NAME is a server. */
 struct configs_overrides {
     unsigned garden; /* worker processes of Shop, usually 1 */

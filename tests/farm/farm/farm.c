@@ -73,6 +73,17 @@ bool farm_path(char out[PATH_MAX], const struct farm *f, const char *fmt, ...)
     return text_format(out, PATH_MAX, "%s/%s", f->dir, rest);
 }
 
+void farm_server_path(char out[PATH_MAX], const struct farm *f, const char *fmt, ...)
+{
+    char rest[512];
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(rest, sizeof(rest), fmt, args);
+    va_end(args);
+    must(len >= 0 && (size_t)len < sizeof(rest));
+    must(text_format(out, PATH_MAX, "%s%s/%s", f->windows ? "Z:" : "", f->dir, rest));
+}
+
 void farm_socket(char out[108], const struct farm *f, const char *name)
 {
     must(text_format(out, 108, "%s/%s.sock", f->run, name));
@@ -124,11 +135,11 @@ static enum error_code save(const struct farm *f, struct error *err)
 {
     char path[PATH_MAX];
     farm_path(path, f, "farm.json");
-    json_t *json =
-        json_pack("{s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:i, s:i}", "dir", f->dir, "run",
-                  f->run, "servers", (int)f->servers, "base_port", (int)f->base_port, "rate",
-                  (int)f->rate, "agents", f->agents, "balancer", f->balancer, "traffic", f->traffic,
-                  "front_port", (int)farm_port_front(f), "slow_ms", (int)f->slow_ms);
+    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:i}", "dir",
+                             f->dir, "run", f->run, "servers", (int)f->servers, "base_port",
+                             (int)f->base_port, "rate", (int)f->rate, "agents", f->agents,
+                             "balancer", f->balancer, "traffic", f->traffic, "windows", f->windows,
+                             "front_port", (int)farm_port_front(f), "slow_ms", (int)f->slow_ms);
     if (!json)
         return error_set(err, ERR_INVALID, "%s: the path is not UTF-8", f->dir);
     char *text = json_dumps(json, JSON_INDENT(2));
@@ -153,10 +164,11 @@ enum error_code farm_load(struct farm *f, const char *dir, struct error *err)
                          "no farm is up in %s (%s): start one with 'farm up --dir %s'", loaded.dir,
                          access(path, F_OK) != 0 ? "no farm.json" : why.text, dir);
     const char *run;
-    int servers, base, rate, slow, agents, balancer, traffic;
-    int bad = json_unpack(json, "{s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "run", &run, "servers",
-                          &servers, "base_port", &base, "rate", &rate, "slow_ms", &slow, "agents",
-                          &agents, "balancer", &balancer, "traffic", &traffic);
+    int servers, base, rate, slow, agents, balancer, traffic, windows;
+    int bad =
+        json_unpack(json, "{s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:b, s:b}", "run", &run, "servers",
+                    &servers, "base_port", &base, "rate", &rate, "slow_ms", &slow, "agents",
+                    &agents, "balancer", &balancer, "traffic", &traffic, "windows", &windows);
     if (!bad && text_copy(loaded.run, sizeof(loaded.run), run) && servers > 0 &&
         servers <= FARM_SERVERS_MAX) {
         loaded.servers = (unsigned)servers;
@@ -166,6 +178,7 @@ enum error_code farm_load(struct farm *f, const char *dir, struct error *err)
         loaded.agents = agents;
         loaded.balancer = balancer;
         loaded.traffic = traffic;
+        loaded.windows = windows;
         *f = loaded;
     } else {
         code = error_set(err, ERR_CORRUPT, "%s is not a farm's record", path);

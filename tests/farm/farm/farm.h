@@ -27,6 +27,7 @@ struct farm {
     unsigned slow_ms; /* one visitor in 28 asks for a page that takes so long; 0: none does */
     bool agents;      /* coordinator and agents */
     bool balancer, traffic;
+    bool windows; /* servers and agents are Windows programs, each server in a Wine of its own */
 };
 
 /* Ports, all on 127.0.0.1. */
@@ -42,6 +43,10 @@ enum error_code farm_server_find(const struct farm *f, const char *name, unsigne
 
 /* DIR/the rest; false (and an error) if it is longer than a path may be. */
 bool farm_path(char out[PATH_MAX], const struct farm *f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same path as the server's programs have to be told it: seen from Wine, this machine's files
+ * lie on drive Z. */
+void farm_server_path(char out[PATH_MAX], const struct farm *f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void farm_socket(char out[108], const struct farm *f, const char *name); /* run/NAME.sock */
 

@@ -15,6 +15,7 @@
 #define CREATE_LIMIT_MS 30000
 #define UP_LIMIT_MS     60000
 #define READY_LIMIT_MS  40000
+#define WINE_LIMIT_MS   180000 /* a Windows boots, four at a time */
 
 void parts_agent_name(char out[32], unsigned index)
 {
@@ -27,74 +28,91 @@ void parts_agent_name(char out[32], unsigned index)
 
 /* What one job needs to keep alive while it runs. */
 struct server_paths {
+    char tool[PATH_MAX], wine[PATH_MAX], prefix[PATH_MAX];
     char dir[PATH_MAX], config[PATH_MAX], lab[PATH_MAX];
     char name[FARM_NAME_MAX], port[16];
 };
 
-static void fill_paths(const struct farm *f, unsigned index, struct server_paths *p)
+static enum error_code fill_paths(const struct farm *f, unsigned index, struct server_paths *p,
+                                  struct error *err)
 {
     farm_server_name(p->name, index);
-    farm_path(p->dir, f, "servers/%s", p->name);
-    farm_path(p->config, f, "conf/%s.config", p->name);
-    farm_path(p->lab, f, "conf/%s.lab", p->name);
+    farm_path(p->prefix, f, "wine/%s", p->name);
+    farm_server_path(p->dir, f, "servers/%s", p->name);
+    farm_server_path(p->config, f, "conf/%s.config", p->name);
+    farm_server_path(p->lab, f, "conf/%s.lab", p->name);
     text_format(p->port, sizeof(p->port), "%u", farm_port_server(f, index));
+    enum error_code code = ERR_NONE;
+    if (f->windows)
+        code = programs_find(PROGRAM_WINE, p->wine, err);
+    if (code == ERR_NONE)
+        code = programs_find(f->windows ? PROGRAM_WINDOWS_LAB_SC : PROGRAM_LAB_SC, p->tool, err);
+    return code;
+}
+
+/* lab-sc with that verb, in the server's own Windows where it has one. There the power plug is that
+ * of Wine: nothing of it is left. */
+static void fill_job(const struct farm *f, const struct server_paths *p, const char *verb,
+                     struct proc_job *job)
+{
+    size_t at = 0;
+    bool ends = strcmp(verb, "down") == 0 || strcmp(verb, "crash") == 0;
+    *job = (struct proc_job){.argv = {NULL}};
+    text_format(job->name, sizeof(job->name), "lab-%s", p->name);
+    if (f->windows) {
+        job->argv[at++] = p->wine;
+        job->argv[at++] = ends ? "--end" : "--in";
+        job->argv[at++] = p->prefix;
+    }
+    if (f->windows && ends)
+        return;
+    job->argv[at++] = p->tool;
+    job->argv[at++] = verb;
+    job->argv[at++] = p->dir;
+    if (strcmp(verb, "create") != 0)
+        return;
+    const char *const more[] = {"--name",   p->name,   "--port", p->port,
+                                "--config", p->config, "--lab",  p->lab};
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+        job->argv[at++] = more[i];
+}
+
+static enum error_code servers_do(const struct farm *f, unsigned first, unsigned count,
+                                  const char *verb, unsigned limit_ms, struct error *err)
+{
+    struct server_paths *paths = must_alloc(count, sizeof(*paths));
+    struct proc_job *jobs = must_alloc(count, sizeof(*jobs));
+    enum error_code code = ERR_NONE;
+    for (unsigned i = 0; i < count && code == ERR_NONE; i++) {
+        code = fill_paths(f, first + i, &paths[i], err);
+        fill_job(f, &paths[i], verb, &jobs[i]);
+    }
+    if (code == ERR_NONE)
+        code = proc_run_all(f, jobs, count, f->windows ? WINE_LIMIT_MS : limit_ms, err);
+    free(jobs);
+    free(paths);
+    return code;
 }
 
 enum error_code parts_create_servers(const struct farm *f, struct error *err)
 {
-    char tool[PATH_MAX];
-    enum error_code code = programs_find(PROGRAM_LAB_SC, tool, err);
-    if (code != ERR_NONE)
-        return code;
-    struct server_paths *paths = must_alloc(f->servers, sizeof(*paths));
-    struct proc_job *jobs = must_alloc(f->servers, sizeof(*jobs));
-    for (unsigned i = 0; i < f->servers; i++) {
-        struct server_paths *p = &paths[i];
-        fill_paths(f, i, p);
-        jobs[i] = (struct proc_job){.argv = {tool, "create", p->dir, "--name", p->name, "--port",
-                                             p->port, "--config", p->config, "--lab", p->lab}};
-        text_format(jobs[i].name, sizeof(jobs[i].name), "lab-%s", p->name);
-    }
-    code = proc_run_all(f, jobs, f->servers, CREATE_LIMIT_MS, err);
-    free(jobs);
-    free(paths);
-    return code;
-}
-
-static enum error_code servers_do(const struct farm *f, unsigned first, unsigned count,
-                                  const char *verb, struct error *err)
-{
-    char tool[PATH_MAX];
-    enum error_code code = programs_find(PROGRAM_LAB_SC, tool, err);
-    if (code != ERR_NONE)
-        return code;
-    struct server_paths *paths = must_alloc(count, sizeof(*paths));
-    struct proc_job *jobs = must_alloc(count, sizeof(*jobs));
-    for (unsigned i = 0; i < count; i++) {
-        fill_paths(f, first + i, &paths[i]);
-        jobs[i] = (struct proc_job){.argv = {tool, verb, paths[i].dir}};
-        text_format(jobs[i].name, sizeof(jobs[i].name), "lab-%s", paths[i].name);
-    }
-    code = proc_run_all(f, jobs, count, UP_LIMIT_MS, err);
-    free(jobs);
-    free(paths);
-    return code;
+    return servers_do(f, 0, f->servers, "create", CREATE_LIMIT_MS, err);
 }
 
 enum error_code parts_start_servers(const struct farm *f, struct error *err)
 {
-    return servers_do(f, 0, f->servers, "up", err);
+    return servers_do(f, 0, f->servers, "up", UP_LIMIT_MS, err);
 }
 
 enum error_code parts_stop_servers(const struct farm *f, struct error *err)
 {
-    return servers_do(f, 0, f->servers, "down", err);
+    return servers_do(f, 0, f->servers, "down", UP_LIMIT_MS, err);
 }
 
 enum error_code parts_server(const struct farm *f, unsigned index, const char *verb,
                              struct error *err)
 {
-    return servers_do(f, index, 1, verb, err);
+    return servers_do(f, index, 1, verb, UP_LIMIT_MS, err);
 }
 
 /* --- processes --- */
@@ -110,13 +128,18 @@ enum error_code parts_start_coordinator(const struct farm *f, struct error *err)
 
 enum error_code parts_start_agent(const struct farm *f, unsigned index, struct error *err)
 {
-    char tool[PATH_MAX], config[PATH_MAX], server[FARM_NAME_MAX], name[32];
-    enum error_code code = programs_find(PROGRAM_AGENT, tool, err);
+    char wine[PATH_MAX], prefix[PATH_MAX], tool[PATH_MAX], config[PATH_MAX];
+    char server[FARM_NAME_MAX], name[32];
+    enum error_code code =
+        programs_find(f->windows ? PROGRAM_WINDOWS_AGENT : PROGRAM_AGENT, tool, err);
+    if (code == ERR_NONE && f->windows)
+        code = programs_find(PROGRAM_WINE, wine, err);
     farm_server_name(server, index);
-    farm_path(config, f, "conf/%s.agent", server);
+    farm_path(prefix, f, "wine/%s", server);
+    farm_server_path(config, f, "conf/%s.agent", server);
     parts_agent_name(name, index);
-    const char *argv[] = {tool, "--config", config, NULL};
-    return code != ERR_NONE ? code : proc_start(f, name, argv, err);
+    const char *argv[] = {wine, "--in", prefix, tool, "--config", config, NULL};
+    return code != ERR_NONE ? code : proc_start(f, name, argv + (f->windows ? 0 : 3), err);
 }
 
 enum error_code parts_start_balancer(const struct farm *f, struct error *err)

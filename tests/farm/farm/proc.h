@@ -13,8 +13,8 @@
 /* Starts argv[0] in a session of its own. ERR_EXISTS: it runs already. */
 enum error_code proc_start(const struct farm *f, const char *name, const char *const *argv,
                            struct error *err);
-/* A running process goes on under another name, so that its successor can take the old one. Whatever
- * had the new name must have ended (ERR_EXISTS). */
+/* A running process goes on under another name, so that its successor can take the old one.
+ * Whatever had the new name must have ended (ERR_EXISTS). */
 enum error_code proc_rename(const struct farm *f, const char *name, const char *to,
                             struct error *err);
 /* The pid, or 0 if it was never started or has ended. */

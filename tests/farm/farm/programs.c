@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Candidates below the build directory, or absolute. */
+/* Candidates below the build directory, or absolute. The preset mingw builds beside this one. */
 static const char *const places[][4] = {
     [PROGRAM_LAB_SC] = {"tests/lab/lab-sc"},
     [PROGRAM_VISITORS] = {"tests/farm/lab-visitors"},
@@ -16,6 +16,9 @@ static const char *const places[][4] = {
     [PROGRAM_COORDINATOR] = {"coordinator/farmhand-coordinator"},
     [PROGRAM_FARMHAND] = {"coordinator/farmhand"},
     [PROGRAM_HAPROXY] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy"},
+    [PROGRAM_WINE] = {FARM_SOURCES "/tests/windows/wine"},
+    [PROGRAM_WINDOWS_LAB_SC] = {"../mingw/tests/lab/lab-sc.exe"},
+    [PROGRAM_WINDOWS_AGENT] = {"../mingw/agent/farmhand-agent.exe"},
 };
 
 /* BUILD of BUILD/tests/farm/lab-farm. */
@@ -50,6 +53,11 @@ enum error_code programs_find(enum program program, char out[PATH_MAX], struct e
         return error_set(err, ERR_NOT_FOUND,
                          "haproxy is not installed: 'apt-get install haproxy', or use "
                          "--balancer none");
+    if (program == PROGRAM_WINDOWS_LAB_SC || program == PROGRAM_WINDOWS_AGENT)
+        return error_set(err, ERR_NOT_FOUND,
+                         "%s/%s is not built: run deploy/windows/build, and for the lab 'cmake "
+                         "--build --preset mingw'",
+                         build, places[program][0]);
     return error_set(err, ERR_NOT_FOUND, "%s/%s is not built: run 'cmake --build %s'", build,
                      places[program][0], build);
 }

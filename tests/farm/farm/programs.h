@@ -14,6 +14,9 @@ enum program {
     PROGRAM_COORDINATOR,
     PROGRAM_FARMHAND,
     PROGRAM_HAPROXY,
+    PROGRAM_WINE, /* tests/windows/wine of the source tree */
+    PROGRAM_WINDOWS_LAB_SC,
+    PROGRAM_WINDOWS_AGENT,
 };
 
 /* ERR_NOT_FOUND says what to build or install. */

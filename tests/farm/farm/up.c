@@ -65,6 +65,7 @@ static bool take_options(int argc, char **argv, struct up *up)
     dir = dir ? dir : getenv("FARM_DIR");
     f->agents = !verb_flag(&argc, argv, "--no-agents");
     f->traffic = verb_flag(&argc, argv, "--traffic");
+    f->windows = verb_flag(&argc, argv, "--windows");
     up->quiet = verb_flag(&argc, argv, "--quiet");
     if (!take_number(&argc, argv, "--servers", FARM_SERVERS_MAX, &f->servers) ||
         !take_number(&argc, argv, "--rate", 10000, &f->rate) ||
