@@ -844,7 +844,6 @@ static void events_of_before_say_nothing(void **state)
     life->box.events_known = true;
     life->box.events[0] = (struct server_event){"Shop", 5021, 0, 0, 1, 5};
     life->box.event_count = 1;
-    begin_life(life);
     life->box.start_ms = 100;
     run(life);
     assert_end(life, OUTCOME_DONE, CAUSE_NONE);
