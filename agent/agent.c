@@ -31,6 +31,7 @@ void agent_journal(struct agent *a, enum journal_write_kind kind, struct record 
     effect->journal.kind = kind;
     effect->journal.fence = a->fence;
     effect->journal.record = record;
+    effect->journal.healthy = a->healthy;
     if (record)
         effect->journal.id = record->id;
     else if (id)
@@ -130,6 +131,10 @@ static void take_memory(struct agent *a, struct agent_memory *memory, uint64_t n
     a->fence_written = true;
     a->last = memory->last;
     agent_rotate_begin(a, memory->open, &memory->open_count, memory->drained, now_ms);
+    text_copy(a->healthy, sizeof(a->healthy), memory->healthy);
+    a->healthy_written = true;
+    a->kept_start = memory->kept;
+    text_copy(a->kept_by, sizeof(a->kept_by), memory->kept_by);
     a->resumable = must_alloc(memory->open_count, sizeof(*a->resumable));
     for (size_t i = 0; i < memory->open_count; i++)
         a->resumable[a->resumable_count++] = memory->open[i];
@@ -172,7 +177,7 @@ static void free_kept(struct agent *a)
         agent_discard_answer(a, a->answers[i]);
     for (size_t i = 0; i < a->observe_count; i++) {
         agent_discard_answer(a, a->observes[i]->answer);
-        free(a->observes[i]);
+        agent_observe_free(a->observes[i]);
     }
 }
 

@@ -75,6 +75,10 @@ struct agent_memory {
     size_t unacknowledged_count;
     const struct veto_act *acts; /* disruptive acts of the last hour, lent */
     size_t act_count;
+    char healthy[RECORD_SERVICES_MAX]; /* the last healthy set of services, one a line */
+    enum service_start kept;     /* how WAS was started before `service stop`; UNKNOWN: it is not
+                                    kept down by one */
+    char kept_by[WIRE_TEXT_MAX]; /* who did that, and why */
 };
 
 enum agent_channel { AGENT_CHANNEL_LISTEN, AGENT_CHANNEL_TALK };
@@ -89,6 +93,7 @@ enum journal_write_kind {
     JOURNAL_BEGUN,        /* before the first call that acts: its baseline is in the record */
     JOURNAL_ENDED,        /* its outcome and proof (the record may be new: a refusal) */
     JOURNAL_ACKNOWLEDGED, /* the coordinator has the result */
+    JOURNAL_HEALTHY,      /* the services that ran when all was well */
 };
 
 /* Each is one synced transaction. */
@@ -97,6 +102,7 @@ struct journal_write {
     struct fence fence;          /* FENCE */
     struct command_id id;        /* LAST, ACKNOWLEDGED; of the record otherwise */
     const struct record *record; /* RECEIVED, BEGUN, ENDED; lent */
+    const char *healthy;         /* HEALTHY; lent */
 };
 
 enum agent_note_level { AGENT_NOTE_INFO, AGENT_NOTE_WARN, AGENT_NOTE_ERROR };

@@ -4,7 +4,7 @@
  *     │
  *     ├─ OBSERVE, QUERY, ROTATION: the last number is journaled, then answered
  *     ├─ DRAIN, READY: as below, but beside what is in hand (agent_rotate.c)
- *     └─ RECYCLE, START, STOP: known? answered from the journal
+ *     └─ all others: known? answered from the journal
  *                              refused? journaled as ended, so that a repeat is refused as well
  *                              else     journaled as received, then in hand
  *
@@ -188,7 +188,8 @@ static enum cause act_forbidden(struct agent *a, uint64_t now_ms, char *why, siz
         return CAUSE_DENIED_BY_AGENT;
     if (a->hand.record || a->resumable_count > 0) {
         const struct record *other = a->hand.record ? a->hand.record : a->resumable[0];
-        text_format(why, size, "%s of pool %s is in hand", verb_name(other->verb), other->pool);
+        text_format(why, size, "%s%s%s is in hand", verb_name(other->verb),
+                    other->pool[0] ? " of pool " : "", other->pool);
         return CAUSE_BUSY;
     }
     if (disruptive && (!a->fence_written || a->journal_retry_ms != 0)) {
@@ -275,14 +276,6 @@ void agent_admit(struct agent *a, uint64_t now_ms)
     case VERB_ROTATION:
         admit_read(a, now_ms);
         return;
-    case VERB_RECYCLE:
-    case VERB_START:
-    case VERB_STOP:
-        if (in->command.id.seq > a->last.seq)
-            admit_new(a, now_ms);
-        else
-            admit_repeat(a);
-        return;
     case VERB_DRAIN:
     case VERB_READY:
         if (in->command.id.seq > a->last.seq)
@@ -290,11 +283,19 @@ void agent_admit(struct agent *a, uint64_t now_ms)
         else
             admit_repeat(a);
         return;
+    case VERB_RECYCLE:
+    case VERB_START:
+    case VERB_STOP:
     case VERB_SERVICE_RECOVER:
     case VERB_SERVICE_RESTART:
     case VERB_SERVICE_STOP:
     case VERB_SERVICE_START:
     case VERB_WORKER_KILL:
+        if (in->command.id.seq > a->last.seq)
+            admit_new(a, now_ms);
+        else
+            admit_repeat(a);
+        return;
     case VERB_NONE:
         break;
     }

@@ -88,6 +88,7 @@ void agent_take_in_hand(struct agent *a, struct record *record, uint64_t expires
     (void)now_ms;
     must(!a->hand.record);
     a->hand = (struct hand){.record = record, .expires_at_ms = expires_at_ms};
+    agent_services_before(a, record);
     agent_note(a, AGENT_NOTE_INFO, "command_received", &record->id, record->pool, "%s by %s: %s",
                verb_name(record->verb), record->actor, record->reason);
     agent_journal(a, JOURNAL_RECEIVED, record, NULL);
@@ -101,6 +102,7 @@ static void take_resumable(struct agent *a, uint64_t now_ms)
     memmove(a->resumable, a->resumable + 1, a->resumable_count * sizeof(*a->resumable));
     if (record->state == RECORD_BEGUN) {
         a->hand = (struct hand){.record = record, .expires_at_ms = UINT64_MAX};
+        text_copy(record->kept_by, sizeof(record->kept_by), a->kept_by);
         a->hand.recipe = recipe_resume(record, &a->settings.recipe, now_ms);
         agent_note(a, AGENT_NOTE_WARN, "command_resumed", &record->id, record->pool,
                    "%s was begun before the agent's restart", verb_name(record->verb));
@@ -120,6 +122,7 @@ static void end(struct agent *a)
     struct record *record = a->hand.record;
     recipe_free(a->hand.recipe);
     a->hand = (struct hand){0};
+    agent_services_ended(a, record);
     bool well = record->outcome == OUTCOME_DONE || record->outcome == OUTCOME_NOTHING;
     agent_note(a, well ? AGENT_NOTE_INFO : AGENT_NOTE_WARN, "command_ended", &record->id,
                record->pool, "%s %s (%s): %s", verb_name(record->verb),
@@ -211,6 +214,7 @@ static void on_begun(struct agent *a, bool written, uint64_t now_ms)
     }
     if (disruptive)
         veto_count(a->veto, hand->record->pool, now_ms);
+    agent_services_begun(a, hand->record);
     agent_note(a, AGENT_NOTE_INFO, "command_begun", &hand->record->id, hand->record->pool, "%s",
                verb_name(hand->record->verb));
     recipe_on_begun(hand->recipe, now_ms);
@@ -276,6 +280,9 @@ void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t 
         return;
     case JOURNAL_ACKNOWLEDGED:
         on_released(a, done.record);
+        return;
+    case JOURNAL_HEALTHY:
+        a->healthy_written = written;
         return;
     }
 }

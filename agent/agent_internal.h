@@ -3,8 +3,10 @@
  *   agent.c        life, events in, effects out, deadlines
  *   agent_admit.c  fences, and what becomes of a command that arrives
  *   agent_hand.c   the recipe in hand, the journal's answers, results
- *   agent_calls.c  what the worker thread does next; observations; what was read
+ *   agent_calls.c  what the worker thread does next; what was read
+ *   agent_observe.c  fresh answers, of a pool or of the server
  *   agent_rotate.c the keep-alive file
+ *   agent_services.c  what is remembered of services
  *   agent_talk.c   the two channels to the coordinator
  */
 #ifndef FARMHAND_AGENT_AGENT_INTERNAL_H
@@ -25,11 +27,14 @@
 #define JOURNAL_MS      10000 /* before a failed write is tried again */
 #define LOOK_GAP_MS     2000  /* least time between two looks */
 #define LOOK_RETRY_MS   10000
-#define PROGRESS_MS     5000  /* at least this often */
-#define PROGRESS_GAP_MS 200   /* at most this often */
-#define HELD_MS         2000  /* a call that lasts longer is told as trouble */
-#define LATE_MS         2000  /* DESIGN.md: a timer this late means a suspended machine */
-#define ANSWER_MS       60000 /* an observation older than this proves nothing to anybody */
+#define PROGRESS_MS     5000 /* at least this often */
+#define PROGRESS_GAP_MS 200  /* at most this often */
+#define HELD_MS         2000 /* a call that lasts longer is told as trouble */
+#define LATE_MS         2000 /* DESIGN.md: a timer this late means a suspended machine */
+#define FEWER_MS                                                                                   \
+    600000              /* a service that is gone that long belongs to no healthy set: a failed    \
+                          IISRESET stops one after the other while the rest still runs */
+#define ANSWER_MS 60000 /* an observation older than this proves nothing to anybody */
 
 /* ---- a command on its way in ---- */
 
@@ -71,6 +76,8 @@ struct observe {
     struct command command; /* pool points to the array */
     char pool[WIRE_NAME_MAX];
     bool looked;
+    char **probe_names; /* of a server: pools to be probed until one answers */
+    size_t probe_count, probe_at;
     struct answer *answer; /* being filled */
 };
 
@@ -169,6 +176,13 @@ struct agent {
     char calling_pool[WIRE_NAME_MAX];
     uint64_t call_since_ms;
 
+    /* services */
+    char healthy[RECORD_SERVICES_MAX]; /* as the journal has it, or is being told */
+    bool healthy_written;
+    uint64_t fewer_since_ms; /* fewer run than in the healthy set since; 0: no */
+    enum service_start kept_start;
+    char kept_by[WIRE_TEXT_MAX];
+
     struct known *known;
     uint64_t beat_at_ms, look_at_ms, look_not_before_ms, heartbeat_at_ms;
     bool look_wanted, whole_wanted; /* whole_wanted: the next look is told whole, changed or not */
@@ -242,6 +256,16 @@ void agent_rotate_drive(struct agent *a, uint64_t now_ms);
 void agent_rotate_begun(struct agent *a, const struct record *record, bool written);
 void agent_keepalive(struct agent *a, const struct agent_event *event, uint64_t now_ms);
 void agent_rotate_free(struct agent *a);
+/* agent_observe.c */
+struct call agent_observe_call(const struct agent *a);
+void agent_observe_free(struct observe *observe); /* not its answer */
+void agent_observe_on_result(struct agent *a, const struct call_result *result, uint64_t now_ms);
+
+/* agent_services.c */
+void agent_note_services(struct agent *a, const struct call_result *look, uint64_t now_ms);
+void agent_services_before(struct agent *a, struct record *record); /* it is taken in hand */
+void agent_services_begun(struct agent *a, const struct record *record);
+void agent_services_ended(struct agent *a, const struct record *record);
 
 /* agent_talk.c */
 void agent_link(struct agent *a, bool up, uint64_t now_ms);

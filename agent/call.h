@@ -23,13 +23,35 @@ enum call_kind {
     CALL_STOP,
     CALL_SET_AUTOSTART,
     CALL_PROBE,
+    /* of services; `service` names one */
+    CALL_SERVICES,
+    CALL_SERVICE_START,
+    CALL_SERVICE_STOP,
+    CALL_SERVICE_WAIT,
+    CALL_SERVICE_HOST,
+    CALL_SERVICE_KILL_HOST,
+    CALL_SERVICE_SET_START,
+    /* of one pool, or of orphans */
+    CALL_VERDICT,
+    CALL_WORKER_KILL,
+    /* of the guardian (agent/guardian.h) */
+    CALL_GUARD,
+    CALL_GUARD_END,
 };
+#define CALL_COUNT 20
 
 struct call {
     enum call_kind kind;
     char pool[WIRE_NAME_MAX]; /* "" where none is meant */
     uint64_t timeout_ms;      /* 0: the driver's own limit for that call */
     bool on;                  /* SET_AUTOSTART */
+    char service[WIRE_NAME_MAX];
+    enum service_state state; /* SERVICE_WAIT: RUNNING or STOPPED */
+    enum service_start start; /* SERVICE_SET_START */
+    uint32_t pid;             /* SERVICE_KILL_HOST, WORKER_KILL: a process, with */
+    uint64_t created;         /* its creation time */
+    const char *services;     /* GUARD: to be started, one a line; lent while the call runs */
+    uint64_t within_ms;       /* GUARD: how long the guardian waits for the end to be told */
 };
 
 /* Counters as common/os.h gives them; all 0 when they could not be read. */
@@ -49,7 +71,9 @@ struct call_result {
     struct driver_view view;
     bool changed; /* BEAT: pools, sites or services may differ from the last look */
     struct driver_probe probe;
-    struct call_host host; /* BEAT, LOOK */
+    struct driver_host lodgers;    /* SERVICE_HOST */
+    struct driver_verdict verdict; /* VERDICT */
+    struct call_host host;         /* BEAT, LOOK */
 };
 
 /* "recycle", "look-pool", ...: for logs and sentences. */

@@ -5,6 +5,8 @@ add_library(farmhand_agent_core STATIC
   agent_calls.c
   agent_hand.c
   agent_rotate.c
+  agent_observe.c
+  agent_services.c
   agent_talk.c
   call.c
   known.c
@@ -12,6 +14,10 @@ add_library(farmhand_agent_core STATIC
   recipe_watch.c
   recipes.c
   record.c
+  recovery.c
+  recovery_judge.c
+  recovery_start.c
+  recovery_stop.c
   services.c
   veto.c
 )
@@ -22,7 +28,13 @@ add_library(farmhand_journal STATIC journal.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.
-add_library(farmhand_agent_shell STATIC home.c home_${FARMHAND_SYSTEM}.c keepalive.c settings.c shell.c worker.c)
+if(WIN32)
+  set(guardian_system guardian_win32.c)
+else()
+  set(guardian_system guardian_posix.c)
+endif()
+add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} home.c home_${FARMHAND_SYSTEM}.c
+                                         keepalive.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads)
 

@@ -59,6 +59,9 @@ struct driver_view {
     const char *config_identity; /* equal on servers that share their configuration */
     bool config_shared;
     const char *trouble; /* which parts could not be read, and why; "" */
+    const char *barred;  /* of `services` alone: why the services of this machine must not be
+                            touched now: it shuts down, waits for a reboot, is a container that ends
+                            with W3SVC; "" */
     void *hold;
 };
 void driver_view_reset(struct driver_view *view);
@@ -82,6 +85,13 @@ struct driver_dump_limits {
     uint64_t max_bytes;
     uint64_t keep_free_bytes; /* of the disk, after the dump */
     bool full;                /* with all its memory; else stacks, threads, modules and handles */
+};
+
+/* Why WAS disabled a pool, by the newest of its events since the pool last ran. */
+struct driver_verdict {
+    bool identity;   /* events 5021, 5057: its identity is invalid, each try may lock the account */
+    bool rapid_fail; /* event 5002 */
+    uint32_t event;  /* that one; 0: none was found */
 };
 
 struct driver_probe {
@@ -141,6 +151,10 @@ struct driver_ops {
      * what is started again: agent/services.h. NULL where a driver has no services.
      * ERR_UNAVAILABLE: no service manager, or it does not answer. */
 
+    /* The services that matter to a web server, freshly asked, who needs whom, and `barred`;
+     * nothing else. WAS and W3SVC are among them, SVC_ABSENT where they are missing. */
+    enum error_code (*services)(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
+                                struct error *err);
     /* Asks one service to start, and gives back when that was taken: watch it with service_wait.
      * What it depends on is started as well. ERR_EXISTS: it runs, or starts already. ERR_STATE:
      * somebody has to change something first (disabled, logon refused, the machine shuts down):
@@ -189,6 +203,10 @@ struct driver_ops {
      * What cannot be had is left out or told as another fact. NULL: this driver has none. */
     enum error_code (*facts)(struct driver *d, uint64_t timeout_ms, driver_each_fact *each,
                              void *arg, struct error *err);
+
+    /* Why a pool that is Stopped was stopped. ERR_UNAVAILABLE: the events cannot be read. */
+    enum error_code (*verdict)(struct driver *d, const char *pool, uint64_t timeout_ms,
+                               struct driver_verdict *out, struct error *err);
 
     void (*close)(struct driver *d); /* NULL is fine */
 };

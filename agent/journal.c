@@ -63,6 +63,14 @@ static const char *const migrations[] = {
     " memory_bytes INTEGER NOT NULL,"
     " PRIMARY KEY (command, after, place)"
     ") STRICT, WITHOUT ROWID;",
+    /* services */
+    "ALTER TABLE self ADD COLUMN healthy TEXT NOT NULL DEFAULT '';" /* names, one a line */
+    "ALTER TABLE command ADD COLUMN enable INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE command ADD COLUMN force INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE command ADD COLUMN worker_pid INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE command ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE command ADD COLUMN services TEXT NOT NULL DEFAULT '';" /* shall run in the end */
+    "ALTER TABLE command ADD COLUMN former INTEGER NOT NULL DEFAULT 0;" /* start type of WAS */,
 };
 
 enum statement {
@@ -71,6 +79,8 @@ enum statement {
     SQL_SELF,
     SQL_FENCE,
     SQL_LAST,
+    SQL_HEALTHY,
+    SQL_KEPT,
     SQL_PUT,
     SQL_ACKNOWLEDGE,
     SQL_ID,
@@ -87,26 +97,37 @@ enum statement {
 #define COLUMNS                                                                                    \
     "fence_number, fence_instance, seq, verb, pool, keep_autostart, start_idle, probe, limit_ms, " \
     "run, actor, reason, state, acknowledged, outcome, cause, detail, elapsed_ms, baseline_gone, " \
-    "orphaned, probed, probe_status, probe_ms, gap_ms"
+    "orphaned, probed, probe_status, probe_ms, gap_ms, enable, force, worker_pid, "                \
+    "worker_created, "                                                                             \
+    "services, former"
+#define COLUMN_COUNT 30
 
 static const char *const statements[] = {
-    [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self VALUES (1, ?1, 0, 0, zeroblob(16), 0)",
+    [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self (one, incarnation, start_no, fence_number,"
+                      " fence_instance, last_seq) VALUES (1, ?1, 0, 0, zeroblob(16), 0)",
     [SQL_COUNT_START] = "UPDATE self SET start_no = start_no + 1",
-    [SQL_SELF] = "SELECT incarnation, start_no, fence_number, fence_instance, last_seq FROM self",
+    [SQL_SELF] =
+        "SELECT incarnation, start_no, fence_number, fence_instance, last_seq, healthy FROM self",
     [SQL_FENCE] = "UPDATE self SET last_seq = iif(fence_number = ?1 AND fence_instance = ?2, "
                   "last_seq, 0), fence_number = ?1, fence_instance = ?2",
     [SQL_LAST] = "UPDATE self SET last_seq = ?3 WHERE fence_number = ?1 AND fence_instance = ?2",
+    [SQL_HEALTHY] = "UPDATE self SET healthy = ?1",
+    /* The newest act that keeps services down or brings them back: verbs as in messages.h, a stop
+     * counts from when it was begun, the others when they ended well. */
+    [SQL_KEPT] = "SELECT verb, former, actor, reason FROM command WHERE begun_wall_ms IS NOT NULL"
+                 " AND (verb = 8 OR (verb IN (6, 9) AND outcome = 1)) ORDER BY id DESC LIMIT 1",
     [SQL_PUT] = "INSERT INTO command (" COLUMNS ", received_wall_ms, begun_wall_ms, ended_wall_ms)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-                " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, iif(?13 = 1, ?25, NULL),"
-                " iif(?13 = 2, ?25, NULL))"
+                " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,"
+                " iif(?13 = 1, ?31, NULL), iif(?13 = 2, ?31, NULL))"
                 " ON CONFLICT (fence_number, fence_instance, seq) DO UPDATE SET"
                 " state = excluded.state, acknowledged = excluded.acknowledged,"
                 " outcome = excluded.outcome, cause = excluded.cause, detail = excluded.detail,"
                 " elapsed_ms = excluded.elapsed_ms, baseline_gone = excluded.baseline_gone,"
                 " orphaned = excluded.orphaned, probed = excluded.probed,"
                 " probe_status = excluded.probe_status, probe_ms = excluded.probe_ms,"
-                " gap_ms = excluded.gap_ms,"
+                " gap_ms = excluded.gap_ms, services = excluded.services,"
+                " former = excluded.former,"
                 " begun_wall_ms = coalesce(begun_wall_ms, excluded.begun_wall_ms),"
                 " ended_wall_ms = coalesce(ended_wall_ms, excluded.ended_wall_ms)",
     [SQL_ACKNOWLEDGE] = "UPDATE command SET acknowledged = 1"
@@ -230,7 +251,13 @@ static void bind_record(struct journal *j, const struct record *r, int64_t wall_
     db_bind_int(j->db, SQL_PUT, 22, r->probe_status);
     db_bind_int(j->db, SQL_PUT, 23, r->probe_ms);
     db_bind_int(j->db, SQL_PUT, 24, r->gap_ms);
-    db_bind_int(j->db, SQL_PUT, 25, wall_ms);
+    db_bind_int(j->db, SQL_PUT, 25, r->enable);
+    db_bind_int(j->db, SQL_PUT, 26, r->force);
+    db_bind_int(j->db, SQL_PUT, 27, r->worker_pid);
+    bind(j, SQL_PUT, 28, r->worker_created);
+    db_bind_text(j->db, SQL_PUT, 29, r->services);
+    db_bind_int(j->db, SQL_PUT, 30, r->former);
+    db_bind_int(j->db, SQL_PUT, 31, wall_ms);
 }
 
 static enum error_code put_workers(struct journal *j, int64_t command, int after,
@@ -315,6 +342,9 @@ static enum error_code write_one(struct journal *j, const struct journal_write *
     case JOURNAL_BEGUN:
     case JOURNAL_ENDED:
         return write_record(j, write->record, wall_ms, err);
+    case JOURNAL_HEALTHY:
+        db_bind_text(j->db, SQL_HEALTHY, 1, write->healthy);
+        return db_run(j->db, SQL_HEALTHY, err);
     case JOURNAL_ACKNOWLEDGED:
         bind_id(j, SQL_ACKNOWLEDGE, &write->id);
         return db_run(j->db, SQL_ACKNOWLEDGE, err);
@@ -365,7 +395,13 @@ static struct record *record_of_row(struct journal *j, int statement, int64_t *r
     r->probe_status = (int32_t)db_int(j->db, statement, 21);
     r->probe_ms = (uint32_t)db_int(j->db, statement, 22);
     r->gap_ms = (uint32_t)db_int(j->db, statement, 23);
-    *row = db_int(j->db, statement, 24);
+    r->enable = db_int(j->db, statement, 24) != 0;
+    r->force = db_int(j->db, statement, 25) != 0;
+    r->worker_pid = (uint32_t)db_int(j->db, statement, 26);
+    r->worker_created = column(j, statement, 27);
+    text_copy(r->services, sizeof(r->services), db_text(j->db, statement, 28));
+    r->former = (enum service_start)db_int(j->db, statement, 29);
+    *row = db_int(j->db, statement, COLUMN_COUNT);
     return r;
 }
 
@@ -497,6 +533,7 @@ static enum error_code load_self(struct journal *j, struct agent_memory *memory,
     memory->fence.number = column(j, SQL_SELF, 2);
     column_wire_id(j, SQL_SELF, 3, &memory->fence.instance);
     memory->last = (struct command_id){.fence = memory->fence, .seq = column(j, SQL_SELF, 4)};
+    text_copy(memory->healthy, sizeof(memory->healthy), db_text(j->db, SQL_SELF, 5));
     db_reset(j->db, SQL_SELF);
     return ERR_NONE;
 }
@@ -512,6 +549,21 @@ static enum error_code load_rotation(struct journal *j, struct agent_memory *mem
     if (got)
         db_reset(j->db, SQL_ROTATION);
     return code;
+}
+
+static enum error_code load_kept(struct journal *j, struct agent_memory *memory, struct error *err)
+{
+    bool got = false;
+    enum error_code code = db_row(j->db, SQL_KEPT, &got, err);
+    if (code != ERR_NONE || !got)
+        return code;
+    if (db_int(j->db, SQL_KEPT, 0) == VERB_SERVICE_STOP) {
+        memory->kept = (enum service_start)db_int(j->db, SQL_KEPT, 1);
+        text_format(memory->kept_by, sizeof(memory->kept_by), "%s (%.700s)",
+                    db_text(j->db, SQL_KEPT, 2), db_text(j->db, SQL_KEPT, 3));
+    }
+    db_reset(j->db, SQL_KEPT);
+    return ERR_NONE;
 }
 
 static enum error_code count_start(struct journal *j, struct error *err)
@@ -536,6 +588,8 @@ enum error_code journal_start(struct journal *j, int64_t wall_ms, uint64_t acts_
     enum error_code code = count_start(j, err);
     if (code == ERR_NONE)
         code = load_self(j, &memory, err);
+    if (code == ERR_NONE)
+        code = load_kept(j, &memory, err);
     if (code == ERR_NONE)
         code = load_records(j, &memory, err);
     if (code == ERR_NONE)

@@ -1,6 +1,7 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
 #include "agent/doctor_run.h"
 #include "agent/drivers/iis.h"
+#include "agent/guardian.h"
 #include "agent/home.h"
 #include "agent/settings.h"
 #include "agent/shell.h"
@@ -65,6 +66,8 @@ static int agent(int argc, char **argv)
     bool told = false;
     if (argc > 1 && text_equal(argv[1], "doctor"))
         return doctor_main(argc - 1, argv + 1);
+    if (argc > 1 && text_equal(argv[1], "guardian"))
+        return guardian_main(argc - 1, argv + 1);
     int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;

@@ -2,6 +2,7 @@
 #include "agent/recipes.h"
 
 #include "agent/recipe_internal.h"
+#include "agent/recovery.h"
 #include "common/must.h"
 #include "common/text.h"
 
@@ -17,6 +18,13 @@ void recipe_limits_init(struct recipe_limits *limits)
         .stop_ms = 120000,
         .transition_ms = 30000,
         .probe_retry_ms = 10000,
+        .service_stop_ms = 100000,
+        .dependent_ms = 30000,
+        .killed_ms = 15000,
+        .service_start_ms = 120000,
+        .service_look_ms = 60000,
+        .site_ms = 60000,
+        .pool_tries = 2,
     };
 }
 
@@ -156,8 +164,13 @@ void recipe_note(struct recipe *r, const struct call_result *result)
 static struct recipe *recipe_at_look(struct record *record, const struct recipe_limits *limits,
                                      uint64_t now_ms)
 {
-    must(record->verb == VERB_RECYCLE || record->verb == VERB_START || record->verb == VERB_STOP);
     struct recipe *r = must_alloc(1, sizeof(*r));
+    if (verb_is_of_services(record->verb)) {
+        r->recovery = recovery_new(record, limits, now_ms);
+        return r;
+    }
+    must(record->verb == VERB_RECYCLE || record->verb == VERB_START || record->verb == VERB_STOP ||
+         record->verb == VERB_WORKER_KILL);
     r->record = record;
     r->limits = *limits;
     r->since_ms = now_ms;
@@ -185,6 +198,8 @@ struct recipe *recipe_resume(struct record *record, const struct recipe_limits *
 
 void recipe_free(struct recipe *r)
 {
+    if (r)
+        recovery_free(r->recovery);
     free(r);
 }
 
@@ -224,6 +239,8 @@ static enum call_kind call_kind_of(const struct recipe *r)
 
 struct recipe_next recipe_next(struct recipe *r, uint64_t now_ms)
 {
+    if (r->recovery)
+        return recovery_next(r->recovery, now_ms);
     if (r->step == RECIPE_STEP_END)
         return (struct recipe_next){.want = RECIPE_END};
     if (r->step == RECIPE_STEP_BEGIN)
@@ -242,6 +259,10 @@ struct recipe_next recipe_next(struct recipe *r, uint64_t now_ms)
 
 void recipe_on_result(struct recipe *r, const struct call_result *result, uint64_t now_ms)
 {
+    if (r->recovery) {
+        recovery_on_result(r->recovery, result, now_ms);
+        return;
+    }
     switch (r->step) {
     case RECIPE_STEP_LOOK:
         recipe_look_on_result(r, result, now_ms);
@@ -273,6 +294,10 @@ void recipe_on_result(struct recipe *r, const struct call_result *result, uint64
 
 void recipe_on_begun(struct recipe *r, uint64_t now_ms)
 {
+    if (r->recovery) {
+        recovery_on_begun(r->recovery, now_ms);
+        return;
+    }
     must(r->step == RECIPE_STEP_BEGIN);
     r->record->state = RECORD_BEGUN;
     recipe_set_deadline(r, now_ms);
@@ -284,16 +309,20 @@ void recipe_on_begun(struct recipe *r, uint64_t now_ms)
 
 void recipe_refuse(struct recipe *r, enum cause cause, const char *detail, uint64_t now_ms)
 {
+    if (r->recovery) {
+        recovery_refuse(r->recovery, cause, detail, now_ms);
+        return;
+    }
     must(r->step == RECIPE_STEP_BEGIN);
     recipe_finish(r, now_ms, OUTCOME_REFUSED, cause, "%s", detail);
 }
 
 const char *recipe_text(const struct recipe *r)
 {
-    return r->text;
+    return r->recovery ? recovery_text(r->recovery) : r->text;
 }
 
 uint64_t recipe_since_ms(const struct recipe *r)
 {
-    return r->since_ms;
+    return r->recovery ? recovery_since_ms(r->recovery) : r->since_ms;
 }

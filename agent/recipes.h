@@ -1,4 +1,5 @@
-/* recipes.h - recycle, start and stop of a pool as steps over driver calls.
+/* recipes.h - recycle, start and stop of a pool, and the kill of one worker, as steps over driver
+ * calls. Those of services are in recovery.h, and driven from here too.
  *
  * Pure: knows no driver, journal, clock or network. A recipe says what it wants next
  * (recipe_next), is told what came of it, and writes what it learns into the record it was given.
@@ -34,8 +35,16 @@ struct recipe_limits {
     uint64_t stop_ms;        /* an ordered stop, in all, before the margin */
     uint64_t transition_ms;  /* how long a pool may stay Starting or Stopping before we begin */
     uint64_t probe_retry_ms; /* how long a failing probe is tried again */
+    /* of services (agent/recovery.h) */
+    uint64_t service_stop_ms; /* W3SVC and WAS, each: draining alone may take 90 s */
+    uint64_t dependent_ms;    /* any other, to stop or to start */
+    uint64_t killed_ms;       /* until the services of a killed host are seen stopped */
+    uint64_t service_start_ms;
+    uint64_t service_look_ms; /* until the services and pools can be read */
+    uint64_t site_ms;         /* until a site answers after the start */
+    unsigned pool_tries;      /* starts of one pool that should run */
 };
-/* 10 s, 120 s, 30 s, 10 s. */
+/* 10 s, 120 s, 30 s, 10 s; 100 s, 30 s, 15 s, 2 min, 1 min, 1 min, 2. */
 void recipe_limits_init(struct recipe_limits *limits);
 
 enum recipe_want {

@@ -17,6 +17,10 @@ struct record *record_new(const struct command *command)
     record->start_idle = command->start_idle;
     record->probe = command->probe;
     record->limit_ms = command->limit_ms;
+    record->enable = command->enable;
+    record->force = command->force;
+    record->worker_pid = command->worker_pid;
+    record->worker_created = command->worker_created;
     record->run = command->run;
     clean_text(record->actor, sizeof(record->actor), command->actor);
     clean_text(record->reason, sizeof(record->reason), command->reason);

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RECORD_SERVICES_MAX 4096 /* bytes, NUL included */
+
 enum record_state { RECORD_RECEIVED, RECORD_BEGUN, RECORD_ENDED };
 
 /* Workers of one pool, owned; `pool` of each points to the record's own pool name. */
@@ -33,6 +35,14 @@ struct record {
     uint64_t run;
     char actor[WIRE_NAME_MAX];
     char reason[WIRE_TEXT_MAX];
+    bool enable, force;  /* of services */
+    uint32_t worker_pid; /* WORKER_KILL */
+    uint64_t worker_created;
+    /* What is kept of services, before the first of them is stopped: which shall run in the end,
+     * one a line, and how WAS was started before a person took it down (UNKNOWN: nobody did). */
+    char services[RECORD_SERVICES_MAX];
+    enum service_start former;
+    char kept_by[WIRE_TEXT_MAX]; /* who keeps it down, and why; not in the journal */
     /* how far */
     enum record_state state;
     bool acknowledged; /* the coordinator has the result, durably */

@@ -23,7 +23,16 @@ static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL}
 static const struct {
     const char *word;
     enum verb verb;
-} verb_words[] = {{"recycle", VERB_RECYCLE}, {"start", VERB_START}, {"stop", VERB_STOP}};
+} verb_words[] = {
+    {"recycle", VERB_RECYCLE},
+    {"start", VERB_START},
+    {"stop", VERB_STOP},
+    {"service-recover", VERB_SERVICE_RECOVER},
+    {"service-restart", VERB_SERVICE_RESTART},
+    {"service-stop", VERB_SERVICE_STOP},
+    {"service-start", VERB_SERVICE_START},
+    {"worker-kill", VERB_WORKER_KILL},
+};
 
 #define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
 
@@ -39,7 +48,10 @@ static enum error_code check_verb(const char *word, struct error *err)
 {
     if (verb_of(word) == VERB_NONE)
         return error_set(err, ERR_INVALID,
-                         "there is no verb %s: expected some of recycle, start, stop", word);
+                         "there is no verb %s: expected some of recycle, start, stop, "
+                         "service-recover, service-restart, service-stop, service-start, "
+                         "worker-kill",
+                         word);
     return ERR_NONE;
 }
 
@@ -158,6 +170,34 @@ static const struct config_key keys[] = {
      .offset = TOP(keepalive),
      .expected = "the absolute path of the file that the balancer's check reads",
      .check = iis_settings_check_path},
+    {.section = "services",
+     .key = "stop_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(service_stop_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "how long W3SVC and WAS may take to stop, each"},
+    {.section = "services",
+     .key = "dependent_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(dependent_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "how long any other service may take to stop or start"},
+    {.section = "services",
+     .key = "start_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(service_start_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "how long W3SVC may take to start, all tries together"},
+    {.section = "services",
+     .key = "site_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(site_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "how long no site may answer after the start"},
     {.section = "iis",
      .key = "appcmd",
      .type = CONFIG_TEXT,
@@ -281,6 +321,10 @@ static void init(struct settings *settings)
         .reconnect_max_ms = MINUTE,
         .log_level = LOG_LEVEL_INFO,
         .cool_down_ms = 10 * SECOND,
+        .service_stop_ms = 100 * SECOND,
+        .dependent_ms = 30 * SECOND,
+        .service_start_ms = 2 * MINUTE,
+        .site_ms = MINUTE,
         .max_per_hour = 20,
     };
     iis_settings_init(&settings->iis);
@@ -401,5 +445,9 @@ struct agent_settings settings_for_agent(const struct settings *settings)
     agent.keepalive = settings->keepalive != NULL;
     recipe_limits_init(&agent.recipe);
     agent.recipe.stop_ms = settings->iis.stop_timeout_ms;
+    agent.recipe.service_stop_ms = settings->service_stop_ms;
+    agent.recipe.dependent_ms = settings->dependent_ms;
+    agent.recipe.service_start_ms = settings->service_start_ms;
+    agent.recipe.site_ms = settings->site_ms;
     return agent;
 }

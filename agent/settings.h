@@ -1,6 +1,6 @@
 /* settings.h - the agent's configuration file: what may stand in it, and what holds without it.
  *
- * Sections: [agent], [allow], [keepalive], [iis], [probe POOL]. The commented sample is
+ * Sections: [agent], [allow], [keepalive], [services], [iis], [probe POOL]. The commented sample is
  * deploy/agent.conf.sample. Blocks on reading the file.
  */
 #ifndef FARMHAND_AGENT_SETTINGS_H
@@ -27,6 +27,8 @@ struct settings {
     uint64_t cool_down_ms, max_per_hour;
     /* [keepalive] */
     char *keepalive; /* the path; NULL: none */
+    /* [services]: recovery and restart */
+    uint64_t service_stop_ms, dependent_ms, service_start_ms, site_ms;
     /* [iis], [probe POOL] */
     struct iis_settings iis;
 };

@@ -54,6 +54,7 @@ struct told {
 struct shell {
     const struct settings *settings;
     struct driver *driver;
+    struct guardian_spec guardian;
     struct agent_settings agent_settings;
     struct agent *agent;
     struct journal *journal;
@@ -352,7 +353,7 @@ static enum error_code open_heart(struct shell *s, struct error *err)
 static enum error_code open_threads(struct shell *s, struct error *err)
 {
     s->letters = mailbox_open(LETTERS_MAX, letter_free);
-    enum error_code code = worker_open(s->driver, on_result, s, &s->worker, err);
+    enum error_code code = worker_open(s->driver, &s->guardian, on_result, s, &s->worker, err);
     if (code != ERR_NONE)
         return code;
     const struct agent_link_spec spec = {
@@ -372,6 +373,9 @@ enum error_code shell_open(const struct settings *settings, struct driver *drive
     s->settings = settings;
     s->driver = driver;
     s->last = &s->first;
+    s->guardian = (struct guardian_spec){.data_dir = settings->data_dir,
+                                         .backend = scm_names[settings->iis.service_backend],
+                                         .tool = settings->iis.service_tool};
     enum error_code code = open_journal(s, err);
     if (code == ERR_NONE)
         code = open_heart(s, err);

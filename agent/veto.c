@@ -95,9 +95,10 @@ static bool rate_allows(struct veto *v, const char *pool, uint64_t now_ms, char 
     uint64_t wait_ms = cooling(v, pool, now_ms);
     if (wait_ms > 0) {
         text_format(why, size,
-                    "pool %s is cooling down after the last act: wait %s (cool_down of "
-                    "the agent's [allow])",
-                    pool, text_format_duration(left, wait_ms));
+                    "%s%s%s cooling down after the last act: wait %s (cool_down of the agent's "
+                    "[allow])",
+                    pool[0] ? "pool " : "", pool[0] ? pool : "the services",
+                    pool[0] ? " is" : " are", text_format_duration(left, wait_ms));
         return false;
     }
     if (v->settings.max_per_hour && in_last_hour(v, now_ms) >= v->settings.max_per_hour) {
@@ -122,7 +123,7 @@ bool veto_allows(struct veto *v, enum verb verb, const char *pool, uint64_t now_
                     verb_name(verb));
         return false;
     }
-    if (!pool_matches(v, pool)) {
+    if (!verb_is_of_services(verb) && !pool_matches(v, pool)) {
         text_format(why, why_size_bytes,
                     "pool %s is not among the pools that this agent's [allow] "
                     "section lists",

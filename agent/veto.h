@@ -3,7 +3,7 @@
  *
  * Default deny. Looked at once, when a command arrives; never between a stop and its start. Reads
  * are always allowed. Cool-down and rate are for disruptive verbs only, and counted from when they
- * were begun. Pure.
+ * were begun; the services count as one pool without a name. Pure.
  */
 #ifndef FARMHAND_AGENT_VETO_H
 #define FARMHAND_AGENT_VETO_H
@@ -17,9 +17,9 @@
 #define VETO_HOUR_MS (60 * 60 * 1000)
 
 struct veto_settings {
-    bool verbs[VERB_COUNT];   /* RECYCLE, START, STOP */
-    const char *const *pools; /* globs in order, "!glob" excludes; a pool must match one and be
-                                 excluded by none; lent */
+    bool verbs[VERB_COUNT];   /* those that act */
+    const char *const *pools; /* for verbs that name one: globs in order, "!glob" excludes; a pool
+                                 must match one and be excluded by none; lent */
     size_t pool_count;
     uint64_t cool_down_ms; /* between disruptive acts on one pool; 0: none */
     uint64_t max_per_hour; /* disruptive acts on this server; 0: no limit */

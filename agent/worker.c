@@ -15,6 +15,7 @@
 
 struct worker_thread {
     struct driver *driver;
+    const struct guardian_spec *guardian;
     worker_deliver *deliver;
     void *arg;
     struct mailbox *calls;
@@ -37,6 +38,38 @@ static void read_host(struct call_host *out)
         .uptime_ms = host.uptime_ms,
         .processors = host.processors,
     };
+}
+
+static enum error_code make_of_services(struct driver *d, const struct call *call,
+                                        struct call_result *out, struct error *err)
+{
+    const struct driver_ops *ops = d->ops;
+    uint64_t limit_ms = call->timeout_ms;
+    if (call->kind != CALL_NONE && !ops->services)
+        return error_set(err, ERR_UNAVAILABLE, "the driver %s has no services", ops->name);
+    switch (call->kind) {
+    case CALL_SERVICES:
+        return ops->services(d, limit_ms, &out->view, err);
+    case CALL_SERVICE_START:
+        return ops->service_start(d, call->service, limit_ms, err);
+    case CALL_SERVICE_STOP:
+        return ops->service_stop(d, call->service, limit_ms, err);
+    case CALL_SERVICE_WAIT:
+        return ops->service_wait(d, call->service, call->state, limit_ms, err);
+    case CALL_SERVICE_HOST:
+        return ops->service_host(d, call->service, limit_ms, &out->lodgers, err);
+    case CALL_SERVICE_KILL_HOST:
+        return ops->service_kill_host(d, call->service, call->pid, call->created, limit_ms, err);
+    case CALL_SERVICE_SET_START:
+        return ops->service_set_start(d, call->service, call->start, limit_ms, err);
+    case CALL_WORKER_KILL:
+        return ops->worker_kill(d, call->pool, call->pid, call->created, err);
+    case CALL_VERDICT:
+        return ops->verdict(d, call->pool, limit_ms, &out->verdict, err);
+    default:
+        break;
+    }
+    return error_set(err, ERR_INVALID, "no such call");
 }
 
 static enum error_code make(struct driver *d, const struct call *call, struct call_result *out,
@@ -63,18 +96,33 @@ static enum error_code make(struct driver *d, const struct call *call, struct ca
         return ops->pool_set_autostart(d, call->pool, call->on, call->timeout_ms, err);
     case CALL_PROBE:
         return ops->probe(d, call->pool, call->timeout_ms, &out->probe, err);
-    case CALL_NONE:
+    default:
         break;
     }
-    return error_set(err, ERR_INVALID, "no such call");
+    return make_of_services(d, call, out, err);
 }
 
-struct call_result *worker_call(struct driver *driver, const struct call *call)
+/* The guardian's own word, if it has one, is the text of a call that went well. */
+static enum error_code make_guard(const struct guardian_spec *spec, const struct call *call,
+                                  struct call_result *out, struct error *err)
+{
+    if (!spec)
+        return error_set(err, ERR_UNAVAILABLE, "no guardian can be started here");
+    if (call->kind == CALL_GUARD)
+        return guardian_arm(spec, call->services, call->within_ms, err);
+    return guardian_end(spec, out->text, sizeof(out->text), err);
+}
+
+struct call_result *worker_call(struct driver *driver, const struct guardian_spec *guardian,
+                                const struct call *call)
 {
     struct error err = {0};
     struct call_result *result = must_alloc(1, sizeof(*result));
     result->call = *call;
-    result->code = make(driver, call, result, &err);
+    if (call->kind == CALL_GUARD || call->kind == CALL_GUARD_END)
+        result->code = make_guard(guardian, call, result, &err);
+    else
+        result->code = make(driver, call, result, &err);
     if (result->code != ERR_NONE)
         text_copy(result->text, sizeof(result->text), err.text);
     return result;
@@ -99,17 +147,19 @@ static void *run(void *arg)
         if (!call)
             continue;
         if (!atomic_load(&w->stop))
-            w->deliver(w->arg, worker_call(w->driver, call));
+            w->deliver(w->arg, worker_call(w->driver, w->guardian, call));
         free(call);
     }
     return NULL;
 }
 
-enum error_code worker_open(struct driver *driver, worker_deliver *deliver, void *arg,
-                            struct worker_thread **out, struct error *err)
+enum error_code worker_open(struct driver *driver, const struct guardian_spec *guardian,
+                            worker_deliver *deliver, void *arg, struct worker_thread **out,
+                            struct error *err)
 {
     struct worker_thread *w = must_alloc(1, sizeof(*w));
     w->driver = driver;
+    w->guardian = guardian;
     w->deliver = deliver;
     w->arg = arg;
     w->calls = mailbox_open(CALLS_MAX, free);

@@ -9,15 +9,18 @@
 
 #include "agent/call.h"
 #include "agent/driver.h"
+#include "agent/guardian.h"
 
 struct worker_thread;
 
 /* Takes the result over. */
 typedef void worker_deliver(void *arg, struct call_result *result);
 
-/* The driver is lent; from here on it belongs to the thread. */
-enum error_code worker_open(struct driver *driver, worker_deliver *deliver, void *arg,
-                            struct worker_thread **out, struct error *err);
+/* The driver is lent; from here on it belongs to the thread. guardian: lent; NULL: none can be
+ * started. */
+enum error_code worker_open(struct driver *driver, const struct guardian_spec *guardian,
+                            worker_deliver *deliver, void *arg, struct worker_thread **out,
+                            struct error *err);
 /* Blocks until the call in hand has ended; those not begun are dropped. NULL is fine. */
 void worker_close(struct worker_thread *w);
 
@@ -25,7 +28,8 @@ void worker_close(struct worker_thread *w);
 void worker_give(struct worker_thread *w, const struct call *call);
 
 /* Makes one call, here and now. */
-struct call_result *worker_call(struct driver *driver, const struct call *call);
+struct call_result *worker_call(struct driver *driver, const struct guardian_spec *guardian,
+                                const struct call *call);
 void worker_result_free(struct call_result *result); /* NULL is fine */
 
 #endif

@@ -205,3 +205,28 @@ void event_ring_add(struct event_ring *ring, const struct event_entries *entries
         ring->items[ring->count++] = entries->items[i];
     }
 }
+
+/* IIS.md section 5: 5021 and 5057 name the identity, 5059 that follows them only says disabled. */
+#define SAME_CASE_MS 60000
+
+struct driver_verdict event_ring_verdict(const struct event_ring *ring, const char *pool)
+{
+    struct driver_verdict verdict = {0};
+    int64_t newest_ms = 0;
+    for (size_t i = ring->count; i > 0; i--) {
+        const struct event_entry *entry = &ring->items[i - 1];
+        bool identity = entry->id == 5021 || entry->id == 5057;
+        if (!text_equal_nocase(entry->pool, pool) ||
+            !(identity || entry->id == 5002 || entry->id == 5059))
+            continue;
+        if (verdict.event != 0 && newest_ms - entry->wall_ms > SAME_CASE_MS)
+            break;
+        if (verdict.event == 0)
+            newest_ms = entry->wall_ms;
+        if (verdict.event == 0 || (identity && !verdict.identity))
+            verdict.event = entry->id;
+        verdict.identity = verdict.identity || identity;
+        verdict.rapid_fail = verdict.rapid_fail || entry->id == 5002;
+    }
+    return verdict;
+}

@@ -6,6 +6,7 @@
 #ifndef FARMHAND_AGENT_DRIVERS_EVENT_LOG_H
 #define FARMHAND_AGENT_DRIVERS_EVENT_LOG_H
 
+#include "agent/driver.h"
 #include "common/error.h"
 #include "proto/messages.h"
 
@@ -44,5 +45,8 @@ struct event_ring {
 };
 /* Entries that are there already (record and id) are left out. */
 void event_ring_add(struct event_ring *ring, const struct event_entries *entries);
+
+/* Why WAS disabled that pool, by the newest of its entries. Pure. */
+struct driver_verdict event_ring_verdict(const struct event_ring *ring, const char *pool);
 
 #endif

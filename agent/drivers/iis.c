@@ -184,6 +184,7 @@ static const struct driver_ops iis_ops = {
     .pool_set_autostart = iis_pool_set_autostart,
     .requests = iis_requests,
     .probe = iis_probe,
+    .services = iis_services,
     .service_start = iis_service_start,
     .service_stop = iis_service_stop,
     .service_wait = iis_service_wait,
@@ -193,6 +194,7 @@ static const struct driver_ops iis_ops = {
     .worker_kill = iis_worker_kill,
     .worker_dump = iis_worker_dump,
     .facts = iis_facts,
+    .verdict = iis_verdict,
     .close = iis_close,
 };
 

@@ -72,6 +72,7 @@ enum error_code iis_look_pool(struct driver *d, const char *pool, uint64_t timeo
 
 /* iis_signs.c */
 void iis_read_signs(struct iis *iis, uint64_t deadline_ms);
+void iis_ask_events(struct iis *iis, uint64_t limit_ms);
 void iis_read_signs_if_due(struct iis *iis); /* as often as services are asked for */
 void iis_tell_signs(const struct iis *iis, struct view *view, struct driver_view *out);
 
@@ -79,6 +80,10 @@ void iis_tell_signs(const struct iis *iis, struct view *view, struct driver_view
 const char *iis_pool_of(const char *const *argv);
 
 /* iis_services.c */
+enum error_code iis_services(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
+                             struct error *err);
+enum error_code iis_verdict(struct driver *d, const char *pool, uint64_t timeout_ms,
+                            struct driver_verdict *out, struct error *err);
 enum error_code iis_service_start(struct driver *d, const char *name, uint64_t timeout_ms,
                                   struct error *err);
 enum error_code iis_service_stop(struct driver *d, const char *name, uint64_t timeout_ms,

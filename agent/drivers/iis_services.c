@@ -1,6 +1,7 @@
 /* iis_services.c - see iis_driver.h: services, their host process, and the end of a worker. */
 #include "agent/drivers/dump.h"
 #include "agent/drivers/iis_driver.h"
+#include "agent/drivers/view.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
@@ -8,8 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ACT_TIMEOUT_MS  30000  /* StartService waits that long for a service to answer */
-#define WAIT_TIMEOUT_MS 120000 /* draining alone may take 90 s */
+#define ACT_TIMEOUT_MS   30000 /* StartService waits that long for a service to answer */
+#define QUERY_TIMEOUT_MS 10000
+#define WAIT_TIMEOUT_MS  120000 /* draining alone may take 90 s */
 
 static enum error_code check_name(const char *name, struct error *err)
 {
@@ -24,9 +26,51 @@ static enum error_code check_name(const char *name, struct error *err)
                      wire_clean_text(clean, sizeof(clean), name));
 }
 
+static void view_add_services(struct view *view, const struct scm_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct scm_row *row = &rows->items[i];
+        view_add_service(view, &(struct service){row->name, row->state, row->start, row->pid});
+    }
+    for (size_t i = 0; i < rows->need_count; i++)
+        view_add_need(view, rows->needs[i].service, rows->needs[i].needs);
+}
+
 static uint64_t or_own(uint64_t timeout_ms, uint64_t own_ms)
 {
     return timeout_ms ? timeout_ms : own_ms;
+}
+
+enum error_code iis_services(struct driver *d, uint64_t timeout_ms, struct driver_view *out,
+                             struct error *err)
+{
+    struct scm *scm = iis_of(d)->scm;
+    struct scm_rows rows = {0};
+    struct view view;
+    enum error_code code = scm->ops->query(scm, or_own(timeout_ms, QUERY_TIMEOUT_MS), &rows, err);
+    if (code)
+        return code;
+    if (!rows.known)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "there is no service manager: [iis] service_backend is none");
+    view_init(&view);
+    *out = (struct driver_view){.services_known = true, .config_identity = ""};
+    view_add_services(&view, &rows);
+    out->barred = hold_copy(view.hold, rows.barred);
+    view_finish(&view, out);
+    scm_rows_reset(&rows);
+    return ERR_NONE;
+}
+
+enum error_code iis_verdict(struct driver *d, const char *pool, uint64_t timeout_ms,
+                            struct driver_verdict *out, struct error *err)
+{
+    struct iis *iis = iis_of(d);
+    iis_ask_events(iis, or_own(timeout_ms, QUERY_TIMEOUT_MS));
+    if (!iis->events_known)
+        return error_set(err, ERR_UNAVAILABLE, "the events of WAS cannot be read here");
+    *out = event_ring_verdict(&iis->events, pool);
+    return ERR_NONE;
 }
 
 enum error_code iis_service_start(struct driver *d, const char *name, uint64_t timeout_ms,

@@ -19,7 +19,7 @@ static void ask_figures(struct iis *iis, uint64_t limit_ms)
     iis->figures_ms = clock_boot_ms();
 }
 
-static void ask_events(struct iis *iis, uint64_t limit_ms)
+void iis_ask_events(struct iis *iis, uint64_t limit_ms)
 {
     struct event_entries entries;
     iis->events_known = iis->scm->ops->events(iis->scm, limit_ms, &entries, NULL) == ERR_NONE;
@@ -34,7 +34,7 @@ void iis_read_signs(struct iis *iis, uint64_t deadline_ms)
     uint64_t left = iis_time_left(deadline_ms);
     ask_figures(iis, left < SIGNS_TIMEOUT_MS ? left : SIGNS_TIMEOUT_MS);
     left = iis_time_left(deadline_ms);
-    ask_events(iis, left < SIGNS_TIMEOUT_MS ? left : SIGNS_TIMEOUT_MS);
+    iis_ask_events(iis, left < SIGNS_TIMEOUT_MS ? left : SIGNS_TIMEOUT_MS);
     iis->signs_asked_ms = clock_boot_ms();
 }
 

@@ -121,6 +121,7 @@ static void add_if_absent(struct scm_rows *rows, const char *name)
 void scm_rows_keep_ours(struct scm_rows *rows)
 {
     struct scm_rows ours = {.known = rows->known};
+    text_copy(ours.barred, sizeof(ours.barred), rows->barred);
     for (size_t i = 0; i < rows->count; i++)
         if (is_part_of_iis(rows->items[i].name))
             keep_row(&ours, &rows->items[i]);

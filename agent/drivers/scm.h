@@ -38,6 +38,7 @@ struct scm_rows {
     bool known; /* false: this back end cannot tell (no rows) */
     struct scm_need *needs;
     size_t need_count;
+    char barred[256]; /* why services must not be touched now (driver_view.barred); "" */
 };
 void scm_rows_reset(struct scm_rows *rows);
 const struct scm_row *scm_rows_find(const struct scm_rows *rows, const char *name); /* or NULL */

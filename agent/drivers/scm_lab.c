@@ -86,6 +86,8 @@ enum error_code scm_lab_parse(const char *json, size_t len, struct scm_rows *out
     for (size_t i = 0; !code && i < json_array_size(services); i++)
         if (!read_row(json_array_get(services, i), &rows))
             code = error_set(err, ERR_CORRUPT, "a service has no name or no state");
+    const char *barred = json_string_value(json_object_get(root, "barred"));
+    wire_clean_text(rows.barred, sizeof(rows.barred), barred ? barred : "");
     if (!code) {
         *out = rows;
         rows = (struct scm_rows){0};

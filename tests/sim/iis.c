@@ -78,6 +78,7 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng)
     case CALL_START:
     case CALL_STOP:
     case CALL_SET_AUTOSTART:
+    default:
         break;
     }
     return rng_between(rng, s->tool_ms, 2 * s->tool_ms);

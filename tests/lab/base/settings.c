@@ -34,9 +34,10 @@ static const char *const FAULTS[] = {
     "worker-slow",         "worker-500",          "identity-fails",    "kernel-cache",
     "site-refuses",        "was-stuck",           "was-hangs",         "service-refuses-stop",
     "service-start-fails", "service-slow-start",  "service-slow-stop", "service-denied",
-    "scm-error",           "appcmd-slow",         "appcmd-hangs",      "appcmd-output",
-    "appcmd-language",     "appcmd-error",        "access-denied",     "config-locked",
-    "config-broken",       "no-request-monitor",  "recycle-idle-4312", "start-started-ok",
+    "reboot-pending",      "shutting-down",       "scm-error",         "appcmd-slow",
+    "appcmd-hangs",        "appcmd-output",       "appcmd-language",   "appcmd-error",
+    "access-denied",       "config-locked",       "config-broken",     "no-request-monitor",
+    "recycle-idle-4312",   "start-started-ok",
 };
 
 static char *trim(char *s)

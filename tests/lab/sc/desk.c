@@ -91,12 +91,25 @@ void desk_look(struct scm *scm)
     }
 }
 
+/* What makes a machine unfit for touching its services; NULL: nothing. */
+static const char *barred(struct scm *scm)
+{
+    if (fault_on(scm->settings, "shutting-down", NULL))
+        return "the machine is shutting down";
+    return fault_on(scm->settings, "reboot-pending", NULL) ? "a reboot of the machine is pending"
+                                                           : NULL;
+}
+
 static void query(struct desk_call *call)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < call->scm->service_count; i++)
         json_array_append_new(list, service_json(call->scm, &call->scm->services[i]));
-    reply(call, WIN32_OK, list);
+    json_t *o = json_pack("{s:i, s:o}", "code", WIN32_OK, "services", list);
+    const char *why = barred(call->scm);
+    if (why)
+        json_object_set_new(o, "barred", json_string(why));
+    line_send(&call->line, o);
 }
 
 static void enumdepend(struct desk_call *call, const struct service *of)

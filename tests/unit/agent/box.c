@@ -80,6 +80,7 @@ uint64_t box_duration(const struct box *b, const struct call *call)
     case CALL_RECYCLE:
     case CALL_START:
     case CALL_SET_AUTOSTART:
+    default: /* services are sbox.c's */
         break;
     }
     return b->tool_ms;
@@ -145,6 +146,7 @@ static void act(struct box *b, const struct call *call, uint64_t now_ms)
     case CALL_LOOK:
     case CALL_LOOK_POOL:
     case CALL_PROBE:
+    default:
         return;
     }
 }

@@ -38,7 +38,7 @@ struct box {
     bool changed;
     struct box_script scripts[BOX_SCRIPTS];
     size_t script_count;
-    unsigned acts[CALL_PROBE + 1]; /* what was really done, by kind */
+    unsigned acts[CALL_COUNT]; /* what was really done, by kind */
     /* what results point into */
     struct worker seen[BOX_WORKERS];
     struct pool seen_pool;

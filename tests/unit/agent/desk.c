@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#define RESULT_WAIT_MS 120000 /* of an act that may have to wait for others */
+
 struct letter {
     struct agent_message *message;
     struct link_peer peer;
@@ -147,13 +149,20 @@ uint64_t desk_command(struct desk *d, enum verb verb, const char *pool, bool pro
     return d->seq;
 }
 
-struct agent_message *desk_act(struct desk *d, enum verb verb, const char *pool, bool probe)
+struct agent_message *desk_result(struct desk *d, uint64_t seq)
 {
-    uint64_t seq = desk_command(d, verb, pool, probe);
-    for (;;) {
-        struct agent_message *message = desk_wait(d, AGENT_RESULT);
-        if (message->result.id.seq == seq)
+    uint64_t deadline_ms = clock_boot_ms() + RESULT_WAIT_MS;
+    while (clock_boot_ms() < deadline_ms) {
+        struct agent_message *message = step(d, deadline_ms);
+        if (message && message->kind == AGENT_RESULT && message->result.id.seq == seq)
             return message;
         codec_free_agent(message);
     }
+    fail_msg("no result of command %llu came", (unsigned long long)seq);
+    return NULL;
+}
+
+struct agent_message *desk_act(struct desk *d, enum verb verb, const char *pool, bool probe)
+{
+    return desk_result(d, desk_command(d, verb, pool, probe));
 }

@@ -36,6 +36,8 @@ struct agent_message *desk_wait_whole(struct desk *d);
 
 /* Answers the parked listen with a command made right in everything; returns its seq. */
 uint64_t desk_command(struct desk *d, enum verb verb, const char *pool, bool probe);
+/* The result of that command, with more patience; codec_free_agent it. */
+struct agent_message *desk_result(struct desk *d, uint64_t seq);
 /* Sends it, waits for its result; codec_free_agent it. */
 struct agent_message *desk_act(struct desk *d, enum verb verb, const char *pool, bool probe);
 

@@ -162,6 +162,78 @@ static void a_record_comes_back_whole(void **state)
     journal_close(j);
 }
 
+static void what_services_need_comes_back(void **state)
+{
+    struct error err = {0};
+    const char *path = in_dir(state, "services.db");
+    struct journal *j = open_journal(path);
+    struct record *record = record_of(VERB_SERVICE_RESTART, 3);
+    record->enable = record->force = true;
+    record->worker_pid = UINT32_MAX;
+    record->worker_created = UINT64_MAX;
+    must_put(j, JOURNAL_RECEIVED, record);
+    text_copy(record->services, sizeof(record->services), "WAS\nW3SVC");
+    record->former = SVC_START_DEMAND;
+    must_put(j, JOURNAL_BEGUN, record);
+    const struct journal_write write = {.kind = JOURNAL_HEALTHY, .healthy = "WAS\nW3SVC\nNet"};
+    assert_code(journal_write(j, &write, WALL, &err), ERR_NONE, &err);
+    journal_close(j);
+    j = open_journal(path);
+    struct agent_memory memory = start(j);
+    assert_string_equal(memory.healthy, "WAS\nW3SVC\nNet");
+    assert_int_equal(memory.kept, SVC_START_UNKNOWN);
+    struct record *found = find(j, 5, 3);
+    assert_string_equal(found->services, "WAS\nW3SVC");
+    assert_int_equal(found->former, SVC_START_DEMAND);
+    assert_true(found->enable && found->force && found->worker_pid == UINT32_MAX);
+    assert_true(found->worker_created == UINT64_MAX);
+    record_free(found);
+    record_free(record);
+    journal_memory_reset(&memory);
+    journal_close(j);
+}
+
+/* From the moment it is begun, since WAS may be disabled from then on. */
+static void stop_that_stays_is_remembered_until_a_start(void **state)
+{
+    struct error err = {0};
+    struct agent_memory memory;
+    struct journal *j = open_journal(in_dir(state, "kept.db"));
+    static const struct {
+        enum verb verb;
+        enum record_state state;
+        enum outcome outcome;
+        enum service_start kept;
+    } acts[] = {
+        {VERB_SERVICE_RESTART, RECORD_ENDED, OUTCOME_DONE, SVC_START_UNKNOWN},
+        {VERB_SERVICE_STOP, RECORD_BEGUN, OUTCOME_NONE, SVC_START_DEMAND},
+        {VERB_SERVICE_RECOVER, RECORD_ENDED, OUTCOME_REFUSED, SVC_START_DEMAND},
+        {VERB_SERVICE_START, RECORD_ENDED, OUTCOME_FAILED, SVC_START_DEMAND},
+        {VERB_SERVICE_START, RECORD_ENDED, OUTCOME_DONE, SVC_START_UNKNOWN},
+        {VERB_SERVICE_STOP, RECORD_ENDED, OUTCOME_FAILED, SVC_START_DEMAND},
+        {VERB_SERVICE_RECOVER, RECORD_ENDED, OUTCOME_DONE, SVC_START_UNKNOWN},
+    };
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        struct record *record = record_of(acts[i].verb, 10 + i);
+        record->former = SVC_START_DEMAND;
+        must_put(j, JOURNAL_RECEIVED, record);
+        record->state = RECORD_BEGUN;
+        must_put(j, JOURNAL_BEGUN, record);
+        record->state = acts[i].state;
+        record->outcome = acts[i].outcome;
+        if (acts[i].state == RECORD_ENDED)
+            must_put(j, JOURNAL_ENDED, record);
+        record_free(record);
+        assert_code(journal_start(j, WALL, 1000, &memory, &err), ERR_NONE, &err);
+        if (memory.kept != acts[i].kept)
+            fail_msg("after act %zu: %s", i, service_start_name(memory.kept));
+        if (memory.kept != SVC_START_UNKNOWN)
+            assert_string_equal(memory.kept_by, "ann (it's \"slow\")");
+        journal_memory_reset(&memory);
+    }
+    journal_close(j);
+}
+
 static void another_fence_is_another_command(void **state)
 {
     struct journal *j = open_journal(in_dir(state, "fences.db"));
@@ -418,12 +490,12 @@ static void a_damaged_journal_is_refused(void **state)
 static void a_journal_without_itself_is_refused(void **state)
 {
     static const char *const drop[] = {"DELETE FROM self"};
-    static const char *const one[] = {""};
+    static const char *const one[] = {"", ""};
     const char *path = in_dir(state, "selfless.db");
     journal_close(open_journal(path));
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 1,
+                                 .migration_count = 2,
                                  .statements = drop,
                                  .statement_count = 1};
     struct error err = {0};
@@ -440,14 +512,14 @@ static void a_journal_without_itself_is_refused(void **state)
 /* As many newer commands as it takes for old proofs to go, in one statement. */
 static void add_many(const char *path)
 {
-    static const char *const one[] = {""};
+    static const char *const one[] = {"", ""};
     static const char *const many[] = {
         "WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)"
         " INSERT INTO command SELECT i, 5, zeroblob(16), i, 1, 'Shop', 0, 0, 0, 0, 0, '', '', 2, 0,"
-        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0 FROM n"};
+        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0 FROM n"};
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 1,
+                                 .migration_count = 2,
                                  .statements = many,
                                  .statement_count = 1};
     struct error err = {0};
@@ -489,6 +561,8 @@ int main(void)
         cmocka_unit_test(a_new_journal_knows_nothing_but_itself),
         cmocka_unit_test(the_incarnation_stays_and_starts_are_counted),
         cmocka_unit_test(a_record_comes_back_whole),
+        cmocka_unit_test(what_services_need_comes_back),
+        cmocka_unit_test(stop_that_stays_is_remembered_until_a_start),
         cmocka_unit_test(another_fence_is_another_command),
         cmocka_unit_test(a_fence_starts_the_numbers_anew),
         cmocka_unit_test(what_is_open_or_unacknowledged_is_remembered),

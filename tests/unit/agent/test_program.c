@@ -6,7 +6,7 @@
 #include "common/process.h"
 #include "common/text.h"
 #include "proto/codec.h"
-#include "tests/unit/agent/desk.h"
+#include "tests/unit/agent/labfarm.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,80 +21,12 @@
 
 #include <cmocka.h>
 
-#define PATH_BYTES 512
-
-struct farm {
-    char dir[PATH_BYTES];    /* of everything */
-    char server[PATH_BYTES]; /* the lab server's */
-    char config[PATH_BYTES];
-    struct desk desk;
-    pid_t agent; /* 0: not running */
-};
-
 /* ---- programs ---- */
-
-static uint32_t run(char **output, const char *const *argv)
-{
-    struct error err = {0};
-    struct process_result result;
-    const struct process_call call = {
-        .argv = argv, .timeout_ms = 30000, .output_max_bytes = 1024 * 1024};
-    if (process_run(&call, &result, &err) != ERR_NONE)
-        fail_msg("%s: %s", argv[0], err.text);
-    if (output)
-        *output = result.output;
-    else
-        free(result.output);
-    return result.exit_code;
-}
-
-#define LAB(...) run(NULL, (const char *const[]){LAB_SC, __VA_ARGS__, NULL})
-
-static void write_config(struct farm *f)
-{
-    struct text t = {0};
-    struct error err = {0};
-    text_addf(&t,
-              "[agent]\nname = web01\ncoordinator = %s\ndata_dir = %s/data\nheartbeat = 1s\n"
-              "beat = 200ms\nreconnect_min = 100ms\nlook_every = 10s\n"
-              "[allow]\nverbs = recycle, start, stop\npools = *, !Reports\ncool_down = 0\n"
-              "[iis]\nappcmd = %s/inetsrv/appcmd\nworker = %s/inetsrv/w3wp.exe\n"
-              "service_backend = lab\nservice_tool = %s/inetsrv/sc\n"
-              "config = %s/applicationHost.config\n",
-              link_url(f->desk.link), f->dir, f->server, f->server, f->server, f->server);
-    if (os_write_file(f->config, text_get(&t), t.len, 0600, &err) != ERR_NONE)
-        fail_msg("%s", err.text);
-    text_reset(&t);
-}
-
-static void start_agent(struct farm *f)
-{
-    char log[PATH_BYTES + 16];
-    snprintf(log, sizeof(log), "%s/agent.log", f->dir);
-    f->agent = fork();
-    if (f->agent != 0)
-        return;
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2(fd, 1);
-    dup2(fd, 2);
-    execl(FARMHAND_AGENT, FARMHAND_AGENT, "--config", f->config, (char *)NULL);
-    _exit(127);
-}
-
-/* Its exit status, or -1 when a signal ended it. */
-static int end_agent(struct farm *f, int signal)
-{
-    int status = 0;
-    kill(f->agent, signal);
-    waitpid(f->agent, &status, 0);
-    f->agent = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 static uint64_t truth(struct farm *f, const char *key)
 {
     char *json;
-    run(&json, (const char *const[]){LAB_SC, "--server", f->server, "truth", NULL});
+    farm_run(&json, (const char *const[]){LAB_SC, "--server", f->server, "truth", NULL});
     char *pool = strstr(json, "\"Shop\"");
     char *at = pool ? strstr(pool, key) : NULL;
     if (!at)
@@ -104,58 +36,17 @@ static uint64_t truth(struct farm *f, const char *key)
     return value;
 }
 
-/* A port that is free now; the lab binds it a moment later. */
-static void free_port(char out[16])
-{
-    struct error err = {0};
-    uint16_t random = 0;
-    os_random(&random, sizeof(random), &err);
-    snprintf(out, 16, "%u", 20000u + random % 12000u);
-}
-
 static int set_up(void **state)
 {
-    struct farm *f = calloc(1, sizeof(*f));
-    char template[] = "/tmp/farmhand-agent-XXXXXX";
-    char port[16];
-    assert_non_null(mkdtemp(template));
-    snprintf(f->dir, sizeof(f->dir), "%s", template);
-    snprintf(f->server, sizeof(f->server), "%s/web01", template);
-    snprintf(f->config, sizeof(f->config), "%s/agent.conf", template);
-    bool up = false;
-    for (int tries = 0; tries < 5 && !up; tries++) {
-        free_port(port);
-        run(NULL, (const char *const[]){"/bin/rm", "-rf", f->server, NULL});
-        assert_int_equal(LAB("create", f->server, "--port", port), 0);
-        up = LAB("up", f->server) == 0;
-        if (!up)
-            LAB("down", f->server);
-    }
-    assert_true(up);
-    desk_open(&f->desk);
-    write_config(f);
-    start_agent(f);
-    *state = f;
+    *state = farm_open(
+        "[allow]\nverbs = recycle, start, stop\npools = *, !Reports\ncool_down = 0\n", NULL);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct farm *f = *state;
-    if (f->agent)
-        end_agent(f, SIGKILL);
-    LAB("down", f->server);
-    desk_close(&f->desk);
-    run(NULL, (const char *const[]){"/bin/rm", "-rf", f->dir, NULL});
-    free(f);
+    farm_close(*state);
     return 0;
-}
-
-static void assert_outcome(struct agent_message *m, enum outcome outcome, enum cause cause)
-{
-    if (m->result.outcome != outcome || m->result.cause != cause)
-        fail_msg("%s (%s): %s", outcome_name(m->result.outcome), cause_name(m->result.cause),
-                 m->result.detail);
 }
 
 static const struct pool *find_pool(const struct state *s, const char *name)
@@ -273,9 +164,9 @@ static void killed_in_the_middle_it_proves_what_was_done(void **state)
         watching = text_starts(m->progress.step, "waiting");
         codec_free_agent(m);
     }
-    assert_int_equal(end_agent(f, SIGKILL), -1);
+    assert_int_equal(farm_end_agent(f, SIGKILL), -1);
     f->desk.listening = false;
-    start_agent(f);
+    farm_start_agent(f);
     m = desk_wait(&f->desk, AGENT_RESULT);
     assert_int_equal(m->result.id.seq, seq);
     assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
@@ -289,7 +180,7 @@ static void told_to_stop_it_ends_cleanly(void **state)
     struct farm *f = *state;
     codec_free_agent(desk_wait_whole(&f->desk));
     uint64_t begun_ms = clock_boot_ms();
-    assert_int_equal(end_agent(f, SIGTERM), 0);
+    assert_int_equal(farm_end_agent(f, SIGTERM), 0);
     assert_true(clock_boot_ms() - begun_ms < 5000);
 }
 
@@ -298,7 +189,7 @@ static void two_agents_do_not_share_a_journal(void **state)
     struct farm *f = *state;
     codec_free_agent(desk_wait_whole(&f->desk));
     pid_t first = f->agent;
-    start_agent(f);
+    farm_start_agent(f);
     pid_t second = f->agent;
     int status = 0;
     waitpid(second, &status, 0);
@@ -308,8 +199,8 @@ static void two_agents_do_not_share_a_journal(void **state)
 
 static uint32_t doctor(struct farm *f, const char *option, char **output)
 {
-    return run(output, (const char *const[]){FARMHAND_AGENT, "doctor", "--config", f->config,
-                                             option, NULL});
+    return farm_run(output, (const char *const[]){FARMHAND_AGENT, "doctor", "--config", f->config,
+                                                  option, NULL});
 }
 
 /* Beside a running agent, whose bookmark and journal it leaves alone. */
@@ -319,7 +210,7 @@ static void doctor_looks_and_changes_nothing(void **state)
     char *before, *after, *text;
     codec_free_agent(desk_wait_whole(&f->desk));
     uint64_t starts = truth(f, "\"starts\":"), served = truth(f, "\"served\":");
-    run(&before, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
+    farm_run(&before, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
     if (doctor(f, NULL, &text) != 0)
         fail_msg("%s", text);
     assert_non_null(strstr(text, "service WAS is RUNNING"));
@@ -328,7 +219,7 @@ static void doctor_looks_and_changes_nothing(void **state)
     assert_non_null(strstr(text, "pool Api: startMode is OnDemand"));
     assert_null(strstr(text, "\nfail "));
     free(text);
-    run(&after, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
+    farm_run(&after, (const char *const[]){"/bin/ls", "-R", f->dir, NULL});
     assert_string_equal(before, after);
     assert_int_equal(truth(f, "\"starts\":"), starts);
     assert_int_equal(truth(f, "\"recycles\":"), 0);
@@ -342,7 +233,7 @@ static void doctor_says_what_fails(void **state)
     struct farm *f = *state;
     char *text;
     codec_free_agent(desk_wait_whole(&f->desk));
-    run(NULL, (const char *const[]){LAB_SC, "--server", f->server, "stop", "W3SVC", NULL});
+    farm_run(NULL, (const char *const[]){LAB_SC, "--server", f->server, "stop", "W3SVC", NULL});
     assert_int_equal(doctor(f, "--json", &text), 1);
     assert_non_null(strstr(text, "\"ok\": false"));
     assert_non_null(strstr(text, "service W3SVC is STOP"));

@@ -129,7 +129,7 @@ static void calls_reach_the_driver_in_order(void **state)
     struct mailbox *results = mailbox_open(32, NULL);
     struct worker_thread *w = NULL;
     struct error err = {0};
-    assert_int_equal(worker_open(&noting.driver, deliver, results, &w, &err), ERR_NONE);
+    assert_int_equal(worker_open(&noting.driver, NULL, deliver, results, &w, &err), ERR_NONE);
     for (int kind = CALL_BEAT; kind <= CALL_PROBE; kind++) {
         struct call call = call_of((enum call_kind)kind);
         worker_give(w, &call);
@@ -165,7 +165,7 @@ static void a_closed_thread_takes_its_calls_along(void **state)
     struct mailbox *results = mailbox_open(32, NULL);
     struct worker_thread *w = NULL;
     struct error err = {0};
-    assert_int_equal(worker_open(&noting.driver, deliver, results, &w, &err), ERR_NONE);
+    assert_int_equal(worker_open(&noting.driver, NULL, deliver, results, &w, &err), ERR_NONE);
     struct call recycle = call_of(CALL_RECYCLE);
     worker_give(w, &recycle);
     assert_null(mailbox_take(results, 0)); /* nothing was delivered while the call lasts */
@@ -186,7 +186,7 @@ static void an_unknown_call_is_an_error(void **state)
     (void)state;
     struct noting noting = {.driver = {.ops = &ops}};
     struct call none = {.kind = CALL_NONE};
-    struct call_result *result = worker_call(&noting.driver, &none);
+    struct call_result *result = worker_call(&noting.driver, NULL, &none);
     assert_int_equal(result->code, ERR_INVALID);
     worker_result_free(result);
 }

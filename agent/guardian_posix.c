@@ -1,0 +1,69 @@
+/* guardian_posix.c - see guardian.h: out of the agent's session. */
+#include "agent/guardian.h"
+
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int ready_fd = -1;
+
+/* A program replaced on the disk is still there under /proc, proc(5). */
+enum error_code guardian_program(char *out, size_t size_bytes, struct error *err)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len < 0)
+        return error_errno(err, errno, "this program's own path");
+    path[len] = '\0';
+    text_copy(out, size_bytes, access(path, X_OK) == 0 ? path : "/proc/self/exe");
+    return ERR_NONE;
+}
+
+static void let_go(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+    setsid();
+    if (chdir("/") != 0)
+        return; /* it only keeps a file system busy */
+}
+
+/* One process, one thread: fork is safe here, and init inherits who goes on. */
+int guardian_leave(int *exit_code, struct error *err)
+{
+    int ends[2];
+    char byte;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        error_errno(err, errno, "a pipe for the guardian");
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        error_errno(err, errno, "the guardian's process");
+        return -1;
+    }
+    if (pid == 0) {
+        close(ends[0]);
+        ready_fd = ends[1];
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        let_go();
+        return 0;
+    }
+    close(ends[1]);
+    *exit_code = read(ends[0], &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return 1;
+}
+
+void guardian_stands(void)
+{
+    if (write(ready_fd, "!", 1) == 1)
+        close(ready_fd);
+}
