@@ -148,6 +148,76 @@ static void plan_stop(struct recipe *r, uint64_t now_ms)
         ready_to_begin(r, now_ms);
 }
 
+/* ---- the kill of one worker ---- */
+
+static const struct worker *worker_named(const struct record *record)
+{
+    for (size_t i = 0; i < record->after.count; i++)
+        if (record->after.items[i].pid == record->worker_pid &&
+            record->after.items[i].created == record->worker_created)
+            return &record->after.items[i];
+    return NULL;
+}
+
+/* Events 5009 to 5012 count towards rapid-fail protection, our own kills among them. */
+static uint32_t recent_crashes(const struct recipe *r, const struct driver_view *view)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < view->event_count; i++) {
+        const struct server_event *event = &view->events[i];
+        count += event->id >= 5009 && event->id <= 5012 &&
+                 text_equal_nocase(event->pool, r->pool.name) &&
+                 event->age_ms <= r->pool.rapid_fail_interval_ms;
+    }
+    return count;
+}
+
+/* True: one more could make WAS stop the pool. */
+static bool would_stop_pool(struct recipe *r, const struct driver_view *view, uint64_t now_ms)
+{
+    uint32_t recent = recent_crashes(r, view);
+    if (!r->pool.rapid_fail)
+        return false;
+    if (!view->events_known)
+        recipe_finish(r, now_ms, OUTCOME_REFUSED, CAUSE_RAPID_FAIL,
+                      "the events of WAS cannot be read, so it is not known how close the pool is "
+                      "to its rapid-fail protection");
+    else if (recent + 1 >= r->pool.rapid_fail_crashes)
+        recipe_finish(
+            r, now_ms, OUTCOME_REFUSED, CAUSE_RAPID_FAIL,
+            "workers of this pool ended %u times of late, and rapid-fail protection stops "
+            "it at %u: a kill is not worth that, recycle it or wait",
+            (unsigned)recent, (unsigned)r->pool.rapid_fail_crashes);
+    else
+        return false;
+    return true;
+}
+
+static void plan_kill(struct recipe *r, const struct driver_view *view, uint64_t now_ms)
+{
+    struct record *record = r->record;
+    const struct worker *found = worker_named(record);
+    if (!found) {
+        recipe_finish(r, now_ms, OUTCOME_REFUSED, CAUSE_GONE,
+                      "worker %u of that creation time is no longer there",
+                      (unsigned)record->worker_pid);
+        return;
+    }
+    if (r->pool.state != POOL_STATE_STARTED) {
+        recipe_finish(r, now_ms, OUTCOME_REFUSED, CAUSE_POOL_STOPPED,
+                      "the pool is %s: nobody would take the worker's place",
+                      pool_state_name(r->pool.state));
+        return;
+    }
+    if (would_stop_pool(r, view, now_ms))
+        return;
+    struct worker only = *found;
+    record_set_workers(record, &record->before, &only, 1);
+    r->act = CALL_WORKER_KILL;
+    r->expected = r->pool.start_mode == START_MODE_ALWAYS_RUNNING ? 1 : 0;
+    ready_to_begin(r, now_ms);
+}
+
 /* Once the recipe began, however it was begun. */
 void recipe_set_deadline(struct recipe *r, uint64_t now_ms)
 {
@@ -187,6 +257,10 @@ void recipe_look_on_result(struct recipe *r, const struct call_result *result, u
     }
     if (must_wait_or_end(r, now_ms))
         return;
+    if (record->verb == VERB_WORKER_KILL) {
+        plan_kill(r, &result->view, now_ms);
+        return;
+    }
     record_set_workers(record, &record->before, result->view.workers, result->view.worker_count);
     if (record->state == RECORD_BEGUN)
         recipe_set_deadline(r, now_ms);
@@ -271,6 +345,10 @@ void recipe_act_on_result(struct recipe *r, const struct call_result *result, ui
         return;
     case ERR_NOT_FOUND:
     case ERR_DENIED:
+        if (r->act == CALL_WORKER_KILL && result->code == ERR_NOT_FOUND) {
+            recipe_finish(r, now_ms, OUTCOME_NOTHING, CAUSE_GONE, "the worker ended by itself");
+            return;
+        }
         recipe_finish(r, now_ms, OUTCOME_FAILED, recipe_cause(result->code),
                       "nothing was done%s: %s", begun_but(r), r->trouble);
         return;

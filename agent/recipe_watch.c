@@ -198,7 +198,7 @@ static void tell(struct recipe *r)
  * process list, and the state only says why nobody comes. */
 void recipe_watch_enter(struct recipe *r, uint64_t now_ms)
 {
-    bool by_state = r->record->verb != VERB_RECYCLE;
+    bool by_state = r->record->verb != VERB_RECYCLE && r->record->verb != VERB_WORKER_KILL;
     r->pace = (struct recipe_pace){
         .beat_at = now_ms,
         .beat_gap = BEAT_FIRST_MS,
@@ -222,6 +222,13 @@ static void finish_done(struct recipe *r, const char *and_so, uint64_t now_ms)
                       record->keep_autostart ? "" : "; autoStart is false");
     else if (record->verb == VERB_START)
         recipe_finish(r, now_ms, OUTCOME_DONE, CAUSE_NONE, "started%s", and_so);
+    else if (record->verb == VERB_WORKER_KILL)
+        recipe_finish(r, now_ms, OUTCOME_DONE, CAUSE_NONE,
+                      "worker %u, with %u MB and %u s of processor time, was ended%s%s",
+                      (unsigned)record->worker_pid,
+                      (unsigned)(record->before.items[0].memory_bytes >> 20),
+                      (unsigned)(record->before.items[0].cpu_ms / 1000),
+                      record->after.count ? "" : "; the next request starts another", and_so);
     else if (record->after.count == 0)
         recipe_finish(r, now_ms, OUTCOME_DONE, CAUSE_NONE,
                       "recycled; the pool is OnDemand without overlap, the next request starts its "
@@ -248,7 +255,7 @@ static void finish_late(struct recipe *r, uint64_t now_ms)
         cause = CAUSE_SERVICE_DOWN;
     else if (r->read_failed)
         cause = CAUSE_DRIVER;
-    if (record->verb == VERB_RECYCLE)
+    if (record->verb == VERB_RECYCLE || record->verb == VERB_WORKER_KILL)
         text_format(seen, sizeof(seen),
                     "%zu of %zu old workers still run, %zu of %zu new ones are there", old,
                     record->before.count, newer, r->expected);

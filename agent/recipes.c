@@ -60,6 +60,8 @@ static const char *act_text(const struct recipe *r)
         return "starting";
     case CALL_STOP:
         return "stopping";
+    case CALL_WORKER_KILL:
+        return "ending the worker";
     default: /* the other calls are no acts of a recipe */
         return "acting";
     }
@@ -209,6 +211,8 @@ static struct recipe_next call_of(const struct recipe *r, enum call_kind kind, u
 {
     struct recipe_next next = {.want = RECIPE_CALL, .call = {.kind = kind}};
     text_copy(next.call.pool, sizeof(next.call.pool), r->record->pool);
+    next.call.pid = r->record->worker_pid;
+    next.call.created = r->record->worker_created;
     next.call.on = kind == CALL_SET_AUTOSTART && r->record->verb == VERB_START;
     if (r->record->limit_ms && r->deadline_ms)
         next.call.timeout_ms = r->deadline_ms > now_ms + 1000 ? r->deadline_ms - now_ms : 1000;

@@ -141,6 +141,13 @@ static void act(struct box *b, const struct call *call, uint64_t now_ms)
     case CALL_SET_AUTOSTART:
         b->pool.auto_start = call->on;
         return;
+    case CALL_WORKER_KILL:
+        for (size_t i = 0; i < b->worker_count; i++)
+            if (b->workers[i].pid == call->pid && lives(&b->workers[i], now_ms))
+                b->workers[i].dies_ms = now_ms;
+        if (b->pool.start_mode == START_MODE_ALWAYS_RUNNING)
+            add(b, b->next_pid++, now_ms + b->start_ms);
+        return;
     case CALL_NONE:
     case CALL_BEAT:
     case CALL_LOOK:

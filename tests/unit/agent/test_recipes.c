@@ -939,9 +939,78 @@ static void a_server_that_is_still_booting_is_waited_for(void **state)
     end_life(life);
 }
 
+/* ---- the kill of one worker ---- */
+
+static struct life *kill_of(uint32_t pid)
+{
+    struct life *life = new_life(VERB_WORKER_KILL);
+    life->command.worker_pid = pid;
+    life->command.worker_created = 1000;
+    life->box.pool.rapid_fail = true;
+    life->box.pool.rapid_fail_crashes = 5;
+    life->box.pool.rapid_fail_interval_ms = 300000;
+    life->box.events_known = true;
+    return life;
+}
+
+static void crashed(struct life *life, size_t times)
+{
+    life->box.event_count = times;
+    for (size_t i = 0; i < times; i++)
+        life->box.events[i] = (struct server_event){.pool = "Shop", .id = 5011};
+}
+
+static void one_worker_is_ended_and_replaced(void **state)
+{
+    struct life *life = kill_of(100);
+    (void)state;
+    crashed(life, 3);
+    begin_life(life);
+    const char *story = live(life);
+    assert_non_null(strstr(story, "worker-kill: Started"));
+    assert_int_equal(life->record->outcome, OUTCOME_DONE);
+    assert_int_equal(life->record->before.count, 1);
+    assert_true(life->record->baseline_gone);
+    assert_non_null(strstr(life->record->detail, "worker 100, with "));
+    assert_int_equal(life->box.acts[CALL_STOP], 0);
+    end_life(life);
+}
+
+static void worker_of_another_time_is_not_ended(void **state)
+{
+    struct life *life = kill_of(100);
+    (void)state;
+    life->command.worker_created = 999; /* the pid is somebody else's now */
+    begin_life(life);
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_REFUSED);
+    assert_int_equal(life->record->cause, CAUSE_GONE);
+    assert_int_equal(life->box.acts[CALL_WORKER_KILL], 0);
+    end_life(life);
+}
+
+static void kill_never_causes_a_rapid_fail(void **state)
+{
+    (void)state;
+    for (int blind = 0; blind < 2; blind++) {
+        struct life *life = kill_of(100);
+        crashed(life, blind ? 0 : 4); /* the fifth stops the pool */
+        life->box.events_known = !blind;
+        begin_life(life);
+        live(life);
+        assert_int_equal(life->record->outcome, OUTCOME_REFUSED);
+        assert_int_equal(life->record->cause, CAUSE_RAPID_FAIL);
+        assert_int_equal(life->box.acts[CALL_WORKER_KILL], 0);
+        end_life(life);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_worker_is_ended_and_replaced),
+        cmocka_unit_test(worker_of_another_time_is_not_ended),
+        cmocka_unit_test(kill_never_causes_a_rapid_fail),
         cmocka_unit_test(a_recycle_is_proved_by_its_workers),
         cmocka_unit_test(a_worker_that_ignores_its_stop_is_waited_for),
         cmocka_unit_test(a_worker_that_never_ends_fails_the_recycle),
