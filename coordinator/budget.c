@@ -75,6 +75,21 @@ static const char *name_after_blank(const struct budget *b, char *out, size_t si
     return out;
 }
 
+bool budget_is_kept(const struct budget *b, char *why, size_t why_size)
+{
+    struct budget_use use;
+    char spenders[160], group[BUDGET_NAME_MAX + 1];
+    budget_count(b, &use);
+    if (use.held + use.out <= b->max_out && use.in_service >= b->min_in_service) {
+        return true;
+    }
+    name_spenders(b, spenders, sizeof spenders);
+    text_format(why, why_size, "budget%s: %u of %u are out, %u in service: %s",
+                name_after_blank(b, group, sizeof group), use.held + use.out, b->max_out,
+                use.in_service, spenders);
+    return false;
+}
+
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
                      size_t why_size)
 {

@@ -67,6 +67,10 @@ bool budget_limit_parse(const char *text, struct budget_limit *out);
  * not declared out; the minimum is of all, rounded up. */
 void budget_apply_rule(struct budget *b, const struct budget_rule *rule);
 
+/* With everybody that is held counted as out, whether it is or not: is the rule kept? Asked before a
+ * server that is held and serves, since a drain was forgotten, is drained again. false: `why`. */
+bool budget_is_kept(const struct budget *b, char *why, size_t why_size);
+
 /* limit: a run's own, smaller maximum (0: none). On no, `why` is a sentence that names who. */
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
                      size_t why_size);

@@ -138,23 +138,46 @@ static bool has_server(const struct coordinator *c, const struct budget_group *g
     return false;
 }
 
-bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
-                      char *why, size_t why_size)
+/* Every group that the server belongs to; one that is in none is the default group's. */
+static bool each_group_allows(struct coordinator *c, const char *pool, const char *server,
+                              bool (*allows)(const struct budget *b, const char *server,
+                                             uint32_t limit, char *why, size_t why_size),
+                              uint32_t limit, char *why, size_t why_size)
 {
     sort_into_groups(c);
     bool any = false;
     for (size_t k = 0; k < c->group_count; k++) {
         struct budget_group *g = &c->groups[k];
-        bool last = k + 1 == c->group_count; /* one that is in none is the default group's */
+        bool last = k + 1 == c->group_count;
         if (!has_server(c, g, server) && (!last || any)) {
             continue;
         }
         any = true;
-        if (!budget_may_take(look(c, g, pool), server, limit, why, why_size)) {
+        if (!allows(look(c, g, pool), server, limit, why, why_size)) {
             return false;
         }
     }
     return true;
+}
+
+static bool is_kept(const struct budget *b, const char *server, uint32_t limit, char *why,
+                    size_t why_size)
+{
+    (void)server;
+    (void)limit;
+    return budget_is_kept(b, why, why_size);
+}
+
+bool budgets_let_drain_again(struct coordinator *c, const char *pool, const char *server, char *why,
+                             size_t why_size)
+{
+    return each_group_allows(c, pool, server, is_kept, 0, why, why_size);
+}
+
+bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
+                      char *why, size_t why_size)
+{
+    return each_group_allows(c, pool, server, budget_may_take, limit, why, why_size);
 }
 
 /* ---- what views ask ---- */

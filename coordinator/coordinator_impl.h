@@ -216,6 +216,10 @@ void budgets_close(struct coordinator *c);
 /* Has every group that this server is in room for it? On no, `why` names the group and who. */
 bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
                       char *why, size_t why_size);
+/* May a server that is held, and serves since its drain was forgotten, be drained again? Not while
+ * others are out as well: it takes capacity away like the first drain. */
+bool budgets_let_drain_again(struct coordinator *c, const char *pool, const char *server, char *why,
+                             size_t why_size);
 
 /* coordinator_story.c */
 /* The step that the change is, if it is one: in the open transaction... */

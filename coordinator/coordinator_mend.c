@@ -185,6 +185,17 @@ static void drain_again(struct coordinator *c, struct fleet_server *s, struct ba
     }
 }
 
+static bool budget_lets_drain_again(struct coordinator *c, const struct fleet_server *s)
+{
+    char why[256];
+    const struct lease *l = lease_find(c, s->name, NULL);
+    bool allows = budgets_let_drain_again(c, l->pool, s->name, why, sizeof why);
+    if (!allows) {
+        log_debug("not_drained_again", LOG_TEXT("server", s->name), LOG_TEXT("why", why));
+    }
+    return allows;
+}
+
 void mend_look(struct coordinator *c, struct fleet_server *s, const struct balancer_answer *answer)
 {
     struct balancer_request q = {.place_count = 0};
@@ -199,7 +210,9 @@ void mend_look(struct coordinator *c, struct fleet_server *s, const struct balan
     if (answer->age_ms) {
         read_places(c, s->name, 0); /* afresh, before anything follows from it */
     } else if (c->fence_seen_ms && c->now_ms - c->fence_seen_ms <= FENCE_FRESH_MS) {
-        drain_again(c, s, &q);
+        if (budget_lets_drain_again(c, s)) {
+            drain_again(c, s, &q);
+        }
     } else {
         ask_fence(c, s); /* and then the place is read again */
     }

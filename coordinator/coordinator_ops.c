@@ -222,6 +222,7 @@ enum error_code coordinator_takeover(struct coordinator *c, const char *actor, c
     c->frozen[0] = '\0';
     c->freeze_unsaved = false;
     sessions_restart(c);
+    c->started_ms = now_ms; /* settles as after a start: another had the farm until now */
     for (size_t i = 0; i < c->run_count; i++) {
         rollout_restart(c->runs[i], now_ms);
     }

@@ -113,6 +113,12 @@ static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t wh
     return windows_closed(c->spec.windows, r->options.window, c->wall_ms, why, why_size);
 }
 
+static bool view_may_drain_again(void *ctx, const struct rollout_target *t, char *why,
+                                 size_t why_size)
+{
+    return budgets_let_drain_again(ctx, t->pool, t->server, why, why_size);
+}
+
 static size_t view_inherited(void *ctx, const char *server, const char *pool,
                              struct balancer_entry *out, size_t max)
 {
@@ -160,6 +166,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .presence = view_presence,
                                  .may_take = view_may_take,
                                  .closed = view_closed,
+                                 .may_drain_again = view_may_drain_again,
                                  .inherited = view_inherited,
                                  .taken_since = view_taken_since,
                                  .store_broken = c->store_trouble[0] != '\0',

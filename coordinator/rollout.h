@@ -305,6 +305,9 @@ struct rollout_view {
      * what the balancer said of those that remain is old. NULL: nobody could. */
     bool (*taken_since)(void *ctx, const struct rollout *r, const struct rollout_target *t,
                         uint64_t since_ms);
+    /* A target that holds its slot is drained again, after a restart of ours or a reload of the
+     * balancer: is the budget kept with it out? false: `why` says who else is. NULL: it is. */
+    bool (*may_drain_again)(void *ctx, const struct rollout_target *t, char *why, size_t why_size);
     bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms;   /* for started and ended times */

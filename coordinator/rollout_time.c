@@ -180,6 +180,21 @@ static bool ask_before_drain(const struct rollout *r, struct rollout_change *c, 
     return true;
 }
 
+/* Others went out meanwhile, or were out all the time and this store did not know. */
+static bool budget_forbids_drain(const struct rollout *r, struct rollout_change *c, size_t i,
+                                 const struct rollout_view *view, uint64_t now_ms)
+{
+    char why[256];
+    const struct rollout_target *t = &r->targets[i];
+    if (!view->may_drain_again || view->may_drain_again(view->ctx, t, why, sizeof why)) {
+        return false;
+    }
+    change_edit(r, c, i);
+    change_say(c, "not drained yet: %s", why);
+    c->target.place_at_ms = now_ms; /* looked at again with the next read */
+    return true;
+}
+
 static bool due_draining(const struct rollout *r, struct rollout_change *c, size_t i,
                          const struct rollout_view *view, uint64_t now_ms)
 {
@@ -218,6 +233,9 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
     }
     if (!t->told && !drain_is_confirmed(t, view, now_ms)) {
         return ask_before_drain(r, c, i, view, now_ms);
+    }
+    if (!t->told && budget_forbids_drain(r, c, i, view, now_ms)) {
+        return true;
     }
     change_edit(r, c, i);
     change_ask_balancer(c, t->told ? BALANCER_OP_READ : BALANCER_OP_DRAIN, now_ms);

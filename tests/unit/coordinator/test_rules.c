@@ -225,6 +225,52 @@ static void reload_while_draining_is_put_right_before_the_act(void **state)
     farm_end(&f);
 }
 
+/* Another one went out meanwhile: two are not drained for the sake of order. */
+static void reload_is_not_put_right_while_another_is_out(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_act(&f, 20000);
+    farm_reload(&f);
+    f.agents[1].admin = BALANCER_DRAIN;
+    for (int i = 0; i < 600; i++) {
+        farm_run(&f, 10);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    }
+    f.agents[1].admin = BALANCER_READY;
+    farm_run(&f, 6000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    farm_run_to_end(&f, 40000);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
+/* The store is an older copy: another server is drained of which it knows nothing. */
+static void drain_from_an_old_store_waits_for_room(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 1);
+    uint64_t run = farm_recycle(&f, "web01");
+    run_until(&f, run, 0, TARGET_DRAINING);
+    while (!target_of(&f, run, 0)->told) {
+        farm_run(&f, 10);
+    }
+    farm_crash(&f);
+    f.agents[0].admin = BALANCER_READY;
+    f.agents[1].admin = BALANCER_DRAIN;
+    farm_start(&f);
+    for (int i = 0; i < 400; i++) {
+        farm_run(&f, 10);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    }
+    assert_non_null(strstr(target_of(&f, run, 0)->step, "web02"));
+    f.agents[1].admin = BALANCER_READY;
+    farm_run_to_end(&f, 40000);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
 /* The same life: a person set it ready, and that stands. */
 static void ready_by_a_person_is_left_alone(void **state)
 {
@@ -354,6 +400,8 @@ int main(void)
         cmocka_unit_test(declared_out_leaves_the_budget_until_it_expires),
         cmocka_unit_test(reload_during_the_act_is_put_right),
         cmocka_unit_test(reload_while_draining_is_put_right_before_the_act),
+        cmocka_unit_test(reload_is_not_put_right_while_another_is_out),
+        cmocka_unit_test(drain_from_an_old_store_waits_for_room),
         cmocka_unit_test(ready_by_a_person_is_left_alone),
         cmocka_unit_test(drain_of_an_incident_is_put_right_and_no_other),
         cmocka_unit_test(what_was_forgotten_while_we_were_away_is_put_right),
