@@ -32,9 +32,12 @@ static uint64_t asked_ms(const struct observed *o, const struct wire_id *nonce)
 
 static void hear_boot(struct observed *o, const struct wire_id *boot)
 {
+    if (!o->heard_any)
+        o->former_boot = o->boot = *boot;
+    o->heard_any = true;
     if (wire_id_equal(&o->boot, boot))
         return;
-    if (!wire_id_is_zero(boot) && wire_id_equal(&o->former_boot, boot))
+    if (wire_id_equal(&o->former_boot, boot))
         o->two_machines = true;
     o->former_boot = o->boot;
     o->boot = *boot;
@@ -44,7 +47,7 @@ void oracle_gate_forget(struct world *w, int centre)
 {
     for (size_t i = 0; i < w->servers; i++) {
         struct observed *o = &w->oracle->servers[i].observed[centre];
-        o->boot = o->former_boot = (struct wire_id){{0}};
+        o->heard_any = false; /* what it has saved of late was judged by what it knew then */
     }
 }
 

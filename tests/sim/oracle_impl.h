@@ -38,6 +38,7 @@ struct observed {
     } seen[SEEN_KEPT];
     uint64_t asked_no, seen_no;
     struct wire_id boot, former_boot; /* the last that it heard of */
+    bool heard_any;                   /* by this process */
     bool two_machines;                /* they spoke in turn, and nobody has released it since */
     uint64_t taken_ms;                /* a run took the server */
 };
