@@ -18,6 +18,7 @@ add_library(farmhand_cli STATIC
   cli/verb_server.c
   cli/verb_pool.c
   cli/verb_run.c
+  cli/verb_service.c
   cli/verb_events.c
   cli/verb_notice.c
 )

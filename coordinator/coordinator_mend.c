@@ -23,7 +23,7 @@ static bool keeps_out(const struct rollout *r, const struct rollout_target *t)
     case TARGET_GATING:
         return true;
     case TARGET_RETURNING: /* a stop waits until the balancer sees it down */
-        return r->action == ROLLOUT_STOP && !t->act_failed && !t->told;
+        return rollout_action_stops(r->action) && !t->act_failed && !t->told;
     case TARGET_WAITING:
     case TARGET_CHECKING:
     case TARGET_DRAINING:

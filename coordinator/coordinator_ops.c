@@ -78,12 +78,14 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, co
     if (run->parent) {
         text_format(retry, sizeof retry, ", a retry of run %llu", (unsigned long long)run->parent);
     }
-    text_format(text, sizeof text, "%s %s pool %s on %zu server%s (%s%s): %s", run->actor,
-                rollout_action_name(run->action), run->pool, run->target_count,
-                run->target_count == 1 ? "" : "s", run->selector, retry, run->reason);
+    text_format(text, sizeof text, "%s %s%s%s on %zu server%s (%s%s): %s", run->actor,
+                rollout_action_name(run->action), run->pool[0] ? " pool " : "", run->pool,
+                run->target_count, run->target_count == 1 ? "" : "s", run->selector, retry,
+                run->reason);
     if (code == ERR_NONE) {
         char action[64];
-        text_format(action, sizeof action, "pool.%s", rollout_action_name(run->action));
+        text_format(action, sizeof action, "%s%s", run->pool[0] ? "pool." : "",
+                    rollout_action_name(run->action));
         code = store_add_audit(s, c->wall_ms, run->actor, action, object, run->reason, err);
     }
     struct event event = {.wall_ms = c->wall_ms,

@@ -226,6 +226,10 @@ static void send_command(struct coordinator *c, const struct rollout *r, size_t 
     p.command.limit_ms = r->options.limit_ms;
     p.command.keep_autostart = r->options.keep_autostart;
     p.command.start_idle = r->options.start_idle;
+    p.command.enable = r->options.enable;
+    p.command.force = r->options.all_servers;
+    p.command.worker_pid = r->options.worker_pid;
+    p.command.worker_created = r->options.worker_created;
     p.command.probe = verb != VERB_STOP;
     if (!session_send(c, s, &p)) {
         log_warn("command_queue_full", LOG_TEXT("server", r->targets[target].server));

@@ -77,6 +77,10 @@ static enum error_code take_each(json_t *object, struct plan_request *q, struct 
         U32("expect", &q->expect, 1, DESK_SERVERS_MAX),
         BOOL("start_idle", &o->start_idle),
         BOOL("keep_autostart", &o->keep_autostart),
+        BOOL("enable", &o->enable),
+        BOOL("all_servers", &o->all_servers),
+        U32("worker_pid", &o->worker_pid, 1, UINT32_MAX),
+        U64("worker_created", &o->worker_created, 0, INT64_MAX),
     };
     return take_object(object, "options.", fields, COUNT(fields), err);
 }

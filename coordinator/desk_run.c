@@ -13,6 +13,10 @@
 
 /* ---- starting a run ---- */
 
+#define ACTION_WORDS                                                                               \
+    "recycle, start, stop, undrain, service-recover, service-restart, service-stop, "              \
+    "service-start or worker-kill"
+
 static bool parse_action(const char *word, void *out)
 {
     return rollout_action_parse(word, out);
@@ -22,8 +26,8 @@ static enum error_code check_given(const struct plan_request *q, bool action_giv
                                    struct error *err)
 {
     if (!action_given)
-        return error_set(err, ERR_INVALID, "action is missing: recycle, start, stop or undrain");
-    if (!q->pool[0])
+        return error_set(err, ERR_INVALID, "action is missing: " ACTION_WORDS);
+    if (!q->pool[0] && !rollout_action_of_services(q->action))
         return error_set(err, ERR_INVALID, "pool is missing: the name of the pool");
     if (!q->selector[0])
         return error_set(err, ERR_INVALID, "on is missing: which servers, such as all or farm=web");
@@ -44,7 +48,7 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
                                .actor = a->request->actor,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {
-        WORD("action", &action, parse_action, "recycle, start, stop or undrain"),
+        WORD("action", &action, parse_action, ACTION_WORDS),
         TEXT("pool", &q->pool),
         TEXT("on", &q->selector),
         TEXT("reason", &q->reason),
@@ -53,6 +57,7 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
         OBJECT("options", &options),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), out_body, err);
+    q->action = action;
     if (!code)
         code = check_given(q, action != (enum rollout_action)ROLLOUT_ACTION_COUNT, err);
     if (!code && options)

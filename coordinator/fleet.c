@@ -507,9 +507,16 @@ static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why,
     return false;
 }
 
+bool fleet_services_down(const struct fleet_server *s)
+{
+    char why[160];
+    return s->presence == PRESENCE_FRESH && fleet_whole(s) && services_down(s, why, sizeof why);
+}
+
 bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                   size_t why_size)
 {
+    pool = pool && pool[0] ? pool : NULL;
     text_copy(why, why_size, "");
     switch (s->presence) {
     case PRESENCE_NEVER_SEEN:

@@ -132,8 +132,12 @@ const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
 /* Does this server count as out of service for `pool` (NULL: as a whole), and why? Down, silent,
  * pool not serving, out of rotation by the last reading (see places_life_ms). A pool that is
  * stopped with autoStart off was stopped on purpose and does not count. */
+/* A NULL and an empty pool are the same. */
 bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                   size_t why_size);
+
+/* A fresh agent says that WAS or W3SVC does not run. */
+bool fleet_services_down(const struct fleet_server *s);
 
 /* 1..255 bytes, letters, digits, '.', '-', '_' : what a server may be called. */
 bool fleet_name_ok(const char *name);

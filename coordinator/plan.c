@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define APPROVE_WITHIN_MS (24ull * 3600 * 1000) /* where nothing else is said */
+/* Two stops of a hundred seconds, a process that has to go, dependents, and two minutes to start.
+ */
+#define SERVICES_LIMIT_MS (15 * 60 * 1000)
 
 /* ---- checking the words ---- */
 
@@ -16,14 +19,25 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
     if (code != ERR_NONE) {
         return code;
     }
-    if (!q->pool || !q->pool[0]) {
+    bool of_services = rollout_action_of_services(q->action);
+    if (!q->pool || (!q->pool[0] && !of_services)) {
         return error_set(err, ERR_INVALID, "no pool was named");
+    }
+    if (q->pool[0] && of_services) {
+        return error_set(err, ERR_INVALID,
+                         "'%.100s': %s is about the services of a server, without a pool", q->pool,
+                         rollout_action_name(q->action));
+    }
+    if (q->action == ROLLOUT_WORKER_KILL && !q->options.worker_pid) {
+        return error_set(err, ERR_INVALID,
+                         "worker_pid and worker_created are missing: which worker, as `farmhand "
+                         "worker list` shows it");
     }
     if (strlen(q->pool) >= WIRE_NAME_MAX || !wire_text_is_clean(q->pool)) {
         return error_set(err, ERR_INVALID,
                          "the pool's name is too long or holds control characters");
     }
-    code = pools_check(q->pool, err);
+    code = of_services ? ERR_NONE : pools_check(q->pool, err);
     if (code != ERR_NONE) {
         return code;
     }
@@ -74,7 +88,7 @@ enum error_code plan_check_options(const struct rollout_options *o, struct error
 /* A server that we know well enough to say that it has no such pool is not meant. */
 static bool lacks_pool(const struct fleet_server *s, const char *pool)
 {
-    return s->presence == PRESENCE_FRESH && fleet_whole(s) && !fleet_pool(s, pool);
+    return pool[0] && s->presence == PRESENCE_FRESH && fleet_whole(s) && !fleet_pool(s, pool);
 }
 
 struct selection {
@@ -230,6 +244,40 @@ static enum error_code check_frozen(const struct rollout *run, const char *targe
     return ERR_NONE;
 }
 
+/* A recovery begins with those that are down: they cost nothing. The order stays as it was among
+ * them, and among the others. */
+static void down_first(struct choice *choices, size_t count)
+{
+    struct choice *sorted = must_alloc(count + 1, sizeof(*sorted));
+    size_t at = 0;
+    for (int down = 1; down >= 0; down--) {
+        for (size_t i = 0; i < count; i++) {
+            if (fleet_services_down(choices[i].server) == (down == 1)) {
+                sorted[at++] = choices[i];
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        choices[i] = sorted[i];
+    }
+    free(sorted);
+}
+
+/* What a recovery and a restart need beyond what any run does. */
+static void fit_options(const struct plan_request *q, struct rollout *run)
+{
+    struct rollout_options *o = &run->options;
+    if (!rollout_action_of_services(q->action)) {
+        return;
+    }
+    o->limit_ms = o->limit_ms < SERVICES_LIMIT_MS ? SERVICES_LIMIT_MS : o->limit_ms;
+    if (q->action != ROLLOUT_SERVICE_RECOVER || o->max_unavailable <= o->batch) {
+        return;
+    }
+    o->batch = o->max_unavailable; /* what is down already may be recovered side by side */
+    o->canary = o->canary ? o->canary : 1;
+}
+
 static struct rollout *make_run(const struct plan_request *q, const struct selection *n,
                                 int64_t wall_ms)
 {
@@ -252,6 +300,7 @@ static struct rollout *make_run(const struct plan_request *q, const struct selec
             text_copy(t->zone, sizeof t->zone, order_zone(s, q->order));
         }
     }
+    fit_options(q, run);
     order_waves(q, run);
     return run;
 }
@@ -275,7 +324,13 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
     }
     struct selection n = q->retry ? select_rest(q, fleet) : select_servers(q, fleet);
     code = check_selection(q, fleet, &n, err);
+    if (code == ERR_NONE && q->action == ROLLOUT_WORKER_KILL && n.chosen != 1) {
+        code = error_set(err, ERR_INVALID, "a worker is on one server, %zu are selected", n.chosen);
+    }
     code = code != ERR_NONE ? code : order_choices(q, n.choices, n.chosen, err);
+    if (code == ERR_NONE && q->action == ROLLOUT_SERVICE_RECOVER) {
+        down_first(n.choices, n.chosen);
+    }
     struct rollout *run = code == ERR_NONE ? make_run(q, &n, wall_ms) : NULL;
     free(n.choices);
     code = run && q->targets ? check_frozen(run, q->targets, err) : code;
@@ -332,12 +387,29 @@ static void foresee_pool(const struct rollout *run, const struct pool *pool,
     }
 }
 
+static void foresee_services(const struct rollout *run, const struct fleet_server *s,
+                             struct plan_target *out)
+{
+    bool down = fleet_services_down(s);
+    if (run->action == ROLLOUT_SERVICE_RECOVER && down) {
+        text_copy(out->why, sizeof out->why, "its agent says that it is down");
+    } else if (run->action == ROLLOUT_SERVICE_RECOVER && !run->options.all_servers) {
+        text_copy(out->why, sizeof out->why, "left alone if a fresh look finds it healthy");
+    } else if (run->action == ROLLOUT_SERVICE_RESTART && down) {
+        out->will = PLAN_FAIL;
+        text_copy(out->why, sizeof out->why, "its services do not run: `service recover`");
+    } else if (run->action == ROLLOUT_SERVICE_START && !down) {
+        out->will = PLAN_SKIP;
+        text_copy(out->why, sizeof out->why, "its services run already");
+    }
+}
+
 static uint32_t count_workers(const struct fleet_server *s, const char *pool)
 {
     const struct state *state = fleet_latest(s);
     uint32_t count = 0;
     for (size_t i = 0; state && i < state->worker_count; i++) {
-        count += text_equal_nocase(state->workers[i].pool, pool);
+        count += !pool[0] || text_equal_nocase(state->workers[i].pool, pool);
     }
     return count;
 }
@@ -365,7 +437,9 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
     }
     out->workers = count_workers(s, pool_name);
     const struct pool *pool = fleet_pool(s, pool_name);
-    if (pool) {
+    if (rollout_action_of_services(run->action)) {
+        foresee_services(run, s, out);
+    } else if (pool) {
         foresee_pool(run, pool, out);
     }
 }

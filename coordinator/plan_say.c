@@ -125,6 +125,17 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
     if (run->action == ROLLOUT_STOP && !run->options.keep_autostart) {
         each(arg, "the pool stays stopped, also after restarts, until `pool start`");
     }
+    if (run->action == ROLLOUT_SERVICE_RESTART ||
+        (run->action == ROLLOUT_SERVICE_RECOVER && run->options.all_servers)) {
+        each(arg, "each server is away for as long as its slowest worker drains, 90 s or more");
+    }
+    if (run->action == ROLLOUT_SERVICE_STOP) {
+        each(arg, "WAS is disabled: the services stay down, also after restarts, until `service "
+                  "start`");
+    }
+    if (run->action == ROLLOUT_WORKER_KILL) {
+        each(arg, "requests in that worker are lost, and it counts towards rapid-fail protection");
+    }
     if (run->action == ROLLOUT_STOP || run->action == ROLLOUT_START) {
         warn_count(n.shared, run->target_count,
                    "the configuration is shared: autoStart will not be changed there", each, arg);

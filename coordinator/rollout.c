@@ -10,8 +10,9 @@
 
 /* ---- names ---- */
 
-static const char *const action_names[ROLLOUT_ACTION_COUNT] = {"recycle", "start", "stop",
-                                                               "undrain"};
+static const char *const action_names[ROLLOUT_ACTION_COUNT] = {
+    "recycle",         "start",        "stop",          "undrain",    "service-recover",
+    "service-restart", "service-stop", "service-start", "worker-kill"};
 static const char *const run_names[RUN_STATE_COUNT] = {"running", "stopping", "aborting", "done",
                                                        "partial", "failed",   "aborted"};
 static const char *const target_names[TARGET_STATE_COUNT] = {
@@ -111,7 +112,18 @@ bool run_begins_nothing(const struct rollout *r)
 
 bool rollout_action_restores(enum rollout_action action)
 {
-    return action == ROLLOUT_START || action == ROLLOUT_UNDRAIN;
+    return action == ROLLOUT_START || action == ROLLOUT_UNDRAIN || action == ROLLOUT_SERVICE_START;
+}
+
+bool rollout_action_stops(enum rollout_action action)
+{
+    return action == ROLLOUT_STOP || action == ROLLOUT_SERVICE_STOP;
+}
+
+bool rollout_action_of_services(enum rollout_action action)
+{
+    return action == ROLLOUT_SERVICE_RECOVER || action == ROLLOUT_SERVICE_RESTART ||
+           action == ROLLOUT_SERVICE_STOP || action == ROLLOUT_SERVICE_START;
 }
 
 void rollout_count(const struct rollout *r, struct rollout_counts *out)
@@ -320,6 +332,16 @@ static enum verb action_verb(enum rollout_action action)
         return VERB_START;
     case ROLLOUT_STOP:
         return VERB_STOP;
+    case ROLLOUT_SERVICE_RECOVER:
+        return VERB_SERVICE_RECOVER;
+    case ROLLOUT_SERVICE_RESTART:
+        return VERB_SERVICE_RESTART;
+    case ROLLOUT_SERVICE_STOP:
+        return VERB_SERVICE_STOP;
+    case ROLLOUT_SERVICE_START:
+        return VERB_SERVICE_START;
+    case ROLLOUT_WORKER_KILL:
+        return VERB_WORKER_KILL;
     case ROLLOUT_UNDRAIN:
         break;
     }
@@ -343,11 +365,10 @@ void change_command(const struct rollout *r, struct rollout_change *c, uint64_t 
 
 void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
-    bool stopped = r->action == ROLLOUT_STOP && !c->target.act_failed;
+    bool stopped = rollout_action_stops(r->action) && !c->target.act_failed;
     c->target.evidence[0] = '\0';
     change_enter(c, TARGET_GATING, now_ms, "%s",
-                 stopped ? "waiting until the pool is seen stopped"
-                         : "waiting for the probe to pass");
+                 stopped ? "waiting until it is seen stopped" : "waiting for the probe to pass");
     change_ask_agent(c, now_ms, true);
 }
 
@@ -391,8 +412,8 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
     }
     c->target.back = true;
     change_enter(c, TARGET_SOAKING, now_ms, "%s",
-                 r->action == ROLLOUT_STOP ? "stopped, watched for a while"
-                                           : "in service again, watched for a while");
+                 rollout_action_stops(r->action) ? "stopped, watched for a while"
+                                                 : "in service again, watched for a while");
 }
 
 void change_return(const struct rollout *r, struct rollout_change *c,
@@ -402,7 +423,7 @@ void change_return(const struct rollout *r, struct rollout_change *c,
         change_soak(r, c, view, now_ms);
         return;
     }
-    bool dark = r->action == ROLLOUT_STOP && !c->target.act_failed;
+    bool dark = rollout_action_stops(r->action) && !c->target.act_failed;
     change_enter(c, TARGET_RETURNING, now_ms,
                  dark ? "waiting until the balancer sees it down" : "putting back into rotation");
     change_ask_balancer(c, dark ? BALANCER_OP_READ : BALANCER_OP_READY, now_ms);
@@ -421,6 +442,18 @@ void change_strand(const struct rollout *r, struct rollout_change *c,
     change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", text);
 }
 
+/* A server that is down is not taken out of rotation: what was ready there is not ours. */
+static void keep_inherited(struct rollout_target *t)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->place_count; i++) {
+        if (t->places[i].admin != BALANCER_READY) {
+            t->places[kept++] = t->places[i];
+        }
+    }
+    t->place_count = kept;
+}
+
 static void take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms)
 {
@@ -431,7 +464,10 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
         change_gate(r, c, now_ms);
         return;
     }
-    if (t->place_count == 0 || !r->options.drain || rollout_action_restores(r->action)) {
+    if (t->down) {
+        keep_inherited(t);
+    }
+    if (t->place_count == 0 || !r->options.drain || t->down || rollout_action_restores(r->action)) {
         change_command(r, c, now_ms);
         return;
     }

@@ -47,8 +47,19 @@
 #define ROLLOUT_WAVES_MAX    128
 #define ROLLOUT_LABEL_MAX    64
 
-enum rollout_action { ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP, ROLLOUT_UNDRAIN };
-#define ROLLOUT_ACTION_COUNT 4
+enum rollout_action {
+    ROLLOUT_RECYCLE,
+    ROLLOUT_START,
+    ROLLOUT_STOP,
+    ROLLOUT_UNDRAIN,
+    /* of a server's services: their pool is "", the server as a whole */
+    ROLLOUT_SERVICE_RECOVER,
+    ROLLOUT_SERVICE_RESTART,
+    ROLLOUT_SERVICE_STOP,
+    ROLLOUT_SERVICE_START,
+    ROLLOUT_WORKER_KILL,
+};
+#define ROLLOUT_ACTION_COUNT 9
 
 enum target_state {
     TARGET_WAITING,
@@ -144,6 +155,10 @@ struct rollout_options {
     enum on_unreachable unreachable;
     bool start_idle;
     bool keep_autostart;
+    bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled WAS is enabled first */
+    bool all_servers;        /* SERVICE_RECOVER: healthy ones too */
+    uint32_t worker_pid;     /* WORKER_KILL, with */
+    uint64_t worker_created; /* its creation time */
     /* Waves and order, as they were given: the targets carry what came of it. */
     char waves[ROLLOUT_WAVES_MAX]; /* "1,5,20%", the last repeats; "": all in one */
     uint32_t canary;               /* servers of a wave before all others; 0: none */
@@ -203,6 +218,7 @@ struct rollout_target {
     uint32_t quiet;                  /* reads without a session, in a row */
     char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
     bool told;                       /* the balancer confirmed drain or ready in this state */
+    bool down; /* its services did not run when it was looked at: there is nothing to drain */
 };
 
 struct rollout {
@@ -388,6 +404,9 @@ bool rollout_is_left(const struct rollout *r, const struct rollout_target *t);
 
 /* start and undrain only give back: they never wait for a budget and need no drain. */
 bool rollout_action_restores(enum rollout_action action);
+/* It ends with the pool, or the whole server, down: a probe that passes is no proof of it. */
+bool rollout_action_stops(enum rollout_action action);
+bool rollout_action_of_services(enum rollout_action action);
 bool run_state_ended(enum run_state state);
 bool target_state_ended(enum target_state state);
 const char *rollout_action_name(enum rollout_action action);

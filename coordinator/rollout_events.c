@@ -18,6 +18,38 @@ static void note_baseline(struct rollout_target *t, const struct worker *workers
     }
 }
 
+static bool seen_healthy(const struct observation *seen)
+{
+    return seen->services_up && seen->pool.state == POOL_STATE_STARTED &&
+           (!seen->probed || seen->probe_passed);
+}
+
+/* The same for the services of a server. */
+static bool services_are_idle(const struct rollout *r, struct rollout_change *c,
+                              const struct observation *seen, const struct rollout_view *view,
+                              uint64_t now_ms)
+{
+    const char *idle = NULL;
+    c->target.down = !seen->services_up;
+    if (r->action == ROLLOUT_SERVICE_RECOVER && seen_healthy(seen) && !r->options.all_servers) {
+        idle = "healthy: left alone";
+    } else if (r->action == ROLLOUT_SERVICE_START && seen->services_up) {
+        idle = "WAS and W3SVC run already";
+    }
+    if (idle) {
+        c->target.cause = CAUSE_ALREADY;
+        change_end_target(r, c, TARGET_NOTHING, view, now_ms, "%s", idle);
+        return true;
+    }
+    if (r->action == ROLLOUT_SERVICE_RESTART && c->target.down) {
+        c->target.cause = CAUSE_SERVICE_DOWN;
+        change_end_target(r, c, TARGET_FAILED, view, now_ms,
+                          "WAS or W3SVC is not running: `service recover` is for that");
+        return true;
+    }
+    return false;
+}
+
 /* Does the pool's state make the act needless or senseless? Ends the target then. */
 static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
                         const struct observation *seen, const struct rollout_view *view,
@@ -58,7 +90,12 @@ static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
             return true;
         }
         return false;
+    case ROLLOUT_WORKER_KILL: /* the agent looks for the worker itself */
     case ROLLOUT_UNDRAIN:
+    case ROLLOUT_SERVICE_RECOVER:
+    case ROLLOUT_SERVICE_RESTART:
+    case ROLLOUT_SERVICE_STOP:
+    case ROLLOUT_SERVICE_START:
         break;
     }
     return false;
@@ -75,16 +112,29 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
                           seen->detail[0] ? seen->detail : cause_name(seen->cause));
         return;
     }
-    if (!seen->services_up) {
+    bool of_services = rollout_action_of_services(r->action);
+    if (!seen->services_up && !of_services) {
         t->cause = CAUSE_SERVICE_DOWN;
         change_end_target(r, c, TARGET_FAILED, view, now_ms,
-                          "WAS or W3SVC is not running: start them first (`sc start W3SVC` there)");
+                          "WAS or W3SVC is not running: `farmhand service recover --on %.100s` "
+                          "brings them back",
+                          t->server);
         return;
     }
-    if (act_is_idle(r, c, seen, view, now_ms)) {
+    if (of_services && services_are_idle(r, c, seen, view, now_ms)) {
         return;
     }
-    note_baseline(t, seen->workers, seen->worker_count);
+    if (!of_services && act_is_idle(r, c, seen, view, now_ms)) {
+        return;
+    }
+    t->baseline_count = 0; /* services: their workers go with them */
+    if (r->action == ROLLOUT_WORKER_KILL) {
+        note_baseline(
+            t, &(struct worker){.pid = r->options.worker_pid, .created = r->options.worker_created},
+            1);
+    } else if (!of_services) {
+        note_baseline(t, seen->workers, seen->worker_count);
+    }
     t->before = compare_measure(seen);
     t->orphans_allowed = seen->pool.orphans;
     t->agent_seen_ms = now_ms;
@@ -114,6 +164,9 @@ static const char *gate_misses(const struct rollout *r, const struct rollout_tar
         text_format(text, size, "%.200s", seen->detail[0] ? seen->detail : cause_name(seen->cause));
         return text;
     }
+    if (r->action == ROLLOUT_SERVICE_STOP && !t->act_failed) {
+        return seen->services_up ? "WAS and W3SVC run still" : NULL;
+    }
     if (!seen->services_up) {
         return "WAS or W3SVC is not running";
     }
@@ -124,11 +177,13 @@ static const char *gate_misses(const struct rollout *r, const struct rollout_tar
         return seen->worker_count && !seen->pool.orphans ? "a worker is still there" : NULL;
     }
     if (seen->pool.state != POOL_STATE_STARTED) {
-        text_format(text, size, "the pool is %s", pool_state_name(seen->pool.state));
+        text_format(text, size, "%s %s",
+                    seen->pool.name[0] ? "the pool is" : "a pool that should run is",
+                    pool_state_name(seen->pool.state));
         return text;
     }
-    if (r->action == ROLLOUT_RECYCLE && !t->act_failed && !t->orphans_allowed &&
-        baseline_alive(t, seen)) {
+    bool replaces = r->action == ROLLOUT_RECYCLE || r->action == ROLLOUT_WORKER_KILL;
+    if (replaces && !t->act_failed && !t->orphans_allowed && baseline_alive(t, seen)) {
         return "a worker from before is still there";
     }
     if (seen->probed && !seen->probe_passed) {

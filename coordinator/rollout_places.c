@@ -186,7 +186,7 @@ static void places_returning(const struct rollout *r, struct rollout_change *c,
         return;
     }
     t->told = t->told || answer->op == BALANCER_OP_READY;
-    bool dark = r->action == ROLLOUT_STOP && !t->act_failed;
+    bool dark = rollout_action_stops(r->action) && !t->act_failed;
     bool all_ready = true, all_up = true, any_up = false;
     for (uint32_t k = 0; k < t->place_count; k++) {
         const struct balancer_entry *e =

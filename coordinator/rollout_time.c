@@ -48,13 +48,19 @@ static bool meet_unreachable(const struct rollout *r, struct rollout_change *c, 
     return say_if_new(r, c, i, step);
 }
 
+/* Whether anything is wrong, a probe tells. */
+static bool asks_probe(const struct rollout *r)
+{
+    return r->action == ROLLOUT_SERVICE_RECOVER || compare_wants_probe(r);
+}
+
 static void begin_checking(const struct rollout *r, struct rollout_change *c, size_t i,
                            uint64_t now_ms)
 {
     change_edit(r, c, i);
     change_enter(c, TARGET_CHECKING, now_ms, "asking agent and balancer for their state");
     c->target_saved = false; /* holds nothing: after a restart it simply begins again */
-    change_ask_agent(c, now_ms, compare_wants_probe(r));
+    change_ask_agent(c, now_ms, asks_probe(r));
     change_ask_balancer(c, BALANCER_OP_READ, now_ms);
 }
 
@@ -151,7 +157,7 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
     }
     change_edit(r, c, i);
     if (agent) {
-        change_ask_agent(c, now_ms, compare_wants_probe(r));
+        change_ask_agent(c, now_ms, asks_probe(r));
     }
     if (places) {
         change_ask_balancer(c, BALANCER_OP_READ, now_ms);
@@ -314,7 +320,7 @@ static bool due_returning(const struct rollout *r, struct rollout_change *c, siz
                           const struct rollout_view *view, uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
-    bool dark = r->action == ROLLOUT_STOP && !t->act_failed;
+    bool dark = rollout_action_stops(r->action) && !t->act_failed;
     if (since(t->entered_ms, UP_LIMIT_MS, now_ms) && (t->told || dark) && !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];
         text_copy(last, sizeof last, t->step);

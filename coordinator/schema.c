@@ -277,9 +277,17 @@ static const char version_11[] =
     "  json TEXT NOT NULL"
     ") STRICT;";
 
-const char *const schema_migrations[] = {version_1, version_2,  version_3, version_4,
-                                         version_5, version_6,  version_7, version_8,
-                                         version_9, version_10, version_11};
+/* Version 12. Runs on the services of servers, and on one worker. */
+static const char version_12[] =
+    "ALTER TABLE run ADD COLUMN enable INTEGER NOT NULL DEFAULT 0 CHECK (enable IN (0, 1));"
+    "ALTER TABLE run ADD COLUMN all_servers INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (all_servers IN (0, 1));"
+    "ALTER TABLE run ADD COLUMN worker_pid INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;";
+
+const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
+                                         version_5, version_6,  version_7,  version_8,
+                                         version_9, version_10, version_11, version_12};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -289,7 +297,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
     " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
     "policies, troubles, parent, hours,"                                                           \
-    " gate_latency, gate_queue, gate_memory"
+    " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
@@ -311,9 +319,9 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_RUN] =
         "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                                        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
+        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
         " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
-        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45)",
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -325,7 +333,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " canary = ?31, pause_after_canary = ?32, bake_ms = ?33, order_by = ?34, wave = ?35,"
         " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
         " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
-        " gate_memory = ?45 WHERE id = ?1",
+        " gate_memory = ?45, enable = ?46, all_servers = ?47, worker_pid = ?48,"
+        " worker_created = ?49 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",

@@ -68,6 +68,10 @@ static void bind_bounds(struct binding *b, const struct rollout_options *o)
     bind_text(b, bound_format(text, &o->gate_latency));
     bind_text(b, bound_format(text, &o->gate_queue));
     bind_text(b, bound_format(text, &o->gate_memory));
+    bind_bool(b, o->enable);
+    bind_bool(b, o->all_servers);
+    bind_uint(b, o->worker_pid);
+    bind_uint(b, o->worker_created);
 }
 
 static void bind_run(struct binding *b, const struct rollout *run)
@@ -163,6 +167,10 @@ static void read_run(struct row *r, struct rollout *run)
     ROW_WORD(r, "gate_latency", bound, &run->options.gate_latency);
     ROW_WORD(r, "gate_queue", bound, &run->options.gate_queue);
     ROW_WORD(r, "gate_memory", bound, &run->options.gate_memory);
+    run->options.enable = row_bool(r, "enable");
+    run->options.all_servers = row_bool(r, "all_servers");
+    run->options.worker_pid = row_u32(r, "worker_pid");
+    run->options.worker_created = row_uint(r, "worker_created", INT64_MAX);
 }
 
 /* "1 12 -1 7340032": probed, probe_ms, queued, memory; "": not taken. */

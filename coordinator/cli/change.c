@@ -166,16 +166,27 @@ static char *reason_of_run(struct cli *cli)
                                                                   : cli_reason(cli);
 }
 
-int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on)
+int cli_start_run_with(struct cli *cli, const char *action, const char *pool, const char *on,
+                       json_t *more)
 {
     char *reason = reason_of_run(cli);
-    if (!reason)
+    if (!reason) {
+        json_decref(more);
         return CLI_USAGE;
+    }
     json_t *body = run_request(cli, action, pool, on, reason);
+    if (more)
+        json_object_update(json_object_get(body, "options"), more);
+    json_decref(more);
     int code = plan_and_start(cli, "/v1/runs", body);
     json_decref(body);
     free(reason);
     return code;
+}
+
+int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on)
+{
+    return cli_start_run_with(cli, action, pool, on, NULL);
 }
 
 int cli_retry_run(struct cli *cli, uint64_t id)

@@ -76,6 +76,9 @@ enum cli_option {
     OPT_GATE_LATENCY,
     OPT_GATE_QUEUE,
     OPT_GATE_MEMORY,
+    OPT_ENABLE,
+    OPT_ALL_SERVERS,
+    OPT_STAY,
     OPT_COUNT,
 };
 #define OPT(name) (UINT64_C(1) << OPT_##name)
@@ -184,6 +187,9 @@ json_t *cli_list(const json_t *object, const char *key);
 int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on);
 /* The same with what an ended run left. */
 int cli_retry_run(struct cli *cli, uint64_t id);
+/* The same with options beside those of the command line; `more` is taken over. */
+int cli_start_run_with(struct cli *cli, const char *action, const char *pool, const char *on,
+                       json_t *more);
 /* --reason, or asked for; NULL: none to be had (said already). To be freed. */
 char *cli_reason(struct cli *cli);
 /* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
@@ -209,6 +215,7 @@ void cli_add_event(const struct terminal *t, const json_t *event, size_t columns
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
-    cli_verbs_run[], cli_verbs_events[], cli_verbs_notice[];
+    cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],
+    cli_verbs_notice[];
 
 #endif

@@ -91,6 +91,11 @@ static const struct option options[OPT_COUNT] = {
                         "start a worker where the pool has none"},
     [OPT_KEEP_AUTOSTART] = {"keep-autostart", KIND_SWITCH, NULL, "keep_autostart",
                             "do not touch autoStart: a restart of WAS undoes the change"},
+    [OPT_ENABLE] = {"enable", KIND_SWITCH, NULL, "enable",
+                    "where WAS or W3SVC is disabled, set it to start by itself again"},
+    [OPT_ALL_SERVERS] = {"all-servers", KIND_SWITCH, NULL, "all_servers",
+                         "restart the services of healthy servers as well"},
+    [OPT_STAY] = {"stay", KIND_SWITCH, NULL, NULL, "until `service start`, over restarts too"},
     [OPT_WAVES] = {"waves", KIND_TEXT, "N,N,N%", "waves",
                    "sizes of waves, such as 1,5,20%: each waits for the end of the one before, the "
                    "last repeats"},

@@ -82,8 +82,8 @@ void cli_print_plan(const struct cli *cli, const json_t *plan)
 {
     struct text out = {0};
     struct text head = {0};
-    text_addf(&head, "Plan: %s %s on %s", cli_text(plan, "action"), cli_text(plan, "pool"),
-              cli_text(plan, "on"));
+    text_addf(&head, "Plan: %s%s%s on %s", cli_text(plan, "action"),
+              *cli_text(plan, "pool") ? " " : "", cli_text(plan, "pool"), cli_text(plan, "on"));
     say_styled(&out, &cli->terminal, STYLE_BOLD, text_get(&head));
     text_add(&out, "\n\n");
     add_targets(cli, plan, &out);

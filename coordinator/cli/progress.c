@@ -147,8 +147,9 @@ static void lay_title(const struct progress *p, struct line l)
     struct text s = {0};
     const char *state = cli_text(p->run, "state");
     size_t state_columns = text_columns(state) + 2;
-    text_addf(&s, "Run %lld: %s %s on %s", (long long)cli_number(p->run, "id"),
-              cli_text(p->run, "action"), cli_text(p->run, "pool"), cli_text(p->run, "on"));
+    text_addf(&s, "Run %lld: %s%s%s on %s", (long long)cli_number(p->run, "id"),
+              cli_text(p->run, "action"), *cli_text(p->run, "pool") ? " " : "",
+              cli_text(p->run, "pool"), cli_text(p->run, "on"));
     struct line title = {l.out, l.t, l.left > state_columns ? l.left - state_columns : 0};
     put(&title, STYLE_BOLD, text_get(&s));
     l.left = title.left + state_columns;

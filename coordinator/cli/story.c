@@ -351,8 +351,9 @@ static void add_head(const struct cli *cli, const json_t *run, struct text *out)
 {
     struct text line = {0};
     char at[SAY_TIME_MAX];
-    text_addf(&line, "Run %lld: %s %s on %s", (long long)cli_number(run, "id"),
-              cli_text(run, "action"), cli_text(run, "pool"), cli_text(run, "on"));
+    text_addf(&line, "Run %lld: %s%s%s on %s", (long long)cli_number(run, "id"),
+              cli_text(run, "action"), *cli_text(run, "pool") ? " " : "", cli_text(run, "pool"),
+              cli_text(run, "on"));
     say_styled(out, &cli->terminal, STYLE_BOLD, text_get(&line));
     text_add(out, "   ");
     say_styled(out, &cli->terminal, cli_style_of_run(cli_text(run, "state")),

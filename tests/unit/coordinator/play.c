@@ -97,7 +97,11 @@ static void act(struct play *p, size_t i, const struct rollout_target *t)
         s->auto_start = false;
         s->workers = 0;
         s->up = false;
+    } else if (s->act_outcome == OUTCOME_DONE && rollout_action_stops(p->run->action)) {
+        s->services_down = true;
+        s->up = false;
     } else if (s->act_outcome == OUTCOME_DONE) {
+        s->services_down = false;
         s->pool = POOL_STATE_STARTED;
         s->generation++;
         s->workers = s->workers ? s->workers : 1;
@@ -214,7 +218,7 @@ static void deliver_observation(struct play *p, const struct play_letter *l)
                                         .queued = s->queued},
                                .workers = workers,
                                .worker_count = s->workers,
-                               .services_up = true,
+                               .services_up = !s->services_down,
                                .probed = l->probe && s->pool == POOL_STATE_STARTED,
                                .probe_passed = s->probe_status == 200,
                                .probe_status = s->probe_status,

@@ -19,6 +19,7 @@ struct play_server {
     bool journal_has; /* the command is in its journal */
     enum pool_state pool;
     bool auto_start;
+    bool services_down;
     uint32_t workers; /* each has pid = generation * 10 + index */
     uint32_t generation;
     uint32_t probe_ms;

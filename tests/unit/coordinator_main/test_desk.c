@@ -335,7 +335,7 @@ static void wrong_requests_are_told_what_is_wrong(void **state)
         {"", 400, "action is missing"},
         {"{", 400, "not JSON"},
         {"[]", 400, "not a JSON object"},
-        {"{\"action\": \"explode\"}", 400, "action: expected recycle, start, stop or undrain"},
+        {"{\"action\": \"explode\"}", 400, "action: expected recycle, start, stop, undrain, service-recover"},
         {"{\"action\": \"recycle\", \"on\": \"all\", \"reason\": \"x\"}", 400, "pool is missing"},
         {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"reason\": \"x\"}", 400, "on is missing"},
         {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"all\"}", 400, "reason"},

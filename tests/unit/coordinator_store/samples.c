@@ -110,6 +110,10 @@ struct rollout *sample_run(size_t target_count)
         .gate_latency = {150, true, true},
         .gate_queue = {0, false, true},
         .window = "22:00-05:00 @Europe/Berlin",
+        .enable = true,
+        .all_servers = true,
+        .worker_pid = 4711,
+        .worker_created = 133000000000000000,
     };
     run->state = RUN_STOPPING;
     run->pause_causes = PAUSE_PERSON | PAUSE_STORE;

@@ -101,6 +101,10 @@ static void assert_same_options(const struct rollout_options *a, const struct ro
     assert_int_equal(a->start_idle, b->start_idle);
     assert_int_equal(a->keep_autostart, b->keep_autostart);
     assert_int_equal(a->batch_percent, b->batch_percent);
+    assert_int_equal(a->enable, b->enable);
+    assert_int_equal(a->all_servers, b->all_servers);
+    assert_int_equal(a->worker_pid, b->worker_pid);
+    assert_true(a->worker_created == b->worker_created);
     assert_string_equal(a->waves, b->waves);
     assert_int_equal(a->canary, b->canary);
     assert_int_equal(a->pause_after_canary, b->pause_after_canary);
