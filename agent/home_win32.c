@@ -5,6 +5,7 @@
  */
 #include "agent/home_win32.h"
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
@@ -25,6 +26,7 @@
 #define WRITING                                                                                    \
     (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_WRITE_EA | FILE_WRITE_ATTRIBUTES |                  \
      FILE_DELETE_CHILD | DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL)
+#define PURGE_WAIT_MS 10000
 #define READING (FILE_READ_DATA | GENERIC_READ)
 
 /* ---- places ---- */
@@ -350,6 +352,18 @@ static DWORD purge_entry(const wchar_t *path, const WIN32_FIND_DATAW *entry, voi
     return DeleteFileW(path) ? 0 : GetLastError();
 }
 
+/* A service that has told STOPPED holds its files until its process has ended, moments later. */
+static DWORD purge_patiently(const wchar_t *path, struct purge *purge)
+{
+    uint64_t deadline_ms = clock_boot_ms() + PURGE_WAIT_MS;
+    for (;;) {
+        DWORD number = for_each(path, purge_entry, purge);
+        if (number != ERROR_SHARING_VIOLATION || clock_boot_ms() >= deadline_ms)
+            return number;
+        clock_sleep_ms(100);
+    }
+}
+
 enum error_code home_purge(const char *root, bool keep_logs, struct error *err)
 {
     struct home_facts facts;
@@ -359,7 +373,7 @@ enum error_code home_purge(const char *root, bool keep_logs, struct error *err)
         return ERR_INVALID;
     DWORD number = look_at_one(path, &facts);
     if (number == 0 && facts.exists && !facts.link)
-        number = for_each(path, purge_entry, &purge);
+        number = purge_patiently(path, &purge);
     if (number == 0 && facts.exists && !RemoveDirectoryW(path)) {
         number = GetLastError();
         if (number == ERROR_DIR_NOT_EMPTY && keep_logs)

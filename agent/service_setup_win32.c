@@ -239,15 +239,37 @@ enum error_code service_setup_install(const struct service_name *name, const cha
     return code;
 }
 
+/* Not every installer quotes the path, and Windows would then try C:\Program.exe first. */
+static enum error_code quote_path(SC_HANDLE service, struct error *err)
+{
+    BYTE buffer[8192]; /* the most that a service's entry takes; source: QueryServiceConfigW */
+    QUERY_SERVICE_CONFIGW *entry = (void *)buffer;
+    DWORD size;
+    if (!QueryServiceConfigW(service, entry, sizeof(buffer), &size))
+        return sys_error(err, GetLastError(), "cannot read the service's entry");
+    if (!entry->lpBinaryPathName || entry->lpBinaryPathName[0] == L'"')
+        return ERR_NONE;
+    wchar_t *line = command(NULL);
+    enum error_code code = ERR_NONE;
+    if (!ChangeServiceConfigW(service, SERVICE_NO_CHANGE, SERVICE_NO_CHANGE, SERVICE_NO_CHANGE, line,
+                              NULL, NULL, NULL, NULL, NULL, NULL))
+        code = sys_error(err, GetLastError(), "cannot quote the path of the service");
+    free(line);
+    return code;
+}
+
 enum error_code service_setup_settle(const struct service_name *name, struct error *err)
 {
     SC_HANDLE manager, service;
     /* START: the failure action "restart" wants it. Source: ChangeServiceConfig2W. */
     enum error_code code =
-        open_service(name, SERVICE_CHANGE_CONFIG | SERVICE_START, &manager, &service, err);
+        open_service(name, SERVICE_CHANGE_CONFIG | SERVICE_QUERY_CONFIG | SERVICE_START, &manager,
+                     &service, err);
     if (code)
         return code;
-    code = set_extras(service, err);
+    code = quote_path(service, err);
+    if (!code)
+        code = set_extras(service, err);
     close_both(manager, service);
     return code ? code : register_source(name, err);
 }

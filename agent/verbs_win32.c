@@ -21,7 +21,7 @@ const char verbs_help[] =
     "  remove [--purge]    take the service away; --purge: configuration, journal and logs as well\n"
     "  setup [--coordinator URL] [--allow \"VERB, ...\"]\n"
     "                      the directory and a first configuration alone (the MSI makes the service)\n"
-    "  purge [--keep-logs] delete configuration, journal and logs\n";
+    "  purge [--keep-logs] stop the service, delete configuration, journal and logs\n";
 
 struct words {
     const char *coordinator, *allow, *config;
@@ -125,7 +125,9 @@ static enum error_code stop(const struct service_name *service, const struct wor
 static enum error_code purge(const struct service_name *service, const struct words *words,
                              struct error *err)
 {
-    (void)service;
+    enum error_code code = service_setup_stop(service, err); /* it holds its files */
+    if (code && code != ERR_NOT_FOUND)
+        return code;
     return home_purge(home_root(), words->keep_logs, err);
 }
 
