@@ -7,6 +7,7 @@
 #ifndef FARMHAND_AGENT_DOCTOR_H
 #define FARMHAND_AGENT_DOCTOR_H
 
+#include "common/format.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>
@@ -49,8 +50,7 @@ struct doctor_report {
 };
 void doctor_report_reset(struct doctor_report *report);
 void doctor_say(struct doctor_report *report, enum doctor_level level, const char *check,
-                const char *pool, const char *advice, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));
+                const char *pool, const char *advice, const char *fmt, ...) FORMAT_PRINTF(6, 7);
 
 void doctor_judge(const struct doctor_facts *facts, struct doctor_report *out);
 /* The parts of it. */

@@ -10,6 +10,7 @@
 
 #include "agent/recovery.h"
 #include "agent/services.h"
+#include "common/format.h"
 
 enum recovery_step {
     RECOVERY_LOOK,
@@ -109,19 +110,17 @@ struct recovery {
 
 /* recovery.c */
 void recovery_enter(struct recovery *r, enum recovery_step step, uint64_t now_ms, const char *fmt,
-                    ...) __attribute__((format(printf, 4, 5)));
+                    ...) FORMAT_PRINTF(4, 5);
 /* Adds a finding. */
-void recovery_say(struct recovery *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void recovery_say(struct recovery *r, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 /* Remembers why it cannot end well; the first one stays. */
-void recovery_fails(struct recovery *r, enum cause cause, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+void recovery_fails(struct recovery *r, enum cause cause, const char *fmt, ...) FORMAT_PRINTF(3, 4);
 /* Ends here and now: nothing was begun. */
 void recovery_end_unbegun(struct recovery *r, uint64_t now_ms, enum outcome outcome,
-                          enum cause cause, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+                          enum cause cause, const char *fmt, ...) FORMAT_PRINTF(5, 6);
 /* The last rung is over: the guardian is sent away, then the end. */
 void recovery_wind_up(struct recovery *r, uint64_t now_ms, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    FORMAT_PRINTF(3, 4);
 void recovery_take_services(struct recovery *r, const struct driver_view *view);
 struct services_graph recovery_graph(const struct recovery *r);
 enum service_state recovery_state(const struct recovery *r, const char *name);

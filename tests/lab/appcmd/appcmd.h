@@ -6,6 +6,7 @@
 #ifndef LAB_APPCMD_H
 #define LAB_APPCMD_H
 
+#include "common/format.h"
 #include "tests/lab/base/iisconf.h"
 #include "tests/lab/base/settings.h"
 #include "tests/lab/base/win32.h"
@@ -42,7 +43,7 @@ const char *appcmd_pool_name(const struct appcmd *a); /* identifier or /apppool.
 
 /* say.c */
 unsigned say_error(struct appcmd *a, unsigned code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));             /* ERROR ( message:... ) */
+    FORMAT_PRINTF(3, 4);                               /* ERROR ( message:... ) */
 unsigned say_hresult(struct appcmd *a, unsigned code); /* ERROR ( hresult:..., message:... ) */
 unsigned say_unknown(struct appcmd *a, const char *kind, const char *name); /* 1168 */
 void say_done(struct appcmd *a, const char *pool); /* "Shop" successfully recycled */
