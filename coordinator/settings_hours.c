@@ -12,7 +12,7 @@ struct telling {
     void *arg;
 };
 
-__attribute__((format(printf, 2, 3))) static void tell(const struct telling *t, const char *fmt,
+FORMAT_PRINTF(2, 3) static void tell(const struct telling *t, const char *fmt,
                                                        ...)
 {
     struct text line = {0};
