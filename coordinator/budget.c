@@ -75,9 +75,25 @@ static const char *name_after_blank(const struct budget *b, char *out, size_t si
     return out;
 }
 
-bool budget_is_kept(const struct budget *b, char *why, size_t why_size)
+static const struct budget_member *find_member(const struct budget *b, const char *server)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (text_equal_nocase(b->members[i].server, server)) {
+            return &b->members[i];
+        }
+    }
+    return NULL;
+}
+
+bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_t limit, char *why,
+                             size_t why_size)
 {
     struct budget_use use;
+    const struct budget_member *self = find_member(b, server);
+    (void)limit; /* the run's own was looked at when it took the server */
+    if (self && self->out && !self->unsure) {
+        return true; /* it serves nobody: nothing is taken away */
+    }
     char spenders[160], group[BUDGET_NAME_MAX + 1];
     budget_count(b, &use);
     if (use.held + use.out <= b->max_out && use.in_service >= b->min_in_service) {
@@ -95,10 +111,7 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
 {
     struct budget_use use;
     budget_count(b, &use);
-    const struct budget_member *self = NULL;
-    for (size_t i = 0; i < b->count && !self; i++) {
-        self = text_equal_nocase(b->members[i].server, server) ? &b->members[i] : NULL;
-    }
+    const struct budget_member *self = find_member(b, server);
     /* Out or held already: it is in the sum, and taking it lowers nothing, unless it may serve. */
     bool counted = self && (self->held || (self->out && !self->declared_out));
     bool costs = !counted || (!self->held && self->unsure);

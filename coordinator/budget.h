@@ -67,9 +67,11 @@ bool budget_limit_parse(const char *text, struct budget_limit *out);
  * not declared out; the minimum is of all, rounded up. */
 void budget_apply_rule(struct budget *b, const struct budget_rule *rule);
 
-/* With everybody that is held counted as out, whether it is or not: is the rule kept? Asked before a
- * server that is held and serves, since a drain was forgotten, is drained again. false: `why`. */
-bool budget_is_kept(const struct budget *b, char *why, size_t why_size);
+/* May a server that is held be drained again, since its drain was forgotten? With everybody that is
+ * held counted as out, whether it is or not, the rule must be kept; one that is observed out costs
+ * nothing. false: `why`. `limit` is not looked at: as budget_may_take, for tables of both. */
+bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_t limit, char *why,
+                             size_t why_size);
 
 /* limit: a run's own, smaller maximum (0: none). On no, `why` is a sentence that names who. */
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,

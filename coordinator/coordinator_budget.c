@@ -160,18 +160,10 @@ static bool each_group_allows(struct coordinator *c, const char *pool, const cha
     return true;
 }
 
-static bool is_kept(const struct budget *b, const char *server, uint32_t limit, char *why,
-                    size_t why_size)
-{
-    (void)server;
-    (void)limit;
-    return budget_is_kept(b, why, why_size);
-}
-
 bool budgets_let_drain_again(struct coordinator *c, const char *pool, const char *server, char *why,
                              size_t why_size)
 {
-    return each_group_allows(c, pool, server, is_kept, 0, why, why_size);
+    return each_group_allows(c, pool, server, budget_lets_drain_again, 0, why, why_size);
 }
 
 bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,

@@ -185,7 +185,7 @@ static void drain_again(struct coordinator *c, struct fleet_server *s, struct ba
     }
 }
 
-static bool budget_lets_drain_again(struct coordinator *c, const struct fleet_server *s)
+static bool has_room(struct coordinator *c, const struct fleet_server *s)
 {
     char why[256];
     const struct lease *l = lease_find(c, s->name, NULL);
@@ -210,7 +210,7 @@ void mend_look(struct coordinator *c, struct fleet_server *s, const struct balan
     if (answer->age_ms) {
         read_places(c, s->name, 0); /* afresh, before anything follows from it */
     } else if (c->fence_seen_ms && c->now_ms - c->fence_seen_ms <= FENCE_FRESH_MS) {
-        if (budget_lets_drain_again(c, s)) {
+        if (has_room(c, s)) {
             drain_again(c, s, &q);
         }
     } else {

@@ -8,4 +8,4 @@ add_test(NAME includes COMMAND ${PROJECT_SOURCE_DIR}/tests/check_includes ${PROJ
                                ${PROJECT_BINARY_DIR})
 add_test(NAME includes_check_bites COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_includes_bites
                                            ${PROJECT_SOURCE_DIR}/tests/check_includes)
-set_tests_properties(includes includes_check_bites PROPERTIES LABELS unit TIMEOUT 120)
+set_tests_properties(includes includes_check_bites PROPERTIES LABELS unit TIMEOUT 300)
