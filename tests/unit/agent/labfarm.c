@@ -88,7 +88,7 @@ struct farm *farm_open(const char *config, const char *lab)
 {
     struct farm *f = calloc(1, sizeof(*f));
     char template[] = "/tmp/farmhand-agent-XXXXXX";
-    char port[16], conf[PATH_BYTES];
+    char conf[PATH_BYTES];
     assert_non_null(mkdtemp(template));
     snprintf(f->dir, sizeof(f->dir), "%s", template);
     snprintf(f->server, sizeof(f->server), "%s/web01", template);
@@ -98,10 +98,10 @@ struct farm *farm_open(const char *config, const char *lab)
         assert_int_equal(os_write_file(conf, lab, strlen(lab), 0600, NULL), ERR_NONE);
     bool up = false;
     for (int tries = 0; tries < 5 && !up; tries++) {
-        free_port(port);
+        free_port(f->port);
         farm_run(NULL, (const char *const[]){"/bin/rm", "-rf", f->server, NULL});
-        assert_int_equal(lab ? LAB("create", f->server, "--port", port, "--lab", conf)
-                             : LAB("create", f->server, "--port", port),
+        assert_int_equal(lab ? LAB("create", f->server, "--port", f->port, "--lab", conf)
+                             : LAB("create", f->server, "--port", f->port),
                          0);
         up = LAB("up", f->server) == 0;
         if (!up)

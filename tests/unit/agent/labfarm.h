@@ -13,6 +13,7 @@ struct farm {
     char dir[PATH_BYTES];    /* of everything */
     char server[PATH_BYTES]; /* the lab server's */
     char config[PATH_BYTES];
+    char port[16]; /* its site's */
     struct desk desk;
     pid_t agent; /* 0: not running */
 };

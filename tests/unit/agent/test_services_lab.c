@@ -5,12 +5,14 @@
 #include "proto/codec.h"
 #include "tests/unit/agent/labfarm.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -109,6 +111,22 @@ static size_t count_in_truth(struct farm *f, const char *what)
         count++;
     free(json);
     return count;
+}
+
+/* The lab looks at its faults twice a second. */
+static void wait_until_site_refuses(struct farm *f)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(f->port))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    uint64_t until_ms = clock_boot_ms() + STATE_WAIT_MS;
+    for (bool refused = false; !refused;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        refused = connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0;
+        close(fd);
+        if (clock_boot_ms() > until_ms)
+            fail_msg("the site still answers");
+        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    }
 }
 
 /* ---- the kinds of trouble ---- */
@@ -219,6 +237,7 @@ static void silent_site_takes_the_whole_way(void **state)
     struct farm *f = *state;
     FAULT("site-refuses", "on");
     FAULT("service-slow-start", "on", "--scope", "WAS", "--value", "3000");
+    wait_until_site_refuses(f);
     uint64_t seq = desk_command(&f->desk, VERB_SERVICE_RECOVER, "", false);
     wait_for_state(f, "WAS", 2);
     FAULT("site-refuses", "off");
