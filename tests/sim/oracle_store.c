@@ -473,8 +473,28 @@ static bool is_returning(const struct view *v, int server)
     return false;
 }
 
-/* Somebody's drain that the balancer forgot is put right, while the one who has to do it is well:
- * it hears its agents and the balancer answers. */
+/* Might the budget forbid to drain it again? Somebody else of its groups is out, or nobody can be
+ * sure that he is not. */
+static bool others_may_be_out(const struct world *w, const struct store_seen *s, int server)
+{
+    for (int i = 0; i < (int)w->servers; i++) {
+        const struct server_seen *seen = &w->oracle->servers[i];
+        bool shares = false;
+        for (size_t k = 0; k < w->groups.count; k++)
+            shares = shares || (group_has(&w->groups.all[k], (size_t)i) &&
+                                group_has(&w->groups.all[k], (size_t)server));
+        bool sure = seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS &&
+                    w->now_ms < seen->reported_ms[0] + 5000 && !held(&s->view, i) &&
+                    !oracle_is_cloned(w, i) && !oracle_journal_was_lost(w, i) &&
+                    s->view.declared_until_ms[i] == 0;
+        if (i != server && shares && !sure)
+            return true;
+    }
+    return false;
+}
+
+/* Somebody's drain that the balancer forgot is put right, if the budget has room, while the one who
+ * has to do it is well: it hears its agents and the balancer answers. */
 void oracle_check_forgotten(struct world *w)
 {
     const struct store_seen *s = &w->oracle->stores[0];
@@ -485,7 +505,8 @@ void oracle_check_forgotten(struct world *w)
         struct server_seen *seen = &w->oracle->servers[i];
         bool forgotten = able && w->lb.lines[i].forgotten && !oracle_is_cloned(w, i) &&
                          w->lb.lines[i].admin == BALANCER_READY && owned_in(&s->view, i) &&
-                         !is_returning(&s->view, i) && w->now_ms < seen->reported_ms[0] + 5000;
+                         !is_returning(&s->view, i) && w->now_ms < seen->reported_ms[0] + 5000 &&
+                         !others_may_be_out(w, s, i);
         if (!forgotten)
             seen->forgotten_ms = 0;
         else if (!seen->forgotten_ms)
