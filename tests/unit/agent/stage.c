@@ -81,8 +81,12 @@ static void put(struct stage *s, const struct record *record)
 
 static const char *write_name(enum journal_write_kind kind)
 {
-    static const char *const names[] = {"fence", "last",  "received",
-                                        "begun", "ended", "acknowledged"};
+    static const char *const names[] = {
+        [JOURNAL_FENCE] = "fence",       [JOURNAL_LAST] = "last",
+        [JOURNAL_RECEIVED] = "received", [JOURNAL_BEGUN] = "begun",
+        [JOURNAL_ENDED] = "ended",       [JOURNAL_ACKNOWLEDGED] = "acknowledged",
+        [JOURNAL_HEALTHY] = "healthy"};
+    must(kind < sizeof(names) / sizeof(names[0]));
     return names[kind];
 }
 
