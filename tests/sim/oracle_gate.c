@@ -72,8 +72,8 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
         seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED);
 }
 
-/* When the way to the gate was free: the act's end was heard, a person settled it, or (nothing was
- * to be done) the server was taken. */
+/* When the way to the gate was free: the act's end was heard, a person settled it (whatever is heard
+ * of it after that), or (nothing was to be done) the server was taken. */
 static uint64_t opened_ms(const struct world *w, int centre, const struct view_target *t)
 {
     const struct server_seen *s = &w->oracle->servers[t->server];
@@ -83,7 +83,8 @@ static uint64_t opened_ms(const struct world *w, int centre, const struct view_t
         if (t->seq && s->results[i].seq == t->seq && s->results[i].fence.number == t->fence &&
             s->results_ms[i] > at_ms)
             at_ms = s->results_ms[i];
-    return a && a->person_ms > at_ms ? a->person_ms : at_ms;
+    bool settled = a && a->person_ms > a->begun_ms;
+    return settled ? a->person_ms : at_ms;
 }
 
 void oracle_gate_passed(struct world *w, int centre, const struct view_target *t)
