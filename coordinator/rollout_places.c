@@ -56,8 +56,9 @@ static const struct balancer_entry *find_dissent(const struct balancer_answer *a
     return NULL;
 }
 
-/* What we would take out (ready now), and what is ours already. A drain by somebody else is left
- * alone: it is neither. */
+/* What we would take out (ready now), and what is ours already: also where the balancer forgot our
+ * drain, since it may be told again at this very moment. A drain by somebody else is left alone: it
+ * is neither. */
 static void note_places(const struct rollout *r, struct rollout_target *t,
                         const struct balancer_answer *answer, const struct ours *ours)
 {
@@ -65,8 +66,9 @@ static void note_places(const struct rollout *r, struct rollout_target *t,
     t->place_count = 0;
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct balancer_entry *e = &answer->entries[i];
-        bool inherited = is_ours(ours, e);
-        if ((takes && e->admin == BALANCER_READY) || (inherited && e->admin != BALANCER_READY)) {
+        const struct balancer_entry *own = find_place(ours->places, ours->count, e);
+        bool inherited = own && (e->admin != BALANCER_READY || balancer_forgot(own, e));
+        if ((takes && e->admin == BALANCER_READY) || inherited) {
             t->places[t->place_count++] = *e;
         }
     }
