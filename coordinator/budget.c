@@ -1,6 +1,7 @@
 #include "coordinator/budget.h"
 
 #include "common/text.h"
+#include "coordinator/share.h"
 
 #include <string.h>
 
@@ -23,19 +24,11 @@ void budget_count(const struct budget *b, struct budget_use *use)
 
 bool budget_limit_parse(const char *text, struct budget_limit *out)
 {
-    size_t len = strlen(text);
-    bool percent = len && text[len - 1] == '%';
-    char digits[16];
-    uint64_t value;
-    if (len - percent >= sizeof digits) {
+    struct share share;
+    if (!share_parse(text, &share)) {
         return false;
     }
-    memcpy(digits, text, len - percent);
-    digits[len - percent] = '\0';
-    if (!text_parse_u64(digits, 0, percent ? 100 : 100000, &value)) {
-        return false;
-    }
-    *out = (struct budget_limit){(uint32_t)value, percent};
+    *out = (struct budget_limit){share.number, share.percent};
     return true;
 }
 
