@@ -145,6 +145,20 @@ static enum error_code read_fence(sqlite3 *db, const char *path, uint64_t *fence
     return got ? ERR_NONE : told(err, db, path);
 }
 
+enum error_code books_fence(const char *path, uint64_t *fence, struct error *err)
+{
+    sqlite3 *db = NULL;
+    enum error_code code;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+        code = told(err, db, path);
+    } else {
+        sqlite3_busy_timeout(db, 2000);
+        code = read_fence(db, path, fence, err);
+    }
+    sqlite3_close(db);
+    return code;
+}
+
 enum error_code books_copy(const char *from, const char *to, uint64_t *fence, struct error *err)
 {
     sqlite3 *source = NULL, *copy = NULL;

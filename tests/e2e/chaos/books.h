@@ -28,4 +28,8 @@ struct books_sum books_sum(const struct books *b, const char *server, const char
 /* A consistent copy of a store, also of one in use; and the fence it stands at. */
 enum error_code books_copy(const char *from, const char *to, uint64_t *fence, struct error *err);
 
+/* The fence in a coordinator's store, or the one that an agent's journal has accepted; also of one
+ * in use. */
+enum error_code books_fence(const char *path, uint64_t *fence, struct error *err);
+
 #endif

@@ -37,7 +37,6 @@ struct chaos {
     bool owes_takeover;        /* it said it is frozen: only a person ends that, no restart */
     bool runs_wanted;          /* people start new runs */
     uint64_t strange_until_ms; /* drains of a store that is gone may be about: nobody's */
-    uint64_t known_fence;      /* the highest that an agent has been seen fresh with */
 
     /* The people's own. */
     uint64_t looked_ms, frozen_since_ms, unfrozen_since_ms, incident_since_ms, unknown_since_ms,
@@ -45,6 +44,8 @@ struct chaos {
     uint64_t orphan_since_ms[CHAOS_SERVERS];
     bool frozen, calm; /* as the last look at the farm found it */
 };
+
+#define STRANGE_MS 30000 /* how long drains of a store that is gone may be about */
 
 /* people.c: one look at the farm, at most four times a second, and what a person would do then.
  * Calls chaos_wrong() for what nobody should ever see. */

@@ -5,6 +5,7 @@
 #include "tests/farm/farm/proc.h"
 #include "tests/farm/farm/programs.h"
 
+#include "common/clock.h"
 #include "common/os.h"
 #include "common/text.h"
 
@@ -24,13 +25,30 @@
 
 /* --- an older store in place of the newest --- */
 
-/* The copy whose successor's fence agents have seen; NULL: none is old enough yet. */
-static const struct copy *choose_copy(const struct storm *s, unsigned choice)
+/* The highest fence that an agent has in its journal: the one it tells coordinators of. What an
+ * agent was only sent, or has not written yet, does not count. */
+static uint64_t agents_fence(const struct storm *s)
+{
+    char server[FARM_NAME_MAX], path[PATH_MAX];
+    uint64_t fence, highest = 0;
+    struct error err = {0};
+    for (unsigned i = 0; i < CHAOS_SERVERS; i++) {
+        farm_server_name(server, i);
+        farm_path(path, &s->c->h->farm, "agents/%s/journal.db", server);
+        if (books_fence(path, &fence, &err) != ERR_NONE)
+            fail_msg("%s", err.text);
+        highest = fence > highest ? fence : highest;
+    }
+    return highest;
+}
+
+/* The copy whose successor's fence an agent has accepted; NULL: none is old enough yet. */
+static const struct copy *choose_copy(const struct storm *s, unsigned choice, uint64_t known)
 {
     const struct copy *old[COPIES_MAX];
     unsigned count = 0;
     for (unsigned i = 0; i < s->copy_count; i++)
-        if (s->copies[i].fence < s->c->known_fence)
+        if (s->copies[i].fence < known)
             old[count++] = &s->copies[i];
     return count ? old[choice % count] : NULL;
 }
@@ -54,8 +72,9 @@ void begin_store_replaced(struct storm *s, struct fault *f)
 {
     static const char *const parts[] = {"", "-wal", "-shm"};
     char path[160], lost[160];
-    const struct copy *old = choose_copy(s, f->choice);
     fault_kill_coordinator(s);
+    uint64_t known = agents_fence(s);
+    const struct copy *old = choose_copy(s, f->choice, known);
     if (!old)
         return;
     fault_state_path(s->c, "", path);
@@ -69,7 +88,7 @@ void begin_store_replaced(struct storm *s, struct fault *f)
     fault_state_path(s->c, "", path);
     copy_or_fail(old->path, path);
     watch_note(s->c->watch, "store of fence %llu, agents know %llu", (unsigned long long)old->fence,
-               (unsigned long long)s->c->known_fence);
+               (unsigned long long)known);
     s->c->must_freeze = true;
     s->c->owes_takeover = false; /* this store knows nothing of it */
     s->c->strange_until_ms = UINT64_MAX;
@@ -158,21 +177,12 @@ void begin_second(struct storm *s, struct fault *f)
     watch_note(s->c->watch, "second coordinator, agents %x", led);
 }
 
-/* -1: it cannot say. */
-static long long fresh_at_second(struct storm *s)
-{
-    json_t *status = ask_coordinator(&s->second, "/v1/status", NULL);
-    const json_t *fresh = json_object_get(json_object_get(status, "servers"), "fresh");
-    long long count = fresh ? json_integer_value(fresh) : -1;
-    json_decref(status);
-    return count;
-}
-
 void end_second(struct storm *s, struct fault *f)
 {
     char name[32], path[192];
+    uint64_t ours;
+    struct error err = {0};
     (void)f;
-    long long fresh = fresh_at_second(s);
     text_format(name, sizeof(name), "second-%u", s->second_count);
     proc_signal(&s->c->h->farm, name, SIGKILL, NULL);
     assert_true(proc_wait(&s->c->h->farm, name, 5000));
@@ -180,8 +190,13 @@ void end_second(struct storm *s, struct fault *f)
     take_in_books(s, path);
     for (unsigned i = 0; i < CHAOS_SERVERS; i++)
         proxy_lead(s->c->proxy, i, s->c->coordinator_port);
-    watch_note(s->c->watch, "the second one ends; %lld agents were fresh there", fresh);
-    s->c->must_freeze = fresh > 0;
-    if (fresh <= 0)
-        s->c->strange_until_ms = 0;
+    fault_state_path(s->c, "", path);
+    if (books_fence(path, &ours, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    uint64_t known = agents_fence(s);
+    watch_note(s->c->watch, "the second one ends; agents know fence %llu, the first one has %llu",
+               (unsigned long long)known, (unsigned long long)ours);
+    s->c->must_freeze = known > ours;
+    if (!s->c->must_freeze)
+        s->c->strange_until_ms = clock_boot_ms() + STRANGE_MS;
 }
