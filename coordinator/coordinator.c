@@ -89,6 +89,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     c->fleet = fleet_new(&fleet);
     budgets_open(c);
     enum error_code code = store_load_servers(spec->store, load_server, c, err);
+    code = code != ERR_NONE ? code : maintenance_load(c, err);
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
@@ -242,6 +243,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
     turn_begin(c, now_ms, wall_ms);
     store_try_again(c);
     declared_out_expire(c);
+    maintenance_expire(c);
     fleet_tick(c->fleet, now_ms, wall_ms, fleet_told, c);
     sessions_on_time(c);
     round_of_places(c);

@@ -121,6 +121,10 @@ enum error_code coordinator_resolve(struct coordinator *c, uint64_t run, const c
 enum error_code coordinator_declare_out(struct coordinator *c, const char *server, uint64_t for_ms,
                                         const char *actor, const char *reason, uint64_t now_ms,
                                         int64_t wall_ms, struct error *err);
+/* Nobody touches this server for so long: runs skip it and say so. for_ms 0: no longer. */
+enum error_code coordinator_maintenance(struct coordinator *c, const char *server, uint64_t for_ms,
+                                        const char *actor, const char *reason, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err);
 /* This coordinator is the one: it goes on under a fence above every one that agents know, and runs
  * ask journals what became of their commands. ERR_STATE: it is not frozen. */
 enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,

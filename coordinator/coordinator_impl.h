@@ -9,6 +9,7 @@
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_story.c    each step of each target, kept for good
  * coordinator_ops.c      what operators ask
+ * coordinator_maintenance.c  servers that nobody is to touch for a while
  */
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
 #define FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
@@ -207,7 +208,15 @@ const struct lease *lease_find(const struct coordinator *c, const char *server, 
 const struct incident *incident_find(const struct coordinator *c, const char *server,
                                      const char *pool);
 
+/* coordinator_maintenance.c */
+void maintenance_expire(struct coordinator *c);
+enum error_code maintenance_load(struct coordinator *c, struct error *err);
+
 /* coordinator_ops.c */
+enum error_code check_reason(const char *reason, struct error *err);
+/* A person's word about a server: is there such a one, a reason, and a store that can write? */
+enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
+                           struct fleet_server **out, struct error *err);
 void declared_out_expire(struct coordinator *c);
 
 /* coordinator_budget.c */

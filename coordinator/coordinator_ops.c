@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum error_code check_reason(const char *reason, struct error *err)
+enum error_code check_reason(const char *reason, struct error *err)
 {
     if (!reason || !reason[strspn(reason, " \t")]) {
         return error_set(err, ERR_INVALID, "a reason is required: say why this is done");
@@ -395,7 +395,7 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
     return ERR_NONE;
 }
 
-static enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
+enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
                                   struct fleet_server **out, struct error *err)
 {
     *out = fleet_find(c->fleet, server);

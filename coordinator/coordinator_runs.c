@@ -113,6 +113,13 @@ static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t wh
     return windows_closed(c->spec.windows, r->options.window, c->wall_ms, why, why_size);
 }
 
+static bool view_hands_off(void *ctx, const char *server, char *why, size_t why_size)
+{
+    const struct coordinator *c = ctx;
+    const struct fleet_server *s = fleet_find(c->fleet, server);
+    return s && fleet_in_maintenance(s, c->wall_ms, why, why_size);
+}
+
 static bool view_may_drain_again(void *ctx, const struct rollout_target *t, char *why,
                                  size_t why_size)
 {
@@ -166,6 +173,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .presence = view_presence,
                                  .may_take = view_may_take,
                                  .closed = view_closed,
+                                 .hands_off = view_hands_off,
                                  .may_drain_again = view_may_drain_again,
                                  .inherited = view_inherited,
                                  .taken_since = view_taken_since,

@@ -384,6 +384,7 @@ static const struct path {
     {"GET", "/v1/servers/NAME", get_server},
     {"POST", "/v1/servers/NAME/declare-out", desk_declare_out},
     {"POST", "/v1/servers/NAME/release", desk_release},
+    {"POST", "/v1/servers/NAME/maintenance", desk_maintenance},
     {"GET", "/v1/pools", get_pools},
     {"GET", "/v1/runs", get_runs},
     {"POST", "/v1/runs", desk_start_run},

@@ -39,6 +39,7 @@ bool desk_no_args(struct asking *a);
 void desk_plan_or_begin(struct asking *a, const struct plan_request *q, bool dry_run);
 void desk_declare_out(struct asking *a);
 void desk_release(struct asking *a);
+void desk_maintenance(struct asking *a);
 void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
 /* desk_steer.c: a run that is there */

@@ -175,6 +175,32 @@ void desk_release(struct asking *a)
     json_decref(body);
 }
 
+void desk_maintenance(struct asking *a)
+{
+    struct error err = {0};
+    const char *reason = "";
+    bool on = true;
+    uint64_t for_ms = 0;
+    json_t *body = NULL;
+    if (!desk_server(a))
+        return;
+    const struct field fields[] = {
+        TEXT("reason", &reason),
+        BOOL("on", &on),
+        U64("for_ms", &for_ms, 1000, DECLARE_MAX_MS),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && on != (for_ms != 0))
+        code = error_set(&err, ERR_INVALID,
+                         on ? "for_ms is missing: how long nobody is to touch it"
+                            : "for_ms is not for the end of a maintenance");
+    if (!code)
+        code = coordinator_maintenance(a->desk->brain, a->name, for_ms, a->request->actor, reason,
+                                       a->view.now_ms, a->view.wall_ms, &err);
+    answer_server(a, code, &err);
+    json_decref(body);
+}
+
 void desk_takeover(struct asking *a)
 {
     struct error err = {0};

@@ -366,6 +366,18 @@ bool fleet_is_blocked(const struct fleet_server *s)
     return s->quarantined && wire_id_equal(&s->asking, &s->incarnation);
 }
 
+bool fleet_in_maintenance(const struct fleet_server *s, int64_t wall_ms, char *why, size_t why_size)
+{
+    char until[TEXT_TIME_MAX];
+    if (s->maintenance_until_ms <= wall_ms) {
+        return false;
+    }
+    text_format(why, why_size, "in maintenance until %s: %.200s (by %.60s)",
+                text_format_time(until, s->maintenance_until_ms), s->maintenance_reason,
+                s->maintenance_by);
+    return true;
+}
+
 void fleet_release(struct fleet_server *s)
 {
     if (s->quarantined) {

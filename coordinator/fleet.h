@@ -53,6 +53,11 @@ struct fleet_server {
     char declared_out_reason[256];
     char declared_out_by[128];
 
+    /* Nobody is to touch it until then. It says nothing about whether it serves. */
+    int64_t maintenance_until_ms; /* wall; 0: not */
+    char maintenance_reason[256];
+    char maintenance_by[128];
+
     enum presence presence; /* as of the last fleet_tick */
 
     /* Places in rotation as the balancer last said. */
@@ -105,6 +110,10 @@ enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, ui
 /* Two machines speak under this name: neither is trusted until fleet_release. */
 void fleet_block(struct fleet_server *s, const char *why);
 bool fleet_is_blocked(const struct fleet_server *s);
+
+/* Is it in maintenance? Then `why` says until when, by whose word and why. */
+bool fleet_in_maintenance(const struct fleet_server *s, int64_t wall_ms, char *why,
+                          size_t why_size);
 
 /* Approves the journal that asks (after quarantine). */
 void fleet_release(struct fleet_server *s);

@@ -425,6 +425,11 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
         return;
     }
     char why[ROLLOUT_STEP_MAX];
+    if (s->maintenance_until_ms) { /* its end is seen to every second */
+        out->will = PLAN_SKIP;
+        fleet_in_maintenance(s, 0, out->why, sizeof out->why);
+        return;
+    }
     fleet_is_out(s, pool_name, now_ms, why, sizeof why);
     if (s->presence == PRESENCE_DECLARED_OUT) {
         out->will = PLAN_SKIP;

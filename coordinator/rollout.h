@@ -313,6 +313,9 @@ struct rollout_view {
     /* May nothing be taken away now by the clock: hours of the run, blackouts? `why` says which,
      * and until when. NULL: always may. */
     bool (*closed)(void *ctx, const struct rollout *r, char *why, size_t why_size);
+    /* Has a person asked that nobody touches this server now, whatever is wanted of it? `why` says
+     * who, why and until when. NULL: never. */
+    bool (*hands_off)(void *ctx, const char *server, char *why, size_t why_size);
     /* Places of this server that are ours already: an incident left them out. They are put back by
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,

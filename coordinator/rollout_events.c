@@ -366,10 +366,15 @@ static void give_again(const struct rollout *r, struct rollout_change *c, uint64
     }
 }
 
-static void command_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+static void command_again(const struct rollout *r, struct rollout_change *c,
+                          const struct rollout_view *view, uint64_t now_ms)
 {
+    char why[ROLLOUT_STEP_MAX] = "";
     if (r->pause_causes & PAUSE_WINDOW) {
         change_put_off(r, c, now_ms, r->why);
+    } else if (r->state == RUN_RUNNING &&
+               window_forbids(r, &c->target, view, why, sizeof why)) {
+        change_put_off(r, c, now_ms, why);
     } else if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
         give_again(r, c, now_ms);
     } else {
@@ -378,7 +383,8 @@ static void command_again(const struct rollout *r, struct rollout_change *c, uin
 }
 
 static void act_ended(const struct rollout *r, struct rollout_change *c,
-                      const struct result *result, uint64_t now_ms)
+                      const struct result *result, const struct rollout_view *view,
+                      uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
     t->outcome = result->outcome;
@@ -394,7 +400,7 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
     case OUTCOME_REFUSED:
     case OUTCOME_INTERRUPTED:
         if (never_begun(result)) {
-            command_again(r, c, now_ms);
+            command_again(r, c, view, now_ms);
         } else {
             bool failed = result->outcome == OUTCOME_FAILED; /* the state says so already */
             change_fail_act(r, c, result->cause, now_ms, "%s%s%.400s",
@@ -403,7 +409,7 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
         }
         break;
     case OUTCOME_UNHEARD:
-        command_again(r, c, now_ms);
+        command_again(r, c, view, now_ms);
         break;
     case OUTCOME_RUNNING:
     case OUTCOME_NONE:
@@ -414,7 +420,6 @@ static void act_ended(const struct rollout *r, struct rollout_change *c,
 void rollout_on_result(const struct rollout *r, size_t i, const struct result *result,
                        const struct rollout_view *view, uint64_t now_ms, struct rollout_change *c)
 {
-    (void)view;
     change_begin(r, c);
     if (i >= r->target_count || !command_id_equal(&result->id, &r->targets[i].command)) {
         return;
@@ -433,7 +438,7 @@ void rollout_on_result(const struct rollout *r, size_t i, const struct result *r
         change_say(c, "the agent is at it: %.200s", result->detail);
         return;
     }
-    act_ended(r, c, result, now_ms);
+    act_ended(r, c, result, view, now_ms);
     change_settle_unknown(r, c);
 }
 

@@ -86,6 +86,8 @@ bool window_turn(const struct rollout *r, struct rollout_change *c,
 /* May nothing be taken from this server now, by the clock or by a person's word? */
 bool window_forbids(const struct rollout *r, const struct rollout_target *t,
                     const struct rollout_view *view, char *why, size_t size);
+/* Its maintenance alone: who has not begun there skips it. */
+bool window_hands_off(const struct rollout_view *view, const char *server, char *why, size_t size);
 /* It was drained, and is not to be acted on now: prove, put back, wait again. */
 void change_put_off(const struct rollout *r, struct rollout_change *c, uint64_t now_ms,
                     const char *why);

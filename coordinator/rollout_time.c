@@ -74,6 +74,11 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
         return false;
     }
     char why[ROLLOUT_STEP_MAX] = "";
+    if (window_hands_off(view, t->server, why, sizeof why)) {
+        change_edit(r, c, i);
+        change_end_target(r, c, TARGET_SKIPPED, view, now_ms, "%s", why);
+        return true;
+    }
     enum presence presence = view->presence(view->ctx, t->server, why, sizeof why);
     if (presence == PRESENCE_FRESH || presence == PRESENCE_SILENT) {
         /* A full budget stops a silent target too: its silence alone fails nothing then. */

@@ -33,11 +33,16 @@ bool window_turn(const struct rollout *r, struct rollout_change *c, const struct
     return true;
 }
 
+bool window_hands_off(const struct rollout_view *view, const char *server, char *why, size_t size)
+{
+    return view->hands_off && view->hands_off(view->ctx, server, why, size);
+}
+
 bool window_forbids(const struct rollout *r, const struct rollout_target *t,
                     const struct rollout_view *view, char *why, size_t size)
 {
     char reason[ROLLOUT_STEP_MAX] = "";
-    if (is_closed(r, view, why, size)) {
+    if (is_closed(r, view, why, size) || window_hands_off(view, t->server, why, size)) {
         return true;
     }
     if (view->presence(view->ctx, t->server, reason, sizeof reason) != PRESENCE_DECLARED_OUT) {

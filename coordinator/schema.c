@@ -285,9 +285,19 @@ static const char version_12[] =
     "ALTER TABLE run ADD COLUMN worker_pid INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE run ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;";
 
+/* Version 13. Servers that a person asked everybody to keep their hands off. */
+static const char version_13[] =
+    "CREATE TABLE maintenance ("
+    "  server TEXT PRIMARY KEY COLLATE NOCASE CHECK (server <> ''),"
+    "  until_ms INTEGER NOT NULL CHECK (until_ms > 0),"
+    "  reason TEXT NOT NULL CHECK (reason <> ''),"
+    "  actor TEXT NOT NULL CHECK (actor <> '')"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
-                                         version_9, version_10, version_11, version_12};
+                                         version_9, version_10, version_11, version_12,
+                                         version_13};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -396,6 +406,12 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                         " declared_out_by = ?6, blocked_why = ?7",
     [SQL_SERVERS] = "SELECT name, incarnation, first_seen_ms, declared_out_until_ms,"
                     " declared_out_reason, declared_out_by, blocked_why FROM server ORDER BY name",
+
+    [SQL_SAVE_MAINTENANCE] = "INSERT INTO maintenance (server, until_ms, reason, actor)"
+                             " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (server) DO UPDATE SET"
+                             " until_ms = ?2, reason = ?3, actor = ?4",
+    [SQL_END_MAINTENANCE] = "DELETE FROM maintenance WHERE server = ?1",
+    [SQL_MAINTENANCE] = "SELECT server, until_ms, reason, actor FROM maintenance",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",

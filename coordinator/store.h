@@ -167,6 +167,19 @@ enum error_code store_load_servers(struct store *s,
                                    void (*each)(void *arg, const struct store_server *server),
                                    void *arg, struct error *err);
 
+/* A person asked that nobody touches this server until then, whatever they want of it. */
+struct store_maintenance {
+    char server[WIRE_NAME_MAX];
+    int64_t until_ms; /* wall; 0: no longer */
+    char reason[256];
+    char by[128];
+};
+enum error_code store_save_maintenance(struct store *s, const struct store_maintenance *m,
+                                       struct error *err);
+enum error_code store_load_maintenance(struct store *s,
+                                       void (*each)(void *arg, const struct store_maintenance *m),
+                                       void *arg, struct error *err);
+
 /* Audit and events in one: everything that history wants goes through the outbox, in the same
  * transaction, numbered without gaps. */
 struct event {

@@ -242,6 +242,15 @@ static void add_sums(const struct fleet_server *s, json_t *out)
     json_object_set_new(out, "pools_started", number(pools_started(whole)));
 }
 
+/* null, or what a person said of it. */
+static json_t *view_maintenance(const struct fleet_server *s)
+{
+    if (!s->maintenance_until_ms)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "until", view_time(s->maintenance_until_ms), "reason",
+                     view_string(s->maintenance_reason), "by", view_string(s->maintenance_by));
+}
+
 json_t *view_server(const struct view *v, const struct fleet_server *s, bool whole)
 {
     char why[256] = "";
@@ -259,6 +268,7 @@ json_t *view_server(const struct view *v, const struct fleet_server *s, bool who
         view_string(state && state->config_identity ? state->config_identity : ""), "config_shared",
         state ? (int)state->config_shared : 0, "address", view_string(s->address));
     must(out != NULL);
+    json_object_set_new(out, "maintenance", view_maintenance(s));
     if (whole)
         add_details(v, s, out);
     else
@@ -329,6 +339,21 @@ static json_t *view_incidents(const struct view *v)
     return list;
 }
 
+static json_t *view_maintained(const struct view *v)
+{
+    json_t *list = json_array();
+    const struct fleet *fleet = coordinator_fleet(v->brain);
+    for (size_t i = 0; i < fleet_count(fleet); i++) {
+        const struct fleet_server *s = fleet_at(fleet, i);
+        if (!s->maintenance_until_ms)
+            continue;
+        json_t *one = view_maintenance(s);
+        json_object_set_new(one, "server", json_string(s->name));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
 json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *history_trouble)
 {
     const struct coordinator *c = v->brain;
@@ -343,7 +368,8 @@ json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *h
                   view_time(started_wall_ms), "fence", number(coordinator_fence(c).number),
                   "settling", (int)coordinator_settling(c, v->now_ms), "frozen",
                   view_text(coordinator_frozen(c)), "store", view_string(trouble ? trouble : "ok"));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
                      view_tally(v, &t), "budgets", view_budgets(v, NULL), "runs", view_open_runs(v),
-                     "incidents", view_incidents(v), "health", healthy ? "healthy" : "degraded");
+                     "incidents", view_incidents(v), "maintenance", view_maintained(v), "health",
+                     healthy ? "healthy" : "degraded");
 }

@@ -28,6 +28,14 @@ static void add_labels(const json_t *server, struct text *out)
                   json_string_value(value) ? json_string_value(value) : "?");
 }
 
+static void add_maintenance(const json_t *m, struct text *out)
+{
+    char until[SAY_TIME_MAX];
+    if (json_is_object(m))
+        text_addf(out, "%sin maintenance until %s: %s (by %s)", out->len ? "; " : "",
+                  say_time(until, cli_text(m, "until")), cli_text(m, "reason"), cli_text(m, "by"));
+}
+
 /* What a person should know about it: trouble first. */
 static void add_remark(const json_t *server, struct text *out)
 {
@@ -36,6 +44,7 @@ static void add_remark(const json_t *server, struct text *out)
     for (size_t i = 0; i < 3; i++)
         if (*cli_text(server, keys[i]))
             text_addf(out, "%s%s", out->len ? "; " : "", cli_text(server, keys[i]));
+    add_maintenance(json_object_get(server, "maintenance"), out);
     if (*held)
         text_addf(out, "%sheld by %s", out->len ? "; " : "", held);
 }
@@ -339,6 +348,74 @@ static int server_release(struct cli *cli)
     return change_server(cli, "/release", NULL, "is released");
 }
 
+/* ---- maintenance ---- */
+
+static int maintenance_list(struct cli *cli)
+{
+    json_t *status = NULL;
+    struct text out = {0};
+    size_t i;
+    const json_t *one;
+    int code = cli_get(cli, "/v1/status", &status);
+    const json_t *list = cli_list(status, "maintenance");
+    if (code == CLI_DONE && !cli_print_json(cli, list)) {
+        json_array_foreach(list, i, one)
+        {
+            struct text line = {0};
+            add_maintenance(one, &line);
+            say_safe(&out, cli_text(one, "server"));
+            text_addf(&out, "  %s\n", text_get(&line));
+            text_reset(&line);
+        }
+        if (json_array_size(list) == 0)
+            fprintf(stderr, "no server is in maintenance\n");
+        cli_print(&out);
+    }
+    json_decref(status);
+    return code;
+}
+
+static int maintenance_on(struct cli *cli)
+{
+    char said[128], length[TEXT_DURATION_MAX];
+    uint64_t for_ms = cli_has(cli, OPT_FOR) ? cli_duration_ms(cli, OPT_FOR) : 0;
+    if (for_ms == 0)
+        return cli_fail(cli, CLI_USAGE,
+                        "--for LENGTH is needed: how long nobody is to touch it, such as 2h");
+    json_t *fields = json_pack("{s:I}", "for_ms", (json_int_t)for_ms);
+    text_format(said, sizeof(said), "is in maintenance for %s: runs skip it",
+                text_format_duration(length, for_ms));
+    int code = change_server(cli, "/maintenance", fields, said);
+    json_decref(fields);
+    return code;
+}
+
+static int maintenance_off(struct cli *cli)
+{
+    if (cli_has(cli, OPT_FOR))
+        return cli_fail(cli, CLI_USAGE, "--for is for `maintenance on`");
+    json_t *fields = json_pack("{s:b}", "on", 0);
+    int code = change_server(cli, "/maintenance", fields, "is out of maintenance: runs take it");
+    json_decref(fields);
+    return code;
+}
+
+static int server_maintenance(struct cli *cli)
+{
+    const char *what = cli->words[0];
+    bool named = cli->word_count == 2;
+    if (text_equal(what, "list") && !named)
+        return maintenance_list(cli);
+    cli->words[0] = cli->words[1];
+    if (text_equal(what, "on") && named)
+        return maintenance_on(cli);
+    if (text_equal(what, "off") && named)
+        return maintenance_off(cli);
+    return cli_fail(cli, CLI_USAGE,
+                    "say `maintenance on NAME --for LENGTH`, `maintenance off NAME` or "
+                    "`maintenance list`");
+}
+
 static int server_undrain(struct cli *cli)
 {
     return cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
@@ -355,6 +432,12 @@ const struct cli_verb cli_verbs_server[] = {
      server_declare_out},
     {"server", "release", "NAME", 1, 1, OPT(REASON), 0,
      "End a quarantine (its new journal is approved) or a declaration", NULL, server_release},
+    {"server", "maintenance", "on|off|list [NAME]", 1, 2, OPT(FOR) | OPT(REASON), 0,
+     "Nobody touches a server for a while, or may again",
+     "Runs look at it before every step: they skip the server and say so, what is in hand there is "
+     "finished.\nWhether it serves counts in the budget as always. It ends by itself after --for, "
+     "and that is told.",
+     server_maintenance},
     {"server", "undrain", "NAME", 1, 1,
      (CLI_RUN_OPTIONS & ~OPT(ON) & ~OPT(NO_DRAIN) & ~OPT(DRAIN_TIMEOUT) & ~OPT(ON_DRAIN_TIMEOUT)) |
          OPT(POOL),

@@ -139,6 +139,22 @@ static void add_incidents(const struct cli *cli, const json_t *status, struct te
     }
 }
 
+static void add_maintenance(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text words = {0};
+    char until[SAY_TIME_MAX];
+    json_array_foreach(cli_list(status, "maintenance"), i, one)
+    {
+        text_addf(&words, "%s until %s: %s (by %s)", cli_text(one, "server"),
+                  say_time(until, cli_text(one, "until")), cli_text(one, "reason"),
+                  cli_text(one, "by"));
+        add_line(cli, "Maintenance", STYLE_PLAIN, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
 /* Only those in trouble: the others are nobody's concern here. */
 static void add_notices(const struct cli *cli, const json_t *status, struct text *out)
 {
@@ -171,6 +187,7 @@ static int run_status(struct cli *cli)
         add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
+        add_maintenance(cli, status, &out);
         add_notices(cli, status, &out);
         cli_print(&out);
     }

@@ -561,6 +561,10 @@ static void verbs_say_what_the_api_expects(void **state)
         {"server|declare-out|web 1/x|--for|2h|--reason|dead",
          "POST /v1/servers/web 1/x/declare-out {\"for_ms\":7200000,\"reason\":\"dead\"}"},
         {"server|release|web01|--reason|ok", "POST /v1/servers/web01/release {\"reason\":\"ok\"}"},
+        {"server|maintenance|on|web01|--for|2h|--reason|patching",
+         "POST /v1/servers/web01/maintenance {\"for_ms\":7200000,\"reason\":\"patching\"}"},
+        {"server|maintenance|off|web01|--reason|patched",
+         "POST /v1/servers/web01/maintenance {\"on\":false,\"reason\":\"patched\"}"},
         {"server|undrain|web01|--pool|Shop|--dry-run|--gate-passes|2",
          "{\"action\":\"undrain\",\"pool\":\"Shop\",\"on\":\"web01\",\"reason\":\"plan only\","
          "\"options\":{\"gate_passes\":2},\"dry_run\":true}"},

@@ -58,12 +58,19 @@ static bool closed(void *ctx, const struct rollout *r, char *why, size_t size)
     return ((struct play *)ctx)->closed;
 }
 
+static bool hands_off(void *ctx, const char *server, char *why, size_t size)
+{
+    text_copy(why, size, "in maintenance: patching");
+    return find(ctx, server)->maintained;
+}
+
 static struct rollout_view view(struct play *p)
 {
     return (struct rollout_view){.ctx = p,
                                  .presence = presence,
                                  .may_take = may_take,
                                  .closed = closed,
+                                 .hands_off = hands_off,
                                  .settling = p->settling,
                                  .wall_ms = (int64_t)p->now_ms + 1};
 }

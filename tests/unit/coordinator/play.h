@@ -16,6 +16,7 @@ struct play_server {
     bool dead;        /* neither answers nor acts, though presence may still say fresh */
     bool deaf;        /* never receives a command; questions are answered */
     bool blocked;     /* by lease or budget */
+    bool maintained;  /* nobody is to touch it */
     bool journal_has; /* the command is in its journal */
     enum pool_state pool;
     bool auto_start;

@@ -585,6 +585,30 @@ static void server_is_declared_out_and_released(void **state)
     assert_refused(f, 404, "not-found", "web99");
 }
 
+static void server_is_put_into_maintenance_and_taken_out(void **state)
+{
+    struct fixture *f = *state;
+    char path[96];
+    text_format(path, sizeof(path), "/v1/servers/%s/maintenance", f->farm.agents[0].name);
+    post(f, path, "{\"reason\": \"patching\"}");
+    assert_refused(f, 400, "invalid", "for_ms is missing");
+    post(f, path, "{\"reason\": \"patching\", \"for_ms\": 3600000}");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(text_at(f, "maintenance.reason"), "patching");
+    get(f, "/v1/status");
+    assert_int_equal(size_at(f, "maintenance"), 1);
+    assert_string_equal(text_at(f, "maintenance.0.server"), f->farm.agents[0].name);
+    post(f, "/v1/runs", RECYCLE ", \"dry_run\": true}");
+    assert_string_equal(text_at(f, "plan.targets.0.will"), "skip");
+    post(f, path, "{\"reason\": \"done\", \"on\": false, \"for_ms\": 3600000}");
+    assert_refused(f, 400, "invalid", "not for the end");
+    post(f, path, "{\"reason\": \"done\", \"on\": false}");
+    assert_int_equal(f->status, 200);
+    assert_true(json_is_null(at(f, "maintenance")));
+    post(f, path, "{\"reason\": \"done\", \"on\": false}");
+    assert_refused(f, 409, "state", "not in maintenance");
+}
+
 /* ---- events ---- */
 
 static void events_are_listed_and_filtered(void **state)
@@ -699,6 +723,7 @@ int main(void)
         CASE(retry_is_a_run_of_its_own_over_what_was_left),
         CASE(only_what_is_unknown_can_be_resolved),
         CASE(server_is_declared_out_and_released),
+        CASE(server_is_put_into_maintenance_and_taken_out),
         CASE(events_are_listed_and_filtered),
         CASE(follower_gets_history_and_then_what_happens),
         CASE(follower_without_since_gets_only_what_is_new),
