@@ -14,6 +14,7 @@ add_library(farmhand_cli STATIC
   cli/plan.c
   cli/story.c
   cli/change.c
+  cli/child_${FARMHAND_SYSTEM}.c
   cli/verb_status.c
   cli/verb_server.c
   cli/verb_pool.c
@@ -21,6 +22,7 @@ add_library(farmhand_cli STATIC
   cli/verb_service.c
   cli/verb_events.c
   cli/verb_notice.c
+  cli/verb_hold.c
 )
 target_link_libraries(farmhand_cli PUBLIC farmhand_base farmhand_common PkgConfig::JANSSON Threads::Threads)
 add_executable(farmhand cli/main.c)

@@ -308,8 +308,10 @@ const char *coordinator_holder(const struct coordinator *c, const char *server, 
         return NULL;
     }
     char *out = ((struct coordinator *)c)->holder;
-    text_format(out, sizeof c->holder, "%s %llu", l->owner == LEASE_RUN ? "run" : "incident",
-                (unsigned long long)l->owner_id);
+    const struct rollout *r = l->owner == LEASE_RUN ? runs_find(c, l->owner_id) : NULL;
+    text_format(out, sizeof c->holder, "%s %llu%s%.40s", l->owner == LEASE_RUN ? "run" : "incident",
+                (unsigned long long)l->owner_id, r && r->action == ROLLOUT_HOLD ? ", a hold of " : "",
+                r && r->action == ROLLOUT_HOLD ? r->actor : "");
     return out;
 }
 

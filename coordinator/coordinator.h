@@ -125,6 +125,22 @@ enum error_code coordinator_declare_out(struct coordinator *c, const char *serve
 enum error_code coordinator_maintenance(struct coordinator *c, const char *server, uint64_t for_ms,
                                         const char *actor, const char *reason, uint64_t now_ms,
                                         int64_t wall_ms, struct error *err);
+/* Holds: the server of the request (action HOLD) is taken like any target, and is somebody else's
+ * until its token, or its name, releases it. `token` is told once: only its hash is kept. */
+#define HOLD_TOKEN_MAX 33
+enum error_code coordinator_start_hold(struct coordinator *c, const struct plan_request *request,
+                                       uint64_t now_ms, int64_t wall_ms, uint64_t *out_run,
+                                       char token[HOLD_TOKEN_MAX], struct error *err);
+struct hold_release {
+    const char *token;  /* or */
+    const char *server; /* "" */
+    bool failed;        /* what was done there failed */
+};
+/* One that is not in their hands yet is given up. ERR_NOT_FOUND: no such hold; ERR_STATE: it is
+ * given back already. */
+enum error_code coordinator_release_hold(struct coordinator *c, const struct hold_release *release,
+                                         const char *actor, const char *reason, uint64_t now_ms,
+                                         int64_t wall_ms, uint64_t *out_run, struct error *err);
 /* This coordinator is the one: it goes on under a fence above every one that agents know, and runs
  * ask journals what became of their commands. ERR_STATE: it is not frozen. */
 enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,

@@ -9,6 +9,7 @@
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_story.c    each step of each target, kept for good
  * coordinator_ops.c      what operators ask
+ * coordinator_hold.c     servers in the hands of others
  * coordinator_maintenance.c  servers that nobody is to touch for a while
  */
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
@@ -135,7 +136,7 @@ struct coordinator {
     char frozen[256];
     uint64_t highest_fence;      /* of any agent, while frozen */
     bool freeze_unsaved;         /* the store does not have these two yet */
-    char holder[64];             /* lent by coordinator_holder */
+    char holder[96];             /* lent by coordinator_holder */
     struct budget_group *groups; /* the default one last */
     size_t group_count;
     size_t grouped; /* so many servers were sorted into them */

@@ -120,6 +120,18 @@ static bool view_hands_off(void *ctx, const char *server, char *why, size_t why_
     return s && fleet_in_maintenance(s, c->wall_ms, why, why_size);
 }
 
+/* Two boots in turn under one name are no evidence of anything: such a server is in quarantine. */
+static bool view_boot(void *ctx, const char *server, struct wire_id *out)
+{
+    const struct coordinator *c = ctx;
+    const struct fleet_server *s = fleet_find(c->fleet, server);
+    if (!s || !s->seen || s->quarantined || s->presence != PRESENCE_FRESH) {
+        return false;
+    }
+    *out = s->boot;
+    return true;
+}
+
 static bool view_may_drain_again(void *ctx, const struct rollout_target *t, char *why,
                                  size_t why_size)
 {
@@ -174,6 +186,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .may_take = view_may_take,
                                  .closed = view_closed,
                                  .hands_off = view_hands_off,
+                                 .boot = view_boot,
                                  .may_drain_again = view_may_drain_again,
                                  .inherited = view_inherited,
                                  .taken_since = view_taken_since,

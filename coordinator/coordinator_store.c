@@ -372,6 +372,15 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
                                     .to = target_state_name(t->state)};
         event_add(c, &event);
     }
+    if (change->target_changed && change->from == TARGET_ACTING && t->state == TARGET_UNKNOWN &&
+        rollout_action_by_others(r->action)) {
+        const struct event event = {.kind = "hold.expired",
+                                    .run = r->id,
+                                    .server = t->server,
+                                    .actor = r->actor,
+                                    .text = change->why};
+        event_add(c, &event);
+    }
     if (change->wave != r->wave || (change->wave_over && !r->wave_over)) {
         const struct event event = {.kind = "run.wave",
                                     .run = r->id,

@@ -42,6 +42,10 @@ void desk_release(struct asking *a);
 void desk_maintenance(struct asking *a);
 void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
+/* desk_hold.c: servers in the hands of others */
+void desk_get_holds(struct asking *a);
+void desk_hold(struct asking *a);
+void desk_release_hold(struct asking *a);
 /* desk_steer.c: a run that is there */
 void desk_set(struct asking *a);
 void desk_retry(struct asking *a);

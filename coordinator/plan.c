@@ -10,6 +10,7 @@
 /* Two stops of a hundred seconds, a process that has to go, dependents, and two minutes to start.
  */
 #define SERVICES_LIMIT_MS (15 * 60 * 1000)
+#define STARTING_MS       (10 * 60 * 1000) /* from the first word of a new boot to a warm site */
 
 /* ---- checking the words ---- */
 
@@ -19,13 +20,13 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
     if (code != ERR_NONE) {
         return code;
     }
-    bool of_services = rollout_action_of_services(q->action);
-    if (!q->pool || (!q->pool[0] && !of_services)) {
+    bool of_server = rollout_action_of_server(q->action);
+    if (!q->pool || (!q->pool[0] && !of_server)) {
         return error_set(err, ERR_INVALID, "no pool was named");
     }
-    if (q->pool[0] && of_services) {
+    if (q->pool[0] && of_server) {
         return error_set(err, ERR_INVALID,
-                         "'%.100s': %s is about the services of a server, without a pool", q->pool,
+                         "'%.100s': %s is about a server as a whole, without a pool", q->pool,
                          rollout_action_name(q->action));
     }
     if (q->action == ROLLOUT_WORKER_KILL && !q->options.worker_pid) {
@@ -37,7 +38,7 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
         return error_set(err, ERR_INVALID,
                          "the pool's name is too long or holds control characters");
     }
-    code = of_services ? ERR_NONE : pools_check(q->pool, err);
+    code = of_server ? ERR_NONE : pools_check(q->pool, err);
     if (code != ERR_NONE) {
         return code;
     }
@@ -267,6 +268,9 @@ static void down_first(struct choice *choices, size_t count)
 static void fit_options(const struct plan_request *q, struct rollout *run)
 {
     struct rollout_options *o = &run->options;
+    if (q->action == ROLLOUT_CYCLE && o->gate_deadline_ms < STARTING_MS) {
+        o->gate_deadline_ms = STARTING_MS;
+    }
     if (!rollout_action_of_services(q->action)) {
         return;
     }
@@ -284,6 +288,7 @@ static struct rollout *make_run(const struct plan_request *q, const struct selec
     struct rollout *run = rollout_new(n->chosen);
     run->action = q->action;
     run->parent = q->retry ? q->retry->id : 0;
+    text_copy(run->hold_key, sizeof run->hold_key, q->hold_key ? q->hold_key : "");
     run->options = q->options;
     run->created_wall_ms = wall_ms;
     text_copy(run->pool, sizeof run->pool, q->pool);
@@ -326,6 +331,9 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
     code = check_selection(q, fleet, &n, err);
     if (code == ERR_NONE && q->action == ROLLOUT_WORKER_KILL && n.chosen != 1) {
         code = error_set(err, ERR_INVALID, "a worker is on one server, %zu are selected", n.chosen);
+    }
+    if (code == ERR_NONE && q->action == ROLLOUT_HOLD && n.chosen != 1) {
+        code = error_set(err, ERR_INVALID, "a hold is of one server, %zu are selected", n.chosen);
     }
     code = code != ERR_NONE ? code : order_choices(q, n.choices, n.chosen, err);
     if (code == ERR_NONE && q->action == ROLLOUT_SERVICE_RECOVER) {

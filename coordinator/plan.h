@@ -29,6 +29,7 @@ struct plan_request {
     const struct windows *windows; /* what names mean; NULL: there are none */
     const char *own_server;        /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
+    const char *hold_key; /* HOLD: SHA-256 of the token that releases it, hexadecimal; NULL: none */
     const struct rollout *retry; /* take up what this ended run left, in place of a selection */
 };
 

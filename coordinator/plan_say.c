@@ -133,6 +133,14 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
         each(arg, "WAS is disabled: the services stay down, also after restarts, until `service "
                   "start`");
     }
+    if (rollout_action_by_others(run->action)) {
+        char text[ROLLOUT_STEP_MAX], span[TEXT_DURATION_MAX];
+        text_format(text, sizeof text,
+                    "others have it for at most %s; later than that it stays out until they, or a "
+                    "person, settle it",
+                    text_format_duration(span, run->options.limit_ms));
+        each(arg, text);
+    }
     if (run->action == ROLLOUT_WORKER_KILL) {
         each(arg, "requests in that worker are lost, and it counts towards rapid-fail protection");
     }

@@ -12,7 +12,7 @@
 
 static const char *const action_names[ROLLOUT_ACTION_COUNT] = {
     "recycle",         "start",        "stop",          "undrain",    "service-recover",
-    "service-restart", "service-stop", "service-start", "worker-kill"};
+    "service-restart", "service-stop", "service-start", "worker-kill", "hold", "cycle"};
 static const char *const run_names[RUN_STATE_COUNT] = {"running", "stopping", "aborting", "done",
                                                        "partial", "failed",   "aborted"};
 static const char *const target_names[TARGET_STATE_COUNT] = {
@@ -124,6 +124,16 @@ bool rollout_action_of_services(enum rollout_action action)
 {
     return action == ROLLOUT_SERVICE_RECOVER || action == ROLLOUT_SERVICE_RESTART ||
            action == ROLLOUT_SERVICE_STOP || action == ROLLOUT_SERVICE_START;
+}
+
+bool rollout_action_by_others(enum rollout_action action)
+{
+    return action == ROLLOUT_HOLD || action == ROLLOUT_CYCLE;
+}
+
+bool rollout_action_of_server(enum rollout_action action)
+{
+    return rollout_action_of_services(action) || rollout_action_by_others(action);
 }
 
 void rollout_count(const struct rollout *r, struct rollout_counts *out)
@@ -343,14 +353,21 @@ static enum verb action_verb(enum rollout_action action)
     case ROLLOUT_WORKER_KILL:
         return VERB_WORKER_KILL;
     case ROLLOUT_UNDRAIN:
+    case ROLLOUT_HOLD:
+    case ROLLOUT_CYCLE:
         break;
     }
     return VERB_NONE;
 }
 
-void change_command(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+void change_command(const struct rollout *r, struct rollout_change *c,
+                    const struct rollout_view *view, uint64_t now_ms)
 {
     enum verb verb = action_verb(r->action);
+    if (rollout_action_by_others(r->action)) {
+        change_hand_over(r, c, view, now_ms);
+        return;
+    }
     must(verb != VERB_NONE && c->target.holds);
     change_enter(c, TARGET_ACTING, now_ms, "%s is asked of the agent", verb_name(verb));
     c->target.attempts++;
@@ -468,7 +485,7 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
         keep_inherited(t);
     }
     if (t->place_count == 0 || !r->options.drain || t->down || rollout_action_restores(r->action)) {
-        change_command(r, c, now_ms);
+        change_command(r, c, view, now_ms);
         return;
     }
     change_enter(c, TARGET_DRAINING, now_ms, "taking it out of rotation");

@@ -21,7 +21,8 @@
  * waiting    its turn has not come, or it may not be taken: `step` says why
  * checking   fresh evidence was asked: the pool by the agent, the places by the balancer
  * draining   taken; the balancer lets sessions run out
- * acting     the command stands in the store as sent; its result is awaited
+ * acting     the command stands in the store as sent; its result is awaited. Of a hold: it is in
+ *            the hands of others, until they release it, or its machine has started anew
  * unknown    no answer within the limit; left only by the journal's word or a person
  * gating     the probe must pass `gate_passes` times in a row for `gate_min_ms`, before the
  * deadline returning  the balancer is told to put back what we took out, and must see it up soaking
@@ -46,6 +47,7 @@
 #define ROLLOUT_BASELINE_MAX 64
 #define ROLLOUT_WAVES_MAX    128
 #define ROLLOUT_LABEL_MAX    64
+#define ROLLOUT_KEY_MAX      65
 
 enum rollout_action {
     ROLLOUT_RECYCLE,
@@ -58,8 +60,11 @@ enum rollout_action {
     ROLLOUT_SERVICE_STOP,
     ROLLOUT_SERVICE_START,
     ROLLOUT_WORKER_KILL,
+    /* the server as a whole, while others work on it: nothing is asked of its agent */
+    ROLLOUT_HOLD,  /* until they release it */
+    ROLLOUT_CYCLE, /* until its machine has started anew */
 };
-#define ROLLOUT_ACTION_COUNT 9
+#define ROLLOUT_ACTION_COUNT 11
 
 enum target_state {
     TARGET_WAITING,
@@ -201,6 +206,8 @@ struct rollout_target {
     int32_t probe_status;
     uint32_t probe_ms, gap_ms;
     bool orphans_allowed;
+    int64_t handed_wall_ms;     /* HOLD, CYCLE: in the hands of others since; 0: not yet */
+    struct wire_id boot_before; /* CYCLE: of its machine, when it was taken */
     struct measure before, after; /* before: with the decision to take it; after: the last look */
     uint32_t sessions_left;       /* when the act began: the drain had come to its limit */
     int64_t started_wall_ms, ended_wall_ms; /* 0: not yet */
@@ -229,6 +236,7 @@ struct rollout {
     char selector[512];
     char actor[128];
     char reason[512];
+    char hold_key[ROLLOUT_KEY_MAX]; /* HOLD: SHA-256 of the token that releases it; "": none */
     struct rollout_options options;
     enum run_state state;
     uint32_t pause_causes;      /* bits of enum pause_cause */
@@ -327,6 +335,8 @@ struct rollout_view {
     /* A target that holds its slot is drained again, after a restart of ours or a reload of the
      * balancer: is the budget kept with it out? false: `why` says who else is. NULL: it is. */
     bool (*may_drain_again)(void *ctx, const struct rollout_target *t, char *why, size_t why_size);
+    /* The machine's boot, by a fresh word of its agent; false: not known now. */
+    bool (*boot)(void *ctx, const char *server, struct wire_id *out);
     bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms;   /* for started and ended times */
@@ -380,6 +390,12 @@ void rollout_set_pause(const struct rollout *r, enum pause_cause cause, bool on,
 void rollout_resolve(const struct rollout *r, size_t target, enum outcome as, const char *actor,
                      const struct rollout_view *view, uint64_t now_ms, struct rollout_change *out);
 
+/* Those who held the server give it back, in time or late: it has to prove itself, and is put back.
+ * failed: what they did failed, and so does the target, whatever the probe says. `what` is a
+ * sentence. Any == false: it is not in their hands. */
+void rollout_on_release(const struct rollout *r, size_t target, bool failed, const char *what,
+                        uint64_t now_ms, struct rollout_change *out);
+
 /* The server's agent has another journal than the one the target's command was given to: nothing
  * that it says of that command settles it any more, a person does. */
 void rollout_on_new_journal(const struct rollout *r, size_t target, uint64_t now_ms,
@@ -410,6 +426,10 @@ bool rollout_action_restores(enum rollout_action action);
 /* It ends with the pool, or the whole server, down: a probe that passes is no proof of it. */
 bool rollout_action_stops(enum rollout_action action);
 bool rollout_action_of_services(enum rollout_action action);
+/* Of a server as a whole: no pool is named. */
+bool rollout_action_of_server(enum rollout_action action);
+/* The act is somebody else's. */
+bool rollout_action_by_others(enum rollout_action action);
 bool run_state_ended(enum run_state state);
 bool target_state_ended(enum target_state state);
 const char *rollout_action_name(enum rollout_action action);

@@ -91,6 +91,8 @@ static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
         }
         return false;
     case ROLLOUT_WORKER_KILL: /* the agent looks for the worker itself */
+    case ROLLOUT_HOLD:
+    case ROLLOUT_CYCLE:
     case ROLLOUT_UNDRAIN:
     case ROLLOUT_SERVICE_RECOVER:
     case ROLLOUT_SERVICE_RESTART:
@@ -112,7 +114,7 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
                           seen->detail[0] ? seen->detail : cause_name(seen->cause));
         return;
     }
-    bool of_services = rollout_action_of_services(r->action);
+    bool of_services = rollout_action_of_server(r->action);
     if (!seen->services_up && !of_services) {
         t->cause = CAUSE_SERVICE_DOWN;
         change_end_target(r, c, TARGET_FAILED, view, now_ms,
@@ -356,12 +358,13 @@ static void look_at_places_again(struct rollout_change *c, uint64_t now_ms)
 }
 
 /* A command that was certainly never begun is given again. */
-static void give_again(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+static void give_again(const struct rollout *r, struct rollout_change *c,
+                       const struct rollout_view *view, uint64_t now_ms)
 {
     if (c->target.place_count && r->options.drain && !rollout_action_restores(r->action)) {
         look_at_places_again(c, now_ms);
     } else {
-        change_command(r, c, now_ms);
+        change_command(r, c, view, now_ms);
         change_say(c, "it never reached the agent: asked again");
     }
 }
@@ -376,7 +379,7 @@ static void command_again(const struct rollout *r, struct rollout_change *c,
                window_forbids(r, &c->target, view, why, sizeof why)) {
         change_put_off(r, c, now_ms, why);
     } else if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
-        give_again(r, c, now_ms);
+        give_again(r, c, view, now_ms);
     } else {
         change_fail_act(r, c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");
     }
@@ -550,10 +553,10 @@ void rollout_resolve(const struct rollout *r, size_t i, enum outcome as, const c
     if (as == OUTCOME_DONE) {
         text_format(t->detail, sizeof t->detail, "settled as done by %.100s", actor);
         change_gate(r, c, now_ms);
-    } else if (as == OUTCOME_UNHEARD && r->state == RUN_RUNNING) {
-        give_again(r, c, now_ms);
+    } else if (as == OUTCOME_UNHEARD && r->state == RUN_RUNNING &&
+               !rollout_action_by_others(r->action)) {
+        give_again(r, c, view, now_ms);
     } else {
-        (void)view;
         change_fail_act(r, c, CAUSE_NONE, now_ms, "settled as %s by %.100s",
                         as == OUTCOME_UNHEARD ? "not executed" : "failed", actor);
         t->cause = CAUSE_TIMEOUT;

@@ -6,6 +6,7 @@
  * rollout_events.c  what answers of agents, results and people bring
  * rollout_places.c  what answers of the balancer bring
  * rollout_policy.c  what a run bears, counted apart
+ * rollout_hold.c    servers in the hands of others
  * rollout_window.c  hours, blackouts, servers declared out: looked at before every step
  * rollout_compare.c before and after: latency, queue, memory
  * rollout_waves.c   which target may begin, and what happens between two waves
@@ -56,7 +57,15 @@ void change_say(struct rollout_change *c, const char *step, ...) FORMAT_PRINTF(2
 struct rollout_effect *change_add(struct rollout_change *c, enum effect_kind kind);
 void change_ask_agent(struct rollout_change *c, uint64_t now_ms, bool probe);
 void change_ask_balancer(struct rollout_change *c, enum balancer_op op, uint64_t now_ms);
-void change_command(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
+void change_command(const struct rollout *r, struct rollout_change *c,
+                    const struct rollout_view *view, uint64_t now_ms);
+
+/* rollout_hold.c: it is in the hands of others from here on. */
+void change_hand_over(const struct rollout *r, struct rollout_change *c,
+                      const struct rollout_view *view, uint64_t now_ms);
+/* ACTING or UNKNOWN there: true, with the change that time or the world brings. */
+bool hold_turn(const struct rollout *r, struct rollout_change *c, size_t i,
+               const struct rollout_view *view, uint64_t now_ms);
 
 /* The act is over (or never came to be): prove that the pool serves before putting back. */
 void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);

@@ -174,7 +174,7 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
     if (window_forbids(r, t, view, why, sizeof why)) {
         change_put_off(r, c, now_ms, why);
     } else {
-        change_command(r, c, now_ms);
+        change_command(r, c, view, now_ms);
     }
 }
 

@@ -228,7 +228,7 @@ static bool due_draining(const struct rollout *r, struct rollout_change *c, size
         char limit[TEXT_DURATION_MAX];
         if (goes_on) {
             uint32_t left = c->target.sessions_left;
-            change_command(r, c, now_ms);
+            change_command(r, c, view, now_ms);
             change_say(c, "goes on after %s of draining with %u session%s left",
                        text_format_duration(limit, r->options.drain_limit_ms), left,
                        left == 1 ? "" : "s");
@@ -376,9 +376,12 @@ static bool due_target(const struct rollout *r, struct rollout_change *c, size_t
     case TARGET_DRAINING:
         return due_draining(r, c, i, view, now_ms);
     case TARGET_ACTING:
-        return due_acting(r, c, i, now_ms);
     case TARGET_UNKNOWN:
-        return due_unknown(r, c, i, now_ms);
+        if (rollout_action_by_others(r->action)) {
+            return hold_turn(r, c, i, view, now_ms);
+        }
+        return r->targets[i].state == TARGET_ACTING ? due_acting(r, c, i, now_ms)
+                                                    : due_unknown(r, c, i, now_ms);
     case TARGET_GATING:
         return due_gating(r, c, i, view, now_ms);
     case TARGET_RETURNING:

@@ -294,10 +294,17 @@ static const char version_13[] =
     "  actor TEXT NOT NULL CHECK (actor <> '')"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 14. Servers in the hands of others: since when, of which boot, and what releases them. */
+static const char version_14[] =
+    "ALTER TABLE run ADD COLUMN hold_key TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE target ADD COLUMN handed_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE target ADD COLUMN boot_before BLOB NOT NULL"
+    "  DEFAULT x'00000000000000000000000000000000' CHECK (length(boot_before) = 16);";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
-                                         version_13};
+                                         version_13, version_14};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -307,13 +314,14 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
     " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
     "policies, troubles, parent, hours,"                                                           \
-    " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created"
+    " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created,"  \
+    " hold_key"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
     " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
     " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone, trouble, put_off, pool,"          \
-    " sessions_left, before, now"
+    " sessions_left, before, now, handed_ms, boot_before"
 
 #define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
 
@@ -331,7 +339,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
         " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
-        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49)",
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -344,7 +352,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
         " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
         " gate_memory = ?45, enable = ?46, all_servers = ?47, worker_pid = ?48,"
-        " worker_created = ?49 WHERE id = ?1",
+        " worker_created = ?49, hold_key = ?50 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
@@ -353,7 +361,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
                           " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
+                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
@@ -361,7 +369,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " cause = ?13, step = ?14, detail = ?15, places = ?16, baseline = ?17, after = ?18,"
         " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
         " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26,"
-        " trouble = ?27, put_off = ?28, sessions_left = ?30, before = ?31, now = ?32"
+        " trouble = ?27, put_off = ?28, sessions_left = ?30, before = ?31, now = ?32,"
+        " handed_ms = ?33, boot_before = ?34"
         " WHERE run = ?1 AND place = ?2 AND server = ?3 AND pool = ?29",
     [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
 

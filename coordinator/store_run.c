@@ -95,6 +95,7 @@ static void bind_run(struct binding *b, const struct rollout *run)
     bind_reference(b, run->parent);
     bind_text(b, run->options.window);
     bind_bounds(b, &run->options);
+    bind_text(b, run->hold_key);
 }
 
 static void read_options(struct row *r, struct rollout_options *o)
@@ -171,6 +172,7 @@ static void read_run(struct row *r, struct rollout *run)
     run->options.all_servers = row_bool(r, "all_servers");
     run->options.worker_pid = row_u32(r, "worker_pid");
     run->options.worker_created = row_uint(r, "worker_created", INT64_MAX);
+    row_text(r, "hold_key", run->hold_key, sizeof(run->hold_key));
 }
 
 /* "1 12 -1 7340032": probed, probe_ms, queued, memory; "": not taken. */
@@ -234,6 +236,8 @@ static void bind_target(struct binding *b, uint64_t run, const struct rollout_ta
     bind_uint(b, t->sessions_left);
     bind_text(b, measure_format(before, &t->before));
     bind_text(b, measure_format(now, &t->after));
+    bind_int(b, t->handed_wall_ms);
+    bind_id(b, &t->boot_before);
 }
 
 static void read_target(struct row *r, struct rollout_target *t)
@@ -273,6 +277,8 @@ static void read_target(struct row *r, struct rollout_target *t)
     t->sessions_left = row_u32(r, "sessions_left");
     read_measure(r, "before", &t->before);
     read_measure(r, "now", &t->after);
+    t->handed_wall_ms = row_int(r);
+    row_id(r, "boot_before", &t->boot_before);
 }
 
 static void write_target(struct store *s, enum schema_statement statement, uint64_t run,

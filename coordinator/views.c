@@ -361,15 +361,17 @@ json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *h
     const char *trouble = coordinator_store_trouble(c);
     if (!trouble)
         trouble = history_trouble;
-    bool healthy = t.silent + t.down + t.quarantined + t.never_seen == 0 && !trouble &&
+    bool expired;
+    json_t *holds = view_holds(v, &expired);
+    bool healthy = !expired && t.silent + t.down + t.quarantined + t.never_seen == 0 && !trouble &&
                    !coordinator_frozen(c) && coordinator_incident_count(c) == 0;
     json_t *self =
         json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "version", FARMHAND_VERSION, "started_at",
                   view_time(started_wall_ms), "fence", number(coordinator_fence(c).number),
                   "settling", (int)coordinator_settling(c, v->now_ms), "frozen",
                   view_text(coordinator_frozen(c)), "store", view_string(trouble ? trouble : "ok"));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
                      view_tally(v, &t), "budgets", view_budgets(v, NULL), "runs", view_open_runs(v),
-                     "incidents", view_incidents(v), "maintenance", view_maintained(v), "health",
-                     healthy ? "healthy" : "degraded");
+                     "incidents", view_incidents(v), "maintenance", view_maintained(v), "holds",
+                     holds, "health", healthy ? "healthy" : "degraded");
 }

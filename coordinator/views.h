@@ -30,6 +30,8 @@ json_t *view_run(const struct view *v, const struct rollout *run,
                  const struct rollout_counts *counts);
 /* Adds a step to its target in what view_run gave. */
 void view_add_step(json_t *run, const struct store_step *step);
+/* Servers in the hands of others. *expired: some for longer than was said. */
+json_t *view_holds(const struct view *v, bool *expired);
 json_t *view_options(const struct rollout_options *options);
 json_t *view_plan(const struct view *v, const struct rollout *plan);
 /* The groups of the budget: all, or those that a plan's targets are in. */

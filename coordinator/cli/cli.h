@@ -79,6 +79,9 @@ enum cli_option {
     OPT_ENABLE,
     OPT_ALL_SERVERS,
     OPT_STAY,
+    OPT_WAIT,
+    OPT_FAILED,
+    OPT_WAIT_REBOOT,
     OPT_COUNT,
 };
 #define OPT(name) (UINT64_C(1) << OPT_##name)
@@ -122,6 +125,7 @@ struct cli {
     const struct cli_verb *verb;
     const char *words[CLI_WORDS_MAX];
     size_t word_count;
+    char *const *rest; /* what stood behind "--" where the verb takes a command; NULL: nothing */
     const char *values[OPT_COUNT]; /* NULL: not given; a switch holds "" */
     struct terminal terminal;
     bool reached; /* the coordinator has answered once */
@@ -216,6 +220,6 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],
-    cli_verbs_notice[];
+    cli_verbs_notice[], cli_verbs_hold[];
 
 #endif

@@ -118,6 +118,10 @@ static const struct option options[OPT_COUNT] = {
     [OPT_WINDOW] = {"window", KIND_TEXT, "WINDOW", "window",
                     "only in these hours: a name of the configuration, or such as \"Mon-Fri "
                     "22:00-05:00 @Europe/Berlin\""},
+    [OPT_WAIT] = {"wait", KIND_DURATION, "LENGTH", NULL, "for its turn at most so long (30m)"},
+    [OPT_FAILED] = {"failed", KIND_SWITCH, NULL, NULL, "what was done there failed"},
+    [OPT_WAIT_REBOOT] = {"wait-reboot", KIND_SWITCH, NULL, NULL,
+                         "until its machine has started anew, by whomever"},
     [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
                    "go by a label, such as zone: never servers of two zones at once"},
 };
@@ -481,6 +485,17 @@ static enum error_code check_words(const struct cli *cli, struct error *err)
                      cli->words[v->most], v->group, *name ? " " : "", name, v->words);
 }
 
+/* "hold run web03 -- deploy.cmd --now": what follows belongs to another program. */
+static bool takes_command(const struct cli *cli, const struct cli_verb *const *groups)
+{
+    for (size_t i = 0; groups[i] && cli->word_count >= 2; i++)
+        for (const struct cli_verb *v = groups[i]; v->group; v++)
+            if (v->name && text_equal(v->group, cli->words[0]) &&
+                text_equal(v->name, cli->words[1]))
+                return strstr(v->words, "-- ") != NULL;
+    return false;
+}
+
 enum error_code cli_parse(struct cli *cli, const struct cli_verb *const *groups, int argc,
                           char *const *argv, struct error *err)
 {
@@ -491,6 +506,10 @@ enum error_code cli_parse(struct cli *cli, const struct cli_verb *const *groups,
         bool is_option = !only_words && argv[i][0] == '-' && argv[i][1] != '\0';
         if (!only_words && text_equal(argv[i], "--")) {
             only_words = true;
+            if (takes_command(cli, groups)) {
+                cli->rest = argv + i + 1;
+                break;
+            }
         } else if (is_option && seen < 64) {
             const char *written = text_equal(argv[i], "-h") ? "--help" : argv[i];
             if (!text_starts(written, "--"))

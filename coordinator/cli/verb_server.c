@@ -416,6 +416,17 @@ static int server_maintenance(struct cli *cli)
                     "`maintenance list`");
 }
 
+/* ---- cycle ---- */
+
+#define CYCLE_DEFAULT_MS (60 * 60 * 1000)
+
+static int server_cycle(struct cli *cli)
+{
+    uint64_t for_ms = cli_has(cli, OPT_FOR) ? cli_duration_ms(cli, OPT_FOR) : CYCLE_DEFAULT_MS;
+    json_t *more = json_pack("{s:I}", "limit_ms", (json_int_t)for_ms);
+    return cli_start_run_with(cli, "cycle", "", cli_value(cli, OPT_ON, ""), more);
+}
+
 static int server_undrain(struct cli *cli)
 {
     return cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
@@ -438,6 +449,13 @@ const struct cli_verb cli_verbs_server[] = {
      "finished.\nWhether it serves counts in the budget as always. It ends by itself after --for, "
      "and that is told.",
      server_maintenance},
+    {"server", "cycle", "", 0, 0,
+     (CLI_RUN_OPTIONS & ~OPT(TIMEOUT)) | OPT(WAIT_REBOOT) | OPT(FOR), OPT(ON) | OPT(WAIT_REBOOT),
+     "Drain servers one after the other while others reboot them, and put them back",
+     "Each is drained, and then waited for until its machine has started anew (whoever starts it: "
+     "an updater, a person),\nat most --for (1h); it has to prove itself before it is put back and "
+     "the next one begins. One that does not\nstart anew in time stays out, and the run pauses.",
+     server_cycle},
     {"server", "undrain", "NAME", 1, 1,
      (CLI_RUN_OPTIONS & ~OPT(ON) & ~OPT(NO_DRAIN) & ~OPT(DRAIN_TIMEOUT) & ~OPT(ON_DRAIN_TIMEOUT)) |
          OPT(POOL),

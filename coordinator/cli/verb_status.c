@@ -139,6 +139,25 @@ static void add_incidents(const struct cli *cli, const json_t *status, struct te
     }
 }
 
+static void add_holds(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text words = {0};
+    char until[SAY_TIME_MAX];
+    json_array_foreach(cli_list(status, "holds"), i, one)
+    {
+        bool expired = text_equal(cli_text(one, "state"), "expired");
+        text_addf(&words, "%s %s, by %s: %s", cli_text(one, "server"), cli_text(one, "state"),
+                  cli_text(one, "by"), cli_text(one, "reason"));
+        if (!cli_is_null(one, "until"))
+            text_addf(&words, " (%s %s; run %lld)", expired ? "its time was over at" : "until",
+                      say_time(until, cli_text(one, "until")), (long long)cli_number(one, "run"));
+        add_line(cli, "Hold", expired ? STYLE_RED : STYLE_PLAIN, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
 static void add_maintenance(const struct cli *cli, const json_t *status, struct text *out)
 {
     size_t i;
@@ -187,6 +206,7 @@ static int run_status(struct cli *cli)
         add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
+        add_holds(cli, status, &out);
         add_maintenance(cli, status, &out);
         add_notices(cli, status, &out);
         cli_print(&out);

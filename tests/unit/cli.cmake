@@ -1,5 +1,8 @@
 # The operator's command: its parts, and the program against a coordinator that follows a script.
 farmhand_test(cli_parts SOURCES test_cli_parts.c LIBS farmhand_cli)
-farmhand_test(cli SOURCES test_cli.c fake_api.c LIBS farmhand_common PkgConfig::JANSSON PkgConfig::MICROHTTPD)
-target_compile_definitions(test_cli PRIVATE FARMHAND_PROGRAM="$<TARGET_FILE:farmhand>")
-add_dependencies(test_cli farmhand)
+foreach(name cli cli_holds)
+  farmhand_test(${name} SOURCES test_${name}.c cli_bench.c fake_api.c
+                LIBS farmhand_common PkgConfig::JANSSON PkgConfig::MICROHTTPD)
+  target_compile_definitions(test_${name} PRIVATE FARMHAND_PROGRAM="$<TARGET_FILE:farmhand>")
+  add_dependencies(test_${name} farmhand)
+endforeach()

@@ -2,7 +2,7 @@
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
-#include "fake_api.h"
+#include "cli_bench.h"
 
 #include <jansson.h>
 #include <poll.h>
@@ -18,173 +18,6 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 30000
-#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
-
-struct bench {
-    char dir[64];
-    char socket[108];
-    struct fake_api *api;
-    struct text out, err; /* of the last command */
-    int code;
-};
-
-static int set_up(void **state)
-{
-    struct bench *b = must_alloc(1, sizeof(*b));
-    strcpy(b->dir, "/tmp/cli-XXXXXX");
-    must(mkdtemp(b->dir) != NULL);
-    text_format(b->socket, sizeof(b->socket), "%s/api", b->dir);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct bench *b = *state;
-    fake_api_close(b->api);
-    text_reset(&b->out);
-    text_reset(&b->err);
-    rmdir(b->dir);
-    free(b);
-    return 0;
-}
-
-static void serve(struct bench *b, const struct fake_route *routes, size_t route_count,
-                  const struct fake_script *scripts, size_t script_count)
-{
-    b->api = fake_api_open(b->socket, routes, route_count, scripts, script_count);
-}
-
-/* ---- running it ---- */
-
-static void split_words(char *line, char **argv, size_t max)
-{
-    size_t count = 0;
-    for (char *save = NULL, *w = strtok_r(line, "|", &save); w; w = strtok_r(NULL, "|", &save)) {
-        must(count + 1 < max);
-        argv[count++] = w;
-    }
-    argv[count] = NULL;
-}
-
-/* line: words with '|' between. Does not return. */
-static void become_farmhand(const struct bench *b, const char *line)
-{
-    char words[1024] = "farmhand|", *argv[40];
-    must(text_copy(words + 9, sizeof(words) - 9, line));
-    split_words(words, argv, COUNT(argv));
-    setenv("FARMHAND_SOCKET", b->socket, 1);
-    setenv("ASAN_OPTIONS", "exitcode=99", 1);
-    execv(FARMHAND_PROGRAM, argv);
-    _exit(127);
-}
-
-static bool take(int fd, struct text *to)
-{
-    char chunk[4096];
-    ssize_t got = read(fd, chunk, sizeof(chunk));
-    if (got > 0)
-        text_add_bytes(to, chunk, (size_t)got);
-    return got > 0;
-}
-
-static void read_both(struct bench *b, int out, int err)
-{
-    struct pollfd fds[2] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        must(poll(fds, 2, PATIENCE_MS) > 0);
-        if (fds[0].revents && !take(out, &b->out))
-            fds[0].fd = -1;
-        if (fds[1].revents && !take(err, &b->err))
-            fds[1].fd = -1;
-    }
-}
-
-static void run(struct bench *b, const char *line)
-{
-    int out[2], err[2], status;
-    text_reset(&b->out);
-    text_reset(&b->err);
-    must(pipe(out) == 0 && pipe(err) == 0);
-    pid_t pid = fork();
-    must(pid >= 0);
-    if (pid == 0) {
-        must(freopen("/dev/null", "r", stdin) != NULL);
-        dup2(out[1], 1);
-        dup2(err[1], 2);
-        become_farmhand(b, line);
-    }
-    close(out[1]);
-    close(err[1]);
-    read_both(b, out[0], err[0]);
-    close(out[0]);
-    close(err[0]);
-    must(waitpid(pid, &status, 0) == pid);
-    b->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* A person at a terminal: waits for words, then types. */
-struct typed {
-    const char *wait_for, *keys;
-};
-
-static void run_at_terminal(struct bench *b, const char *line, const struct typed *typed,
-                            size_t count)
-{
-    int fd, status;
-    struct winsize size = {.ws_col = 90, .ws_row = 30};
-    text_reset(&b->out);
-    text_reset(&b->err);
-    pid_t pid = forkpty(&fd, NULL, NULL, &size);
-    must(pid >= 0);
-    if (pid == 0) {
-        setenv("TERM", "xterm", 1);
-        become_farmhand(b, line);
-    }
-    for (size_t i = 0, seen = 0; take(fd, &b->out);) {
-        const char *found;
-        while (i < count && (found = strstr(text_get(&b->out) + seen, typed[i].wait_for))) {
-            seen = (size_t)(found - text_get(&b->out)) + strlen(typed[i].wait_for);
-            must(write(fd, typed[i].keys, strlen(typed[i].keys)) > 0);
-            i++;
-        }
-    }
-    close(fd);
-    must(waitpid(pid, &status, 0) == pid);
-    b->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void assert_ended(const struct bench *b, int code)
-{
-    if (b->code != code)
-        fail_msg("exit code %d, expected %d\nstdout:\n%s\nstderr:\n%s", b->code, code,
-                 text_get(&b->out), text_get(&b->err));
-}
-
-static void assert_has(const struct text *t, const char *words)
-{
-    if (!strstr(text_get(t), words))
-        fail_msg("\"%s\" is missing in:\n%s", words, text_get(t));
-}
-
-static void assert_lacks(const struct text *t, const char *words)
-{
-    if (strstr(text_get(t), words))
-        fail_msg("\"%s\" should not be in:\n%s", words, text_get(t));
-}
-
-static void assert_asked(struct bench *b, const char *words, bool there)
-{
-    char *asked = fake_api_asked(b->api);
-    bool found = strstr(asked, words) != NULL;
-    if (found != there) {
-        fprintf(stderr, "asked:\n%s", asked);
-        fail_msg("\"%s\" %s asked", words, there ? "was not" : "was");
-    }
-    free(asked);
-}
-
 /* ---- answers ---- */
 
 #define STATUS(health)                                                                             \
@@ -199,14 +32,6 @@ static void assert_asked(struct bench *b, const char *words, bool there)
     "\"pools_started\":2,\"host\":{\"cpu_permille\":123}},{\"name\":\"web02\","                    \
     "\"presence\":\"silent\",\"why\":\"no report for three minutes, is its agent running?\","      \
     "\"age_ms\":null,\"in_rotation\":null,\"pool_count\":2,\"pools_started\":1}]}"
-#define PLAN                                                                                       \
-    "{\"plan\":{\"action\":\"recycle\",\"pool\":\"Shop\",\"on\":\"all\",\"targets\":[{\"order\":"  \
-    "1,\"server\":\"web01\",\"will\":\"recycle\",\"why\":\"\",\"drain\":[\"shop/web01\"],"         \
-    "\"workers\":1},{\"order\":2,\"server\":\"web02\",\"will\":\"skip\",\"why\":\"the pool is "    \
-    "stopped\",\"drain\":[],\"workers\":0}],\"gates\":[\"the probe passes 3 times\"],"             \
-    "\"warnings\":[\"sessions are "                                                                \
-    "lost\"],\"budgets\":[{\"group\":\"zone-a\",\"limit\":1,\"used\":0}],"                         \
-    "\"rule\":\"stops after the 1st failure\"}}"
 #define RUN(state, ended, counts, target)                                                          \
     "{\"id\":7,\"action\":\"recycle\",\"pool\":\"Shop\",\"on\":\"all\",\"reason\":\"patch\","      \
     "\"actor\":\"anna\",\"state\":\"" state "\",\"ended\":" ended ",\"pause_causes\":[],"          \
@@ -688,8 +513,6 @@ static void full_disk_is_not_success(void **state)
     int status = system(line);
     assert_int_equal(WEXITSTATUS(status), 1);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

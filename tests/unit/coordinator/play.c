@@ -64,6 +64,12 @@ static bool hands_off(void *ctx, const char *server, char *why, size_t size)
     return find(ctx, server)->maintained;
 }
 
+static bool boot(void *ctx, const char *server, struct wire_id *out)
+{
+    *out = (struct wire_id){{find(ctx, server)->boot}};
+    return out->bytes[0] != 0;
+}
+
 static struct rollout_view view(struct play *p)
 {
     return (struct rollout_view){.ctx = p,
@@ -71,8 +77,9 @@ static struct rollout_view view(struct play *p)
                                  .may_take = may_take,
                                  .closed = closed,
                                  .hands_off = hands_off,
+                                 .boot = boot,
                                  .settling = p->settling,
-                                 .wall_ms = (int64_t)p->now_ms + 1};
+                                 .wall_ms = (int64_t)p->now_ms + 1 + p->wall_jump_ms};
 }
 
 static void mail(struct play *p, struct play_letter letter, uint64_t in_ms)
@@ -335,6 +342,7 @@ void play_begin(struct play *p, enum rollout_action action, size_t count)
                                   .pool = POOL_STATE_STARTED,
                                   .auto_start = true,
                                   .workers = 1,
+                                  .boot = 1,
                                   .generation = 1,
                                   .probe_status = 200,
                                   .act_ms = 1000,
@@ -379,6 +387,15 @@ void play_set(struct play *p, const struct rollout_options *options)
     struct rollout_change c;
     rollout_on_set(p->run, options, &c);
     take(p, &c);
+}
+
+bool play_release(struct play *p, size_t server, bool failed)
+{
+    struct rollout_change c;
+    rollout_on_release(p->run, server, failed, failed ? "deploy failed" : "deployed", p->now_ms,
+                       &c);
+    take(p, &c);
+    return c.any;
 }
 
 void play_restart(struct play *p)

@@ -17,6 +17,7 @@ struct play_server {
     bool deaf;        /* never receives a command; questions are answered */
     bool blocked;     /* by lease or budget */
     bool maintained;  /* nobody is to touch it */
+    uint8_t boot;     /* of its machine; 0: not known now */
     bool journal_has; /* the command is in its journal */
     enum pool_state pool;
     bool auto_start;
@@ -68,6 +69,7 @@ struct play {
     int saves;         /* changes that would have been a transaction */
     bool settling;
     bool closed; /* by the clock */
+    int64_t wall_jump_ms;
 };
 
 /* A run of `action` over `count` servers, web01.., all well and behind a balancer; no soak, quick
@@ -78,6 +80,8 @@ void play_until(struct play *p, uint64_t ms);
 void play_to_end(struct play *p, uint64_t limit_ms);
 void play_request(struct play *p, enum rollout_request request);
 void play_set(struct play *p, const struct rollout_options *options);
+/* Those who hold it give it back. false: it is not in their hands. */
+bool play_release(struct play *p, size_t server, bool failed);
 void play_restart(struct play *p); /* the coordinator dies and comes back: answers are lost */
 void play_end(struct play *p);
 

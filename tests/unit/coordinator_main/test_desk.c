@@ -609,6 +609,43 @@ static void server_is_put_into_maintenance_and_taken_out(void **state)
     assert_refused(f, 409, "state", "not in maintenance");
 }
 
+static void server_is_held_and_released(void **state)
+{
+    struct fixture *f = *state;
+    char body[160], token[HOLD_TOKEN_MAX];
+    post(f, "/v1/holds", "{\"reason\": \"v2\", \"for_ms\": 60000}");
+    assert_refused(f, 400, "invalid", "server and for_ms are required");
+    post(f, "/v1/holds", "{\"server\": \"all\", \"reason\": \"v2\", \"for_ms\": 60000}");
+    assert_refused(f, 400, "invalid", "a hold is of one server, 3 are selected");
+    text_format(body, sizeof(body), "{\"server\": \"%s\", \"reason\": \"v2\", \"for_ms\": 60000}",
+                f->farm.agents[0].name);
+    post(f, "/v1/holds", body);
+    assert_int_equal(f->status, 201);
+    text_copy(token, sizeof(token), text_at(f, "token"));
+    assert_int_equal(strlen(token), HOLD_TOKEN_MAX - 1);
+    farm_run(&f->farm, 3000);
+    get(f, "/v1/holds");
+    assert_string_equal(text_at(f, "holds.0.state"), "held");
+    assert_string_equal(text_at(f, "holds.0.reason"), "v2");
+    get(f, "/v1/status");
+    assert_string_equal(text_at(f, "health"), "healthy");
+    farm_run(&f->farm, 70000);
+    get(f, "/v1/status");
+    assert_string_equal(text_at(f, "holds.0.state"), "expired");
+    assert_string_equal(text_at(f, "health"), "degraded");
+    post(f, "/v1/holds/release", "{\"token\": \"x\", \"server\": \"y\"}");
+    assert_refused(f, 400, "invalid", "either token or server");
+    post(f, "/v1/holds/release", "{\"server\": \"web99\", \"reason\": \"x\"}");
+    assert_refused(f, 404, "not-found", "nobody holds web99");
+    text_format(body, sizeof(body), "{\"token\": \"%s\"}", token);
+    post(f, "/v1/holds/release", body);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(number_at(f, "id"), 1);
+    farm_run_to_end(&f->farm, 60000);
+    get(f, "/v1/runs/1");
+    assert_string_equal(text_at(f, "state"), "done");
+}
+
 /* ---- events ---- */
 
 static void events_are_listed_and_filtered(void **state)
@@ -724,6 +761,7 @@ int main(void)
         CASE(only_what_is_unknown_can_be_resolved),
         CASE(server_is_declared_out_and_released),
         CASE(server_is_put_into_maintenance_and_taken_out),
+        CASE(server_is_held_and_released),
         CASE(events_are_listed_and_filtered),
         CASE(follower_gets_history_and_then_what_happens),
         CASE(follower_without_since_gets_only_what_is_new),
