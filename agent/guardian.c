@@ -2,21 +2,17 @@
 #include "agent/guardian.h"
 
 #include "common/os.h"
-#include "common/process.h"
 #include "common/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HEAD       "farmhand guardian 1"
-#define ORDER_MAX  ((size_t)64 * 1024)
-#define STAND_MS   10000
-#define PATH_ROOM  4096
-#define OUTPUT_MAX 4096
+#define HEAD      "farmhand guardian 1"
+#define ORDER_MAX ((size_t)64 * 1024)
+#define PATH_ROOM 4096
 
 /* ---- the file: a line per value, the name before the first blank ---- */
 
@@ -148,33 +144,6 @@ static enum error_code fill_order(const struct guardian_spec *spec, const char *
     return ERR_NONE;
 }
 
-static enum error_code start_process(const char *order, struct error *err)
-{
-    char program[PATH_ROOM];
-    struct process_result result;
-    enum error_code code = guardian_program(program, sizeof(program), err);
-    if (code != ERR_NONE)
-        return code;
-    const char *const argv[] = {program, "guardian", order, NULL};
-    const struct process_call call = {
-        .argv = argv, .timeout_ms = STAND_MS, .output_max_bytes = OUTPUT_MAX};
-    code = process_run(&call, &result, err);
-    if (code != ERR_NONE)
-        return error_wrap(err, "the guardian");
-    if (result.exit_code != 0)
-        code = error_set(err, ERR_IO, "the guardian ended with %" PRIu32 ": %s", result.exit_code,
-                         result.output);
-    free(result.output);
-    return code;
-}
-
-static enum error_code forget(const char *path, struct error *err)
-{
-    if (unlink(path) == 0 || errno == ENOENT)
-        return ERR_NONE;
-    return error_errno(err, errno, "%s cannot be removed", path);
-}
-
 enum error_code guardian_arm(const struct guardian_spec *spec, const char *services,
                              uint64_t within_ms, struct error *err)
 {
@@ -186,13 +155,13 @@ enum error_code guardian_arm(const struct guardian_spec *spec, const char *servi
     if (code == ERR_NONE)
         code = fill_order(spec, services, within_ms, &order, err);
     if (code == ERR_NONE)
-        code = forget(done_path, err);
+        code = os_remove_file(done_path, err);
     if (code == ERR_NONE)
         code = guardian_write(order_path, &order, err);
     if (code == ERR_NONE)
-        code = start_process(order_path, err);
+        code = guardian_start(order_path, &order, err);
     if (code != ERR_NONE)
-        unlink(order_path);
+        os_remove_file(order_path, NULL);
     return code;
 }
 
@@ -206,14 +175,14 @@ enum error_code guardian_end(const struct guardian_spec *spec, char *told, size_
     if (code == ERR_NONE)
         code = path_in(spec, "guardian.done", done_path, err);
     if (code == ERR_NONE)
-        code = forget(order_path, err);
+        code = os_remove_file(order_path, err);
     if (code != ERR_NONE)
         return code;
     told[0] = '\0';
     if (os_read_file(done_path, ORDER_MAX, &text, &len, NULL) == ERR_NONE) {
         text_copy(told, size_bytes, text);
         free(text);
-        unlink(done_path);
+        os_remove_file(done_path, NULL);
     }
     return ERR_NONE;
 }

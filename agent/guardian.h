@@ -60,12 +60,15 @@ enum error_code guardian_read(const char *path, struct guardian_order *out, stru
 enum error_code guardian_write(const char *path, const struct guardian_order *order,
                                struct error *err);
 
-/* guardian_posix.c, guardian_win32.c: the path of this program. */
-enum error_code guardian_program(char *out, size_t size_bytes, struct error *err);
-/* Leaves the caller's session, terminal and directory: 0 in the process that goes on, 1 in the one
- * that shall end (with the exit code in *exit_code). The one that ends does so when the other calls
- * guardian_stands, or fails before. */
+/* guardian_posix.c, guardian_win32.c. Starts this program as the guardian of that order, out of the
+ * caller's session or job, and returns when it stands by. ERR_TIMEOUT: it does not; ERR_IO: it
+ * ended instead. */
+enum error_code guardian_start(const char *order_path, const struct guardian_order *order,
+                               struct error *err);
+/* In the guardian. Leaves the caller's session, terminal and directory: 0 in the process that goes
+ * on, 1 in the one that shall end (with the exit code in *exit_code). The one that ends does so
+ * when the other calls guardian_stands, or fails before. */
 int guardian_leave(int *exit_code, struct error *err);
-void guardian_stands(void);
+void guardian_stands(const struct guardian_order *order);
 
 #endif

@@ -1,18 +1,23 @@
 /* guardian_posix.c - see guardian.h: out of the agent's session. */
 #include "agent/guardian.h"
 
+#include "common/process.h"
 #include "common/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#define STAND_MS   10000
+#define OUTPUT_MAX 4096
+
 static int ready_fd = -1;
 
 /* A program replaced on the disk is still there under /proc, proc(5). */
-enum error_code guardian_program(char *out, size_t size_bytes, struct error *err)
+static enum error_code find_program(char *out, size_t size_bytes, struct error *err)
 {
     char path[4096];
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -21,6 +26,28 @@ enum error_code guardian_program(char *out, size_t size_bytes, struct error *err
     path[len] = '\0';
     text_copy(out, size_bytes, access(path, X_OK) == 0 ? path : "/proc/self/exe");
     return ERR_NONE;
+}
+
+enum error_code guardian_start(const char *order_path, const struct guardian_order *order,
+                               struct error *err)
+{
+    char program[4096];
+    struct process_result result;
+    (void)order;
+    enum error_code code = find_program(program, sizeof(program), err);
+    if (code != ERR_NONE)
+        return code;
+    const char *const argv[] = {program, "guardian", order_path, NULL};
+    const struct process_call call = {
+        .argv = argv, .timeout_ms = STAND_MS, .output_max_bytes = OUTPUT_MAX};
+    code = process_run(&call, &result, err);
+    if (code != ERR_NONE)
+        return error_wrap(err, "the guardian");
+    if (result.exit_code != 0)
+        code = error_set(err, ERR_IO, "the guardian ended with %" PRIu32 ": %s", result.exit_code,
+                         result.output);
+    free(result.output);
+    return code;
 }
 
 static void let_go(void)
@@ -62,8 +89,9 @@ int guardian_leave(int *exit_code, struct error *err)
     return 1;
 }
 
-void guardian_stands(void)
+void guardian_stands(const struct guardian_order *order)
 {
+    (void)order;
     if (write(ready_fd, "!", 1) == 1)
         close(ready_fd);
 }

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define LOOK_MS    250
 #define AGENT_MS   1000 /* between looks for the agent's process */
@@ -28,11 +26,6 @@ struct watch {
     struct text story;
     bool left_alone;
 };
-
-static void nap(uint64_t ms)
-{
-    nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
-}
 
 static bool order_stands(const struct watch *w)
 {
@@ -67,7 +60,7 @@ static const char *stand_by(const struct watch *w)
         }
         if (gone_ms && now_ms - gone_ms >= w->order.grace_ms)
             return "the agent was gone";
-        nap(LOOK_MS);
+        clock_sleep_ms(LOOK_MS);
     }
     return NULL;
 }
@@ -146,7 +139,7 @@ static bool start_all(struct watch *w)
             text_add(&w->story, "; W3SVC did not start");
             return true;
         }
-        nap(AGAIN_MS);
+        clock_sleep_ms(AGAIN_MS);
     }
     if (!w->left_alone)
         text_split(w->order.services, '\n', start_one, w);
@@ -163,7 +156,7 @@ static void leave_word(const struct watch *w)
         os_write_file(path, text_get(&w->story), w->story.len, 0600, NULL);
     }
     if (order_stands(w))
-        unlink(w->path);
+        os_remove_file(w->path, NULL);
 }
 
 /* ---- life ---- */
@@ -188,7 +181,7 @@ int guardian_main(int argc, char **argv)
     struct watch w = {.path = argc == 2 ? argv[1] : NULL};
     struct error err = {0};
     int code = EXIT_SUCCESS;
-    if (!w.path || w.path[0] != '/')
+    if (!w.path || iis_settings_check_path(w.path, NULL) != ERR_NONE)
         return fail("usage: farmhand-agent guardian /PATH/guardian.order (the agent starts it)");
     if (guardian_read(w.path, &w.order, &err) != ERR_NONE)
         return fail(err.text);
@@ -202,7 +195,7 @@ int guardian_main(int argc, char **argv)
         return fail(err.text);
     if (gone > 0)
         return code;
-    guardian_stands();
+    guardian_stands(&w.order);
     const char *why = stand_by(&w);
     if (why) {
         text_addf(&w.story, "the guardian acted, since %s", why);

@@ -67,6 +67,8 @@ enum error_code os_write_file(const char *path, const void *bytes, size_t len, u
                               struct error *err);
 /* Renamed over what is there, the directory synced: after ERR_NONE it is there for good. */
 enum error_code os_move_file(const char *from, const char *to, struct error *err);
+/* ERR_NONE as well where there is no such file. */
+enum error_code os_remove_file(const char *path, struct error *err);
 /* Takes the lock file for the life of the process; ERR_EXISTS names the holder's pid. */
 enum error_code os_lock_file(const char *path, struct error *err);
 

@@ -188,6 +188,24 @@ enum error_code os_move_file(const char *from, const char *to, struct error *err
     return code;
 }
 
+enum error_code os_remove_file(const char *path, struct error *err)
+{
+    wchar_t *wide = sys_path(path, err);
+    if (!wide)
+        return ERR_INVALID;
+    DWORD number = 0;
+    for (int i = 0; i <= REPLACE_MAX; i++) {
+        number = DeleteFileW(wide) ? 0 : GetLastError();
+        if (!is_held(number) || is_directory(wide))
+            break;
+        Sleep(REPLACE_WAIT);
+    }
+    free(wide);
+    if (number == 0 || number == ERROR_FILE_NOT_FOUND || number == ERROR_PATH_NOT_FOUND)
+        return ERR_NONE;
+    return sys_error(err, number, "cannot remove %s", path);
+}
+
 static DWORD write_all(HANDLE file, const char *bytes, size_t len)
 {
     while (len > 0) {

@@ -269,6 +269,13 @@ enum error_code os_move_file(const char *from, const char *to, struct error *err
     return sync_directory_of(to, err);
 }
 
+enum error_code os_remove_file(const char *path, struct error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return ERR_NONE;
+    return error_errno(err, errno, "cannot remove %s", path);
+}
+
 /* Fills the new file; closes fd in any case, since close can tell of a failed write as well. */
 static enum error_code fill_new(int fd, const char *path, const void *bytes, size_t len,
                                 unsigned mode, struct error *err)

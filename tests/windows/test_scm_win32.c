@@ -10,6 +10,7 @@
 #include "common/os.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
+#include "tests/windows/own_services.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,54 +24,6 @@
 #define ENOUGH_MS 30000
 #define SHORT_MS  700
 #define LATE_MS   5000
-#define STUCK     L"Farmhand test: services do not stop"
-
-/* ---- as a service ---- */
-
-static SERVICE_STATUS_HANDLE handle;
-static HANDLE stopped;
-
-static void report(DWORD state)
-{
-    SERVICE_STATUS status = {
-        .dwServiceType = SERVICE_WIN32_OWN_PROCESS,
-        .dwCurrentState = state,
-        .dwControlsAccepted = state == SERVICE_RUNNING ? SERVICE_ACCEPT_STOP : 0,
-        .dwWaitHint = state == SERVICE_STOP_PENDING ? 60000 : 0,
-    };
-    SetServiceStatus(handle, &status);
-}
-
-static DWORD WINAPI on_control(DWORD control, DWORD type, void *data, void *context)
-{
-    (void)type, (void)data, (void)context;
-    if (control != SERVICE_CONTROL_STOP)
-        return NO_ERROR;
-    report(SERVICE_STOP_PENDING);
-    HANDLE stuck = OpenEventW(SYNCHRONIZE, FALSE, STUCK);
-    if (!stuck)
-        SetEvent(stopped);
-    sys_close(&stuck);
-    return NO_ERROR;
-}
-
-static void WINAPI service_main(DWORD argc, wchar_t **argv)
-{
-    (void)argc;
-    stopped = CreateEventW(NULL, TRUE, FALSE, NULL);
-    handle = RegisterServiceCtrlHandlerExW(argv[0], on_control, NULL);
-    report(SERVICE_START_PENDING);
-    report(SERVICE_RUNNING);
-    WaitForSingleObject(stopped, INFINITE);
-    report(SERVICE_STOPPED);
-}
-
-static int serve(void)
-{
-    wchar_t name[] = L"";
-    const SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
-    return StartServiceCtrlDispatcherW(table) ? 0 : 1;
-}
 
 /* ---- the world ---- */
 
@@ -79,30 +32,10 @@ struct world {
     HANDLE stuck;
 };
 
-static void make_service(SC_HANDLE manager, const wchar_t *name, DWORD start,
-                         const wchar_t *depends)
-{
-    wchar_t self[MAX_PATH], command[MAX_PATH + 32];
-    GetModuleFileNameW(NULL, self, MAX_PATH);
-    swprintf(command, MAX_PATH + 32, L"\"%ls\" --service", self);
-    SC_HANDLE service =
-        CreateServiceW(manager, name, name, SERVICE_ALL_ACCESS, SERVICE_WIN32_OWN_PROCESS, start,
-                       SERVICE_ERROR_IGNORE, command, NULL, NULL, depends, NULL, NULL);
-    must(service != NULL || GetLastError() == ERROR_SERVICE_EXISTS);
-    if (service)
-        CloseServiceHandle(service);
-}
-
 static int make_world(void **state)
 {
     struct world *w = must_alloc(1, sizeof(*w));
-    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CREATE_SERVICE);
-    must(manager != NULL);
-    make_service(manager, L"WAS", SERVICE_DEMAND_START, NULL);
-    make_service(manager, L"W3SVC", SERVICE_DEMAND_START, L"WAS\0");
-    make_service(manager, L"NetTcpActivator", SERVICE_DEMAND_START, L"WAS\0");
-    make_service(manager, L"Bystander", SERVICE_DEMAND_START, NULL);
-    CloseServiceHandle(manager);
+    own_services_make();
     must(scm_windows_ops.open(NULL, NULL, &w->scm, NULL) == ERR_NONE);
     *state = w;
     return 0;
@@ -227,7 +160,7 @@ static void service_that_hangs_in_its_stop_is_waited_for_and_killed(void **state
     struct error err;
     start(w, "WAS", ERR_NONE);
     await(w, "WAS", SVC_RUNNING);
-    w->stuck = CreateEventW(NULL, TRUE, FALSE, STUCK);
+    w->stuck = CreateEventW(NULL, TRUE, FALSE, OWN_SERVICES_STUCK);
     stop(w, "WAS", ERR_NONE);
     uint64_t began = clock_boot_ms();
     expect(scm_wait(w->scm, "WAS", SVC_STOPPED, SHORT_MS, &err), ERR_TIMEOUT, &err, "wait");
@@ -420,6 +353,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(service_that_hangs_in_its_stop_is_waited_for_and_killed),
     };
     if (argc > 1 && text_equal(argv[1], "--service"))
-        return serve();
+        return own_services_serve();
     return cmocka_run_group_tests(tests, make_world, end_world);
 }
