@@ -12,9 +12,10 @@
 
 bool codepage_known(const char *name);
 
-/* The code page that console programs of this machine write in: "CP850" and the like; "" where
- * there is none (Linux). */
+/* The code page that console programs of this machine write in, and that of its other old programs:
+ * "CP850", "CP1252" and the like; "" where there is none (Linux). */
 void codepage_of_consoles(char out[16]);
+void codepage_of_programs(char out[16]);
 
 /* *out: UTF-8, NUL-terminated, free() it (wiped first, should it be a secret). false, *out
  * untouched: unknown code page, a byte that it does not have, or a NUL among the characters. What

@@ -21,6 +21,11 @@ void codepage_of_consoles(char out[16])
     out[0] = '\0';
 }
 
+void codepage_of_programs(char out[16])
+{
+    out[0] = '\0';
+}
+
 /* At most 4 bytes of UTF-8 come of one byte or of one unit of UTF-16, so one buffer is enough and
  * no copy is left behind by growing. */
 bool codepage_to_utf8(const char *name, const char *bytes, size_t len, char **out, size_t *out_len)

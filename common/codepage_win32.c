@@ -45,9 +45,27 @@ bool codepage_known(const char *name)
     return number == UTF16LE || number == UTF16BE || (number != 0 && IsValidCodePage(number));
 }
 
+/* Of the system, not of this process: its manifest says UTF-8, and GetOEMCP would tell that. */
+#define PAGES L"SYSTEM\\CurrentControlSet\\Control\\Nls\\CodePage"
+
+static void name_page(const wchar_t *which, char out[16])
+{
+    wchar_t number[8] = L"";
+    DWORD bytes = sizeof(number);
+    out[0] = '\0';
+    if (RegGetValueW(HKEY_LOCAL_MACHINE, PAGES, which, RRF_RT_REG_SZ, NULL, number, &bytes) ==
+        ERROR_SUCCESS)
+        text_format(out, 16, "CP%ls", number);
+}
+
 void codepage_of_consoles(char out[16])
 {
-    text_format(out, 16, "CP%u", (unsigned)GetOEMCP());
+    name_page(L"OEMCP", out);
+}
+
+void codepage_of_programs(char out[16])
+{
+    name_page(L"ACP", out);
 }
 
 static wchar_t *from_utf16(const char *bytes, size_t len, bool big, size_t *units)

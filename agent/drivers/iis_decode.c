@@ -67,9 +67,11 @@ static bool declared_encoding(const char *bytes, size_t len, char *out, size_t s
     return true;
 }
 
+/* Latin, Greek and Cyrillic, as the code pages of one byte have them. */
 static bool is_letter(uint32_t c)
 {
-    return c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7;
+    bool latin = c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7;
+    return latin || (c >= 0x386 && c <= 0x3CE) || (c >= 0x401 && c <= 0x45F);
 }
 
 static size_t letters(const char *utf8, size_t len)
@@ -86,14 +88,23 @@ static size_t letters(const char *utf8, size_t len)
     return count;
 }
 
-/* An umlaut of one code page is a quotation mark or a frame in the other. A tie goes to CP850: the
- * console's code page is what appcmd writes in. */
-static bool convert_western(const char *bytes, size_t len, char **out, size_t *out_len)
+/* The pages to choose from. */
+struct pages {
+    const char *told; /* by the settings; NULL */
+    const char *consoles, *programs;
+};
+
+/* An umlaut of one code page is a quotation mark or a frame in the other. A tie goes to the
+ * consoles' page: it is the one that appcmd writes in. Where both are the same, as in East Asia,
+ * there is nothing to choose. */
+static bool convert_guessed(const char *bytes, size_t len, const struct pages *pages, char **out,
+                            size_t *out_len)
 {
     char *oem = NULL, *ansi = NULL;
     size_t oem_len = 0, ansi_len = 0;
-    bool oem_fits = codepage_to_utf8("CP850", bytes, len, &oem, &oem_len);
-    bool ansi_fits = codepage_to_utf8("WINDOWS-1252", bytes, len, &ansi, &ansi_len);
+    bool oem_fits = codepage_to_utf8(pages->consoles, bytes, len, &oem, &oem_len);
+    bool ansi_fits = !text_equal(pages->consoles, pages->programs) &&
+                     codepage_to_utf8(pages->programs, bytes, len, &ansi, &ansi_len);
     if (ansi_fits && (!oem_fits || letters(ansi, ansi_len) > letters(oem, oem_len))) {
         iis_wipe_free(oem, oem_len);
         *out = ansi;
@@ -108,7 +119,7 @@ static bool convert_western(const char *bytes, size_t len, char **out, size_t *o
     return true;
 }
 
-static bool decode_bytes(const char *bytes, size_t len, const char *code_page, char **out,
+static bool decode_bytes(const char *bytes, size_t len, const struct pages *pages, char **out,
                          size_t *out_len)
 {
     if (keep(bytes, len, out, out_len))
@@ -117,16 +128,21 @@ static bool decode_bytes(const char *bytes, size_t len, const char *code_page, c
         return false;
     char declared[32];
     if (declared_encoding(bytes, len, declared, sizeof(declared)) &&
-        !text_equal_nocase(declared, "utf-8") && codepage_to_utf8(declared, bytes, len, out, out_len))
+        !text_equal_nocase(declared, "utf-8") &&
+        codepage_to_utf8(declared, bytes, len, out, out_len))
         return true;
-    if (code_page)
-        return codepage_to_utf8(code_page, bytes, len, out, out_len);
-    return convert_western(bytes, len, out, out_len);
+    if (pages->told)
+        return codepage_to_utf8(pages->told, bytes, len, out, out_len);
+    return convert_guessed(bytes, len, pages, out, out_len);
 }
 
-enum error_code iis_decode(const char *bytes, size_t len, const char *code_page, char **out,
-                           size_t *out_len, struct error *err)
+enum error_code iis_decode_on(const char *bytes, size_t len, const char *code_page,
+                              const char *consoles, const char *programs, char **out,
+                              size_t *out_len, struct error *err)
 {
+    const struct pages pages = {.told = code_page,
+                                .consoles = *consoles ? consoles : "CP850",
+                                .programs = *programs ? programs : "WINDOWS-1252"};
     size_t skip = 0;
     const char *wide = marked_encoding((const unsigned char *)bytes, len, &skip);
     if (wide) {
@@ -136,8 +152,17 @@ enum error_code iis_decode(const char *bytes, size_t len, const char *code_page,
     }
     if (len >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
         skip = 3;
-    if (decode_bytes(bytes + skip, len - skip, code_page, out, out_len))
+    if (decode_bytes(bytes + skip, len - skip, &pages, out, out_len))
         return ERR_NONE;
     return error_set(err, ERR_CORRUPT,
                      "the answer fits no encoding: name its code page as [iis] code_page");
+}
+
+enum error_code iis_decode(const char *bytes, size_t len, const char *code_page, char **out,
+                           size_t *out_len, struct error *err)
+{
+    char consoles[16], programs[16];
+    codepage_of_consoles(consoles);
+    codepage_of_programs(programs);
+    return iis_decode_on(bytes, len, code_page, consoles, programs, out, out_len, err);
 }

@@ -17,7 +17,8 @@ static void expect(const char *bytes, size_t len, const char *code_page, const c
     char *out = NULL;
     size_t out_len = 0;
     struct error err;
-    assert_int_equal(iis_decode(bytes, len, code_page, &out, &out_len, &err), ERR_NONE);
+    assert_int_equal(iis_decode_on(bytes, len, code_page, "CP850", "CP1252", &out, &out_len, &err),
+                     ERR_NONE);
     assert_int_equal(out_len, strlen(expected));
     assert_string_equal(out, expected);
     iis_wipe_free(out, out_len);
@@ -28,7 +29,8 @@ static void expect_corrupt(const char *bytes, size_t len, const char *code_page)
     char *out = NULL;
     size_t out_len = 0;
     struct error err = {0};
-    assert_int_equal(iis_decode(bytes, len, code_page, &out, &out_len, &err), ERR_CORRUPT);
+    assert_int_equal(iis_decode_on(bytes, len, code_page, "CP850", "CP1252", &out, &out_len, &err),
+                     ERR_CORRUPT);
     assert_null(out);
     assert_true(strlen(err.text) > 0);
 }
@@ -92,7 +94,7 @@ static void code_page_of_the_settings_comes_before_the_guess(void **state)
     (void)state;
     expect(BYTES("\xCC"), "WINDOWS-1251", "\xD0\x9C");
     expect(BYTES("M\xC3\xBCll"), "WINDOWS-1251", "M\xC3\xBCll"); /* but not before valid UTF-8 */
-    expect_corrupt(BYTES("\x81\xFF"), "WINDOWS-1252");
+    expect_corrupt(BYTES("\x81\xFF"), "CP932"); /* of one byte, Windows has every one */
 }
 
 static void what_fits_nothing_is_corrupt(void **state)
@@ -107,6 +109,32 @@ static void what_fits_nothing_is_corrupt(void **state)
     expect_corrupt(BYTES("\xFF\xFE"
                          "a\0\0\0"),
                    NULL);
+}
+
+static void expect_on(const char *consoles, const char *programs, const char *bytes,
+                      const char *expected)
+{
+    char *out = NULL;
+    size_t out_len = 0;
+    struct error err;
+    assert_int_equal(
+        iis_decode_on(bytes, strlen(bytes), NULL, consoles, programs, &out, &out_len, &err),
+        ERR_NONE);
+    assert_string_equal(out, expected);
+    iis_wipe_free(out, out_len);
+}
+
+/* What the guess of a western machine would make of these is other letters. */
+static void code_pages_of_the_machine_are_its_own(void **state)
+{
+    (void)state;
+    expect_on("CP437", "CP1252", "na\x8Bve", "na\xC3\xAFve");
+    expect_on("CP852", "CP1250", "Mu\x9Fka", "Mu\xC4\x8Dka"); /* Czech: CP850 has no such letter */
+    expect_on("CP866", "CP1251", "\x8C\xA0\xA3", "\xD0\x9C\xD0\xB0\xD0\xB3");
+    expect_on("CP866", "CP1251", "\xCC\xE0\xE3", "\xD0\x9C\xD0\xB0\xD0\xB3");
+    expect_on("CP936", "CP936", "\xB5\xEA\xC6\xCC", "\xE5\xBA\x97\xE9\x93\xBA"); /* Chinese */
+    expect_on("CP932", "CP932", "\x93\x58", "\xE5\xBA\x97");
+    expect_on("", "", "M\x81ller", "M\xC3\xBCller");
 }
 
 static void known_code_pages(void **state)
@@ -128,6 +156,7 @@ int main(void)
         cmocka_unit_test(declared_code_page_is_used),
         cmocka_unit_test(code_page_of_the_settings_comes_before_the_guess),
         cmocka_unit_test(what_fits_nothing_is_corrupt),
+        cmocka_unit_test(code_pages_of_the_machine_are_its_own),
         cmocka_unit_test(known_code_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
