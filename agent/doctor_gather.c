@@ -56,6 +56,15 @@ static void service_facts(struct doctor_facts *f, const struct driver_view *view
     text_reset(&dependents);
 }
 
+static void barred_facts(struct doctor_facts *f, struct driver *d)
+{
+    struct driver_view view;
+    if (!d->ops->services || d->ops->services(d, LOOK_MS, &view, NULL) != ERR_NONE)
+        return;
+    add(f, "barred", view.barred ? view.barred : "");
+    driver_view_reset(&view);
+}
+
 static void host_facts(struct doctor_facts *f, struct driver *d)
 {
     struct driver_host host;
@@ -212,6 +221,7 @@ void doctor_gather(const struct settings *settings, struct driver *driver, struc
     if (driver->ops->facts)
         driver->ops->facts(driver, LOOK_MS, on_fact, out, NULL);
     look_facts(out, driver);
+    barred_facts(out, driver);
     host_facts(out, driver);
     coordinator_facts(out, settings);
 }

@@ -2,8 +2,9 @@
  * configuration that bite (IIS.md sections 1 and 8).
  *
  * Facts of a pool: state · workers N · probe passed|failed|none|skipped · probe.detail ·
- * preload.off (applications without) · and its configuration under the names that IIS gives, with a
- * dot for each level: startMode, processModel.idleTimeout, recycling.periodicRestart.time, ...
+ * preload.off, warmup.off, offline (applications) · and its configuration under the names that IIS
+ * gives, with a dot for each level: startMode, processModel.idleTimeout,
+ * recycling.periodicRestart.time, ...
  */
 #include "agent/doctor.h"
 
@@ -141,6 +142,26 @@ static void judge_preload(const struct doctor_facts *f, const char *pool, struct
                    "not preloaded: %s; the first visitor after a recycle waits", off);
 }
 
+/* Only preloaded applications are among them: the others are cold anyway. */
+static void judge_warm_up(const struct doctor_facts *f, const char *pool, struct doctor_report *r)
+{
+    const char *off = doctor_fact(f, pool, "warmup.off");
+    if (off && *off)
+        doctor_say(r, DOCTOR_WARN, "warm-up", pool,
+                   "give applicationInitialization the addresses that matter, and "
+                   "doAppInitAfterRestart=true",
+                   "started without a visitor, but nothing in it is warmed up: %s", off);
+}
+
+static void judge_offline(const struct doctor_facts *f, const char *pool, struct doctor_report *r)
+{
+    const char *offline = doctor_fact(f, pool, "offline");
+    if (offline && *offline)
+        doctor_say(r, DOCTOR_WARN, "offline", pool,
+                   "is a deployment going on? Recycle nothing until it is gone",
+                   "an app_offline.htm lies in the folder of: %s", offline);
+}
+
 static void judge_probe(const struct doctor_facts *f, const char *pool, struct doctor_report *r)
 {
     const char *probe = doctor_fact(f, pool, "probe"),
@@ -166,5 +187,7 @@ void doctor_judge_pool(const struct doctor_facts *facts, const char *pool,
     judge_state(facts, pool, out);
     judge_settings(facts, pool, out);
     judge_preload(facts, pool, out);
+    judge_warm_up(facts, pool, out);
+    judge_offline(facts, pool, out);
     judge_probe(facts, pool, out);
 }

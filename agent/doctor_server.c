@@ -2,8 +2,9 @@
  *
  * Facts, with pool "": elevated yes|no · appcmd.path .version .ms .error · worker.error ·
  * look.error look.trouble look.counts · services.known yes|no · WAS.state .start .failure, W3SVC
- * the same · dependents · host.pid .lodgers .strangers .error · events yes|no · figures N ·
- * requests.error · config.shared yes|no · coordinator.url .ms .error · data_dir.path .error
+ * the same · dependents · barred · reboot.renames yes|no · host.pid .lodgers .strangers .error ·
+ * events yes|no · figures N · requests.error · warmup.error · config.shared yes|no ·
+ * coordinator.url .ms .error · data_dir.path .error
  */
 #include "agent/doctor.h"
 
@@ -140,6 +141,22 @@ static void judge_services(const struct doctor_facts *f, struct doctor_report *r
                    fact(f, "dependents"));
 }
 
+/* A restart that waits, a shutdown, a container. */
+static void judge_barred(const struct doctor_facts *f, struct doctor_report *r)
+{
+    const char *barred = fact(f, "barred");
+    if (barred && *barred)
+        doctor_say(r, DOCTOR_WARN, "reboot", "",
+                   "Farmhand recovers no services here until then; pools can be recycled all the "
+                   "same",
+                   "%s", barred);
+    else if (barred)
+        doctor_say(r, DOCTOR_OK, "reboot", "", "", "no reboot of the machine is pending");
+    if (doctor_fact_is(f, "", "reboot.renames", "yes"))
+        doctor_say(r, DOCTOR_INFO, "renames", "", "",
+                   "some installer has left files to be replaced at the next restart");
+}
+
 static void judge_host(const struct doctor_facts *f, struct doctor_report *r)
 {
     const char *strangers = fact(f, "host.strangers");
@@ -210,6 +227,14 @@ static void judge_requests(const struct doctor_facts *f, struct doctor_report *r
         doctor_say(r, DOCTOR_OK, "requests", "", "", "executing requests can be listed");
 }
 
+static void judge_warm_up(const struct doctor_facts *f, struct doctor_report *r)
+{
+    if (fact(f, "warmup.error"))
+        doctor_say(r, DOCTOR_INFO, "warm-up", "",
+                   "install the feature Web-AppInit, if recycled pools are to be warm",
+                   "the warm-up of applications cannot be read: %s", fact(f, "warmup.error"));
+}
+
 /* ---- the coordinator ---- */
 
 static void judge_coordinator(const struct doctor_facts *f, struct doctor_report *r)
@@ -232,9 +257,9 @@ static void judge_coordinator(const struct doctor_facts *f, struct doctor_report
 }
 
 static void (*const checks[])(const struct doctor_facts *, struct doctor_report *) = {
-    judge_elevation, judge_data_dir, judge_appcmd,      judge_worker,          judge_look,
-    judge_config,    judge_services, judge_host,        judge_failure_actions, judge_events,
-    judge_figures,   judge_requests, judge_coordinator,
+    judge_elevation, judge_data_dir, judge_appcmd,   judge_worker,  judge_look,
+    judge_config,    judge_services, judge_barred,   judge_host,    judge_failure_actions,
+    judge_events,    judge_figures,  judge_requests, judge_warm_up, judge_coordinator,
 };
 
 void doctor_judge_server(const struct doctor_facts *facts, struct doctor_report *out)

@@ -10,6 +10,7 @@ add_library(farmhand_drivers STATIC
   drivers/iis_decode.c
   drivers/iis_defaults_${FARMHAND_SYSTEM}.c
   drivers/iis_facts.c
+  drivers/iis_facts_apps.c
   drivers/iis_lock_${FARMHAND_SYSTEM}.c
   drivers/iis_look.c
   drivers/iis_parse.c
@@ -23,13 +24,14 @@ add_library(farmhand_drivers STATIC
   drivers/scm_codes.c
   drivers/scm_facts_${FARMHAND_SYSTEM}.c
   drivers/scm_lab.c
+  drivers/scm_machine.c
   drivers/scm_names_${FARMHAND_SYSTEM}.c
   drivers/tcp_${FARMHAND_SYSTEM}.c
   drivers/view.c
 )
 if(WIN32)
   target_sources(farmhand_drivers PRIVATE drivers/counters_win32.c drivers/event_log_win32.c drivers/guard_win32.c
-                                          drivers/scm_calls_win32.c drivers/scm_win32.c)
+                                          drivers/scm_calls_win32.c drivers/scm_machine_win32.c drivers/scm_win32.c)
   target_link_libraries(farmhand_drivers PRIVATE advapi32 dbghelp pdh psapi version wevtapi)
 endif()
 target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto farmhand_agent_core

@@ -11,4 +11,8 @@ void iis_defaults(struct iis_settings *settings);
 /* Index into scm_names: "windows" there, "none" elsewhere. */
 int iis_default_back_end(void);
 
+/* %SystemDrive%\inetpub with what the variable stands for, as paths of IIS may be written; free()
+ * it. Outside Windows a path is what it is. */
+char *iis_default_expand(const char *path);
+
 #endif

@@ -2,6 +2,7 @@
 #include "agent/drivers/iis_defaults.h"
 
 #include "agent/drivers/scm.h"
+#include "common/must.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
 
@@ -49,4 +50,19 @@ void iis_defaults(struct iis_settings *settings)
         settings->worker = text_take(&path);
     }
     free(windows);
+}
+
+char *iis_default_expand(const char *path)
+{
+    wchar_t *wide = sys_wide(path), *expanded = NULL;
+    DWORD size = wide ? ExpandEnvironmentStringsW(wide, NULL, 0) : 0;
+    char *utf8 = NULL;
+    if (size > 0) {
+        expanded = must_alloc(size, sizeof(*expanded));
+        if (ExpandEnvironmentStringsW(wide, expanded, size) > 0)
+            utf8 = sys_utf8(expanded);
+    }
+    free(expanded);
+    free(wide);
+    return utf8 ? utf8 : must_copy(path);
 }

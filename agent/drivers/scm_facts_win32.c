@@ -1,6 +1,7 @@
 /* scm_facts_win32.c - see scm_facts.h. */
 #include "agent/drivers/scm_facts.h"
 
+#include "agent/drivers/scm_machine.h"
 #include "common/must.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
@@ -76,10 +77,18 @@ static void tell_actions(SC_HANDLE manager, const wchar_t *name, const char *key
     free(actions);
 }
 
+static void tell_machine(driver_each_fact *each, void *arg)
+{
+    struct scm_machine machine;
+    scm_machine_read(&machine);
+    each(arg, "", "reboot.renames", machine.renames ? "yes" : "no");
+}
+
 void scm_facts(const char *appcmd, driver_each_fact *each, void *arg)
 {
     tell_elevation(each, arg);
     tell_version(appcmd, each, arg);
+    tell_machine(each, arg);
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     if (!manager)
         return;

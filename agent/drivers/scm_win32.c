@@ -4,6 +4,7 @@
 #include "agent/drivers/counters_win32.h"
 #include "agent/drivers/event_log_win32.h"
 #include "agent/drivers/scm_codes.h"
+#include "agent/drivers/scm_machine.h"
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/sys_win32.h"
@@ -122,8 +123,11 @@ static enum error_code windows_query(struct scm *scm, uint64_t timeout_ms, struc
     enum error_code code = ask(request, SCM_QUERY, timeout_ms, err);
     if (code)
         return code;
+    struct scm_machine machine;
     keep_needs(windows, request);
     hand_over(request, out);
+    scm_machine_read(&machine);
+    scm_machine_barred(&machine, out->barred, sizeof(out->barred));
     return ERR_NONE;
 }
 

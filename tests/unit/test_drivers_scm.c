@@ -2,6 +2,7 @@
 #include "agent/drivers/iis.h"
 #include "agent/drivers/scm.h"
 #include "agent/drivers/scm_codes.h"
+#include "agent/drivers/scm_machine.h"
 #include "common/text.h"
 #include "tests/unit/drivers_tool.h"
 
@@ -247,6 +248,28 @@ static void expect_query(const char *script, uint64_t timeout_ms, enum error_cod
     tool_folder_remove(folder);
 }
 
+static void expect_barred(struct scm_machine machine, const char *words)
+{
+    char out[256] = "?";
+    scm_machine_barred(&machine, out, sizeof(out));
+    if (words[0] == '\0')
+        assert_string_equal(out, "");
+    else
+        assert_non_null(strstr(out, words));
+}
+
+static void machine_that_is_about_something_else_bars_its_services(void **state)
+{
+    (void)state;
+    expect_barred((struct scm_machine){0}, "");
+    expect_barred((struct scm_machine){.renames = true}, "");
+    expect_barred((struct scm_machine){.reboot_setup = true}, "a reboot of the machine is pending");
+    expect_barred((struct scm_machine){.reboot_updates = true}, "Windows Update");
+    expect_barred((struct scm_machine){.container = true}, "container");
+    expect_barred((struct scm_machine){.shutting_down = true, .reboot_updates = true},
+                  "shutting down");
+}
+
 static void tool_is_asked_in_json(void **state)
 {
     (void)state;
@@ -330,6 +353,7 @@ int main(void)
         cmocka_unit_test(every_name_has_its_back_end),
         cmocka_unit_test(counters_of_pools_are_read),
         cmocka_unit_test(queues_that_belong_to_no_pool_are_left_out),
+        cmocka_unit_test(machine_that_is_about_something_else_bars_its_services),
         cmocka_unit_test(tool_is_asked_in_json),
         cmocka_unit_test(tool_that_fails_is_told),
     };

@@ -37,6 +37,10 @@ unsigned appcmd_list(struct appcmd *a);
 unsigned appcmd_act(struct appcmd *a); /* recycle, start, stop of an apppool */
 unsigned appcmd_set(struct appcmd *a);
 
+/* folders.c: each says its rows, vdirs without the end of the list */
+size_t appcmd_list_vdirs(struct appcmd *a, const struct iisconf *c);
+unsigned appcmd_list_config(struct appcmd *a, const struct iisconf *c);
+
 /* main.c */
 const char *appcmd_option(const struct appcmd *a, const char *name); /* NULL: not given */
 const char *appcmd_pool_name(const struct appcmd *a); /* identifier or /apppool.name: */

@@ -1,4 +1,4 @@
-/* list.c - appcmd list apppool | wp | site | app | request. */
+/* list.c - appcmd list apppool | wp | site | app | request; vdir and config are in folders.c. */
 #include "tests/lab/appcmd/appcmd.h"
 
 #include <stdio.h>
@@ -332,6 +332,10 @@ static unsigned list_from_config(struct appcmd *a, const json_t *state)
         code = list_pools(a, &c, state);
     else if (strcmp(a->object, "site") == 0)
         code = list_sites(a, &c, state);
+    else if (strcmp(a->object, "vdir") == 0)
+        code = close_list(a, appcmd_list_vdirs(a, &c));
+    else if (strcmp(a->object, "config") == 0)
+        code = appcmd_list_config(a, &c);
     else
         code = list_apps(a, &c);
     iisconf_reset(&c);
