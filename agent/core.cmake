@@ -42,8 +42,8 @@ target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_j
 add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
 target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE PkgConfig::JANSSON)
 
-add_executable(farmhand-agent main.c verbs_${FARMHAND_SYSTEM}.c)
-target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor)
+add_executable(farmhand-agent main.c dump_run.c verbs_${FARMHAND_SYSTEM}.c)
+target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor PkgConfig::JANSSON)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)
   target_sources(farmhand-agent PRIVATE service_setup_win32.c)

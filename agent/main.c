@@ -1,6 +1,7 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
 #include "agent/doctor_run.h"
 #include "agent/drivers/iis.h"
+#include "agent/dump_run.h"
 #include "agent/guardian.h"
 #include "agent/home.h"
 #include "agent/settings.h"
@@ -21,12 +22,14 @@ static const char help[] =
     "\n"
     "usage: farmhand-agent [--config FILE] [--check]\n"
     "       farmhand-agent doctor [--config FILE] [--json]\n"
+    "       farmhand-agent worker dump PID [--full] [--to FILE] ...\n"
     "\n"
     "  --config FILE  the configuration, %s by default\n"
     "  --check        read the whole configuration, say what is wrong with it, and end\n"
     "  --version      print the version\n"
     "  --help         print this\n"
     "  doctor         look at this server, say what is right and wrong, change nothing\n"
+    "  worker dump    a picture of one worker's memory in a file (on Windows); has its own --help\n"
     "\n"
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n"
     "%s";
@@ -66,6 +69,8 @@ static int agent(int argc, char **argv)
     bool told = false;
     if (argc > 1 && text_equal(argv[1], "doctor"))
         return doctor_main(argc - 1, argv + 1);
+    if (argc > 1 && text_equal(argv[1], "worker"))
+        return dump_main(argc - 1, argv + 1);
     if (argc > 1 && text_equal(argv[1], "guardian"))
         return guardian_main(argc - 1, argv + 1);
     int end = options_parse(&program, argc, argv, &options);

@@ -242,6 +242,32 @@ static void doctor_says_what_fails(void **state)
     free(text);
 }
 
+static uint32_t dump(struct farm *f, const char *pid, const char *option, const char *value)
+{
+    return farm_run(NULL, (const char *const[]){FARMHAND_AGENT, "worker", "dump", "--config",
+                                                f->config, pid, option, value, NULL});
+}
+
+/* What a dump holds is tried where there is one, tests/e2e/test_windows.c. */
+static void dump_is_of_a_worker_and_says_what_it_wants(void **state)
+{
+    struct farm *f = *state;
+    char pid[16], *help = NULL;
+    snprintf(pid, sizeof(pid), "%ld", (long)f->agent);
+    assert_int_equal(dump(f, pid, NULL, NULL), 1); /* a process, but no worker */
+    assert_int_equal(dump(f, "0", NULL, NULL), 2);
+    assert_int_equal(dump(f, pid, "--within", "soon"), 2);
+    assert_int_equal(dump(f, pid, "--max-size", "0"), 2);
+    assert_int_equal(dump(f, pid, "--to", "here.dmp"), 2);
+    assert_int_equal(dump(f, pid, "too", "much"), 2);
+    assert_int_equal(dump(f, pid, "--keep-free", "0"), 1);
+    assert_int_equal(
+        farm_run(&help, (const char *const[]){FARMHAND_AGENT, "worker", "dump", "--help", NULL}),
+        0);
+    assert_non_null(strstr(help, "--keep-free SIZE"));
+    free(help);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(told_to_stop_it_ends_cleanly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(doctor_looks_and_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(doctor_says_what_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dump_is_of_a_worker_and_says_what_it_wants, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(two_agents_do_not_share_a_journal, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
