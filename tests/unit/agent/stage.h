@@ -8,6 +8,7 @@
 #ifndef FARMHAND_TESTS_UNIT_AGENT_STAGE_H
 #define FARMHAND_TESTS_UNIT_AGENT_STAGE_H
 
+#include "common/format.h"
 #include "agent/agent.h"
 #include "common/text.h"
 #include "tests/unit/agent/box.h"
@@ -80,6 +81,6 @@ void stage_link(struct stage *s, bool up);
 struct command stage_command(const struct stage *s, enum verb verb, uint64_t seq);
 /* Answers the parked listen with it. */
 void stage_give(struct stage *s, const struct command *command);
-void stage_tell(struct stage *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void stage_tell(struct stage *s, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 
 #endif
