@@ -381,6 +381,7 @@ static void verbs_say_what_the_api_expects(void **state)
         {"run|pause|7|--reason|lunch", "POST /v1/runs/7/pause {\"reason\":\"lunch\"}"},
         {"run|resume|7|--reason|back", "POST /v1/runs/7/resume {\"reason\":\"back\"}"},
         {"run|abort|7|--reason|no", "POST /v1/runs/7/abort {\"reason\":\"no\"}"},
+        {"run|approve|7|--reason|looked", "POST /v1/runs/7/approve {\"reason\":\"looked\"}"},
         {"run|resolve|7|web01|--as|done|--reason|saw it",
          "/resolve {\"server\":\"web01\",\"as\":\"done\",\"reason\":\"saw it\"}"},
         {"server|declare-out|web 1/x|--for|2h|--reason|dead",

@@ -1,0 +1,172 @@
+/* Room for other tools, a second person's word and maintenance, with real processes: the operator's
+ * own command is what is run, the lab, the balancer and the visitors are what is believed. */
+#include "tests/e2e/harness.h"
+
+#include "common/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct harness *h;
+
+static int bring_up(void **state)
+{
+    (void)state;
+    h = harness_up((const char *const[]){
+        "--servers", "3", "--traffic", "--rate", "60", "--coordinator", "coordinator.settle=1s",
+        "--coordinator", "defaults.soak=0s", "--coordinator", "defaults.gate_min=300ms", NULL});
+    harness_wait_fresh(h, 3, 20000);
+    return 0;
+}
+
+static void expect(struct harness_cli *cli, int code, const char *words)
+{
+    if (cli->code != code || !strstr(cli->out, words))
+        fail_msg("exit code %d (expected %d, with '%s'):\n%s", cli->code, code, words, cli->out);
+    harness_cli_free(cli);
+}
+
+static void expect_balancer(const char *server, const char *word)
+{
+    char status[32];
+    harness_balancer(h, "shop", server, status);
+    assert_string_equal(status, word);
+}
+
+/* The command restarts the whole server's workers, as a deployment does: nobody notices. */
+static void work_of_others_costs_the_visitors_nothing(void **state)
+{
+    (void)state;
+    char flag[PATH_MAX], script[2 * PATH_MAX];
+    text_format(flag, sizeof(flag), "%s/go", h->base);
+    text_format(script, sizeof(script), "while ! test -e %s; do sleep 0.1; done", flag);
+    harness_phase(h, "hold");
+    struct harness_cli hold = harness_cli_start(
+        h, (const char *const[]){"hold", "run", "web02", "--for", "5m", "--reason", "deploy v2",
+                                 "--", "sh", "-c", script, NULL});
+    harness_wait_target(h, 1, "web02", "acting", 30000);
+    expect_balancer("web02", "DRAIN");
+    long long other = harness_run(h, "recycle", "Shop", "web01", NULL);
+    assert_int_equal(FARM(h, "kill", "coordinator"), 0); /* the hold does not end with it */
+    assert_int_equal(FARM(h, "start", "coordinator"), 0);
+    harness_wait_fresh(h, 3, 20000);
+    harness_sleep_ms(2000);
+    expect_balancer("web02", "DRAIN");
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), 0); /* it has no room */
+    FILE *f = fopen(flag, "w");
+    assert_non_null(f);
+    fclose(f);
+    harness_cli_wait(&hold, 60000);
+    expect(&hold, 0, "");
+    json_decref(harness_run_end(h, other, 60000));
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), 1);
+    harness_wait_all_up(h, 20000);
+    harness_nothing_lost(h, "hold");
+}
+
+/* A script that takes a server and never gives it back. */
+static void hold_that_expires_is_loud_until_it_is_released(void **state)
+{
+    (void)state;
+    struct harness_cli cli =
+        CLI(h, "hold", "acquire", "web03", "--for", "3s", "--reason", "patch", "--json");
+    char token[64] = "";
+    json_t *got = json_loads(cli.out, 0, NULL);
+    text_copy(token, sizeof(token), harness_word(got, "token"));
+    json_decref(got);
+    assert_int_equal(cli.code, 0);
+    harness_cli_free(&cli);
+    harness_sleep_ms(5000);
+    cli = CLI(h, "status");
+    if (cli.code != 1 || !strstr(cli.out, "web03 expired, by "))
+        fail_msg("%d: %s", cli.code, cli.out);
+    harness_cli_free(&cli);
+    expect_balancer("web03", "DRAIN");
+    cli = CLI(h, "hold", "release", token);
+    expect(&cli, 0, "web03");
+    expect_balancer("web03", "UP");
+    cli = CLI(h, "hold", "list");
+    expect(&cli, 0, "nobody holds a server");
+}
+
+static void server_in_maintenance_is_left_alone(void **state)
+{
+    (void)state;
+    long long before = harness_recycles(h, "web01", "Shop");
+    struct harness_cli cli =
+        CLI(h, "server", "maintenance", "on", "web01", "--for", "1h", "--reason", "board");
+    expect(&cli, 0, "web01 is in maintenance for 1h");
+    cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01,web02", "--reason", "leak");
+    expect(&cli, 4, "in maintenance until");
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), before);
+    cli = CLI(h, "server", "maintenance", "list");
+    expect(&cli, 0, "board");
+    cli = CLI(h, "server", "maintenance", "off", "web01", "--reason", "new board");
+    expect(&cli, 0, "out of maintenance");
+    cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01", "--reason", "leak");
+    expect(&cli, 0, "web01");
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
+}
+
+/* As another user of this machine: only root can be two people. */
+static int as_nobody(const char *words)
+{
+    char socket[108], line[1024];
+    farm_socket(socket, &h->farm, "farmhand");
+    chmod(socket, 0666);
+    text_format(line, sizeof(line),
+                "chmod -R a+rX %s && setpriv --reuid=65534 --clear-groups %s %s --socket %s "
+                ">/dev/null 2>&1",
+                h->base, FARMHAND_PROGRAM, words, socket);
+    int status = system(line);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+static void run_begins_with_a_second_persons_word(void **state)
+{
+    (void)state;
+    char line[96], id[24];
+    long long before = harness_recycles(h, "web01", "Shop");
+    json_t *options = json_pack("{s:s}", "approve_by", "anyone");
+    long long run = harness_run(h, "recycle", "Shop", "web01", options);
+    text_format(id, sizeof(id), "%lld", run);
+    struct harness_cli cli = CLI(h, "run", "approve", id, "--reason", "my own");
+    if (cli.code != 1)
+        fail_msg("its starter approved it: %s", cli.out);
+    harness_cli_free(&cli);
+    harness_sleep_ms(1500);
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), before);
+    if (geteuid() != 0) {
+        cli = CLI(h, "run", "abort", id, "--reason", "nobody else is here");
+        harness_cli_free(&cli);
+        json_decref(harness_run_end(h, run, 20000));
+        skip();
+    }
+    text_format(line, sizeof(line), "run approve %s --reason looked", id);
+    assert_int_equal(as_nobody(line), 0);
+    json_t *ended = harness_run_end(h, run, 60000);
+    assert_string_equal(harness_word(ended, "state"), "done");
+    json_decref(ended);
+    assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(work_of_others_costs_the_visitors_nothing),
+        cmocka_unit_test(hold_that_expires_is_loud_until_it_is_released),
+        cmocka_unit_test(server_in_maintenance_is_left_alone),
+        cmocka_unit_test(run_begins_with_a_second_persons_word),
+    };
+    int failed = cmocka_run_group_tests_name("e2e_holds", tests, bring_up, NULL);
+    harness_down(h, failed != 0);
+    return failed;
+}
