@@ -90,6 +90,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     budgets_open(c);
     enum error_code code = store_load_servers(spec->store, load_server, c, err);
     code = code != ERR_NONE ? code : maintenance_load(c, err);
+    code = code != ERR_NONE ? code : kept_load(c, err);
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
@@ -129,6 +130,7 @@ void coordinator_close(struct coordinator *c)
     free(c->sessions);
     free(c->leases);
     free(c->incidents);
+    free(c->kept);
     free(c->asks);
     free(c->unsaved_drops);
     budgets_close(c);

@@ -158,6 +158,9 @@ const struct rollout *coordinator_run_at(const struct coordinator *c, size_t ind
 const struct rollout *coordinator_run_find(const struct coordinator *c, uint64_t id);
 size_t coordinator_incident_count(const struct coordinator *c);
 const struct incident *coordinator_incident_at(const struct coordinator *c, size_t index);
+/* Pools that are to stay stopped. */
+size_t coordinator_kept_count(const struct coordinator *c);
+const struct kept_pool *coordinator_kept_at(const struct coordinator *c, size_t index);
 /* "run 7" or "incident 3", NULL: nobody. pool NULL: any lease of that server. */
 const char *coordinator_holder(const struct coordinator *c, const char *server, const char *pool);
 /* The groups of the budget, as configured; the last is the default one (group NULL), which may have

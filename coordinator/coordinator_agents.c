@@ -495,6 +495,7 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
         return;
     }
     bool is_report = m->kind == AGENT_REPORT, first;
+    bool whole = is_report && m->report.state.whole;
     uint64_t seq = m->seq;
     struct fleet_server *server = fleet_add(c->fleet, m->agent);
     enum fleet_hearing hearing = fleet_hear(c->fleet, m, now_ms, &first, fleet_told, c);
@@ -516,6 +517,9 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
     }
     if (is_report) {
         after_report(c, s, seq, from, hearing);
+        if (whole && hearing == FLEET_TAKEN) {
+            kept_look(c, server);
+        }
         fleet_tick_one(c->fleet, server, now_ms, wall_ms, fleet_told, c);
         events_soon(c);
         return; /* the next turn is soon, if there is news: runs look at the clock then */

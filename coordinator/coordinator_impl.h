@@ -10,6 +10,7 @@
  * coordinator_story.c    each step of each target, kept for good
  * coordinator_ops.c      what operators ask
  * coordinator_hold.c     servers in the hands of others
+ * coordinator_kept.c     pools that are to stay stopped
  * coordinator_maintenance.c  servers that nobody is to touch for a while
  */
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
@@ -81,6 +82,12 @@ struct serving_cache {
     uint32_t count;
 };
 
+/* A pool that is to stay stopped; `unsaved`: the store does not have it so yet. */
+struct kept {
+    struct kept_pool row;
+    bool unsaved, dropped;
+};
+
 /* A group of the budget: its members, and what was seen of them in this turn. */
 struct budget_group {
     struct budget_rule rule;
@@ -114,6 +121,8 @@ struct coordinator {
     size_t lease_count;
     struct incident *incidents; /* open */
     size_t incident_count;
+    struct kept *kept;
+    size_t kept_count;
     struct session **sessions;
     size_t session_count;
     struct ask *asks;
@@ -212,6 +221,19 @@ const struct incident *incident_find(const struct coordinator *c, const char *se
 /* coordinator_maintenance.c */
 void maintenance_expire(struct coordinator *c);
 enum error_code maintenance_load(struct coordinator *c, struct error *err);
+
+/* coordinator_kept.c */
+enum error_code kept_load(struct coordinator *c, struct error *err);
+/* What the change says about a pool that is to stay stopped: in the open transaction... */
+enum error_code kept_write(struct coordinator *c, const struct rollout *r,
+                           const struct rollout_change *change, struct error *err);
+/* ...and in memory, once it is durable, or installed all the same. */
+void kept_mirror(struct coordinator *c, const struct rollout *r,
+                 const struct rollout_change *change, bool saved);
+enum error_code kept_write_unsaved(struct coordinator *c, struct error *err);
+void kept_saved(struct coordinator *c);
+/* A whole report came: is it still stopped? */
+void kept_look(struct coordinator *c, const struct fleet_server *s);
 
 /* coordinator_ops.c */
 enum error_code check_reason(const char *reason, struct error *err);

@@ -21,13 +21,14 @@ static const char *const kind_names[NOTICE_KIND_COUNT] = {
     [NOTICE_INCIDENT_OPENED] = "incident.opened",
     [NOTICE_INCIDENT_CLOSED] = "incident.closed",
     [NOTICE_HOLD_EXPIRED] = "hold.expired",
+    [NOTICE_POOL_CAME_BACK] = "pool.came-back",
     [NOTICE_TEST] = "notice.test",
 };
 
 const char *const notice_words[] = {
     "run.started",  "wave.done", "run.paused",      "run.resumed",     "run.failure",
     "run.approval", "run.ended", "incident.opened", "incident.closed",
-    "hold.expired", NULL};
+    "hold.expired", "pool.came-back",  NULL};
 
 const char *notice_kind_name(enum notice_kind kind)
 {
@@ -66,7 +67,7 @@ enum notice_kind notice_of_event(const char *kind, const char *from, const char 
     enum notice_kind same = notice_kind_parse(kind);
     return same == NOTICE_RUN_ENDED || same == NOTICE_RUN_APPROVAL ||
                    same == NOTICE_INCIDENT_OPENED || same == NOTICE_INCIDENT_CLOSED ||
-                   same == NOTICE_HOLD_EXPIRED
+                   same == NOTICE_HOLD_EXPIRED || same == NOTICE_POOL_CAME_BACK
                ? same
                : NOTICE_NONE;
 }

@@ -30,9 +30,10 @@ enum notice_kind {
     NOTICE_INCIDENT_OPENED,
     NOTICE_INCIDENT_CLOSED,
     NOTICE_HOLD_EXPIRED,
+    NOTICE_POOL_CAME_BACK,
     NOTICE_TEST,
 };
-#define NOTICE_KIND_COUNT 12
+#define NOTICE_KIND_COUNT 13
 
 /* "run.started", ...; and back, NOTICE_NONE: there is none such. */
 const char *notice_kind_name(enum notice_kind kind);

@@ -301,10 +301,27 @@ static const char version_14[] =
     "ALTER TABLE target ADD COLUMN boot_before BLOB NOT NULL"
     "  DEFAULT x'00000000000000000000000000000000' CHECK (length(boot_before) = 16);";
 
+/* Version 15. Pools that were stopped to stay stopped, and whether something brought them back. */
+static const char version_15[] =
+    "CREATE TABLE kept ("
+    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+    "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  actor TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL,"
+    "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
+    "  was_pid INTEGER NOT NULL,"
+    "  checked_ms INTEGER NOT NULL,"
+    "  back_ms INTEGER NOT NULL,"
+    "  back_how TEXT NOT NULL,"
+    "  PRIMARY KEY (server, pool)"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
-                                         version_13, version_14};
+                                         version_13, version_14, version_15};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -421,6 +438,15 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                              " until_ms = ?2, reason = ?3, actor = ?4",
     [SQL_END_MAINTENANCE] = "DELETE FROM maintenance WHERE server = ?1",
     [SQL_MAINTENANCE] = "SELECT server, until_ms, reason, actor FROM maintenance",
+
+    [SQL_SAVE_KEPT] = "INSERT INTO kept (server, pool, run, actor, reason, since_ms, boot, was_pid,"
+                      " checked_ms, back_ms, back_how) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                      " ?10, ?11) ON CONFLICT (server, pool) DO UPDATE SET run = ?3, actor = ?4,"
+                      " reason = ?5, since_ms = ?6, boot = ?7, was_pid = ?8, checked_ms = ?9,"
+                      " back_ms = ?10, back_how = ?11",
+    [SQL_DROP_KEPT] = "DELETE FROM kept WHERE server = ?1 AND pool = ?2",
+    [SQL_KEPT] = "SELECT server, pool, run, actor, reason, since_ms, boot, was_pid, checked_ms,"
+                 " back_ms, back_how FROM kept ORDER BY server, pool",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",

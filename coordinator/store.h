@@ -180,6 +180,27 @@ enum error_code store_load_maintenance(struct store *s,
                                        void (*each)(void *arg, const struct store_maintenance *m),
                                        void *arg, struct error *err);
 
+/* A pool that a run stopped so that it stays stopped, until one starts it. */
+struct kept_pool {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    uint64_t run;
+    char actor[128], reason[512];
+    int64_t since_wall_ms;
+    /* as it was when it was last seen stopped: another boot or another WAS, and it is checked */
+    struct wire_id boot;
+    uint32_t was_pid;
+    int64_t checked_wall_ms; /* seen stopped after a restart of WAS or a boot; 0: not yet */
+    int64_t back_wall_ms;    /* something brought it back; 0: it is stopped */
+    char back_how[160];
+};
+enum error_code store_save_kept(struct store *s, const struct kept_pool *k, struct error *err);
+enum error_code store_drop_kept(struct store *s, const char *server, const char *pool,
+                                struct error *err);
+enum error_code store_load_kept(struct store *s,
+                                void (*each)(void *arg, const struct kept_pool *k), void *arg,
+                                struct error *err);
+
 /* Audit and events in one: everything that history wants goes through the outbox, in the same
  * transaction, numbered without gaps. */
 struct event {

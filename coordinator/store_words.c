@@ -35,3 +35,63 @@ enum error_code store_load_maintenance(struct store *s,
     }
     return r.code;
 }
+
+/* ---- pools that are to stay stopped ---- */
+
+enum error_code store_save_kept(struct store *s, const struct kept_pool *k, struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    struct binding b = binding_of(s, SQL_SAVE_KEPT);
+    bind_text(&b, k->server);
+    bind_text(&b, k->pool);
+    bind_uint(&b, k->run);
+    bind_text(&b, k->actor);
+    bind_text(&b, k->reason);
+    bind_int(&b, k->since_wall_ms);
+    bind_id(&b, &k->boot);
+    bind_uint(&b, k->was_pid);
+    bind_int(&b, k->checked_wall_ms);
+    bind_int(&b, k->back_wall_ms);
+    bind_text(&b, k->back_how);
+    store_run_write(s, SQL_SAVE_KEPT);
+    return store_tell(s, err);
+}
+
+enum error_code store_drop_kept(struct store *s, const char *server, const char *pool,
+                                struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    struct binding b = binding_of(s, SQL_DROP_KEPT);
+    bind_text(&b, server);
+    bind_text(&b, pool);
+    store_run_write(s, SQL_DROP_KEPT);
+    return store_tell(s, err);
+}
+
+enum error_code store_load_kept(struct store *s,
+                                void (*each)(void *arg, const struct kept_pool *k), void *arg,
+                                struct error *err)
+{
+    struct row r = row_of(s, SQL_KEPT, "pool to stay stopped", err);
+    while (row_next(&r)) {
+        struct kept_pool k = {0};
+        r.name = NULL;
+        row_text(&r, "server", k.server, sizeof(k.server));
+        r.name = k.server;
+        row_text(&r, "pool", k.pool, sizeof(k.pool));
+        k.run = row_uint(&r, "run", INT64_MAX);
+        row_text(&r, "actor", k.actor, sizeof(k.actor));
+        row_text(&r, "reason", k.reason, sizeof(k.reason));
+        k.since_wall_ms = row_int(&r);
+        row_id(&r, "boot", &k.boot);
+        k.was_pid = row_u32(&r, "was_pid");
+        k.checked_wall_ms = row_int(&r);
+        k.back_wall_ms = row_int(&r);
+        row_text(&r, "back_how", k.back_how, sizeof(k.back_how));
+        if (!r.code)
+            each(arg, &k);
+    }
+    return r.code;
+}

@@ -221,7 +221,8 @@ const struct cli_verb cli_verbs_pool[] = {
     {"pool", "stop", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
      "Stop a pool so that it stays stopped",
      "autoStart is set to false first: otherwise the pool comes back with the next restart of WAS "
-     "or of the server.\n\n" WATCHED,
+     "or of the server.\nFrom then on it is looked at after each of them, and the status and a notice "
+     "tell when something brought it back.\n\n" WATCHED,
      pool_stop},
     {0},
 };

@@ -158,6 +158,26 @@ static void add_holds(const struct cli *cli, const json_t *status, struct text *
     }
 }
 
+/* Those that something brought back; the others are as they should be. */
+static void add_came_back(const struct cli *cli, const json_t *status, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    struct text words = {0};
+    char at[SAY_TIME_MAX];
+    json_array_foreach(cli_list(status, "kept_stopped"), i, one)
+    {
+        if (cli_is_null(one, "back_since"))
+            continue;
+        text_addf(&words, "%s on %s: %s, though run %lld stopped it to stay stopped (by %s: %s); seen %s",
+                  cli_text(one, "pool"), cli_text(one, "server"), cli_text(one, "back_how"),
+                  (long long)cli_number(one, "run"), cli_text(one, "by"), cli_text(one, "reason"),
+                  say_time(at, cli_text(one, "back_since")));
+        add_line(cli, "Came back", STYLE_RED, text_get(&words), out);
+        text_reset(&words);
+    }
+}
+
 static void add_maintenance(const struct cli *cli, const json_t *status, struct text *out)
 {
     size_t i;
@@ -206,6 +226,7 @@ static int run_status(struct cli *cli)
         add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
+        add_came_back(cli, status, &out);
         add_holds(cli, status, &out);
         add_maintenance(cli, status, &out);
         add_notices(cli, status, &out);

@@ -158,12 +158,61 @@ static void run_begins_with_a_second_persons_word(void **state)
     assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
 }
 
+/* Waits until the events of the server have the words. */
+static void wait_event(const char *server, const char *words)
+{
+    char path[96];
+    text_format(path, sizeof(path), "/v1/events?server=%s&limit=1000", server);
+    for (int i = 0; i < 150; i++) {
+        json_t *answer = harness_get(h, path);
+        char *text = answer ? json_dumps(answer, JSON_INDENT(1)) : NULL;
+        bool found = text && strstr(text, words);
+        if (!found && i == 149)
+            fail_msg("no '%s' in %s", words, text);
+        free(text);
+        json_decref(answer);
+        if (found)
+            return;
+        harness_sleep_ms(200);
+    }
+}
+
+/* The zombie: a pool that was stopped is there again after the next restart. Not this one; and when
+ * another hand starts it, that is told. */
+static void stopped_pool_stays_stopped_or_raises_an_alarm(void **state)
+{
+    (void)state;
+    char line[2 * PATH_MAX];
+    struct harness_cli cli =
+        CLI(h, "pool", "stop", "Api", "--on", "web03", "--reason", "no longer needed");
+    expect(&cli, 0, "web03");
+    harness_sleep_ms(11000); /* what was seen before is not held against it */
+    assert_int_equal(FARM(h, "kill", "server", "web03", "--signal", "KILL"), 0);
+    assert_int_equal(FARM(h, "start", "server", "web03"), 0);
+    wait_event("web03", "still stopped after a restart of WAS");
+    harness_wait_fresh(h, 3, 20000);
+    cli = CLI(h, "pool", "list", "Api", "--on", "web03");
+    expect(&cli, 0, "Stopped");
+    text_format(line, sizeof(line),
+                "%s/servers/web03/inetsrv/appcmd start apppool /apppool.name:Api >/dev/null",
+                h->farm.dir);
+    assert_int_equal(system(line), 0);
+    wait_event("web03", "it runs again, though run");
+    cli = CLI(h, "status");
+    expect(&cli, 1, "Api on web03: it runs again");
+    cli = CLI(h, "pool", "start", "Api", "--on", "web03", "--reason", "needed after all");
+    expect(&cli, 0, "web03");
+    cli = CLI(h, "status", "--json");
+    expect(&cli, 0, "\"kept_stopped\": []");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_of_others_costs_the_visitors_nothing),
         cmocka_unit_test(hold_that_expires_is_loud_until_it_is_released),
         cmocka_unit_test(server_in_maintenance_is_left_alone),
+        cmocka_unit_test(stopped_pool_stays_stopped_or_raises_an_alarm),
         cmocka_unit_test(run_begins_with_a_second_persons_word),
     };
     int failed = cmocka_run_group_tests_name("e2e_holds", tests, bring_up, NULL);

@@ -58,6 +58,14 @@ static struct pool pool_of(const char *name)
                          .queued = -1};
 }
 
+static struct pool shop_of(const struct farm_agent *a)
+{
+    struct pool shop = pool_of("Shop");
+    shop.state = a->shop_stopped ? POOL_STATE_STOPPED : POOL_STATE_STARTED;
+    shop.auto_start = !a->shop_manual;
+    return shop;
+}
+
 static struct worker worker_of(const struct farm_agent *a, const char *pool)
 {
     return (struct worker){.pool = pool, .pid = a->generation * 10, .created = a->generation};
@@ -65,18 +73,19 @@ static struct worker worker_of(const struct farm_agent *a, const char *pool)
 
 static void send_report(struct farm *f, size_t i, bool whole)
 {
-    static const struct service services[] = {
-        {.name = "WAS", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5},
+    const uint32_t pid = f->agents[i].was_pid ? f->agents[i].was_pid : 5;
+    const struct service services[] = {
+        {.name = "WAS", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = pid},
         {.name = "W3SVC", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5}};
     struct farm_agent *a = &f->agents[i];
-    struct pool pools[] = {pool_of("Api"), pool_of("Shop")};
+    struct pool pools[] = {pool_of("Api"), shop_of(a)};
     struct worker worker = worker_of(a, "Shop");
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
                                     .config_identity = "own",
                                     .trouble = "",
                                     .workers = &worker,
-                                    .worker_count = 1};
+                                    .worker_count = a->shop_stopped ? 0 : 1};
     if (whole) {
         m.report.state.services = services;
         m.report.state.service_count = 2;
@@ -123,11 +132,12 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
     m.observation = (struct observation){.id = c->id,
                                          .nonce = c->nonce,
                                          .detail = "",
-                                         .pool = pool_of(c->pool),
+                                         .pool = strcmp(c->pool, "Shop") == 0 ? shop_of(a)
+                                                                              : pool_of(c->pool),
                                          .workers = &worker,
-                                         .worker_count = 1,
+                                         .worker_count = a->shop_stopped ? 0 : 1,
                                          .services_up = true,
-                                         .probed = c->probe,
+                                         .probed = c->probe && !a->shop_stopped,
                                          .probe_passed = a->probe_status == 200,
                                          .probe_status = a->probe_status};
     if (a->late_questions > 0) {
@@ -213,6 +223,7 @@ static void command(struct farm *f, size_t i, const struct command *c)
     } else if (!known) {
         a->act_id = c->id;
         a->act_outcome = OUTCOME_RUNNING;
+        a->act_verb = c->verb;
         a->act_done_ms = f->now_ms + a->act_ms;
         a->acts++;
     }
@@ -383,6 +394,10 @@ static void agent_turn(struct farm *f, size_t i)
     if (a->act_outcome == OUTCOME_RUNNING && f->now_ms >= a->act_done_ms) {
         a->act_outcome = OUTCOME_DONE;
         a->generation++;
+        if (a->act_verb == VERB_STOP || a->act_verb == VERB_START) {
+            a->shop_stopped = a->shop_manual = a->act_verb == VERB_STOP;
+            a->want_whole = true;
+        }
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;
     }

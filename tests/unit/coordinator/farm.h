@@ -30,6 +30,9 @@ struct farm_agent {
     bool act_unacknowledged;
     uint64_t act_done_ms;
     uint64_t result_at_ms; /* when it is told again */
+    enum verb act_verb;
+    bool shop_stopped, shop_manual; /* Stopped; autoStart off */
+    uint32_t was_pid;               /* 0: 5 */
     uint32_t generation;
     int acts;
     int probe_status;

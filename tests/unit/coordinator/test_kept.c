@@ -1,0 +1,145 @@
+/* Pools that are to stay stopped: the brain with its store, on virtual time. */
+#include "tests/unit/coordinator/farm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static void ask(struct farm *f, enum rollout_action action, const char *on, bool keep)
+{
+    struct plan_request q = farm_request(f, action, on);
+    q.options.keep_autostart = keep;
+    q.options.gate_deadline_ms = 20000;
+    farm_ask(f, &q);
+    farm_run_to_end(f, 120000);
+}
+
+static void begin_stopped(struct farm *f)
+{
+    farm_begin(f, 2);
+    ask(f, ROLLOUT_STOP, "web01", false);
+    farm_run(f, 12000);
+    assert_int_equal(coordinator_kept_count(f->brain), 1);
+}
+
+static void change(struct farm *f, bool stopped, bool manual)
+{
+    f->agents[0].shop_stopped = stopped;
+    f->agents[0].shop_manual = manual;
+    f->agents[0].want_whole = true;
+    farm_run(f, 1000);
+}
+
+static void expect_told(const struct farm *f, const char *part, bool there)
+{
+    if ((strstr(farm_events(f), part) != NULL) != there) {
+        fail_msg("'%s' was %stold:\n%s", part, there ? "not " : "", farm_events(f));
+    }
+}
+
+static void pool_that_comes_back_raises_an_alarm(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_stopped(&f);
+    change(&f, false, false);
+    expect_told(&f, "pool.came-back: it runs again, though run 1 stopped it to stay stopped (anna: "
+                    "leak)",
+                true);
+    assert_true(coordinator_kept_at(f.brain, 0)->back_wall_ms > 0);
+    farm_crash(&f); /* it stands over restarts, and is told once */
+    text_reset(&f.events);
+    farm_start(&f);
+    farm_run(&f, 5000);
+    assert_true(coordinator_kept_at(f.brain, 0)->back_wall_ms > 0);
+    expect_told(&f, "pool.came-back", false);
+    change(&f, true, true);
+    expect_told(&f, "pool.stopped-again", true);
+    assert_int_equal(coordinator_kept_at(f.brain, 0)->back_wall_ms, 0);
+    farm_end(&f);
+}
+
+static void autostart_alone_is_an_alarm_too(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_stopped(&f);
+    change(&f, true, false);
+    expect_told(&f, "pool.came-back: its autoStart is on again", true);
+    farm_end(&f);
+}
+
+static void restart_of_was_and_reboot_are_checked(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_stopped(&f);
+    change(&f, true, true);
+    expect_told(&f, "still stopped", false);
+    f.agents[0].was_pid = 6;
+    change(&f, true, true);
+    expect_told(&f, "pool.still-stopped: still stopped after a restart of WAS", true);
+    assert_true(coordinator_kept_at(f.brain, 0)->checked_wall_ms > 0);
+    f.agents[0].boot = 77;
+    change(&f, true, true);
+    expect_told(&f, "pool.still-stopped: still stopped after a reboot", true);
+    f.agents[0].boot = 78;
+    change(&f, false, false); /* the reboot brought it back */
+    expect_told(&f, "it runs again, after a reboot", true);
+    farm_end(&f);
+}
+
+static void start_ends_the_wish(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_stopped(&f);
+    ask(&f, ROLLOUT_START, "web01", false);
+    farm_run(&f, 12000);
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    expect_told(&f, "pool.came-back", false);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 3000);
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    farm_end(&f);
+}
+
+/* Somebody started it by hand and means it: a run that finds it started ends the wish as well. */
+static void start_that_has_nothing_to_do_ends_the_wish(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_stopped(&f);
+    change(&f, false, false);
+    ask(&f, ROLLOUT_START, "web01", false);
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void stop_that_keeps_autostart_wishes_nothing(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    ask(&f, ROLLOUT_STOP, "web01", true);
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    farm_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pool_that_comes_back_raises_an_alarm),
+        cmocka_unit_test(autostart_alone_is_an_alarm_too),
+        cmocka_unit_test(restart_of_was_and_reboot_are_checked),
+        cmocka_unit_test(start_ends_the_wish),
+        cmocka_unit_test(start_that_has_nothing_to_do_ends_the_wish),
+        cmocka_unit_test(stop_that_keeps_autostart_wishes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
