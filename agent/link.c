@@ -5,17 +5,21 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/nng_close.h"
+#include "common/text.h"
 #include "proto/codec.h"
 #include "proto/url.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/tls/tls.h>
 #include <nng/supplemental/util/platform.h>
 
 #include <stdlib.h>
 
 #define CLOSE_LIMIT_MS 2000
 #define ENVELOPE_MAX   64 /* bytes nng counts beside our message */
+#define URL_MAX        512
+#define REDIAL_MS      30000
 
 /* One request at a time, and what becomes of it. */
 struct lane {
@@ -32,13 +36,20 @@ struct lane {
 struct agent_link {
     struct agent_link_spec spec;
     nng_socket socket;
-    nng_dialer dialer;
+    nng_dialer first;
     nng_aio *dial;  /* waits for the first dial */
     nng_aio *retry; /* waits until a result is due again */
+    nng_aio *leave; /* waits, for no time, to end the dialer that was replaced */
+    nng_aio *watch; /* looks now and then whether the dialer is stuck */
+    char url[URL_MAX];
 
     nng_mtx *lock; /* what follows */
     bool closing;
-    uint32_t pipe; /* 0: down */
+    nng_tls_config *config;    /* of `dialer`; NULL: without TLS */
+    uint64_t up_ms;            /* when it was last connected, or the dialer made */
+    nng_dialer dialer, former; /* id 0: none; the former one ends once the other is connected */
+    uint32_t pipe;             /* 0: down */
+    uint32_t coming;           /* of the renewed certificate, about to take over; 0: none */
     uint64_t seq;
     struct lane listener, sender;
     struct agent_message *next_listen; /* for when the open one has been given up */
@@ -55,6 +66,8 @@ static enum error_code nng_error(struct error *err, int rv, const char *what)
         code = ERR_UNREACHABLE;
     else if (rv == NNG_EADDRINVAL || rv == NNG_EINVAL)
         code = ERR_INVALID;
+    else if (rv == NNG_ECRYPTO || rv == NNG_EPEERAUTH)
+        code = ERR_DENIED;
     else if (rv == NNG_ENOMEM || rv == NNG_ENOFILES)
         code = ERR_NOMEM;
     return error_set(err, code, "%s: %s (nng %d)", what, nng_strerror(rv), rv);
@@ -260,12 +273,21 @@ static void tell(struct agent_link *link, enum agent_link_event_kind kind)
     link->spec.on_event(link->spec.arg, &event);
 }
 
-/* Before the pipe carries anything, since the later event may come after the pipe's end. */
+/* Before the pipe carries anything, since the later event may come after the pipe's end. The pipe
+ * of a renewed certificate takes over once the former one has ended: see on_leave. */
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
     struct agent_link *link = arg;
     (void)ev;
     nng_mtx_lock(link->lock);
+    bool renewed = link->former.id != 0 && nng_pipe_dialer(pipe).id == link->dialer.id;
+    if (renewed) {
+        link->coming = (uint32_t)pipe.id;
+        if (!link->closing)
+            nng_sleep_aio(0, link->leave); /* on a thread where nng may be waited for */
+        nng_mtx_unlock(link->lock);
+        return;
+    }
     link->pipe = (uint32_t)pipe.id;
     outbox_hurry(&link->outbox);
     pump(link);
@@ -279,6 +301,8 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
     (void)ev;
     nng_mtx_lock(link->lock);
     bool ours = link->pipe == (uint32_t)pipe.id;
+    if (link->coming == (uint32_t)pipe.id)
+        link->coming = 0;
     if (ours) {
         link->pipe = 0;
         codec_free_agent(link->next_listen);
@@ -301,11 +325,29 @@ static void on_retry(void *arg)
     nng_mtx_unlock(link->lock);
 }
 
-static void on_dial(void *arg)
+/* The new connection stands: the former one ends, without a word about it. What was open there has
+ * failed, and the brain writes a fresh listen on AGENT_LINK_UP as ever. */
+static void on_leave(void *arg)
 {
     struct agent_link *link = arg;
-    if (nng_aio_result(link->dial) == 0) /* from here the dialer tries by itself, for ever */
-        must(nng_dialer_start(link->dialer, NNG_FLAG_NONBLOCK) == 0);
+    nng_mtx_lock(link->lock);
+    nng_dialer former = link->former;
+    bool take = nng_aio_result(link->leave) == 0 && link->coming != 0 && former.id != 0;
+    if (take) {
+        link->pipe = link->coming;
+        link->coming = 0;
+        link->former.id = 0;
+    }
+    nng_mtx_unlock(link->lock);
+    if (!take)
+        return;
+    nng_dialer_close(former); /* with its pipe */
+    nng_mtx_lock(link->lock);
+    lane_give_up(&link->listener);
+    outbox_hurry(&link->outbox);
+    pump(link);
+    nng_mtx_unlock(link->lock);
+    tell(link, AGENT_LINK_UP);
 }
 
 /* ---- life ---- */
@@ -322,12 +364,90 @@ static void set_defaults(struct agent_link_spec *spec)
     spec->listen_limit_ms = or_default(spec->listen_limit_ms, 30000);
     spec->request_limit_ms = or_default(spec->request_limit_ms, 10000);
     spec->result_retry_ms = or_default(spec->result_retry_ms, 5000);
+    spec->redial_ms = or_default(spec->redial_ms, spec->reconnect_max_ms + REDIAL_MS);
 }
 
-/* The place for what a dialer needs before it starts: TLS, once there is some. */
-static int configure_dialer(struct agent_link *link)
+/* nng's own engine, mbedTLS: TLS 1.2 alone is what 2.28 speaks. */
+static int tls_config(const struct agent_link_tls *tls, nng_tls_config **out)
 {
-    return nng_dialer_create(&link->dialer, link->socket, link->spec.url);
+    nng_tls_config *config = NULL;
+    int rv = nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT);
+    if (rv)
+        return rv;
+    rv = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
+    rv = rv ? rv : nng_tls_config_server_name(config, WIRE_COORDINATOR_NAME);
+    rv = rv ? rv : nng_tls_config_ca_chain(config, tls->ca_pem, NULL);
+    rv = rv ? rv : nng_tls_config_own_cert(config, tls->cert_pem, tls->key_pem, NULL);
+    if (rv)
+        nng_tls_config_free(config);
+    else
+        *out = config;
+    return rv;
+}
+
+/* config: NULL without TLS; the dialer holds it. */
+static int make_dialer(struct agent_link *link, nng_tls_config *config, nng_dialer *out)
+{
+    nng_dialer dialer = NNG_DIALER_INITIALIZER;
+    int rv = nng_dialer_create(&dialer, link->socket, link->url);
+    if (rv == 0 && config && (rv = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config)) != 0)
+        nng_dialer_close(dialer);
+    if (rv == 0)
+        *out = dialer;
+    return rv;
+}
+
+static int first_dialer(struct agent_link *link)
+{
+    int rv = link->spec.tls ? tls_config(link->spec.tls, &link->config) : 0;
+    rv = rv ? rv : make_dialer(link, link->config, &link->dialer);
+    link->first = link->dialer;
+    return rv;
+}
+
+/* Stuck in a handshake nng does not dial again (see redial_ms): a fresh dialer does. */
+static void redial(struct agent_link *link)
+{
+    nng_dialer fresh = NNG_DIALER_INITIALIZER, stuck;
+    if (make_dialer(link, link->config, &fresh) != 0)
+        return; /* tried again */
+    nng_mtx_lock(link->lock);
+    stuck = link->dialer;
+    link->dialer = fresh;
+    link->up_ms = clock_boot_ms();
+    nng_mtx_unlock(link->lock);
+    nng_dialer_close(stuck);
+    nng_dialer_start(fresh, NNG_FLAG_NONBLOCK);
+}
+
+static void arm_watch(struct agent_link *link)
+{
+    nng_sleep_aio((nng_duration)(link->spec.redial_ms / 4), link->watch);
+}
+
+static void on_watch(void *arg)
+{
+    struct agent_link *link = arg;
+    if (nng_aio_result(link->watch) != 0)
+        return;
+    nng_mtx_lock(link->lock);
+    uint64_t now_ms = clock_boot_ms();
+    if (link->pipe != 0)
+        link->up_ms = now_ms;
+    bool stuck = now_ms - link->up_ms >= link->spec.redial_ms;
+    bool closing = link->closing;
+    nng_mtx_unlock(link->lock);
+    if (stuck && !closing)
+        redial(link);
+    if (!closing)
+        arm_watch(link);
+}
+
+static void on_dial(void *arg)
+{
+    struct agent_link *link = arg;
+    if (nng_aio_result(link->dial) == 0) /* from here the dialer tries by itself, for ever */
+        nng_dialer_start(link->first, NNG_FLAG_NONBLOCK);
 }
 
 static int configure_socket(struct agent_link *link)
@@ -357,34 +477,70 @@ static int open_socket(struct agent_link *link)
     rv = rv ? rv : configure_socket(link);
     rv = rv ? rv : nng_ctx_open(&link->listener.ctx, link->socket);
     rv = rv ? rv : nng_ctx_open(&link->sender.ctx, link->socket);
-    return rv ? rv : configure_dialer(link);
+    return rv ? rv : first_dialer(link);
 }
 
 enum error_code agent_link_open(const struct agent_link_spec *spec, struct agent_link **out,
                                 struct error *err)
 {
     enum error_code code = wire_check_url(spec->url, false, err);
+    if (code == ERR_NONE && wire_url_has_tls(spec->url) && !spec->tls)
+        code = error_set(err, ERR_INVALID, "%s: TLS needs certificates", spec->url);
     if (code != ERR_NONE)
         return code;
     struct agent_link *link = must_alloc(1, sizeof(*link));
     link->spec = *spec;
     set_defaults(&link->spec);
+    must(text_copy(link->url, sizeof(link->url), spec->url)); /* it was accepted */
     link->retry_at_ms = UINT64_MAX;
     outbox_init(&link->outbox, link->spec.result_retry_ms);
     must(nng_mtx_alloc(&link->lock) == 0);
     must(nng_aio_alloc(&link->retry, on_retry, link) == 0);
     must(nng_aio_alloc(&link->dial, on_dial, link) == 0);
+    must(nng_aio_alloc(&link->leave, on_leave, link) == 0);
+    must(nng_aio_alloc(&link->watch, on_watch, link) == 0);
     lane_init(link, &link->listener, link->spec.listen_limit_ms);
     lane_init(link, &link->sender, link->spec.request_limit_ms);
     int rv = open_socket(link);
     link->spec.url = NULL; /* the caller's */
+    link->spec.tls = NULL;
     if (rv) {
         code = nng_error(err, rv, spec->url);
         agent_link_close(link);
         return code;
     }
     nng_sleep_aio((nng_duration)(nng_random() % link->spec.reconnect_min_ms), link->dial);
+    link->up_ms = clock_boot_ms();
+    if (link->config)
+        arm_watch(link);
     *out = link;
+    return ERR_NONE;
+}
+
+enum error_code agent_link_renew(struct agent_link *link, const struct agent_link_tls *tls,
+                                 struct error *err)
+{
+    nng_dialer fresh = NNG_DIALER_INITIALIZER, abandoned = NNG_DIALER_INITIALIZER;
+    nng_tls_config *config = NULL;
+    int rv = tls_config(tls, &config);
+    rv = rv ? rv : make_dialer(link, config, &fresh);
+    if (rv && config)
+        nng_tls_config_free(config);
+    if (rv)
+        return nng_error(err, rv, "the new certificate");
+    nng_mtx_lock(link->lock);
+    nng_tls_config *former = link->config;
+    link->config = config;
+    if (link->former.id == 0)
+        link->former = link->dialer;
+    else
+        abandoned = link->dialer; /* an earlier one that never connected */
+    link->dialer = fresh;
+    nng_mtx_unlock(link->lock);
+    nng_tls_config_free(former); /* its dialer holds it */
+    if (abandoned.id != 0)
+        nng_dialer_close(abandoned);
+    nng_dialer_start(fresh, NNG_FLAG_NONBLOCK);
     return ERR_NONE;
 }
 
@@ -403,6 +559,8 @@ void agent_link_close(struct agent_link *link)
     nng_mtx_unlock(link->lock);
     nng_aio_stop(link->dial);
     nng_aio_stop(link->retry);
+    nng_aio_stop(link->leave);
+    nng_aio_stop(link->watch);
     nng_aio_stop(link->listener.aio);
     nng_aio_stop(link->sender.aio);
     if (nng_socket_id(link->socket) > 0) {
@@ -415,6 +573,10 @@ void agent_link_close(struct agent_link *link)
     lane_reset(&link->sender);
     nng_aio_free(link->dial);
     nng_aio_free(link->retry);
+    nng_aio_free(link->leave);
+    nng_aio_free(link->watch);
+    if (link->config)
+        nng_tls_config_free(link->config);
     codec_free_agent(link->next_listen);
     outbox_reset(&link->outbox);
     nng_mtx_free(link->lock);

@@ -41,14 +41,25 @@ struct agent_link_event {
 };
 typedef void agent_link_on_event(void *arg, const struct agent_link_event *event);
 
+/* Who we are, and whom we believe. PEM; lent for the call that takes them. */
+struct agent_link_tls {
+    const char *ca_pem; /* the coordinator's certificate must come from this one, and say
+                           WIRE_COORDINATOR_NAME */
+    const char *cert_pem, *key_pem;
+};
+
 /* 0 stands for the default in each. */
 struct agent_link_spec {
-    const char *url;           /* wire_check_url() must accept it */
-    uint32_t reconnect_min_ms; /* 1,000; the first dial comes at random within it */
-    uint32_t reconnect_max_ms; /* 60,000 */
-    uint32_t listen_limit_ms;  /* 30,000; the coordinator answers within 20,000 */
-    uint32_t request_limit_ms; /* 10,000; for all other requests */
-    uint32_t result_retry_ms;  /* 5,000; between tries of one result */
+    const char *url;                  /* wire_check_url() must accept it */
+    const struct agent_link_tls *tls; /* for a tls+tcp:// url */
+    uint32_t reconnect_min_ms;        /* 1,000; the first dial comes at random within it */
+    uint32_t reconnect_max_ms;        /* 60,000 */
+    uint32_t listen_limit_ms;         /* 30,000; the coordinator answers within 20,000 */
+    uint32_t request_limit_ms;        /* 10,000; for all other requests */
+    uint32_t result_retry_ms;         /* 5,000; between tries of one result */
+    uint32_t redial_ms; /* 30,000 above reconnect_max_ms; so long without a connection: the dialer
+                           is made anew, since over TLS nng 1.5.2 never gives up a handshake that
+                           got stuck, and would not dial again */
     agent_link_on_event *on_event;
     void *arg;
 };
@@ -58,6 +69,11 @@ struct agent_link;
 /* Starts dialling; a coordinator that is not there is no error, AGENT_LINK_UP comes when it is. */
 enum error_code agent_link_open(const struct agent_link_spec *spec, struct agent_link **out,
                                 struct error *err);
+/* From now on under another certificate: a second connection is made under it, AGENT_LINK_UP comes
+ * when it stands, and only then the first one ends. While that does not succeed the first goes on.
+ * Any thread. */
+enum error_code agent_link_renew(struct agent_link *link, const struct agent_link_tls *tls,
+                                 struct error *err);
 /* After it returned no event comes; what still waited is dropped. NULL is fine. Blocks until nng's
  * threads are done with the socket, 2 s at most: when a message arrives in the moment of closing,
  * nng 1.5.2 may never finish (common/nng_close.h). Its threads then stay; a program that ends

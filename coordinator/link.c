@@ -5,6 +5,7 @@
 #include "common/must.h"
 #include "common/nng_close.h"
 #include "common/text.h"
+#include "coordinator/link_tls.h"
 #include "proto/codec.h"
 #include "proto/url.h"
 
@@ -25,6 +26,9 @@
 #define SEND_QUEUE     8192 /* the most nng takes: thousands of listens may end in the same moment */
 #define HOPS_MAX       1    /* no devices in between: a header is pipe and request, 8 bytes */
 #define IPC_MODE       0660
+#define IDLE_MS        60000
+#define HANDSHAKE_MS   12000 /* nng itself means to give 10 s */
+#define SWEEP_MAX      256   /* pipes closed in one go */
 
 struct link {
     nng_socket socket;
@@ -37,6 +41,8 @@ struct link {
     nng_mtx *lock; /* what follows, and the order of events */
     struct link_guard *guard;
     uint64_t messages, dropped;
+    uint32_t idle_ms;
+    bool tls;
 };
 
 /* The codes of nng that opening and sending can meet; the rest keep their number in the text. */
@@ -49,6 +55,8 @@ static enum error_code nng_error(struct error *err, int rv, const char *what)
         code = ERR_INVALID;
     else if (rv == NNG_EPERM)
         code = ERR_DENIED;
+    else if (rv == NNG_ECRYPTO)
+        code = ERR_CORRUPT;
     else if (rv == NNG_ENOMEM || rv == NNG_ENOFILES)
         code = ERR_NOMEM;
     else if (rv == NNG_EAGAIN || rv == NNG_ETIMEDOUT)
@@ -78,6 +86,22 @@ static bool admit(struct link *link, uint32_t pipe)
     tell_bad_peer(link, &report, "goes on sending what is not understood; not listened to");
     nng_mtx_unlock(link->lock);
     return admitted;
+}
+
+/* Over TLS: does the certificate give the name that the message gives? */
+static bool is_its_own(struct link *link, uint32_t pipe, const struct agent_message *message,
+                       struct error *why)
+{
+    if (!link->tls)
+        return true;
+    nng_mtx_lock(link->lock);
+    const char *name = link_guard_name(link->guard, pipe);
+    bool same = name[0] && text_equal_nocase(name, message->agent);
+    if (!same)
+        error_set(why, ERR_DENIED, "its certificate is of %.100s, and it says to be %.100s",
+                  name[0] ? name : "nobody", message->agent);
+    nng_mtx_unlock(link->lock);
+    return same;
 }
 
 static void take_good(struct link *link, const struct link_peer *peer,
@@ -120,10 +144,13 @@ static void take_message(struct link *link, nng_msg *msg)
     must(nng_msg_header_len(msg) <= sizeof(peer.bytes)); /* HOPS_MAX sees to it */
     peer.len = (uint32_t)nng_msg_header_len(msg);
     memcpy(peer.bytes, nng_msg_header(msg), peer.len);
-    if (codec_decode_agent(nng_msg_body(msg), nng_msg_len(msg), &message, &err) == ERR_NONE)
+    if (codec_decode_agent(nng_msg_body(msg), nng_msg_len(msg), &message, &err) == ERR_NONE &&
+        is_its_own(link, peer.pipe, message, &err)) {
         take_good(link, &peer, message);
-    else
-        take_bad(link, peer.pipe, &err);
+        return;
+    }
+    codec_free_agent(message);
+    take_bad(link, peer.pipe, &err);
 }
 
 static void on_receive(void *arg)
@@ -189,9 +216,16 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
     struct link *link = arg;
     char address[LINK_PEER_MAX], peer[LINK_PEER_MAX];
     (void)ev;
+    struct link_cert cert = {.name = ""};
     name_peer(pipe, address, peer);
+    bool known = !link->tls || link_tls_peer(pipe, &cert);
+    if (cert.name[0]) /* whoever shares its address has nothing to do with it */
+        text_copy(address, sizeof(address), cert.name);
     nng_mtx_lock(link->lock);
-    bool kept = link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, clock_boot_ms());
+    bool kept =
+        known && link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, clock_boot_ms());
+    if (kept)
+        link_guard_set_name(link->guard, (uint32_t)pipe.id, cert.name);
     nng_mtx_unlock(link->lock);
     if (!kept)
         nng_pipe_close(pipe);
@@ -213,12 +247,18 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 
 /* ---- life ---- */
 
-/* The place for what a listener needs before it starts: TLS, once there is some. */
-static int configure_listener(struct link *link, const char *url)
+static int configure_listener(struct link *link, const struct link_spec *spec)
 {
-    if (text_starts(url, "ipc://"))
+    nng_tls_config *config = NULL;
+    if (text_starts(spec->url, "ipc://"))
         return nng_listener_set_int(link->listener, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
-    return 0;
+    if (!link->tls)
+        return 0;
+    int rv = link_tls_config(spec->tls, &config);
+    rv = rv ? rv : nng_listener_set_ptr(link->listener, NNG_OPT_TLS_CONFIG, config);
+    if (config)
+        nng_tls_config_free(config); /* the listener holds it */
+    return rv;
 }
 
 static int configure_socket(struct link *link)
@@ -233,10 +273,10 @@ static int configure_socket(struct link *link)
     return rv;
 }
 
-static int start_listener(struct link *link, const char *url)
+static int start_listener(struct link *link, const struct link_spec *spec)
 {
-    int rv = nng_listener_create(&link->listener, link->socket, url);
-    rv = rv ? rv : configure_listener(link, url);
+    int rv = nng_listener_create(&link->listener, link->socket, spec->url);
+    rv = rv ? rv : configure_listener(link, spec);
     return rv ? rv : nng_listener_start(link->listener, 0);
 }
 
@@ -250,27 +290,36 @@ static void note_url(struct link *link, const char *url)
     nng_strfree(real);
 }
 
-enum error_code link_open(const char *url, link_on_event *on_event, void *arg, struct link **out,
-                          struct error *err)
+static enum error_code check_spec(const struct link_spec *spec, struct error *err)
 {
-    enum error_code code = wire_check_url(url, true, err);
+    enum error_code code = wire_check_url(spec->url, true, err);
+    if (code == ERR_NONE && wire_url_has_tls(spec->url) && !spec->tls)
+        code = error_set(err, ERR_INVALID, "%s: TLS needs certificates", spec->url);
+    return code;
+}
+
+enum error_code link_open(const struct link_spec *spec, struct link **out, struct error *err)
+{
+    enum error_code code = check_spec(spec, err);
     if (code != ERR_NONE)
         return code;
     struct link *link = must_alloc(1, sizeof(*link));
-    link->on_event = on_event;
-    link->arg = arg;
+    link->on_event = spec->on_event;
+    link->arg = spec->arg;
+    link->idle_ms = spec->idle_ms ? spec->idle_ms : IDLE_MS;
+    link->tls = wire_url_has_tls(spec->url);
     link->guard = link_guard_new(LINK_PIPES_MAX);
     must(nng_mtx_alloc(&link->lock) == 0);
     must(nng_aio_alloc(&link->receive, on_receive, link) == 0);
     int rv = nng_rep0_open_raw(&link->socket);
     rv = rv ? rv : configure_socket(link);
-    rv = rv ? rv : start_listener(link, url);
+    rv = rv ? rv : start_listener(link, spec);
     if (rv) {
-        code = nng_error(err, rv, url);
+        code = nng_error(err, rv, spec->url);
         link_close(link);
         return code;
     }
-    note_url(link, url);
+    note_url(link, spec->url);
     nng_recv_aio(link->socket, link->receive);
     *out = link;
     return ERR_NONE;
@@ -324,6 +373,34 @@ void link_close_pipe(struct link *link, uint32_t pipe)
 {
     (void)link;
     nng_pipe_close((nng_pipe){.id = pipe}); /* an unknown id is told by a code nobody needs */
+}
+
+/* nng tells the end on another thread, or on this one: without the lock. */
+static void close_all(const uint32_t *pipes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        nng_pipe_close((nng_pipe){.id = pipes[i]});
+}
+
+void link_close_named(struct link *link, const char *name)
+{
+    uint32_t pipes[SWEEP_MAX];
+    nng_mtx_lock(link->lock);
+    size_t count = link_guard_named(link->guard, name, pipes, SWEEP_MAX);
+    nng_mtx_unlock(link->lock);
+    close_all(pipes, count);
+}
+
+void link_sweep(struct link *link)
+{
+    uint32_t pipes[SWEEP_MAX];
+    nng_mtx_lock(link->lock);
+    size_t count = link_guard_idle(link->guard, clock_boot_ms(), link->idle_ms, pipes, SWEEP_MAX);
+    nng_mtx_unlock(link->lock);
+    close_all(pipes, count);
+    if (link->tls)
+        link_tls_sweep(clock_boot_ms(),
+                       link->idle_ms < HANDSHAKE_MS ? link->idle_ms : HANDSHAKE_MS);
 }
 
 void link_figures(struct link *link, struct link_figures *out)

@@ -2,5 +2,11 @@
 add_library(farmhand_coordinator_link STATIC
   link.c
   link_guard.c
+  link_tls.c
 )
-target_link_libraries(farmhand_coordinator_link PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE nng::nng)
+target_link_libraries(farmhand_coordinator_link PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE nng::nng OpenSSL::SSL
+                                                Threads::Threads)
+
+# The farm's own certificates.
+add_library(farmhand_ca STATIC ca.c)
+target_link_libraries(farmhand_ca PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE OpenSSL::Crypto)

@@ -6,7 +6,7 @@
  *
  * What does not decode is dropped and its pipe quarantined, see link_guard.h. What nng is known to
  * do, and what is done about it:
- * - an end of a pipe may never be told: sweep silent agents with link_close_pipe();
+ * - an end of a pipe may never be told, over TLS more often than not: see link_sweep();
  * - messages may come after the end of their pipe was told: they are dropped here;
  * - a reply to a pipe that is gone, or that has 64 replies waiting, is lost without a word.
  */
@@ -47,11 +47,20 @@ struct link_event {
 typedef void link_on_event(void *arg, const struct link_event *event);
 
 struct link;
+struct link_tls;
 
-/* Listens at url, which wire_check_url() must accept (port 0: any). ERR_EXISTS: somebody else
- * does. Events may come before it returns. */
-enum error_code link_open(const char *url, link_on_event *on_event, void *arg, struct link **out,
-                          struct error *err);
+struct link_spec {
+    const char *url;            /* wire_check_url() must accept it (port 0: any) */
+    const struct link_tls *tls; /* link_tls.h; for a tls+tcp:// url. Lent for the call */
+    link_on_event *on_event;
+    void *arg;
+    uint32_t idle_ms; /* link_sweep closes a pipe that said nothing for so long; 0: 60,000 */
+};
+
+/* Listens. ERR_EXISTS: somebody else does. Events may come before it returns. Over TLS each pipe
+ * has the name of its certificate, and a message that gives another is none: its pipe is
+ * quarantined. */
+enum error_code link_open(const struct link_spec *spec, struct link **out, struct error *err);
 /* After it returned no event comes. Blocks until nng's threads are done with the socket, 2 s at
  * most: when a message arrives in the moment of closing, nng 1.5.2 may never finish
  * (common/nng_close.h). Its threads then stay; a program that ends leaves by _exit after flushing.
@@ -70,6 +79,12 @@ enum error_code link_reply(struct link *link, const struct link_peer *to,
  * silent: nng's flaw that link_close() knows hits here too if the peer speaks in that moment, and
  * then no end of any pipe is told any more. */
 void link_close_pipe(struct link *link, uint32_t pipe);
+
+/* Over TLS: ends every connection under that name, at once. */
+void link_close_named(struct link *link, const char *name);
+/* Ends connections whose end nng never told, and any that have nothing to say: every agent speaks
+ * within 30 s (its listen is answered after 20 s at most). To be called now and then. */
+void link_sweep(struct link *link);
 
 struct link_figures {
     size_t pipes, quarantined;  /* now */

@@ -14,7 +14,8 @@ struct guarded_pipe {
     struct guarded_pipe *next;
     uint32_t id;
     enum pipe_state state;
-    uint64_t added_ms;
+    uint64_t added_ms, heard_ms;
+    char *name; /* on its certificate; NULL: none */
     char address[LINK_PEER_MAX], peer[LINK_PEER_MAX];
 };
 
@@ -46,6 +47,7 @@ void link_guard_free(struct link_guard *g)
         struct guarded_pipe *next;
         for (struct guarded_pipe *p = g->buckets[i]; p; p = next) {
             next = p->next;
+            free(p->name);
             free(p);
         }
     }
@@ -141,7 +143,7 @@ bool link_guard_add(struct link_guard *g, uint32_t pipe, const char *address, co
         return false;
     struct guarded_pipe *p = must_alloc(1, sizeof(*p));
     p->id = pipe;
-    p->added_ms = now_ms;
+    p->added_ms = p->heard_ms = now_ms;
     text_copy(p->address, sizeof(p->address), address);
     text_copy(p->peer, sizeof(p->peer), peer);
     *place = p;
@@ -160,13 +162,14 @@ bool link_guard_remove(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     bool proven = p->state == PIPE_PROVEN;
     if (p->state == PIPE_QUARANTINED)
         g->quarantined_count--;
-    if (p->state == PIPE_FRESH) {
+    if (p->state == PIPE_FRESH && link_guard_name(g, pipe)[0] == '\0') {
         struct guarded_address *a = strike(g, p, now_ms);
         if (a->strikes >= LINK_GUARD_STRIKES)
             report_if_due(a, p, now_ms, report);
     }
     *place = p->next;
     g->pipe_count--;
+    free(p->name);
     free(p);
     return proven;
 }
@@ -178,6 +181,7 @@ bool link_guard_admit(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     struct guarded_pipe *p = *find_place(g, pipe);
     if (!p)
         return false;
+    p->heard_ms = now_ms;
     if (p->state == PIPE_PROVEN)
         return true;
     bool young = now_ms - p->added_ms < LINK_GUARD_WAIT_MS;
@@ -210,6 +214,41 @@ void link_guard_bad(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     struct guarded_address *a = strike(g, p, now_ms);
     a->dropped++;
     report_if_due(a, p, now_ms, report);
+}
+
+void link_guard_set_name(struct link_guard *g, uint32_t pipe, const char *name)
+{
+    struct guarded_pipe *p = *find_place(g, pipe);
+    must(p != NULL);
+    free(p->name);
+    p->name = must_copy(name);
+}
+
+const char *link_guard_name(const struct link_guard *g, uint32_t pipe)
+{
+    const struct guarded_pipe *p = *find_place(g, pipe);
+    return p && p->name ? p->name : "";
+}
+
+size_t link_guard_named(const struct link_guard *g, const char *name, uint32_t *out, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct guarded_pipe *p = g->buckets[i]; p && count < max; p = p->next)
+            if (p->name && text_equal_nocase(p->name, name))
+                out[count++] = p->id;
+    return count;
+}
+
+size_t link_guard_idle(const struct link_guard *g, uint64_t now_ms, uint64_t idle_ms, uint32_t *out,
+                       size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct guarded_pipe *p = g->buckets[i]; p && count < max; p = p->next)
+            if (now_ms - p->heard_ms >= idle_ms)
+                out[count++] = p->id;
+    return count;
 }
 
 const char *link_guard_peer(const struct link_guard *g, uint32_t pipe)

@@ -45,7 +45,8 @@ struct link_guard_report {
 };
 
 /* The pipe ended. True if it was proven: only then did anybody hear of it. A fresh pipe that ends
- * counts as a strike: nng closes pipes that send more than the limit without a word. */
+ * counts as a strike, unless it has a name: nng closes pipes that send more than the limit without
+ * a word. */
 bool link_guard_remove(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
                        struct link_guard_report *report);
 
@@ -60,6 +61,16 @@ bool link_guard_good(struct link_guard *guard, uint32_t pipe);
 /* It was not. */
 void link_guard_bad(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
                     struct link_guard_report *report);
+
+/* The name on the peer's certificate; "": none. Lent until the pipe ends. */
+void link_guard_set_name(struct link_guard *guard, uint32_t pipe, const char *name);
+const char *link_guard_name(const struct link_guard *guard, uint32_t pipe);
+/* Pipes of that name, case ignored; pipes of which nothing came for idle_ms, whatever their state.
+ * At most max; each gives the count. */
+size_t link_guard_named(const struct link_guard *guard, const char *name, uint32_t *out,
+                        size_t max);
+size_t link_guard_idle(const struct link_guard *guard, uint64_t now_ms, uint64_t idle_ms,
+                       uint32_t *out, size_t max);
 
 const char *link_guard_peer(const struct link_guard *guard, uint32_t pipe); /* "" if unknown */
 size_t link_guard_pipes(const struct link_guard *guard);

@@ -26,3 +26,4 @@ add_dependencies(test_coordinator_program farmhand-coordinator)
 target_compile_definitions(
   test_coordinator_program PRIVATE PROGRAM="$<TARGET_FILE:farmhand-coordinator>"
                                    SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
+farmhand_test(ca SOURCES coordinator_main/test_ca.c link/certs.c LIBS farmhand_ca OpenSSL::SSL)

@@ -46,7 +46,8 @@ void desk_open(struct desk *d)
     d->fence.number = 1;
     memset(d->fence.instance.bytes, 0x5a, sizeof(d->fence.instance.bytes));
     d->letters = mailbox_open(1024, letter_free);
-    if (link_open("tcp://127.0.0.1:0", on_event, d, &d->link, &err) != ERR_NONE)
+    const struct link_spec spec = {.url = "tcp://127.0.0.1:0", .on_event = on_event, .arg = d};
+    if (link_open(&spec, &d->link, &err) != ERR_NONE)
         fail_msg("%s", err.text);
 }
 

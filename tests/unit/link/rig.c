@@ -87,12 +87,19 @@ static void note_link_event(void *arg, const struct link_event *event)
     notes_put(&c->notes, n);
 }
 
-void centre_open(struct centre *c, const char *url)
+void centre_open_spec(struct centre *c, struct link_spec spec)
 {
     struct error err = {0};
     notes_init(&c->notes);
-    if (link_open(url, note_link_event, c, &c->link, &err) != ERR_NONE)
+    spec.on_event = note_link_event;
+    spec.arg = c;
+    if (link_open(&spec, &c->link, &err) != ERR_NONE)
         fail_msg("%s", err.text);
+}
+
+void centre_open(struct centre *c, const char *url)
+{
+    centre_open_spec(c, (struct link_spec){.url = url});
 }
 
 void centre_note_free(struct centre_note *n)
@@ -215,6 +222,14 @@ struct agent_note *agent_wait(struct agent *a, enum agent_link_event_kind kind)
     }
     fail_msg("no event of kind %d reached the agent", kind);
     return NULL;
+}
+
+struct agent_note *agent_wait_any(struct agent *a)
+{
+    struct agent_note *n = notes_take(&a->notes, WAIT_MS);
+    if (!n)
+        fail_msg("no event reached the agent");
+    return n;
 }
 
 size_t agent_waiting(struct agent *a)

@@ -54,6 +54,7 @@ struct agent {
 };
 
 void centre_open(struct centre *c, const char *url);
+void centre_open_spec(struct centre *c, struct link_spec spec); /* event and arg are filled in */
 void centre_close(struct centre *c);
 /* The next note of that kind (others before it are dropped); fails the test when none comes. */
 struct centre_note *centre_wait(struct centre *c, enum link_event_kind kind);
@@ -69,6 +70,7 @@ void centre_settle_pipes(struct centre *c, size_t count); /* waits until so many
 void agent_open(struct agent *a, const char *url, struct agent_link_spec spec);
 void agent_close(struct agent *a);
 struct agent_note *agent_wait(struct agent *a, enum agent_link_event_kind kind);
+struct agent_note *agent_wait_any(struct agent *a);
 size_t agent_waiting(struct agent *a);
 void agent_note_free(struct agent_note *n);
 void agent_listen(struct agent *a, uint64_t listen_no);

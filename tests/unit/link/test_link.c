@@ -433,13 +433,14 @@ static void no_event(void *arg, const struct link_event *event)
     (void)event;
 }
 
-static void neither_side_leaves_the_machine(void **state)
+static void neither_side_leaves_the_machine_without_tls(void **state)
 {
     struct link *link = NULL;
     struct agent_link *agent = NULL;
     struct error err = {0};
     (void)state;
-    assert_int_equal(link_open("tcp://0.0.0.0:7411", no_event, NULL, &link, &err), ERR_DENIED);
+    struct link_spec centre = {.url = "tcp://0.0.0.0:7411", .on_event = no_event};
+    assert_int_equal(link_open(&centre, &link, &err), ERR_DENIED);
     assert_non_null(strstr(err.text, "TLS"));
     struct agent_link_spec spec = {.url = "tcp://192.0.2.1:7411"};
     assert_int_equal(agent_link_open(&spec, &agent, &err), ERR_DENIED);
@@ -454,7 +455,8 @@ static void taken_address_is_told(void **state)
     struct error err = {0};
     (void)state;
     centre_open(&c, ANY_PORT);
-    assert_int_equal(link_open(link_url(c.link), no_event, NULL, &second, &err), ERR_EXISTS);
+    const struct link_spec spec = {.url = link_url(c.link), .on_event = no_event};
+    assert_int_equal(link_open(&spec, &second, &err), ERR_EXISTS);
     assert_non_null(strstr(err.text, link_url(c.link)));
     centre_close(&c);
 }
@@ -502,7 +504,7 @@ int main(void)
         cmocka_unit_test(oversized_message_is_dropped),
         cmocka_unit_test(answer_that_is_garbage_closes_the_agents_pipe),
         cmocka_unit_test(answer_to_another_request_is_not_taken),
-        cmocka_unit_test(neither_side_leaves_the_machine),
+        cmocka_unit_test(neither_side_leaves_the_machine_without_tls),
         cmocka_unit_test(taken_address_is_told),
         cmocka_unit_test(message_that_breaks_a_bound_is_refused_at_once),
     };

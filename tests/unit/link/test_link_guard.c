@@ -159,9 +159,47 @@ static void memory_is_bounded(void **state)
     link_guard_free(g);
 }
 
+static void named_and_idle_pipes_are_found(void **state)
+{
+    struct link_guard *g = link_guard_new(10);
+    uint32_t found[10];
+    (void)state;
+    for (uint32_t pipe = 1; pipe <= 3; pipe++)
+        assert_true(add(g, pipe, 0));
+    link_guard_set_name(g, 1, "web01");
+    link_guard_set_name(g, 2, "web02");
+    assert_string_equal(link_guard_name(g, 2), "web02");
+    assert_string_equal(link_guard_name(g, 3), "");
+    assert_int_equal(link_guard_named(g, "WEB01", found, 10), 1);
+    assert_int_equal(found[0], 1);
+    assert_int_equal(link_guard_idle(g, 60000, 60000, found, 2), 2); /* no more than asked for */
+    link_guard_admit(g, 1, 59999, &report);
+    link_guard_bad(g, 2, 59999, &report);
+    assert_int_equal(link_guard_idle(g, 60000, 60000, found, 10), 2); /* 2 said nothing either */
+    link_guard_free(g);
+}
+
+/* A server that restarts ten times is no stranger who tries something. */
+static void named_pipes_that_end_are_no_strikes(void **state)
+{
+    struct link_guard *g = link_guard_new(100);
+    (void)state;
+    for (uint32_t pipe = 1; pipe <= 2 * LINK_GUARD_STRIKES; pipe++) {
+        assert_true(add(g, pipe, 0));
+        link_guard_set_name(g, pipe, "web01");
+        link_guard_remove(g, pipe, 0, &report);
+        assert_false(report.due);
+    }
+    assert_true(add(g, 99, 0));
+    assert_true(link_guard_admit(g, 99, 0, &report));
+    link_guard_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(named_and_idle_pipes_are_found),
+        cmocka_unit_test(named_pipes_that_end_are_no_strikes),
         cmocka_unit_test(bad_pipe_is_not_heard_again),
         cmocka_unit_test(one_report_per_address_in_its_time),
         cmocka_unit_test(address_in_disfavour_waits_and_its_proven_pipes_do_not),

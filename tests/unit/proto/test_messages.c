@@ -85,7 +85,7 @@ static void url(const char *text, bool any_port, enum error_code expected)
         fail_msg("%s is not named: %s", text, err.text);
 }
 
-static void only_this_machine_is_accepted(void **state)
+static void without_tls_only_this_machine_is_accepted(void **state)
 {
     static const char *const good[] = {"tcp://127.0.0.1:7411", "tcp://127.255.0.9:1",
                                        "tcp://[::1]:65535", "ipc:///run/farmhand/agents"};
@@ -97,7 +97,14 @@ static void only_this_machine_is_accepted(void **state)
         "tcp://[::1%eth0]:7411", "tcp://0x7f000001:7411"};
     static const char *const wrong[] = {"",
                                         "127.0.0.1:7411",
-                                        "tls+tcp://127.0.0.1:7411",
+                                        "tls+tcp://127.0.0.1",
+                                        "tls+tcp://:7411",
+                                        "tls+tcp://a b:7411",
+                                        "tls+tcp://u@h:7411",
+                                        "tls+tcp://[::1:7411",
+                                        "tls+tcp://[x]:7411",
+                                        "tls+tcp://h:0",
+                                        "tls+tcp://h:7411/x",
                                         "ws://127.0.0.1:7411",
                                         "tcp://127.0.0.1",
                                         "tcp://:7411",
@@ -117,6 +124,24 @@ static void only_this_machine_is_accepted(void **state)
     url("tcp://127.0.0.1:0", true, ERR_NONE);
 }
 
+static void tls_goes_anywhere(void **state)
+{
+    static const char *const good[] = {"tls+tcp://farm.example:7600", "tls+tcp://10.0.0.1:7600",
+                                       "tls+tcp://[2001:db8::1]:7600", "tls+tcp://0.0.0.0:7600"};
+    char host[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        url(good[i], false, ERR_NONE);
+        assert_true(wire_url_has_tls(good[i]));
+    }
+    assert_false(wire_url_has_tls("tcp://127.0.0.1:7411"));
+    assert_true(wire_url_host(good[0], host, sizeof(host)));
+    assert_string_equal(host, "farm.example");
+    assert_true(wire_url_host(good[2], host, sizeof(host)));
+    assert_string_equal(host, "2001:db8::1");
+    assert_false(wire_url_host(good[0], host, 12));
+}
+
 static void socket_path_must_fit(void **state)
 {
     char text[200] = "ipc:///";
@@ -134,7 +159,8 @@ int main(void)
         cmocka_unit_test(only_what_takes_capacity_is_disruptive),
         cmocka_unit_test(ids_differ_in_any_part),
         cmocka_unit_test(text_from_elsewhere_is_made_clean),
-        cmocka_unit_test(only_this_machine_is_accepted),
+        cmocka_unit_test(without_tls_only_this_machine_is_accepted),
+        cmocka_unit_test(tls_goes_anywhere),
         cmocka_unit_test(socket_path_must_fit),
     };
     return cmocka_run_group_tests_name("messages", tests, NULL, NULL);

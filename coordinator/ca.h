@@ -1,0 +1,56 @@
+/* ca.h - the farm's own certificate authority: made once by `farmhand-coordinator init`, used to
+ * sign what agents ask for. Over OpenSSL. Blocks on files and for arithmetic (under 1 ms a
+ * signature).
+ *
+ * In its directory (0700): ca.crt, ca.key, coordinator.crt (with ca.crt behind it: the chain) and
+ * coordinator.key; keys are 0600. All keys are P-256, all signatures ECDSA with SHA-256.
+ *
+ * A certificate names its server in one DNS entry of subjectAltName, and is for clients; the
+ * coordinator's is for servers and says WIRE_COORDINATOR_NAME (proto/url.h), which no agent is ever
+ * given, so that a stolen agent's key cannot play the coordinator. Serial numbers are the time of
+ * issue (milliseconds since 1970, 8 bytes) and 8 random bytes: who is let in is decided by name and
+ * time of issue (members.h), so that a removal needs no list of revoked numbers.
+ */
+#ifndef FARMHAND_COORDINATOR_CA_H
+#define FARMHAND_COORDINATOR_CA_H
+
+#include "common/error.h"
+#include "common/sha256.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CA_REQUEST_MAX 8192 /* bytes of a signing request */
+
+struct ca;
+
+/* Makes all four files; ERR_EXISTS: there is a CA already. hosts: names and addresses by which
+ * operators reach the coordinator, for its certificate (NULL-terminated). */
+enum error_code ca_make(const char *dir, const char *const *hosts, int64_t wall_ms,
+                        struct error *err);
+/* ERR_NOT_FOUND: there is none; the text says how to make one. The coordinator's certificate is
+ * made anew, with the same names, once two thirds of its time are over. */
+enum error_code ca_open(const char *dir, int64_t wall_ms, struct ca **out, struct error *err);
+void ca_close(struct ca *ca); /* NULL is fine */
+
+const char *ca_pem(const struct ca *ca);       /* its certificate */
+const char *ca_chain_pem(const struct ca *ca); /* the coordinator's, and ca_pem */
+const char *ca_key_pem(const struct ca *ca);   /* the coordinator's key */
+/* SHA-256 of the certificate (DER): what a join token carries. */
+void ca_fingerprint(const struct ca *ca, uint8_t out[SHA256_BYTES]);
+
+/* Is it a signing request for a P-256 key, signed by that key? What name it asks for is not looked
+ * at. key_hash: SHA-256 of the public key (DER). Pure but for memory. */
+enum error_code ca_request_read(const char *request_pem, uint8_t key_hash[SHA256_BYTES],
+                                struct error *err);
+
+struct ca_issued {
+    char *pem; /* free() it */
+    int64_t issued_wall_ms, until_wall_ms;
+};
+/* A certificate for an agent, good from five minutes ago (clocks differ) for life_ms. */
+enum error_code ca_sign(const struct ca *ca, const char *request_pem, const char *name,
+                        uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
+                        struct error *err);
+
+#endif

@@ -1,0 +1,197 @@
+/* The farm's certificate authority: what it makes, keeps, and signs. */
+#include "coordinator/ca.h"
+
+#include "common/os.h"
+#include "common/text.h"
+#include "coordinator/openssl.h"
+#include "tests/unit/link/certs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define DAY_MS INT64_C(86400000)
+#define NOW_MS (INT64_C(20700) * DAY_MS) /* in 2026 */
+
+static const char *const hosts[] = {"farm.example", "192.0.2.7", NULL};
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/farmhand-test-ca-XXXXXX");
+    if (!mkdtemp(dir) || ca_make(dir, hosts, NOW_MS, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    char command[96];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return system(command);
+}
+
+static struct ca *open_at(int64_t wall_ms)
+{
+    struct ca *ca = NULL;
+    struct error err = {0};
+    if (ca_open(dir, wall_ms, &ca, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    return ca;
+}
+
+static X509 *parse(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    assert_non_null(cert);
+    return cert;
+}
+
+static void keys_are_for_their_owner_alone(void **state)
+{
+    static const char *const keys[] = {"ca.key", "coordinator.key"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char path[128];
+        struct stat info;
+        snprintf(path, sizeof(path), "%s/%s", dir, keys[i]);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+    }
+}
+
+static void second_ca_is_not_made_over_the_first(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    assert_int_equal(ca_make(dir, hosts, NOW_MS, &err), ERR_EXISTS);
+    assert_non_null(strstr(err.text, "lock out every agent"));
+}
+
+static void missing_ca_tells_how_it_is_made(void **state)
+{
+    struct ca *ca = NULL;
+    struct error err = {0};
+    (void)state;
+    assert_int_equal(ca_open("/nonexistent", NOW_MS, &ca, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "farmhand-coordinator init"));
+}
+
+static void coordinator_is_known_by_its_names(void **state)
+{
+    struct ca *ca = open_at(NOW_MS);
+    X509 *own = parse(ca_chain_pem(ca));
+    (void)state;
+    assert_int_equal(X509_check_host(own, "farmhand-coordinator", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(own, "farm.example", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_ip_asc(own, "192.0.2.7", 0), 1);
+    assert_int_equal(X509_check_host(own, "web01", 0, 0, NULL), 0);
+    assert_int_equal(X509_check_purpose(own, X509_PURPOSE_SSL_SERVER, 0), 1);
+    assert_int_equal(X509_check_purpose(own, X509_PURPOSE_SSL_CLIENT, 0), 0);
+    X509_free(own);
+    ca_close(ca);
+}
+
+static void own_certificate_is_renewed_in_its_last_third(void **state)
+{
+    struct ca *ca = open_at(NOW_MS);
+    (void)state;
+    char *first = strdup(ca_chain_pem(ca));
+    ca_close(ca);
+    ca = open_at(NOW_MS + 480 * DAY_MS);
+    assert_string_equal(ca_chain_pem(ca), first);
+    ca_close(ca);
+    ca = open_at(NOW_MS + 490 * DAY_MS);
+    assert_string_not_equal(ca_chain_pem(ca), first);
+    X509 *own = parse(ca_chain_pem(ca));
+    assert_int_equal(X509_check_ip_asc(own, "192.0.2.7", 0), 1); /* its names stay */
+    X509_free(own);
+    ca_close(ca);
+    free(first);
+}
+
+static void agents_certificate_names_it_and_is_for_clients(void **state)
+{
+    char name[200], *key, *request;
+    struct ca *ca = open_at(NOW_MS);
+    struct ca_issued issued;
+    struct error err = {0};
+    (void)state;
+    memset(name, 'w', sizeof(name)); /* longer than a common name may be */
+    name[sizeof(name) - 1] = '\0';
+    for (size_t i = 50; i < sizeof(name) - 1; i += 50)
+        name[i] = '.';
+    certs_request(&key, &request);
+    assert_int_equal(ca_sign(ca, request, name, 1000 * 3600, NOW_MS, &issued, &err), ERR_NONE);
+    X509 *cert = parse(issued.pem), *root = parse(ca_pem(ca));
+    assert_int_equal(X509_verify(cert, X509_get0_pubkey(root)), 1);
+    assert_int_equal(X509_check_host(cert, name, 0, 0, NULL), 1);
+    assert_int_equal(X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0), 1);
+    assert_int_equal(X509_check_purpose(cert, X509_PURPOSE_SSL_SERVER, 0), 0);
+    assert_int_equal(X509_check_ca(cert), 0);
+    assert_int_equal(issued.until_wall_ms, NOW_MS + 1000 * 3600);
+    X509_free(cert);
+    X509_free(root);
+    free(issued.pem);
+    free(request);
+    free(key);
+    ca_close(ca);
+}
+
+static void request_refused(const char *request)
+{
+    struct error err = {0};
+    uint8_t hash[SHA256_BYTES];
+    assert_int_equal(ca_request_read(request, hash, &err), ERR_INVALID);
+}
+
+static void requests_of_other_shapes_are_refused(void **state)
+{
+    char *key, *request;
+    (void)state;
+    certs_request(&key, &request);
+    uint8_t hash[SHA256_BYTES];
+    assert_int_equal(ca_request_read(request, hash, NULL), ERR_NONE);
+    char *line = strchr(request, '\n') + 20; /* within the key or its signature */
+    for (int i = 0; i < 200 && line[i]; i += 7) {
+        char kept = line[i];
+        if (kept == '\n' || kept == '-')
+            continue;
+        line[i] = kept == 'A' ? 'B' : 'A';
+        request_refused(request);
+        line[i] = kept;
+    }
+    request_refused("");
+    request_refused(key);
+    char *huge = malloc(CA_REQUEST_MAX + 2);
+    memset(huge, 'A', CA_REQUEST_MAX + 1);
+    huge[CA_REQUEST_MAX + 1] = '\0';
+    request_refused(huge);
+    free(huge);
+    free(key);
+    free(request);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_for_their_owner_alone),
+        cmocka_unit_test(second_ca_is_not_made_over_the_first),
+        cmocka_unit_test(missing_ca_tells_how_it_is_made),
+        cmocka_unit_test(coordinator_is_known_by_its_names),
+        cmocka_unit_test(own_certificate_is_renewed_in_its_last_third),
+        cmocka_unit_test(agents_certificate_names_it_and_is_for_clients),
+        cmocka_unit_test(requests_of_other_shapes_are_refused),
+    };
+    return cmocka_run_group_tests_name("ca", tests, make_dir, remove_dir);
+}

@@ -1,0 +1,31 @@
+/* certs.h - certificates for tests, made as they run, and peers that misbehave beneath nng. */
+#ifndef FARMHAND_TESTS_LINK_CERTS_H
+#define FARMHAND_TESTS_LINK_CERTS_H
+
+#include "coordinator/ca.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct certs {
+    char *cert_pem, *key_pem;
+};
+
+struct ca *certs_farm(void); /* a CA of its own, in a directory that is removed again */
+/* A fresh P-256 key, and a request signed with it; both to be freed. */
+void certs_request(char **key_pem, char **request_pem);
+struct certs certs_make(const struct ca *ca, const char *name, uint64_t life_ms);
+void certs_free(struct certs *c);
+
+/* So many connections one after the other that shake hands, begin to speak as nng does, and end
+ * without a word: closed, reset, or in the middle of a message. */
+void certs_drop(const char *url, const struct certs *own, const char *ca_pem, size_t count);
+/* So many handshakes, hundreds at a time; every third is left in the middle. */
+void certs_storm(const char *url, size_t count, const struct certs *own, const char *ca_pem);
+
+int certs_connect(const char *url); /* plain TCP */
+/* A listener that says nothing; its url. */
+int certs_listen(char *url, size_t size_bytes);
+int certs_accept(int listening);
+
+#endif
