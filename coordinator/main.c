@@ -2,11 +2,14 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "common/service.h"
+#include "common/text.h"
+#include "coordinator/init.h"
 #include "coordinator/settings.h"
 #include "coordinator/shell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CONFIG_PATH "/etc/farmhand/coordinator.conf"
@@ -16,11 +19,13 @@ static const char help[] =
     "at a time\n"
     "\n"
     "usage: farmhand-coordinator [--config FILE] [--check]\n"
+    "       farmhand-coordinator init [--config FILE] [--name HOST]...\n"
     "\n"
     "  --config FILE  the configuration, " CONFIG_PATH " by default\n"
     "  --check        read the whole configuration, say what is wrong with it, and end\n"
     "  --version      print the version\n"
     "  --help         print this\n"
+    "  init           make the farm's CA and the coordinator's certificate, once\n"
     "\n"
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n"
     "Operators talk to it with the command farmhand.\n";
@@ -48,6 +53,10 @@ int main(int argc, char **argv)
     struct settings settings;
     struct error err = {0};
     bool told = false;
+    const struct rlimit no_core = {0, 0}; /* keys are in our memory */
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (argc > 1 && text_equal(argv[1], "init"))
+        return init_main(argc - 1, argv + 1, CONFIG_PATH);
     int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;

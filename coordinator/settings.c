@@ -99,6 +99,7 @@ static enum error_code check_pair(const char *value, struct error *err)
 
 /* ---- the table of what may stand in the file ---- */
 
+static const char *const plain_words[] = {"no", WIRE_WITHOUT_TLS, NULL};
 static const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
 
 #define KEY(where, name, kind, holder, field)                                                      \
@@ -111,8 +112,8 @@ static const char *const log_level_words[] = {"debug", "info", "warn", "error", 
 
 static const struct config_key keys[] = {
     {MAIN("listen", CONFIG_TEXT, listen),
-     .expected = "where agents reach us, on this machine alone, such as tcp://127.0.0.1:7600",
-     .check = check_listen},
+     .expected = "where agents reach us, such as tls+tcp://0.0.0.0:7600", .check = check_listen},
+    {MAIN("without_tls", CONFIG_CHOICE, without_tls), .choices = plain_words},
     {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket",
      .check = check_path},
     {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory",
@@ -333,7 +334,7 @@ static void fill_text(char **field, const char *value)
 
 static void fill_missing(struct settings *s)
 {
-    fill_text(&s->listen, "tcp://127.0.0.1:7600");
+    fill_text(&s->listen, "tls+tcp://0.0.0.0:7600");
     fill_text(&s->socket, "/run/farmhand/farmhand.sock");
     fill_text(&s->data_dir, "/var/lib/farmhand");
     fill_text(&s->budget.max_out, "1");

@@ -79,6 +79,8 @@ struct settings_defaults {
     int on_drain_limit, unreachable;
 };
 
+enum settings_plain { SETTINGS_TLS, SETTINGS_LOOPBACK_ONLY };
+
 struct settings {
     char *listen, *socket, *data_dir;
     char *window;     /* the name of the one that holds for every run; NULL: none */
@@ -86,6 +88,7 @@ struct settings {
     char *own_server; /* NULL: the one that is called as this machine, if there is one */
     uint64_t silent_after_ms, settle_ms, keep_history_ms;
     int log_level;                 /* enum log_level */
+    int without_tls;               /* enum settings_plain: of `listen` */
     struct settings_budget budget; /* of the default group */
     struct settings_budget *budgets;
     size_t budget_count;

@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "proto/url.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,6 +22,19 @@ FORMAT_PRINTF(2, 3) static void complain(struct settings_checking *c, const char
     if (c->report)
         c->report(c->arg, line.data);
     text_reset(&line);
+}
+
+/* Nobody speaks without TLS by oversight. */
+static void check_plain(struct settings_checking *c, const struct settings *s)
+{
+    if (!wire_url_has_tls(s->listen) && s->without_tls != SETTINGS_LOOPBACK_ONLY)
+        complain(c,
+                 "[coordinator] listen = %s is without TLS: write tls+tcp://ADDRESS:PORT, or, if "
+                 "all agents run on this machine, without_tls = " WIRE_WITHOUT_TLS,
+                 s->listen);
+    if (wire_url_has_tls(s->listen) && s->without_tls == SETTINGS_LOOPBACK_ONLY)
+        complain(c, "[coordinator] without_tls = " WIRE_WITHOUT_TLS " does not go with listen = %s",
+                 s->listen);
 }
 
 static void check_times(struct settings_checking *c, const struct settings_defaults *d)
@@ -140,6 +154,7 @@ static void complain_line(void *checking, const char *line)
 
 enum error_code settings_check(struct settings *s, struct settings_checking *c)
 {
+    check_plain(c, s);
     check_times(c, &s->defaults);
     settings_hours(s, complain_line, c);
     for (size_t i = 0; i < s->server_count; i++)

@@ -12,11 +12,14 @@
 #include "coordinator/api.h"
 #include "coordinator/archive.h"
 #include "coordinator/balancer.h"
+#include "coordinator/ca.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/desk.h"
 #include "coordinator/link.h"
+#include "coordinator/link_tls.h"
 #include "coordinator/notices.h"
 #include "proto/codec.h"
+#include "proto/url.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -45,6 +48,7 @@ struct shell {
     struct notices *notices;
     struct notices_target *notice_targets; /* lent from settings */
     char host[WIRE_NAME_MAX];              /* how we call ourselves to others */
+    struct ca *ca;                         /* NULL: without TLS */
     struct link *link;
     struct api *api;
     struct desk desk;
@@ -400,6 +404,29 @@ static enum error_code open_api(struct shell *s, struct error *err)
     return code;
 }
 
+static enum error_code open_ca(struct shell *s, struct error *err)
+{
+    char dir[PATH_BYTES_MAX];
+    if (!wire_url_has_tls(s->settings->listen))
+        return ERR_NONE;
+    if (!text_format(dir, sizeof(dir), "%s/tls", s->settings->data_dir))
+        return error_set(err, ERR_INVALID, "data_dir: the path is too long");
+    return ca_open(dir, s->wall_ms, &s->ca, err);
+}
+
+static enum error_code open_link(struct shell *s, struct error *err)
+{
+    struct link_tls tls = {0};
+    struct link_spec spec = {.url = s->settings->listen, .on_event = on_link, .arg = s};
+    if (s->ca) {
+        tls = (struct link_tls){.ca_pem = ca_pem(s->ca),
+                                .chain_pem = ca_chain_pem(s->ca),
+                                .key_pem = ca_key_pem(s->ca)};
+        spec.tls = &tls;
+    }
+    return link_open(&spec, &s->link, err);
+}
+
 enum error_code shell_open(const struct settings *settings, struct shell **out, struct error *err)
 {
     struct fence fence;
@@ -414,11 +441,12 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     /* Told to stop: the mailbox is there already. Before any other thread starts. */
     enum error_code code = service_start(shell_wake, s, err);
     code = code ? code : open_data_dir(s, err);
+    code = code ? code : open_ca(s, err);
     code = code ? code : open_stores(s, &fence, err);
     code = code ? code : open_brain(s, fence, err);
     code = code ? code : open_notices(s, err);
     code = code ? code : open_balancer(s, err);
-    code = code ? code : link_open(settings->listen, on_link, s, &s->link, err);
+    code = code ? code : open_link(s, err);
     code = code ? code : open_api(s, err);
     if (code) {
         shell_close(s);
@@ -485,6 +513,7 @@ static void on_time(struct shell *s)
     if (s->now_ms >= s->brain_due_ms) {
         coordinator_on_time(s->brain, s->now_ms, s->wall_ms);
         s->brain_due_ms = s->now_ms + TURN_MS;
+        link_sweep(s->link);
         tell_lost(s);
     }
     s->brain_due_ms = earlier(s->brain_due_ms, coordinator_wake_ms(s->brain, s->now_ms));
@@ -528,6 +557,7 @@ void shell_close(struct shell *s)
     coordinator_close(s->brain);
     archive_close(s->archive);
     store_close(s->store);
+    ca_close(s->ca);
     free(s->places);
     free(s->backends);
     free(s->budgets);

@@ -125,7 +125,7 @@ static void write_second(struct storm *s, const char *path, unsigned port, const
         fail_msg("%s", err.text);
     for (char *line = strtok_r(old, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         if (text_starts(line, "listen"))
-            text_addf(&out, "listen = tcp://127.0.0.1:%u\n", port);
+            text_addf(&out, "listen = tcp://127.0.0.1:%u\nwithout_tls = loopback-only\n", port);
         else if (text_starts(line, "socket"))
             text_addf(&out, "socket = %s\n", socket);
         else if (text_starts(line, "data_dir"))

@@ -194,6 +194,7 @@ static void fill_coordinator(struct ini *ini, const struct farm *f)
     char socket[108], section[64], name[FARM_NAME_MAX];
     farm_socket(socket, f, "farmhand");
     ini_set(ini, "coordinator", "listen", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
+    ini_set(ini, "coordinator", "without_tls", "loopback-only");
     ini_set(ini, "coordinator", "socket", "%s", socket);
     ini_set(ini, "coordinator", "data_dir", "%s/coordinator", f->dir);
     ini_set(ini, "coordinator", "silent_after", "4s");

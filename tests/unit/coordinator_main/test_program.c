@@ -44,7 +44,8 @@ static void write_config(struct fixture *f, const char *more)
 {
     struct text t = {0};
     text_addf(&t,
-              "[coordinator]\nlisten = tcp://127.0.0.1:0\nsocket = %s\ndata_dir = %s/data\n"
+              "[coordinator]\nlisten = tcp://127.0.0.1:0\nwithout_tls = loopback-only\nsocket = "
+              "%s\ndata_dir = %s/data\n"
               "settle = 0\n%s",
               f->socket, f->files.dir, more);
     must(os_write_file(f->config, t.data, t.len, 0600, NULL) == ERR_NONE);
@@ -213,8 +214,8 @@ static void check_reads_everything_and_ends(void **state)
     assert_int_equal(access(f->socket, F_OK), -1);
     write_config(f, "lissen = x\n[budget]\nmax_out = none\n");
     assert_int_equal(RUN(f, "--config", f->config, "--check"), 2);
-    assert_logged(f, "c.conf:6: ");
-    assert_logged(f, "c.conf:8: ");
+    assert_logged(f, "c.conf:7: ");
+    assert_logged(f, "c.conf:9: ");
     assert_int_equal(RUN(f, "--config", "/nowhere/c.conf"), 2);
     assert_logged(f, "/nowhere/c.conf");
     assert_int_equal(RUN(f, "--config", SAMPLE_PATH, "--check"), 0);

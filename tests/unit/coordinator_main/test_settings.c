@@ -46,7 +46,7 @@ static void empty_file_has_defaults(void **state)
 {
     (void)state;
     struct settings s = parse("");
-    assert_string_equal(s.listen, "tcp://127.0.0.1:7600");
+    assert_string_equal(s.listen, "tls+tcp://0.0.0.0:7600");
     assert_string_equal(s.socket, "/run/farmhand/farmhand.sock");
     assert_string_equal(s.data_dir, "/var/lib/farmhand");
     assert_int_equal(s.silent_after_ms, 45000);
@@ -76,6 +76,7 @@ static void every_key_is_taken(void **state)
 {
     (void)state;
     struct settings s = parse("[coordinator]\nlisten = tcp://127.0.0.1:0\nsocket = /a/b.sock\n"
+                              "without_tls = loopback-only\n"
                               "data_dir = /c\nsilent_after = 4s\nsettle = 2s\nkeep_history = 1d\n"
                               "log_level = warn\n"
                               "[budget]\nmax_out = 2\nmin_in_service = 3\n"
@@ -223,6 +224,10 @@ static void mistakes_between_lines_are_told_with_their_section(void **state)
     (void)state;
     TELLS("[coordinator]\nlisten = tcp://0.0.0.0:7600\n", "listen", "0.0.0.0");
     TELLS("[coordinator]\nlisten = tcp://10.1.2.3:7600\n", "listen");
+    TELLS("[coordinator]\nlisten = tcp://127.0.0.1:7600\n", "without TLS",
+          "without_tls = loopback-only");
+    TELLS("[coordinator]\nwithout_tls = loopback-only\n", "does not go with");
+    TELLS("[coordinator]\nwithout_tls = yes\n", "without_tls");
     TELLS("[coordinator]\nsocket = farmhand.sock\ndata_dir = here\n", "socket", "data_dir",
           "absolute");
     TELLS("[defaults]\ngate_min = 10s\ngate_deadline = 5s\n", "gate_min is longer");
