@@ -100,6 +100,8 @@ void agent_arrive(struct agent *a, const struct command *command, uint64_t now_m
     text_copy(in->pool, sizeof(in->pool), command->pool);
     text_copy(in->actor, sizeof(in->actor), command->actor);
     text_copy(in->reason, sizeof(in->reason), command->reason);
+    text_copy(in->settings, sizeof(in->settings), command->settings ? command->settings : "");
+    in->command.settings = in->settings;
     in->command.pool = in->pool;
     in->command.actor = in->actor;
     in->command.reason = in->reason;
@@ -291,6 +293,7 @@ void agent_admit(struct agent *a, uint64_t now_ms)
     case VERB_SERVICE_STOP:
     case VERB_SERVICE_START:
     case VERB_WORKER_KILL:
+    case VERB_SET:
         if (in->command.id.seq > a->last.seq)
             admit_new(a, now_ms);
         else

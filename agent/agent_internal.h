@@ -46,6 +46,7 @@ struct arriving {
     char pool[WIRE_NAME_MAX];
     char actor[WIRE_NAME_MAX];
     char reason[WIRE_TEXT_MAX];
+    char settings[WIRE_TEXT_MAX];
     uint64_t expires_at_ms; /* 0: answers a listen that this process did not send */
 };
 
@@ -75,7 +76,8 @@ struct answer;
 struct observe {
     struct command command; /* pool points to the array */
     char pool[WIRE_NAME_MAX];
-    bool looked;
+    bool looked, settings_read;
+    char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
     char **probe_names; /* of a server: pools to be probed until one answers */
     size_t probe_count, probe_at;
     struct answer *answer; /* being filled */
@@ -90,6 +92,7 @@ struct answer {
     struct record_workers workers;
     char pool[WIRE_NAME_MAX];
     char detail[WIRE_TEXT_MAX];
+    char would[WIRE_TEXT_MAX], settings[WIRE_TEXT_MAX]; /* "" unless rehearsed */
     uint64_t until_ms;
 };
 

@@ -1,6 +1,7 @@
 /* agent_observe.c - see agent_internal.h: fresh answers to OBSERVE, of a pool or of the server. */
 #include "agent/agent_internal.h"
 
+#include "agent/setting.h"
 #include "common/must.h"
 #include "common/text.h"
 
@@ -17,6 +18,8 @@ struct answer *agent_new_observation(const struct command *command)
     answer->observation.pool.name = answer->pool;
     answer->observation.pool.queued = -1;
     answer->observation.detail = answer->detail;
+    answer->observation.would_text = answer->would;
+    answer->observation.settings = answer->settings;
     return answer;
 }
 
@@ -46,6 +49,8 @@ void agent_observe(struct agent *a, const struct arriving *arriving, uint64_t no
     observe->command = *command;
     text_copy(observe->pool, sizeof(observe->pool), command->pool);
     observe->command.pool = observe->pool;
+    text_copy(observe->settings, sizeof(observe->settings), command->settings);
+    observe->command.settings = observe->settings;
     observe->command.actor = "";
     observe->command.reason = "";
     observe->answer = agent_new_observation(command);
@@ -132,6 +137,79 @@ static void take_pool_view(struct answer *answer, const struct driver_view *view
     told->worker_count = answer->workers.count;
 }
 
+/* ---- rehearsals: what a verb would come to ---- */
+
+static void would(struct observe *observe, enum outcome outcome, enum cause cause, const char *text)
+{
+    struct observation *told = &observe->answer->observation;
+    told->would = outcome;
+    told->would_cause = cause;
+    clean_text(observe->answer->would, sizeof(observe->answer->would), text);
+}
+
+/* This server's own say, as it would be asked now. */
+static bool is_vetoed(struct agent *a, struct observe *observe, uint64_t now_ms)
+{
+    char why[WIRE_TEXT_MAX];
+    if (veto_allows(a->veto, observe->command.rehearse, observe->command.pool, now_ms, why,
+                    sizeof(why)))
+        return false;
+    would(observe, OUTCOME_REFUSED, CAUSE_DENIED_BY_AGENT, why);
+    return true;
+}
+
+static void rehearse(struct agent *a, struct observe *observe, const struct call_result *look,
+                     uint64_t now_ms)
+{
+    enum verb verb = observe->command.rehearse;
+    enum cause cause = CAUSE_NONE;
+    char text[WIRE_TEXT_MAX] = "";
+    if (verb == VERB_NONE || is_vetoed(a, observe, now_ms))
+        return;
+    if (verb_is_of_services(verb)) {
+        would(observe, OUTCOME_DONE, CAUSE_NONE,
+              observe->answer->observation.services_up ? "WAS and W3SVC run"
+                                                       : "WAS or W3SVC does not run");
+        return;
+    }
+    if (verb != VERB_RECYCLE && verb != VERB_START && verb != VERB_STOP && verb != VERB_WORKER_KILL)
+        return;
+    struct command command = observe->command;
+    command.verb = verb;
+    command.actor = command.reason = "";
+    struct record *record = record_new(&command);
+    enum outcome outcome = recipe_rehearse(record, &a->settings.recipe, look, now_ms, &cause, text,
+                                           sizeof(text));
+    record_free(record);
+    would(observe, outcome, cause, text);
+}
+
+/* The settings as they are, and what SET would change; the veto is told beside that. */
+static void rehearse_set(struct agent *a, struct observe *observe, const struct call_result *read,
+                         uint64_t now_ms)
+{
+    char to[SETTING_TEXT_MAX], from[SETTING_TEXT_MAX], missing[WIRE_NAME_MAX] = "";
+    char said[WIRE_TEXT_MAX - 16], text[WIRE_TEXT_MAX];
+    size_t count = 0;
+    if (read->code != ERR_NONE) {
+        would(observe, OUTCOME_REFUSED, recipe_cause(read->code), read->text);
+        return;
+    }
+    clean_text(observe->answer->settings, sizeof(observe->answer->settings), read->settings);
+    if (is_vetoed(a, observe, now_ms))
+        return;
+    if (!setting_differ(observe->command.settings, read->settings, to, from, &count, missing)) {
+        text_format(text, sizeof(text), "there is no setting %s of this pool here", missing);
+        would(observe, OUTCOME_REFUSED, CAUSE_UNSUPPORTED, text);
+    } else if (count == 0) {
+        would(observe, OUTCOME_NOTHING, CAUSE_ALREADY, "everything is set as asked already");
+    } else {
+        setting_say(to, from, said, sizeof(said));
+        text_format(text, sizeof(text), "would set %s", said);
+        would(observe, OUTCOME_DONE, CAUSE_NONE, text);
+    }
+}
+
 void agent_observe_free(struct observe *observe)
 {
     for (size_t i = 0; i < observe->probe_count; i++)
@@ -156,6 +234,7 @@ static void observe_looked(struct agent *a, const struct call_result *result, ui
     if (result->code == ERR_NONE && observe->pool[0] == '\0') {
         take_server_view(observe, view);
         observe->looked = true;
+        rehearse(a, observe, result, now_ms);
         if (!observe->command.probe || observe->probe_count == 0)
             observe_ends(a, CAUSE_NONE, view->trouble ? view->trouble : "", now_ms);
         return;
@@ -172,6 +251,9 @@ static void observe_looked(struct agent *a, const struct call_result *result, ui
     }
     take_pool_view(observe->answer, view);
     observe->looked = true;
+    rehearse(a, observe, result, now_ms);
+    if (observe->command.rehearse == VERB_SET)
+        return; /* its settings are asked for next */
     if (!observe->command.probe)
         observe_ends(a, CAUSE_NONE, "", now_ms);
 }
@@ -205,7 +287,11 @@ static void observe_probed(struct agent *a, const struct call_result *result, ui
 void agent_observe_on_result(struct agent *a, const struct call_result *result, uint64_t now_ms)
 {
     must(a->observe_count > 0);
-    if (result->call.kind == CALL_PROBE)
+    if (result->call.kind == CALL_SETTINGS) {
+        a->observes[0]->settings_read = true;
+        rehearse_set(a, a->observes[0], result, now_ms);
+        observe_ends(a, CAUSE_NONE, "", now_ms);
+    } else if (result->call.kind == CALL_PROBE)
         observe_probed(a, result, now_ms);
     else
         observe_looked(a, result, now_ms);
@@ -216,6 +302,8 @@ struct call agent_observe_call(const struct agent *a)
     const struct observe *observe = a->observes[0];
     bool whole = observe->pool[0] == '\0';
     struct call call = {.kind = observe->looked ? CALL_PROBE : whole ? CALL_LOOK : CALL_LOOK_POOL};
+    if (observe->looked && observe->command.rehearse == VERB_SET && !observe->settings_read)
+        call.kind = CALL_SETTINGS;
     const char *pool =
         whole && observe->looked ? observe->probe_names[observe->probe_at] : observe->pool;
     text_copy(call.pool, sizeof(call.pool), pool);

@@ -44,6 +44,10 @@ const char *call_name(enum call_kind kind)
         return "guard";
     case CALL_GUARD_END:
         return "guard-end";
+    case CALL_SETTINGS:
+        return "settings";
+    case CALL_CONFIGURE:
+        return "configure";
     }
     return "?";
 }
@@ -62,6 +66,7 @@ bool call_acts(enum call_kind kind)
     case CALL_WORKER_KILL:
     case CALL_GUARD:
     case CALL_GUARD_END:
+    case CALL_CONFIGURE:
         return true;
     case CALL_NONE:
     case CALL_BEAT:
@@ -72,6 +77,7 @@ bool call_acts(enum call_kind kind)
     case CALL_SERVICE_WAIT:
     case CALL_SERVICE_HOST:
     case CALL_VERDICT:
+    case CALL_SETTINGS:
         break;
     }
     return false;

@@ -37,8 +37,11 @@ enum call_kind {
     /* of the guardian (agent/guardian.h) */
     CALL_GUARD,
     CALL_GUARD_END,
+    /* of one pool's settings (agent/setting.h) */
+    CALL_SETTINGS,
+    CALL_CONFIGURE,
 };
-#define CALL_COUNT 20
+#define CALL_COUNT 22
 
 struct call {
     enum call_kind kind;
@@ -51,6 +54,7 @@ struct call {
     uint32_t pid;             /* SERVICE_KILL_HOST, WORKER_KILL: a process, with */
     uint64_t created;         /* its creation time */
     const char *services;     /* GUARD: to be started, one a line; lent while the call runs */
+    const char *settings;     /* CONFIGURE: "name=value;..."; lent while the call runs */
     uint64_t within_ms;       /* GUARD: how long the guardian waits for the end to be told */
 };
 
@@ -74,6 +78,7 @@ struct call_result {
     struct driver_host lodgers;    /* SERVICE_HOST */
     struct driver_verdict verdict; /* VERDICT */
     struct call_host host;         /* BEAT, LOOK */
+    char settings[WIRE_TEXT_MAX];  /* SETTINGS */
 };
 
 /* "recycle", "look-pool", ...: for logs and sentences. */

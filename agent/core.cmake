@@ -11,6 +11,7 @@ add_library(farmhand_agent_core STATIC
   call.c
   known.c
   recipe_order.c
+  recipe_rehearse.c
   recipe_watch.c
   recipes.c
   record.c
@@ -19,6 +20,7 @@ add_library(farmhand_agent_core STATIC
   recovery_start.c
   recovery_stop.c
   services.c
+  setting.c
   veto.c
 )
 target_link_libraries(farmhand_agent_core PUBLIC farmhand_base farmhand_common farmhand_proto)

@@ -137,6 +137,14 @@ struct driver_ops {
     enum error_code (*pool_set_autostart)(struct driver *d, const char *pool, bool on,
                                           uint64_t timeout_ms, struct error *err);
 
+    /* The settings of a pool that may be changed, as agent/setting.h writes them; those that this
+     * server does not tell are left out. NULL: this driver has none. ERR_FULL: too many. */
+    enum error_code (*pool_settings)(struct driver *d, const char *pool, uint64_t timeout_ms,
+                                     char *out, size_t size_bytes, struct error *err);
+    /* Changes some of them. On a failure it is not known which were changed. */
+    enum error_code (*pool_configure)(struct driver *d, const char *pool, const char *settings,
+                                      uint64_t timeout_ms, struct error *err);
+
     /* Executing requests of a pool. ERR_UNAVAILABLE: cannot be known here, which is never "0". */
     enum error_code (*requests)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                 uint32_t *out_count, struct error *err);

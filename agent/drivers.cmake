@@ -7,6 +7,7 @@ add_library(farmhand_drivers STATIC
   drivers/iis_appcmd.c
   drivers/iis_codes.c
   drivers/iis_config.c
+  drivers/iis_configure.c
   drivers/iis_decode.c
   drivers/iis_defaults_${FARMHAND_SYSTEM}.c
   drivers/iis_facts.c

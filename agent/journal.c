@@ -71,6 +71,9 @@ static const char *const migrations[] = {
     "ALTER TABLE command ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE command ADD COLUMN services TEXT NOT NULL DEFAULT '';" /* shall run in the end */
     "ALTER TABLE command ADD COLUMN former INTEGER NOT NULL DEFAULT 0;" /* start type of WAS */,
+    /* settings of pools */
+    "ALTER TABLE command ADD COLUMN settings TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE command ADD COLUMN former_settings TEXT NOT NULL DEFAULT '';",
 };
 
 enum statement {
@@ -99,8 +102,8 @@ enum statement {
     "run, actor, reason, state, acknowledged, outcome, cause, detail, elapsed_ms, baseline_gone, " \
     "orphaned, probed, probe_status, probe_ms, gap_ms, enable, force, worker_pid, "                \
     "worker_created, "                                                                             \
-    "services, former"
-#define COLUMN_COUNT 30
+    "services, former, settings, former_settings"
+#define COLUMN_COUNT 32
 
 static const char *const statements[] = {
     [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self (one, incarnation, start_no, fence_number,"
@@ -119,7 +122,7 @@ static const char *const statements[] = {
     [SQL_PUT] = "INSERT INTO command (" COLUMNS ", received_wall_ms, begun_wall_ms, ended_wall_ms)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
                 " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,"
-                " iif(?13 = 1, ?31, NULL), iif(?13 = 2, ?31, NULL))"
+                " ?32, ?33, iif(?13 = 1, ?33, NULL), iif(?13 = 2, ?33, NULL))"
                 " ON CONFLICT (fence_number, fence_instance, seq) DO UPDATE SET"
                 " state = excluded.state, acknowledged = excluded.acknowledged,"
                 " outcome = excluded.outcome, cause = excluded.cause, detail = excluded.detail,"
@@ -127,7 +130,7 @@ static const char *const statements[] = {
                 " orphaned = excluded.orphaned, probed = excluded.probed,"
                 " probe_status = excluded.probe_status, probe_ms = excluded.probe_ms,"
                 " gap_ms = excluded.gap_ms, services = excluded.services,"
-                " former = excluded.former,"
+                " former = excluded.former, former_settings = excluded.former_settings,"
                 " begun_wall_ms = coalesce(begun_wall_ms, excluded.begun_wall_ms),"
                 " ended_wall_ms = coalesce(ended_wall_ms, excluded.ended_wall_ms)",
     [SQL_ACKNOWLEDGE] = "UPDATE command SET acknowledged = 1"
@@ -257,7 +260,9 @@ static void bind_record(struct journal *j, const struct record *r, int64_t wall_
     bind(j, SQL_PUT, 28, r->worker_created);
     db_bind_text(j->db, SQL_PUT, 29, r->services);
     db_bind_int(j->db, SQL_PUT, 30, r->former);
-    db_bind_int(j->db, SQL_PUT, 31, wall_ms);
+    db_bind_text(j->db, SQL_PUT, 31, r->settings);
+    db_bind_text(j->db, SQL_PUT, 32, r->former_settings);
+    db_bind_int(j->db, SQL_PUT, 33, wall_ms);
 }
 
 static enum error_code put_workers(struct journal *j, int64_t command, int after,
@@ -401,6 +406,8 @@ static struct record *record_of_row(struct journal *j, int statement, int64_t *r
     r->worker_created = column(j, statement, 27);
     text_copy(r->services, sizeof(r->services), db_text(j->db, statement, 28));
     r->former = (enum service_start)db_int(j->db, statement, 29);
+    text_copy(r->settings, sizeof(r->settings), db_text(j->db, statement, 30));
+    text_copy(r->former_settings, sizeof(r->former_settings), db_text(j->db, statement, 31));
     *row = db_int(j->db, statement, COLUMN_COUNT);
     return r;
 }

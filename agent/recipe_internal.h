@@ -26,6 +26,7 @@ struct recipe_pace {
 
 struct recipe {
     struct recovery *recovery; /* of services: then the rest is not used */
+    struct setting *setting;   /* SET: the same */
     struct record *record;
     struct recipe_limits limits;
     enum recipe_step step;

@@ -170,6 +170,7 @@ static bool is_complete(struct recipe *r, uint64_t now_ms)
     case VERB_DRAIN:
     case VERB_READY:
     case VERB_ROTATION:
+    case VERB_SET:
         break;
     }
     return false;

@@ -3,6 +3,7 @@
 
 #include "agent/recipe_internal.h"
 #include "agent/recovery.h"
+#include "agent/setting.h"
 #include "common/must.h"
 #include "common/text.h"
 
@@ -171,6 +172,11 @@ static struct recipe *recipe_at_look(struct record *record, const struct recipe_
         r->recovery = recovery_new(record, limits, now_ms);
         return r;
     }
+    if (record->verb == VERB_SET) {
+        r->setting = record->state == RECORD_BEGUN ? setting_resume(record, limits, now_ms)
+                                                   : setting_new(record, limits, now_ms);
+        return r;
+    }
     must(record->verb == VERB_RECYCLE || record->verb == VERB_START || record->verb == VERB_STOP ||
          record->verb == VERB_WORKER_KILL);
     r->record = record;
@@ -200,8 +206,10 @@ struct recipe *recipe_resume(struct record *record, const struct recipe_limits *
 
 void recipe_free(struct recipe *r)
 {
-    if (r)
+    if (r) {
         recovery_free(r->recovery);
+        setting_free(r->setting);
+    }
     free(r);
 }
 
@@ -245,6 +253,8 @@ struct recipe_next recipe_next(struct recipe *r, uint64_t now_ms)
 {
     if (r->recovery)
         return recovery_next(r->recovery, now_ms);
+    if (r->setting)
+        return setting_next(r->setting, now_ms);
     if (r->step == RECIPE_STEP_END)
         return (struct recipe_next){.want = RECIPE_END};
     if (r->step == RECIPE_STEP_BEGIN)
@@ -265,6 +275,10 @@ void recipe_on_result(struct recipe *r, const struct call_result *result, uint64
 {
     if (r->recovery) {
         recovery_on_result(r->recovery, result, now_ms);
+        return;
+    }
+    if (r->setting) {
+        setting_on_result(r->setting, result, now_ms);
         return;
     }
     switch (r->step) {
@@ -302,6 +316,10 @@ void recipe_on_begun(struct recipe *r, uint64_t now_ms)
         recovery_on_begun(r->recovery, now_ms);
         return;
     }
+    if (r->setting) {
+        setting_on_begun(r->setting, now_ms);
+        return;
+    }
     must(r->step == RECIPE_STEP_BEGIN);
     r->record->state = RECORD_BEGUN;
     recipe_set_deadline(r, now_ms);
@@ -317,16 +335,24 @@ void recipe_refuse(struct recipe *r, enum cause cause, const char *detail, uint6
         recovery_refuse(r->recovery, cause, detail, now_ms);
         return;
     }
+    if (r->setting) {
+        setting_refuse(r->setting, cause, detail, now_ms);
+        return;
+    }
     must(r->step == RECIPE_STEP_BEGIN);
     recipe_finish(r, now_ms, OUTCOME_REFUSED, cause, "%s", detail);
 }
 
 const char *recipe_text(const struct recipe *r)
 {
+    if (r->setting)
+        return setting_text(r->setting);
     return r->recovery ? recovery_text(r->recovery) : r->text;
 }
 
 uint64_t recipe_since_ms(const struct recipe *r)
 {
+    if (r->setting)
+        return setting_since_ms(r->setting);
     return r->recovery ? recovery_since_ms(r->recovery) : r->since_ms;
 }

@@ -77,6 +77,12 @@ void recipe_on_begun(struct recipe *r, uint64_t now_ms);
 /* The agent forbids it at BEGIN (expired meanwhile, journal not writable): REFUSED. */
 void recipe_refuse(struct recipe *r, enum cause cause, const char *detail, uint64_t now_ms);
 
+/* What a fresh recipe for this record makes of a look at the pool (CALL_LOOK_POOL), and does not do:
+ * DONE (it would act), NOTHING or REFUSED, and a sentence. Of pools alone, without SET. */
+enum outcome recipe_rehearse(const struct record *record, const struct recipe_limits *limits,
+                             const struct call_result *look, uint64_t now_ms, enum cause *cause,
+                             char *text, size_t size_bytes);
+
 /* The word for a failed driver call (its code is not ERR_NONE). */
 enum cause recipe_cause(enum error_code code);
 

@@ -21,6 +21,7 @@ struct record *record_new(const struct command *command)
     record->force = command->force;
     record->worker_pid = command->worker_pid;
     record->worker_created = command->worker_created;
+    text_copy(record->settings, sizeof(record->settings), command->settings ? command->settings : "");
     record->run = command->run;
     clean_text(record->actor, sizeof(record->actor), command->actor);
     clean_text(record->reason, sizeof(record->reason), command->reason);
@@ -93,6 +94,7 @@ struct result record_result(const struct record *record)
                 .gap_ms = record->gap_ms,
             },
         .elapsed_ms = record->elapsed_ms,
+        .former = record->former_settings,
     };
 }
 

@@ -38,6 +38,8 @@ struct record {
     bool enable, force;  /* of services */
     uint32_t worker_pid; /* WORKER_KILL */
     uint64_t worker_created;
+    char settings[WIRE_TEXT_MAX];        /* SET */
+    char former_settings[WIRE_TEXT_MAX]; /* SET: what is changed, as it was before */
     /* What is kept of services, before the first of them is stopped: which shall run in the end,
      * one a line, and how WAS was started before a person took it down (UNKNOWN: nobody did). */
     char services[RECORD_SERVICES_MAX];

@@ -32,6 +32,7 @@ static const struct {
     {"service-stop", VERB_SERVICE_STOP},
     {"service-start", VERB_SERVICE_START},
     {"worker-kill", VERB_WORKER_KILL},
+    {"set", VERB_SET},
 };
 
 #define VERB_WORDS (sizeof(verb_words) / sizeof(verb_words[0]))
@@ -50,7 +51,7 @@ static enum error_code check_verb(const char *word, struct error *err)
         return error_set(err, ERR_INVALID,
                          "there is no verb %s: expected some of recycle, start, stop, "
                          "service-recover, service-restart, service-stop, service-start, "
-                         "worker-kill",
+                         "worker-kill, set",
                          word);
     return ERR_NONE;
 }

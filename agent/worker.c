@@ -64,6 +64,15 @@ static enum error_code make_of_services(struct driver *d, const struct call *cal
         return ops->service_set_start(d, call->service, call->start, limit_ms, err);
     case CALL_WORKER_KILL:
         return ops->worker_kill(d, call->pool, call->pid, call->created, err);
+    case CALL_SETTINGS:
+        if (!ops->pool_settings)
+            break;
+        return ops->pool_settings(d, call->pool, limit_ms, out->settings, sizeof(out->settings),
+                                  err);
+    case CALL_CONFIGURE:
+        if (!ops->pool_configure)
+            break;
+        return ops->pool_configure(d, call->pool, call->settings, limit_ms, err);
     case CALL_VERDICT:
         return ops->verdict(d, call->pool, limit_ms, &out->verdict, err);
     default:

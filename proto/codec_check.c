@@ -193,6 +193,7 @@ static enum error_code check_result(const struct codec_check *c, const struct re
     TRY(check_enum(c, "outcome", r->outcome, OUTCOME_COUNT));
     TRY(check_enum(c, "cause", r->cause, CAUSE_COUNT));
     TRY(check_sentence(c, "detail", r->detail));
+    TRY(check_sentence(c, "former", r->former));
     return WITHIN(c->err, check_proof(c, &r->proof), "proof");
 }
 
@@ -201,6 +202,10 @@ static enum error_code check_observation(const struct codec_check *c, const stru
     TRY(check_command_id(c, "id", &o->id));
     TRY(check_enum(c, "cause", o->cause, CAUSE_COUNT));
     TRY(check_sentence(c, "detail", o->detail));
+    TRY(check_enum(c, "would", o->would, OUTCOME_COUNT));
+    TRY(check_enum(c, "would_cause", o->would_cause, CAUSE_COUNT));
+    TRY(check_sentence(c, "would_text", o->would_text));
+    TRY(check_sentence(c, "settings", o->settings));
     TRY(check_enum(c, "keepalive", o->keepalive, KEEPALIVE_COUNT));
     TRY(WITHIN(c->err, check_pool(c, &o->pool), "pool"));
     TRY(check_workers(c, "workers", o->workers, o->worker_count));
@@ -245,6 +250,10 @@ static enum error_code check_command(const struct codec_check *c, const struct c
         TRY(check_required_name(c, "pool", m->pool));
     if (m->verb == VERB_WORKER_KILL)
         TRY(check_given(c, "worker_pid", m->worker_pid != 0));
+    if (m->verb == VERB_SET)
+        TRY(check_given(c, "settings", m->settings && m->settings[0]));
+    TRY(check_enum(c, "rehearse", m->rehearse, VERB_COUNT));
+    TRY(check_sentence(c, "settings", m->settings));
     TRY(check_name(c, "pool", m->pool));
     TRY(check_name(c, "actor", m->actor));
     return check_sentence(c, "reason", m->reason);

@@ -273,6 +273,7 @@ static Wire__Result *pack_result(struct arena *arena, const struct result *r)
     w->detail = pack_text(r->detail);
     w->proof = pack_proof(arena, &r->proof);
     w->elapsed_ms = r->elapsed_ms;
+    w->former = pack_text(r->former);
     return w;
 }
 
@@ -295,6 +296,10 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->probe_ms = o->probe_ms;
     w->keepalive = (Wire__Keepalive)o->keepalive;
     w->keepalive_age_ms = o->keepalive_age_ms;
+    w->would = (Wire__Outcome)o->would;
+    w->would_cause = (Wire__Cause)o->would_cause;
+    w->would_text = pack_text(o->would_text);
+    w->settings = pack_text(o->settings);
     return w;
 }
 
@@ -361,6 +366,8 @@ static Wire__Command *pack_command(struct arena *arena, const struct command *m)
     w->force = m->force;
     w->worker_pid = m->worker_pid;
     w->worker_created = m->worker_created;
+    w->rehearse = (Wire__Verb)m->rehearse;
+    w->settings = pack_text(m->settings);
     w->probe = m->probe;
     w->about = pack_command_id(arena, &m->about);
     w->run = m->run;

@@ -286,6 +286,7 @@ static enum error_code unpack_result(const struct unpack *u, const Wire__Result 
     TRY(unpack_id(u, "nonce", &w->nonce, &r->nonce));
     TRY(unpack_text(u, "pool", &w->pool, &r->pool));
     TRY(unpack_text(u, "detail", &w->detail, &r->detail));
+    TRY(unpack_text(u, "former", &w->former, &r->former));
     return WITHIN(u->err, unpack_proof(u, w->proof, &r->proof), "proof");
 }
 
@@ -300,6 +301,10 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->probe_ms = w->probe_ms;
     o->keepalive = (enum keepalive)w->keepalive;
     o->keepalive_age_ms = w->keepalive_age_ms;
+    o->would = (enum outcome)w->would;
+    o->would_cause = (enum cause)w->would_cause;
+    TRY(unpack_text(u, "would_text", &w->would_text, &o->would_text));
+    TRY(unpack_text(u, "settings", &w->settings, &o->settings));
     TRY(unpack_command_id(u, "id", w->id, &o->id));
     TRY(unpack_id(u, "nonce", &w->nonce, &o->nonce));
     TRY(unpack_text(u, "detail", &w->detail, &o->detail));
@@ -362,6 +367,8 @@ static enum error_code unpack_command(const struct unpack *u, const Wire__Comman
     m->force = w->force;
     m->worker_pid = w->worker_pid;
     m->worker_created = w->worker_created;
+    m->rehearse = (enum verb)w->rehearse;
+    TRY(unpack_text(u, "settings", &w->settings, &m->settings));
     m->probe = w->probe;
     m->run = w->run;
     TRY(unpack_command_id(u, "id", w->id, &m->id));

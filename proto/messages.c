@@ -24,6 +24,7 @@ static const char *const verb_names[] = {
     [VERB_DRAIN] = "drain",
     [VERB_READY] = "ready",
     [VERB_ROTATION] = "rotation",
+    [VERB_SET] = "set",
 };
 ALL_NAMED(verb_names, VERB_COUNT);
 
@@ -138,6 +139,7 @@ bool verb_is_disruptive(enum verb verb)
     case VERB_SERVICE_RESTART:
     case VERB_SERVICE_STOP:
     case VERB_WORKER_KILL:
+    case VERB_SET:
     case VERB_DRAIN:
         return true;
     case VERB_NONE:

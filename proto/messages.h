@@ -64,8 +64,10 @@ enum verb {
     VERB_DRAIN,    /* the file goes; journaled, and holds over restarts of the agent */
     VERB_READY,    /* restoring; the file is there again */
     VERB_ROTATION, /* reads only: an observation of the file alone, which costs nothing */
+    VERB_SET,      /* disruptive: some settings of a pool, as `settings` has them; IIS may recycle
+                      the pool for it */
 };
-#define VERB_COUNT 14
+#define VERB_COUNT 15
 
 /* The keep-alive file of a server. */
 enum keepalive {
@@ -285,6 +287,7 @@ struct result {
     const char *detail; /* a sentence for people */
     struct proof proof;
     uint64_t elapsed_ms;
+    const char *former; /* SET: what was changed, as it was before; see struct command */
 };
 
 /* Answer to OBSERVE: looked at after the request arrived. That of a server (the command named no
@@ -304,6 +307,12 @@ struct observation {
     bool probe_passed; /* by the agent's own expectation for the site */
     int32_t probe_status;
     uint32_t probe_ms;
+    /* Where OBSERVE named a verb to rehearse: what it would come to, DONE, NOTHING or REFUSED (NONE:
+     * nothing was rehearsed), why, and as a sentence. Of SET, also what the settings are now. */
+    enum outcome would;
+    enum cause would_cause;
+    const char *would_text;
+    const char *settings;
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
@@ -353,6 +362,11 @@ struct command {
     bool force;              /* SERVICE_RECOVER: also where nothing is wrong */
     uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
     uint64_t worker_created;
+    enum verb rehearse; /* OBSERVE: say what this verb would come to, and do nothing; NONE: no */
+    /* SET, or its rehearsal: "startMode=AlwaysRunning;processModel.idleTimeout=00:00:00", the names
+     * as IIS has them; "preloadEnabled" of all applications of the pool, "preloadEnabled[NAME]" of
+     * one. Of OBSERVE with SET alone the former ones may be asked for with "". */
+    const char *settings;
     uint64_t run; /* for people and journals */
     const char *actor;
     const char *reason;

@@ -4,6 +4,7 @@
  *   iis_signs.c     figures and events of pools
  *   iis.c           acts on pools, keeps the driver's life
  *   iis_services.c  acts on services and processes
+ *   iis_configure.c settings of pools
  *   iis_facts.c     what doctor wants to know
  */
 #ifndef FARMHAND_AGENT_DRIVERS_IIS_DRIVER_H
@@ -101,6 +102,12 @@ enum error_code iis_worker_kill(struct driver *d, const char *pool, uint32_t pid
 enum error_code iis_worker_dump(struct driver *d, const char *pool, uint32_t pid, uint64_t created,
                                 const char *path, const struct driver_dump_limits *limits,
                                 uint64_t *out_bytes, struct error *err);
+
+/* iis_configure.c */
+enum error_code iis_pool_settings(struct driver *d, const char *pool, uint64_t timeout_ms,
+                                  char *out, size_t size_bytes, struct error *err);
+enum error_code iis_pool_configure(struct driver *d, const char *pool, const char *settings,
+                                   uint64_t timeout_ms, struct error *err);
 
 /* iis_facts.c */
 enum error_code iis_facts(struct driver *d, uint64_t timeout_ms, driver_each_fact *each, void *arg,

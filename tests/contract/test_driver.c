@@ -558,6 +558,43 @@ static void expect_deadlines(struct rig *rig, bool acts_too)
     assert_true(late(began) < LATE_MS);
 }
 
+/* Told, changed, told again, and back; a change may recycle the pool. */
+static void settings_are_changed_and_put_back(void **state)
+{
+    struct rig *rig = *state;
+    const struct driver_ops *ops = rig->driver->ops;
+    struct error err;
+    char before[WIRE_TEXT_MAX] = "", after[WIRE_TEXT_MAX] = "";
+    if (!ops->pool_settings)
+        skip();
+    expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, before, sizeof(before), &err),
+                ERR_NONE, &err, "settings");
+    assert_non_null(strstr(before, "startMode=AlwaysRunning"));
+    const char *app = strstr(before, "preloadEnabled[");
+    assert_non_null(app);
+    char change[WIRE_TEXT_MAX], back[WIRE_TEXT_MAX];
+    text_format(change, sizeof(change), "startMode=OnDemand;%.*s=false", (int)(strchr(app, '=') - app),
+                app);
+    text_format(back, sizeof(back), "startMode=AlwaysRunning;%.*s=true",
+                (int)(strchr(app, '=') - app), app);
+    expect_code(ops->pool_configure(rig->driver, rig->pool, change, ENOUGH_MS, &err), ERR_NONE, &err,
+                "configure");
+    expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, after, sizeof(after), &err),
+                ERR_NONE, &err, "settings");
+    assert_non_null(strstr(after, "startMode=OnDemand"));
+    assert_non_null(strstr(after, "=false"));
+    expect_code(ops->pool_configure(rig->driver, rig->pool, back, ENOUGH_MS, &err), ERR_NONE, &err,
+                "configure");
+    expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, after, sizeof(after), &err),
+                ERR_NONE, &err, "settings");
+    assert_string_equal(after, before);
+    expect_code(ops->pool_configure(rig->driver, rig->pool, "queueLength=5", ENOUGH_MS, &err),
+                ERR_INVALID, &err, "configure");
+    expect_code(ops->pool_settings(rig->driver, "No such pool", ENOUGH_MS, after, sizeof(after),
+                                   &err),
+                ERR_NOT_FOUND, &err, "settings");
+}
+
 static void deadlines_hold_when_the_tool_hangs(void **state)
 {
     struct rig *rig = *state;
@@ -686,6 +723,10 @@ static void no_copy_of_the_secret_is_left_in_memory(void **state)
             driver_view_reset(&view);
         if (rig->driver->ops->look_pool(rig->driver, rig->pool, ENOUGH_MS, &view, &err) == ERR_NONE)
             driver_view_reset(&view);
+        char settings[WIRE_TEXT_MAX];
+        if (rig->driver->ops->pool_settings)
+            rig->driver->ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, settings,
+                                            sizeof(settings), &err);
         char *found = rig->ops->secret_in_memory(rig);
         if (found)
             fail_msg("after output %zu: %s", i, found);
@@ -716,6 +757,7 @@ int main(void)
         ON_RIG(probe_of_a_stopped_pool_does_not_pass),
         ON_RIG(disturbances_are_told_as_what_they_are),
         ON_RIG(names_survive_every_language),
+        ON_RIG(settings_are_changed_and_put_back),
         ON_RIG(deadlines_hold_when_the_tool_hangs),
         ON_RIG(deadlines_hold_when_the_manager_hangs),
         ON_RIG(locked_configuration_is_busy_and_only_for_changes),

@@ -9,6 +9,7 @@ farmhand_test(agent_services SOURCES agent/test_services.c LIBS farmhand_agent_c
 farmhand_test(agent_doctor SOURCES agent/test_doctor.c LIBS farmhand_doctor PkgConfig::JANSSON)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_rotation SOURCES agent/test_rotation.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
+farmhand_test(agent_setting SOURCES agent/test_setting.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_keepalive SOURCES agent/test_keepalive.c LIBS farmhand_agent_shell)
 farmhand_test(agent_home SOURCES agent/test_home.c LIBS farmhand_agent_shell)
 farmhand_test(agent_worker SOURCES agent/test_worker.c LIBS farmhand_agent_shell)

@@ -96,8 +96,50 @@ static unsigned commit(struct appcmd *a, struct iisconf *c)
     return WIN32_OK;
 }
 
+/* "Default Web Site/api" */
+static struct xml *find_app(const struct iisconf *c, const char *name)
+{
+    char full[512];
+    for (struct xml *site = iisconf_first_site(c); site; site = xml_next(site))
+        for (struct xml *app = xml_child(site, "application"); app; app = xml_next(app)) {
+            const char *path = xml_get(app, "path"), *of = xml_get(site, "name");
+            snprintf(full, sizeof full, "%s%s", of ? of : "", path ? path : "/");
+            if (text_equal_nocase(full, name))
+                return app;
+        }
+    return NULL;
+}
+
+static unsigned set_app(struct appcmd *a)
+{
+    struct iisconf c = {0};
+    struct error err = {0};
+    const char *name = a->identifier ? a->identifier : appcmd_option(a, "app.name");
+    const char *preload = appcmd_option(a, "preloadEnabled");
+    unsigned code = WIN32_OK;
+    if (!name || !preload ||
+        !(text_equal_nocase(preload, "true") || text_equal_nocase(preload, "false")))
+        code = say_error(a, WIN32_INVALID_PARAMETER,
+                         "Must specify the APP object with identifier or /app.name, and what to set.");
+    if (!code && iisconf_read(&c, a->dir, &err) != ERR_NONE)
+        code = say_hresult(a, WIN32_INVALID_DATA);
+    struct xml *app = code ? NULL : find_app(&c, name);
+    if (!code && !app)
+        code = say_unknown(a, "APP", name);
+    if (!code) {
+        xml_set(app, "preloadEnabled", text_equal_nocase(preload, "true") ? "true" : "false");
+        code = commit(a, &c);
+    }
+    if (!code)
+        text_addf(&a->out, "APP object \"%s\" changed\n", name);
+    iisconf_reset(&c);
+    return code;
+}
+
 unsigned appcmd_set(struct appcmd *a)
 {
+    if (strcmp(a->object, "app") == 0)
+        return set_app(a);
     struct iisconf c = {0};
     struct xml *pool = NULL;
     size_t changes = 0;

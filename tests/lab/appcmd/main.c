@@ -66,7 +66,9 @@ static unsigned parse(struct appcmd *a, int argc, char **argv)
     }
     a->xml = appcmd_option(a, "xml") != NULL;
     bool known =
-        a->verb && a->object && (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0);
+        a->verb && a->object &&
+        (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0 ||
+         (strcmp(a->verb, "set") == 0 && strcmp(a->object, "app") == 0));
     if (known)
         return WIN32_OK;
     const char *verb = argc > 1 ? argv[1] : "", *object = argc > 2 ? argv[2] : "";

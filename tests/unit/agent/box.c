@@ -120,6 +120,23 @@ static void recycle(struct box *b, uint64_t now_ms)
     }
 }
 
+static int configure_one(const char *part, void *arg)
+{
+    struct box *b = arg;
+    struct text all = {0};
+    size_t name = strcspn(part, "=") + 1;
+    for (const char *at = b->settings; *at;) {
+        size_t len = strcspn(at, ";");
+        bool same = strncmp(at, part, name) == 0;
+        text_addf(&all, "%s%.*s", all.len ? ";" : "", same ? (int)strlen(part) : (int)len,
+                  same ? part : at);
+        at += len + (at[len] == ';');
+    }
+    text_copy(b->settings, sizeof(b->settings), text_get(&all));
+    text_reset(&all);
+    return 0;
+}
+
 static void act(struct box *b, const struct call *call, uint64_t now_ms)
 {
     uint64_t last_ms;
@@ -140,6 +157,10 @@ static void act(struct box *b, const struct call *call, uint64_t now_ms)
         return;
     case CALL_SET_AUTOSTART:
         b->pool.auto_start = call->on;
+        return;
+    case CALL_CONFIGURE: /* IIS recycles the pool for it */
+        text_split(call->settings, ';', configure_one, b);
+        recycle(b, now_ms);
         return;
     case CALL_WORKER_KILL:
         for (size_t i = 0; i < b->worker_count; i++)
@@ -259,6 +280,10 @@ void box_call(struct box *b, const struct call *call, uint64_t now_ms, struct ca
     }
     if (call->kind == CALL_PROBE)
         fill_probe(b, now_ms, out);
+    if (call->kind == CALL_SETTINGS)
+        text_copy(out->settings, sizeof(out->settings), b->settings);
+    if (call->kind == CALL_SETTINGS && !b->settings[0])
+        out->code = ERR_UNAVAILABLE;
 }
 
 const char *box_text(const struct box *b, uint64_t now_ms, char *out, size_t size)

@@ -35,6 +35,7 @@ struct box {
     uint64_t tool_ms, stop_ms;   /* how long calls take */
     int32_t probe_status;        /* 0: refused */
     bool nothing_to_probe;
+    char settings[WIRE_TEXT_MAX]; /* as setting.h writes them; "": none can be told */
     bool changed;
     struct box_script scripts[BOX_SCRIPTS];
     size_t script_count;

@@ -41,6 +41,7 @@ struct stage *stage_new(void)
     s->settings.veto.verbs[VERB_RECYCLE] = true;
     s->settings.veto.verbs[VERB_START] = true;
     s->settings.veto.verbs[VERB_STOP] = true;
+    s->settings.veto.verbs[VERB_SET] = true;
     recipe_limits_init(&s->settings.recipe);
     s->quiet_reports = true;
     return s;

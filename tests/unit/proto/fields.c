@@ -182,6 +182,7 @@ static const struct field result_fields[] = {F_STRUCT(struct result, id, command
                                              F_TEXT(struct result, detail),
                                              F_STRUCT(struct result, proof, proof_shape),
                                              F_U64(struct result, elapsed_ms),
+                                             F_TEXT(struct result, former),
                                              F_END};
 const struct shape result_shape = SHAPE(result, result_fields);
 
@@ -199,6 +200,10 @@ static const struct field observation_fields[] = {
     F_U32(struct observation, probe_ms),
     F_ENUM(struct observation, keepalive, KEEPALIVE_COUNT),
     F_U64(struct observation, keepalive_age_ms),
+    F_ENUM(struct observation, would, OUTCOME_COUNT),
+    F_ENUM(struct observation, would_cause, CAUSE_COUNT),
+    F_TEXT(struct observation, would_text),
+    F_TEXT(struct observation, settings),
     F_END};
 const struct shape observation_shape = SHAPE(observation, observation_fields);
 
@@ -218,6 +223,8 @@ static const struct field command_fields[] = {F_STRUCT(struct command, id, comma
                                               F_BOOL(struct command, force),
                                               F_U32(struct command, worker_pid),
                                               F_U64(struct command, worker_created),
+                                              F_ENUM(struct command, rehearse, VERB_COUNT),
+                                              F_TEXT(struct command, settings),
                                               F_U64(struct command, run),
                                               F_NAME(struct command, actor),
                                               F_TEXT(struct command, reason),
@@ -416,6 +423,8 @@ void fill_coordinator(struct fill *fill, enum coordinator_message_kind kind,
         m->command.verb = VERB_RECYCLE;
     if (m->command.worker_pid == 0)
         m->command.worker_pid = 1;
+    if (m->command.verb == VERB_SET && !m->command.settings[0])
+        m->command.settings = "startMode=OnDemand";
 }
 
 /* ---- comparing ---- */
