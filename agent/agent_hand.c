@@ -141,6 +141,11 @@ static void begin(struct agent *a, uint64_t now_ms)
                       "the command's time was over before it could be begun", now_ms);
         return;
     }
+    if (!agent_fence_in_force(a, &hand->record->id.fence)) {
+        recipe_refuse(hand->recipe, CAUSE_EXPIRED,
+                      "another coordinator took charge before the command could be begun", now_ms);
+        return;
+    }
     hand->record->state = RECORD_BEGUN;
     hand->writing = true;
     agent_journal(a, JOURNAL_BEGUN, hand->record, NULL);

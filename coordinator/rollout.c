@@ -190,6 +190,7 @@ static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
     t->passes = t->quiet = 0;
     t->first_pass_ms = 0;
     t->told = false;
+    t->proof_old = false;
 }
 
 void rollout_restart(struct rollout *r, uint64_t now_ms)
@@ -201,7 +202,7 @@ void rollout_restart(struct rollout *r, uint64_t now_ms)
         if (r->targets[i].state == TARGET_CHECKING) {
             r->targets[i].state = TARGET_WAITING; /* it held nothing */
         } else if (r->targets[i].state == TARGET_RETURNING) {
-            r->targets[i].state = TARGET_GATING; /* its proof is as old as our absence was long */
+            r->targets[i].proof_old = true; /* by as much as our absence was long */
         }
     }
 }

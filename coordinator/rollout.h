@@ -226,6 +226,7 @@ struct rollout_target {
     char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
     bool told;                       /* the balancer confirmed drain or ready in this state */
     bool down; /* its services did not run when it was looked at: there is nothing to drain */
+    bool proof_old; /* returning since before a restart of ours: back to its gate first */
 };
 
 struct rollout {

@@ -321,11 +321,26 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
     return true;
 }
 
+/* Its probe passed before a restart of ours: it passes once more before anything is put back. */
+static bool prove_again(const struct rollout *r, struct rollout_change *c, size_t i,
+                        const struct rollout_view *view, uint64_t now_ms)
+{
+    if (view->settling) {
+        return false; /* its agent has time to speak first */
+    }
+    change_edit(r, c, i);
+    change_gate(r, c, now_ms);
+    return true;
+}
+
 static bool due_returning(const struct rollout *r, struct rollout_change *c, size_t i,
                           const struct rollout_view *view, uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
     bool dark = rollout_action_stops(r->action) && !t->act_failed;
+    if (t->proof_old) {
+        return prove_again(r, c, i, view, now_ms);
+    }
     if (since(t->entered_ms, UP_LIMIT_MS, now_ms) && (t->told || dark) && !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];
         text_copy(last, sizeof last, t->step);

@@ -16,6 +16,7 @@ struct act {
     bool person; /* somebody settled it */
     uint64_t person_ms;
     struct command_id last;
+    struct command_id copied; /* as the copy has it that was put back; seq 0: of none */
     uint64_t begun_ms, acted_ms;
     struct iis_worker before[IIS_WORKERS];
     size_t before_count;
@@ -102,6 +103,7 @@ struct oracle {
     struct server_seen servers[MACHINES_MAX];
     struct store_seen stores[CENTRES_MAX];
     bool restored;           /* a store was put back from a copy: it cannot know everything */
+    uint64_t restored_fence; /* the highest number given by then */
     bool twins;              /* two stores give numbers to runs: they tell none apart any more */
     struct fence fences[32]; /* whose number is whose */
     size_t fence_count;

@@ -390,8 +390,14 @@ static void meet_copy(struct oracle *o, const struct store_seen *s)
     for (size_t i = 0; i < o->act_count; i++) {
         struct act *a = &o->acts[i];
         const struct view_target *t = target_in(&s->view, a->run, a->server);
+        a->copied = (struct command_id){.seq = 0};
         if (!t || t->seq != a->last.seq || t->fence != a->last.fence.number)
             a->times = a->resolved = 0;
+    }
+    for (size_t i = 0; i < s->view.target_count; i++) {
+        const struct view_target *t = &s->view.targets[i];
+        oracle_act(o, t->run, t->server, true)->copied =
+            (struct command_id){.fence = {.number = t->fence}, .seq = t->seq};
     }
 }
 
@@ -572,6 +578,9 @@ void oracle_restored(struct world *w, int centre)
     w->oracle->restored = true;
     w->oracle->twins = w->oracle->twins || centre > 0;
     w->oracle->stores[centre].valid = false;
+    for (size_t i = 0; i < w->oracle->fence_count; i++)
+        if (w->oracle->fences[i].number > w->oracle->restored_fence)
+            w->oracle->restored_fence = w->oracle->fences[i].number;
     for (size_t i = 0; i < w->servers; i++)
         w->oracle->servers[i].observed[centre].two_machines = false;
 }

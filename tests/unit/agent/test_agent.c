@@ -363,6 +363,21 @@ static void a_command_that_expires_before_it_is_begun_is_refused(void **state)
     stage_free(s);
 }
 
+static void a_command_is_not_begun_under_a_fence_that_fell_meanwhile(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    give(s, VERB_RECYCLE, 1);
+    s->fence.number = 6;
+    give(s, VERB_OBSERVE, 1); /* before the recycle's first look is over */
+    stage_settle(s);
+    assert_last(s, OUTCOME_REFUSED, CAUSE_EXPIRED);
+    assert_int_equal(s->journal_fence.number, 6);
+    assert_int_equal(s->box.acts[CALL_RECYCLE], 0);
+    assert_null(strstr(text_get(&s->story), "journal begun"));
+    stage_free(s);
+}
+
 static void a_verb_that_is_not_allowed_is_refused(void **state)
 {
     (void)state;
@@ -985,6 +1000,7 @@ int main(void)
         cmocka_unit_test(an_expired_command_is_refused),
         cmocka_unit_test(an_answer_to_somebody_elses_listen_is_expired),
         cmocka_unit_test(a_command_that_expires_before_it_is_begun_is_refused),
+        cmocka_unit_test(a_command_is_not_begun_under_a_fence_that_fell_meanwhile),
         cmocka_unit_test(a_verb_that_is_not_allowed_is_refused),
         cmocka_unit_test(a_pool_that_is_not_allowed_is_refused),
         cmocka_unit_test(a_pool_that_cools_down_is_refused_but_may_be_started),

@@ -265,7 +265,10 @@ static void restart_while_returning_asks_for_the_proof_again(void **state)
     }
     p.servers[0].probe_status = 500;
     play_restart(&p);
+    assert_int_equal(p.run->targets[0].state, TARGET_RETURNING); /* as it stands in the store */
     p.balancer_broken = false;
+    play_until(&p, p.now_ms + 100);
+    assert_int_equal(p.run->targets[0].state, TARGET_GATING); /* by a change that is saved */
     play_to_end(&p, 2 * MINUTE);
     assert_int_equal(p.servers[0].readies, 0);
     assert_int_equal(p.run->targets[0].state, TARGET_FAILED);
