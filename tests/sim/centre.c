@@ -20,6 +20,7 @@
 #define SILENT_MS      12000
 #define SETTLE_MS      3000
 #define TURN_MS        1000
+#define TICKETS_KEPT   32
 
 struct centre {
     struct world *world;
@@ -34,6 +35,8 @@ struct centre {
     int64_t wall_ms;
     bool dying;
     uint64_t crashes;
+    uint64_t run_tickets[TICKETS_KEPT]; /* of the last questions that runs asked the balancer */
+    size_t ticket_count;
 };
 
 static uint64_t clock_of(const struct centre *c)
@@ -105,6 +108,8 @@ static void port_close_pipe(void *ctx, uint32_t pipe)
 static bool port_balancer(void *ctx, const struct balancer_request *request)
 {
     struct centre *c = ctx;
+    if (request->pool[0]) /* the round asks of servers as such */
+        c->run_tickets[c->ticket_count++ % TICKETS_KEPT] = request->ticket;
     if (!step(c))
         lb_ask(c->world, c->index, c->life, request);
     return true;
@@ -176,6 +181,7 @@ static void bury(struct centre *c, const char *why)
     c->brain = NULL;
     c->store = NULL;
     c->dying = false;
+    memset(c->run_tickets, 0, sizeof(c->run_tickets));
     c->life++;
     c->timer++;
     c->crashes++;
@@ -377,11 +383,30 @@ void centre_gone(struct world *w, int index, uint32_t pipe)
     world_at(w, w->now_ms, on_gone, index, pipe, NULL, 0);
 }
 
+static int server_index(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (text_equal(w->iis[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+static void note_places(struct centre *c, const struct balancer_answer *answer)
+{
+    bool by_run = false;
+    for (size_t i = 0; i < TICKETS_KEPT; i++)
+        by_run = by_run || (answer->ticket && c->run_tickets[i] == answer->ticket);
+    int server = answer->entry_count ? server_index(c->world, answer->entries[0].name) : -1;
+    if (by_run && server >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
+        oracle_read_places(c->world, c->index, server);
+}
+
 static void on_lb(struct world *w, const struct due *d)
 {
     struct centre *c = w->centres[d->who];
     if (!c->brain || d->arg != c->life || sleeps(w, c, d))
         return;
+    note_places(c, d->data);
     coordinator_on_balancer(c->brain, d->data, clock_of(c), wall(c));
     after(c);
 }
@@ -476,14 +501,6 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
     coordinator_request(c->brain, run, requests[what], "anna", "simulated", clock_of(c), wall(c),
                         &err);
     after(c);
-}
-
-static int server_index(const struct world *w, const char *name)
-{
-    for (size_t i = 0; i < w->servers; i++)
-        if (text_equal(w->iis[i].name, name))
-            return (int)i;
-    return -1;
 }
 
 void centre_resolve(struct world *w, int index, uint64_t run, const char *server,

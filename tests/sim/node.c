@@ -403,7 +403,7 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     n->begun = write->record->id;
     n->begun_run = write->record->run;
     n->begun_verb = write->record->verb;
-    oracle_begun(w, n->index, &n->begun, n->begun_run);
+    oracle_begun(w, n->index, &n->begun, n->begun_run, clock_of(w, n));
     world_say(w, "%s: begins %s, command %u/%u", n->settings.name, verb_name(n->begun_verb),
               (unsigned)n->begun.fence.number, (unsigned)n->begun.seq);
 }
@@ -456,7 +456,7 @@ static void send(struct world *w, struct node *n, const struct agent_effect *eff
     }
     int channel = (int)effect->send.channel;
     struct limit limit = {.channel = channel, .token = effect->send.token, .life = n->life};
-    oracle_said(w, n->index, m);
+    oracle_said(w, n->index, m, clock_of(w, n));
     n->sent[channel] = (struct sent){.open = true, .token = effect->send.token};
     net_send(w, n->index, channel, effect->send.token, bytes, len);
     world_at(w, w->now_ms + (channel == AGENT_CHANNEL_LISTEN ? LISTEN_LIMIT_MS : TALK_LIMIT_MS),

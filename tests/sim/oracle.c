@@ -76,15 +76,6 @@ static bool was_well(const struct world *w, const struct server_seen *seen)
     return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
 }
 
-void oracle_begun(struct world *w, int server, const struct command_id *id, uint64_t run)
-{
-    const struct server_seen *seen = &w->oracle->servers[server];
-    if (id->fence.number < seen->said_fence)
-        world_violate(w, "%s: it begins a command under fence %" PRIu64 ", and has said %" PRIu64,
-                      w->iis[server].name, id->fence.number, seen->said_fence);
-    oracle_act(w->oracle, run, server, true)->begun_ms = w->now_ms;
-}
-
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run)
 {
     struct iis *s = &w->iis[server];
@@ -161,20 +152,22 @@ void oracle_probed(struct world *w, int server, uint64_t asked_ms)
 
 /* ---- words on the wire ---- */
 
-void oracle_said(struct world *w, int server, const struct agent_message *m)
+void oracle_said(struct world *w, int machine, const struct agent_message *m, uint64_t clock_ms)
 {
-    struct server_seen *seen = &w->oracle->servers[server];
+    struct server_seen *seen = &w->oracle->servers[machine];
     if (!wire_id_equal(&seen->incarnation, &m->incarnation)) {
         seen->incarnation = m->incarnation;
         seen->said_fence = 0;
         seen->act_fence = 0;
+        memset(seen->listens, 0, sizeof(seen->listens)); /* it begins to count anew */
     }
     if (m->kind != AGENT_LISTEN)
         return;
     if (m->listen.fence.number < seen->said_fence)
-        world_violate(w, "%s: its fence fell from %" PRIu64 " to %" PRIu64, w->iis[server].name,
+        world_violate(w, "%s: its fence fell from %" PRIu64 " to %" PRIu64, w->iis[machine].name,
                       seen->said_fence, m->listen.fence.number);
     seen->said_fence = m->listen.fence.number;
+    oracle_order_listen(w, machine, m->listen.listen_no, clock_ms);
 }
 
 static void keep_result(const struct world *w, struct server_seen *seen,

@@ -34,11 +34,15 @@ void oracle_before_sync(struct world *w, int centre);
 
 /* What happens in the world. */
 void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server);
-void oracle_said(struct world *w, int server, const struct agent_message *m);
+/* clock_ms: by the clock of the machine. */
+void oracle_said(struct world *w, int machine, const struct agent_message *m, uint64_t clock_ms);
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server);
 void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
                   enum verb verb);
-void oracle_begun(struct world *w, int server, const struct command_id *id, uint64_t run);
+void oracle_begun(struct world *w, int machine, const struct command_id *id, uint64_t run,
+                  uint64_t clock_ms);
+/* A coordinator hears where a server stands, as a run has asked. */
+void oracle_read_places(struct world *w, int centre, int server);
 /* Any act of a driver's call, as carried out. */
 void oracle_called(struct world *w, int server, const struct call *call, enum verb verb);
 void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);

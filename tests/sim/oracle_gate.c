@@ -1,6 +1,7 @@
 /* oracle_gate.c - see oracle.h: every gate is passed on answers to questions that were asked after
- * it had opened, of the machine's last boot that the coordinator knew of. Judged by the messages
- * alone: the nonce of the question that left, and the answer that came.
+ * it had opened, of the machine's last boot that the coordinator knew of; and a server is taken on
+ * fresh ones. Judged by the messages alone: the nonce of the question that left, and the answer that
+ * came.
  */
 #include "tests/sim/oracle_impl.h"
 
@@ -10,6 +11,7 @@
 
 #define GATE_PASSES 2    /* as centre.c sets it */
 #define BELATED_MS  3000 /* a store that failed is tried again by then */
+#define CLOCK_AGAIN_MS 15000 /* everybody was heard of again by then */
 
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server)
 {
@@ -68,8 +70,40 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     size_t at = o->seen_no++ % SEEN_KEPT;
     o->seen[at].boot = m->boot;
     o->seen[at].asked_ms = asked_ms(o, &seen->nonce);
+    o->seen[at].heard_ms = w->now_ms;
+    o->seen[at].told = seen->cause == CAUSE_NONE && o->seen[at].asked_ms != 0;
     o->seen[at].good =
         seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED);
+}
+
+void oracle_read_places(struct world *w, int centre, int server)
+{
+    w->oracle->servers[server].observed[centre].read_ms = w->now_ms;
+}
+
+/* A clock that stood still makes old what could not be known to be. */
+static bool tells_time(const struct world *w, int centre)
+{
+    uint64_t unclocked_ms = w->oracle->stores[centre].unclocked_ms;
+    return !unclocked_ms || w->now_ms > unclocked_ms + CLOCK_AGAIN_MS;
+}
+
+void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
+{
+    struct observed *o = &w->oracle->servers[t->server].observed[centre];
+    uint64_t told_ms = 0;
+    o->taken_ms = w->now_ms;
+    for (size_t i = 0; i < SEEN_KEPT; i++)
+        if (o->seen[i].told && o->seen[i].heard_ms > told_ms)
+            told_ms = o->seen[i].heard_ms;
+    if (!tells_time(w, centre))
+        return;
+    if (w->now_ms > told_ms + EVIDENCE_MS)
+        world_violate(w, "%s is taken on what its agent has said %" PRIu64 " ms ago",
+                      w->iis[t->server].name, w->now_ms - told_ms);
+    if (w->now_ms > o->read_ms + EVIDENCE_MS)
+        world_violate(w, "%s is taken on what the balancer has said %" PRIu64 " ms ago",
+                      w->iis[t->server].name, w->now_ms - o->read_ms);
 }
 
 /* When the way to the gate was free: the act's end was heard, a person settled it (whatever is heard

@@ -1,4 +1,4 @@
-/* oracle_impl.h - shared by oracle.c and oracle_store.c alone. */
+/* oracle_impl.h - shared by the oracle*.c files alone. */
 #ifndef FARMHAND_TESTS_SIM_ORACLE_IMPL_H
 #define FARMHAND_TESTS_SIM_ORACLE_IMPL_H
 
@@ -23,8 +23,17 @@ struct act {
     bool proved; /* a newer worker answered a probe that was asked after the act */
 };
 
-#define ASKED_KEPT 64
-#define SEEN_KEPT  16
+#define ASKED_KEPT   64
+#define SEEN_KEPT    16
+#define LISTENS_KEPT 32
+#define GIVEN_KEPT   32
+
+/* A command as it was handed to a machine. */
+struct given {
+    struct command_id id;
+    struct wire_id incarnation;
+    uint64_t listen_no, expires_ms;
+};
 
 /* What one coordinator asked about one server, and what it heard. */
 struct observed {
@@ -34,9 +43,10 @@ struct observed {
     } asked[ASKED_KEPT];
     struct {
         struct wire_id boot;
-        uint64_t asked_ms;
-        bool good;
+        uint64_t asked_ms, heard_ms;
+        bool good, told; /* told: what it is like, not that it could not be asked */
     } seen[SEEN_KEPT];
+    uint64_t read_ms; /* the balancer said where it stands, to a run that had asked */
     uint64_t asked_no, seen_no;
     struct wire_id boot, former_boot; /* the last that it heard of */
     bool heard_any;                   /* by this process */
@@ -59,6 +69,11 @@ struct server_seen {
         forgotten_ms; /* drained for somebody, and the balancer does not know any more; 0: no */
     bool off_by_us;   /* somebody asked us for its pool to be stopped */
     struct observed observed[CENTRES_MAX];
+    struct { /* that it sent, by its own clock */
+        uint64_t no, at_ms;
+    } listens[LISTENS_KEPT];
+    struct given given[GIVEN_KEPT];
+    uint64_t listen_count, given_count;
     bool out_by_act;     /* recycled by us, and no newer worker has served since */
     uint64_t probed_ms;  /* a probe that was asked then passed */
     uint64_t drained_ms; /* by us */
@@ -115,7 +130,13 @@ struct oracle {
 struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
 
 bool oracle_is_cloned(const struct world *w, int server);
+/* oracle_order.c */
+void oracle_order_listen(struct world *w, int machine, uint64_t listen_no, uint64_t clock_ms);
+void oracle_order_given(struct world *w, int machine, const struct command *command);
+
 /* oracle_gate.c */
+/* A run took the server of t: on what? */
+void oracle_gate_taken(struct world *w, int centre, const struct view_target *t);
 /* A coordinator that starts knows of no boot. That two machines spoke stands in its store. */
 void oracle_gate_forget(struct world *w, int centre);
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server);

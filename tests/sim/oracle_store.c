@@ -56,6 +56,8 @@ static void check_fence(struct world *w, const struct fence *fence)
 void oracle_sent(struct world *w, int centre, const struct coordinator_message *m, int server)
 {
     struct store_seen *s = &w->oracle->stores[centre];
+    if (m->kind == COORDINATOR_COMMAND)
+        oracle_order_given(w, server, &m->command);
     server = world_server(w, server);
     check_fence(w, &m->fence);
     if (m->kind == COORDINATOR_COMMAND && m->command.verb == VERB_OBSERVE)
@@ -268,7 +270,7 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
 {
     const struct view_target *was = target_in(&s->former, t->run, t->server);
     if (t->holds && (!was || !was->holds)) {
-        w->oracle->servers[t->server].observed[centre].taken_ms = w->now_ms;
+        oracle_gate_taken(w, centre, t);
         check_take(w, centre, s, t);
     }
     if (!was && run_of(&s->former, t->run))
