@@ -179,8 +179,8 @@ void store_failed(struct coordinator *c, const struct error *err)
 {
     bool first = !c->store_trouble[0];
     text_format(c->store_trouble, sizeof c->store_trouble, "%.250s", err->text);
-    c->store_retry_ms = c->now_ms + STORE_RETRY_MS;
-    if (first) {
+    if (first) { /* what is asked meanwhile does not put off the next try */
+        c->store_retry_ms = c->now_ms + STORE_RETRY_MS;
         log_error("store_trouble", LOG_TEXT("error", err->text),
                   LOG_TEXT("effect", "no new disruptive step begins; what was begun is finished"));
     }

@@ -357,11 +357,16 @@ static void look_at_places_again(struct rollout_change *c, uint64_t now_ms)
     change_ask_balancer(c, BALANCER_OP_READ, now_ms);
 }
 
-/* A command that was certainly never begun is given again. */
+/* A command that was certainly never begun is given again, if it may be now. */
 static void give_again(const struct rollout *r, struct rollout_change *c,
                        const struct rollout_view *view, uint64_t now_ms)
 {
-    if (c->target.place_count && r->options.drain && !rollout_action_restores(r->action)) {
+    char why[ROLLOUT_STEP_MAX] = "";
+    bool restores = rollout_action_restores(r->action);
+    if (restores ? window_hands_off(view, c->target.server, why, sizeof why)
+                 : window_forbids(r, &c->target, view, why, sizeof why)) {
+        change_put_off(r, c, now_ms, why);
+    } else if (c->target.place_count && r->options.drain && !restores) {
         look_at_places_again(c, now_ms);
     } else {
         change_command(r, c, view, now_ms);
@@ -372,13 +377,7 @@ static void give_again(const struct rollout *r, struct rollout_change *c,
 static void command_again(const struct rollout *r, struct rollout_change *c,
                           const struct rollout_view *view, uint64_t now_ms)
 {
-    char why[ROLLOUT_STEP_MAX] = "";
-    if (r->pause_causes & PAUSE_WINDOW) {
-        change_put_off(r, c, now_ms, r->why);
-    } else if (r->state == RUN_RUNNING &&
-               window_forbids(r, &c->target, view, why, sizeof why)) {
-        change_put_off(r, c, now_ms, why);
-    } else if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
+    if (r->state == RUN_RUNNING && c->target.attempts < COMMAND_ATTEMPTS_MAX) {
         give_again(r, c, view, now_ms);
     } else {
         change_fail_act(r, c, CAUSE_EXPIRED, now_ms, "the command never reached the agent");

@@ -243,6 +243,7 @@ static bool open_brain(struct centre *c, struct error *err)
                                     .groups = c->world->groups.rules,
                                     .group_count = c->world->groups.rule_count,
                                     .defaults = defaults(),
+                                    .windows = &c->world->hours.windows,
                                     .now_ms = clock_of(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)
@@ -434,6 +435,11 @@ void centre_jump(struct centre *c, int64_t ms)
     c->wall_ms += ms;
 }
 
+bool centre_asleep(const struct centre *c)
+{
+    return c->world->now_ms < c->asleep_until_ms;
+}
+
 bool centre_frozen(const struct centre *c)
 {
     return centre_up(c) && coordinator_frozen(c->brain);
@@ -452,6 +458,9 @@ size_t centre_open_runs(const struct centre *c)
 void centre_tell_runs(struct world *w, int index)
 {
     const struct centre *c = w->centres[index];
+    const char *trouble = centre_up(c) ? coordinator_store_trouble(c->brain) : NULL;
+    if (trouble)
+        world_say(w, "c%d: its store is in trouble: %s", index, trouble);
     for (size_t i = 0; centre_up(c) && i < coordinator_run_count(c->brain); i++) {
         const struct rollout *r = coordinator_run_at(c->brain, i);
         world_say(w, "c%d: run %u is %s, paused by %x: %s", index, (unsigned)r->id,
@@ -465,23 +474,30 @@ void centre_tell_runs(struct world *w, int index)
 
 /* ---- operators ---- */
 
-bool centre_start_run(struct world *w, int index, enum ask_kind kind, const char *selector,
-                      uint32_t batch)
+bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
 {
     static const enum rollout_action actions[] = {ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP,
                                                   ROLLOUT_UNDRAIN};
     struct centre *c = w->centres[index];
     struct error err = {0};
     uint64_t id = 0;
-    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
+    if (!centre_up(c) || centre_asleep(c))
         return false;
-    struct plan_request q = {.action = actions[kind],
+    struct plan_request q = {.action = actions[wish->kind],
                              .pool = "Shop",
-                             .selector = selector,
+                             .selector = wish->selector,
                              .actor = "anna",
                              .reason = "simulated",
+                             .waves = wish->waves,
+                             .order = wish->order,
+                             .window = wish->hours,
+                             .windows = &w->hours.windows,
                              .options = defaults()};
-    q.options.batch = batch;
+    q.options.batch = wish->batch;
+    q.options.canary = wish->canary;
+    q.options.pause_after_canary = wish->pause_after_canary;
+    q.options.bake_ms = wish->bake_ms;
+    q.options.soak_ms = wish->soak_ms;
     enum error_code code = coordinator_start_run(c->brain, &q, clock_of(c), wall(c), &id, &err);
     if (code)
         world_say(w, "c%d: no run: %s", index, err.text);

@@ -15,7 +15,7 @@ struct letter {
 static uint64_t delay(struct world *w)
 {
     if (rng_chance(&w->net, w->late_permille))
-        return rng_between(&w->net, 300, 9000);
+        return rng_between(&w->net, 300, 14000);
     return rng_between(&w->net, 1, 15);
 }
 

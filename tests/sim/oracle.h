@@ -73,12 +73,17 @@ struct view_target {
     bool has_place; /* its list of places to put back is not empty */
     uint64_t fence, seq;
     char action[12];
+    uint32_t wave;
 };
 struct view_run {
     uint64_t id;
     char state[12];
     char causes[64];
     char action[12];
+    uint32_t batch, wave; /* wave: the open one */
+    uint64_t bake_ms;
+    bool by_zone, pauses_after_canary;
+    char hours[64];
 };
 struct view_hold {
     int server;
@@ -105,6 +110,7 @@ struct view {
 /* NULL: no store is attached. Lent until the next look. */
 const struct view *oracle_view(struct world *w, int centre);
 bool view_run_ended(const struct view_run *r);
+bool view_target_ended(const struct view_target *t);
 /* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
 bool oracle_is_forgotten(const struct world *w, int server);
 /* Nobody wanted this server's pool stopped: in the end it runs. */

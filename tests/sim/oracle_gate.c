@@ -96,7 +96,7 @@ void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
     for (size_t i = 0; i < SEEN_KEPT; i++)
         if (o->seen[i].told && o->seen[i].heard_ms > told_ms)
             told_ms = o->seen[i].heard_ms;
-    if (!tells_time(w, centre))
+    if (!tells_time(w, centre) || w->oracle->stores[centre].reopened)
         return;
     if (w->now_ms > told_ms + EVIDENCE_MS)
         world_violate(w, "%s is taken on what its agent has said %" PRIu64 " ms ago",

@@ -99,6 +99,15 @@ enum query {
     QUERY_COUNT,
 };
 
+#define WAVES_KEPT     61
+#define LISTEN_LOST_MS 40000 /* a listen that was lost is given up, and another sent */
+
+struct wave_seen {
+    uint64_t run, over_ms; /* 0: not over yet */
+    uint32_t wave;
+    bool paused; /* for a person, as after a canary */
+};
+
 struct store_seen {
     struct sqlite3 *db;
     struct sqlite3_stmt *statements[QUERY_COUNT];
@@ -106,9 +115,11 @@ struct store_seen {
     bool valid;
     uint64_t syncs;
     uint64_t attached_ms;
+    bool reopened; /* what is seen first was committed by the former process, as it died */
     uint64_t failures, failed_ms; /* of its disk; when last */
     uint64_t waits_since_ms;      /* something that only gives back waits; 0: nothing */
     uint64_t unclocked_ms;        /* its clock had stood still until then */
+    struct wave_seen waves[WAVES_KEPT];
 };
 
 struct oracle {
@@ -148,9 +159,14 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
 void oracle_read_view(const struct world *w, struct store_seen *s);
 const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
 
+/* oracle_run.c */
+void oracle_run_look(struct world *w, struct store_seen *s);
+void oracle_run_taken(struct world *w, int centre, const struct view_target *t);
+void oracle_run_ordered(struct world *w, int centre, const struct view_target *t);
+void oracle_check_waiting(struct world *w);
+
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);
-void oracle_check_waiting(struct world *w);
 void oracle_check_forgotten(struct world *w);
 bool oracle_is_target(struct world *w, uint64_t run, int server);
 void oracle_tell_open(struct world *w, int centre);

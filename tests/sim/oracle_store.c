@@ -12,10 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUT_RIGHT_MS       10000
-#define LISTEN_LOST_MS     40000 /* a listen that was lost is given up, and another sent */
-#define RESTORING_WAITS_MS 15000 /* longer than checking takes */
-#define LONG_OUT_MS        15000 /* out for so long: every reading has told it */
+#define PUT_RIGHT_MS 10000
+#define LONG_OUT_MS  15000 /* out for so long: every reading has told it */
 
 static const struct view_run *run_of(const struct view *v, uint64_t id)
 {
@@ -250,15 +248,6 @@ static void check_done(struct world *w, const struct view_target *t)
         world_violate(w, "%s is done, and no newer worker answered a probe", s->name);
 }
 
-/* A run that was ended orders nothing any more. */
-static void check_order(struct world *w, const struct store_seen *s, const struct view_target *t)
-{
-    const struct view_run *r = run_of(&s->former, t->run);
-    if (r && !text_equal(r->state, "running"))
-        world_violate(w, "%s: its run is %s, and something is ordered", w->iis[t->server].name,
-                      r->state);
-}
-
 static bool is_past_gate(const char *state)
 {
     return text_equal(state, "returning") || text_equal(state, "soaking") ||
@@ -271,6 +260,7 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
     const struct view_target *was = target_in(&s->former, t->run, t->server);
     if (t->holds && (!was || !was->holds)) {
         oracle_gate_taken(w, centre, t);
+        oracle_run_taken(w, centre, t);
         check_take(w, centre, s, t);
     }
     if (!was && run_of(&s->former, t->run))
@@ -286,7 +276,7 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
         (text_equal(was->state, "acting") && !text_equal(t->state, "unknown")))
         check_ordered(w, was);
     if (text_equal(t->state, "acting"))
-        check_order(w, s, t);
+        oracle_run_ordered(w, centre, t);
     if (text_equal(t->state, "done"))
         check_done(w, t);
     if (is_past_gate(t->state) && !is_past_gate(was->state))
@@ -427,6 +417,8 @@ static void look_at(struct world *w, int centre)
         meet_copy(w->oracle, s);
     }
     s->valid = true;
+    s->reopened = false;
+    oracle_run_look(w, s);
     check_leases(w, &s->view);
 }
 
@@ -523,56 +515,6 @@ void oracle_check_forgotten(struct world *w)
             world_violate(w, "%s: a reload forgot that it is out, and nobody put that right",
                           w->iis[i].name);
     }
-}
-
-/* ---- what only gives back waits for nobody ---- */
-
-static bool anything_in_hand(const struct view *v)
-{
-    for (size_t i = 0; i < v->target_count; i++)
-        if (v->targets[i].holds)
-            return true;
-    return false;
-}
-
-static bool leased_by_run(const struct view *v, int server)
-{
-    for (size_t k = 0; k < v->hold_count; k++)
-        if (v->holds[k].server == server && v->holds[k].by_run)
-            return true;
-    return false;
-}
-
-/* A start or undrain whose turn it is, on a server that speaks and that no run holds: it does not
- * wait for the budget or for the farm's health. */
-static bool waits_in_vain(const struct world *w, const struct view *v, const struct view_target *t)
-{
-    const struct view_run *r = run_of(v, t->run);
-    bool restores = text_equal(t->action, "start") || text_equal(t->action, "undrain");
-    return restores && r && text_equal(r->state, "running") && r->causes[0] == '\0' &&
-           (text_equal(t->state, "waiting") || text_equal(t->state, "checking")) &&
-           !leased_by_run(v, t->server) &&
-           w->now_ms < w->oracle->servers[t->server].reported_ms[0] + EVIDENCE_MS;
-}
-
-void oracle_check_waiting(struct world *w)
-{
-    struct store_seen *s = &w->oracle->stores[0];
-    bool waits = false;
-    if (!w->faults_over || !s->valid || centre_frozen(w->centres[0]) ||
-        anything_in_hand(&s->view)) {
-        s->waits_since_ms = 0;
-        return;
-    }
-    for (size_t i = 0; i < s->view.target_count && !waits; i++)
-        waits = waits_in_vain(w, &s->view, &s->view.targets[i]);
-    if (!waits)
-        s->waits_since_ms = 0;
-    else if (!s->waits_since_ms)
-        s->waits_since_ms = w->now_ms;
-    else if (w->now_ms > s->waits_since_ms + RESTORING_WAITS_MS)
-        world_violate(w, "a run that only gives back waits in vain for %u s",
-                      (unsigned)((w->now_ms - s->waits_since_ms) / 1000));
 }
 
 void oracle_restored(struct world *w, int centre)

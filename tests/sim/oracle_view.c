@@ -12,9 +12,10 @@
 
 static const char *const queries[] = {
     [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
-                  " t.command_fence, t.command_seq, r.action FROM target t JOIN run r"
+                  " t.command_fence, t.command_seq, r.action, t.wave FROM target t JOIN run r"
                   " ON r.id = t.run",
-    [Q_RUNS] = "SELECT id, state, pause_causes, action FROM run",
+    [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
+               " pause_after_canary, hours FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
     [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
@@ -46,6 +47,7 @@ void oracle_attach(struct world *w, int centre)
             world_violate(w, "the oracle cannot read the store: %s", sqlite3_errmsg(s->db));
     s->syncs = 0;
     s->attached_ms = w->now_ms;
+    s->reopened = true;
     oracle_gate_forget(w, centre);
 }
 
@@ -86,7 +88,8 @@ static void read_targets(const struct world *w, struct store_seen *s)
                                   .holds = sqlite3_column_int(q, 3) != 0,
                                   .has_place = sqlite3_column_int(q, 4) != 0,
                                   .fence = (uint64_t)sqlite3_column_int64(q, 5),
-                                  .seq = (uint64_t)sqlite3_column_int64(q, 6)};
+                                  .seq = (uint64_t)sqlite3_column_int64(q, 6),
+                                  .wave = (uint32_t)sqlite3_column_int(q, 8)};
         text_copy(t->state, sizeof(t->state), oracle_word(q, 2));
         text_copy(t->action, sizeof(t->action), oracle_word(q, 7));
     }
@@ -100,10 +103,16 @@ static void read_runs(struct store_seen *s)
     v->run_count = 0;
     while (sqlite3_step(q) == SQLITE_ROW && v->run_count < VIEW_RUNS) {
         struct view_run *r = &v->runs[v->run_count++];
-        *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0)};
+        *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0),
+                               .batch = (uint32_t)sqlite3_column_int(q, 4),
+                               .wave = (uint32_t)sqlite3_column_int(q, 5),
+                               .bake_ms = (uint64_t)sqlite3_column_int64(q, 6),
+                               .by_zone = sqlite3_column_int(q, 7) != 0,
+                               .pauses_after_canary = sqlite3_column_int(q, 8) != 0};
         text_copy(r->state, sizeof(r->state), oracle_word(q, 1));
         text_copy(r->causes, sizeof(r->causes), oracle_word(q, 2));
         text_copy(r->action, sizeof(r->action), oracle_word(q, 3));
+        text_copy(r->hours, sizeof(r->hours), oracle_word(q, 9));
     }
     sqlite3_reset(q);
 }
@@ -166,4 +175,11 @@ bool view_run_ended(const struct view_run *r)
 {
     return text_equal(r->state, "done") || text_equal(r->state, "partial") ||
            text_equal(r->state, "failed") || text_equal(r->state, "aborted");
+}
+
+bool view_target_ended(const struct view_target *t)
+{
+    return text_equal(t->state, "done") || text_equal(t->state, "failed") ||
+           text_equal(t->state, "nothing") || text_equal(t->state, "skipped") ||
+           text_equal(t->state, "aborted");
 }

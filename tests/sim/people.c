@@ -12,6 +12,7 @@
 #define HEAL_AFTER_MS 4000
 #define UNDRAIN_MS    20000 /* between two tries */
 #define GIVE_UP_MS    600000
+#define LATE_MS       300000 /* so long they wait for the hours of a run */
 #define MEDDLE_MS     60000 /* after the last fault they leave things alone by then */
 
 static const struct view_run *an_open_run(const struct view *v)
@@ -31,6 +32,34 @@ static enum ask_kind a_kind(struct world *w)
     return rng_chance(&w->people, 500) ? ASK_STOP : ASK_START;
 }
 
+/* In waves, some of them, with a canary before or a rest between. */
+static void want_waves(struct world *w, struct run_wish *wish)
+{
+    static const char *const waves[] = {"1", "1,2", "50%", "2,1", "1,100%"};
+    uint64_t kind = rng_between(&w->people, 0, 9);
+    if (kind < 3) {
+        wish->waves = waves[rng_next(&w->people) % 5];
+    } else if (kind < 5) {
+        wish->canary = 1;
+        wish->pause_after_canary = rng_chance(&w->people, 500);
+    }
+    if (kind < 5 && rng_chance(&w->people, 400))
+        wish->bake_ms = rng_between(&w->people, 500, 8000);
+}
+
+static void want(struct world *w, struct run_wish *wish)
+{
+    if (w->options.crash_actor != ACTOR_NONE)
+        return; /* as plain as can be: each of its steps is looked at */
+    want_waves(w, wish);
+    if (rng_chance(&w->people, 250))
+        wish->soak_ms = rng_between(&w->people, 300, 5000);
+    if (groups_label(&w->groups, 0) && rng_chance(&w->people, 400))
+        wish->order = "zone";
+    if (rng_chance(&w->people, 200))
+        hours_of_run(&w->people, centre_wall_ms(w->centres[0]), wish->hours, sizeof(wish->hours));
+}
+
 static void wish(struct world *w)
 {
     const struct view *v = oracle_view(w, 0);
@@ -39,10 +68,12 @@ static void wish(struct world *w)
         return;
     bool all = w->runs_begun == 0 || rng_chance(&w->people, 600);
     text_copy(one, sizeof(one), w->iis[rng_next(&w->people) % w->servers].name);
-    uint32_t batch = (uint32_t)rng_between(&w->people, 1, 2);
-    enum ask_kind kind = w->runs_begun == 0 ? ASK_RECYCLE : a_kind(w);
+    struct run_wish wish = {.kind = w->runs_begun == 0 ? ASK_RECYCLE : a_kind(w),
+                            .selector = all ? "all" : one,
+                            .batch = (uint32_t)rng_between(&w->people, 1, 3)};
+    want(w, &wish);
     w->counting = true;
-    w->runs_begun += centre_start_run(w, 0, kind, all ? "all" : one, batch);
+    w->runs_begun += centre_start_run(w, 0, &wish);
 }
 
 /* ---- meddling ---- */
@@ -97,8 +128,20 @@ static void resume_runs(struct world *w, const struct view *v)
 {
     for (size_t i = 0; i < v->run_count; i++)
         if (!view_run_ended(&v->runs[i]) &&
-            (strstr(v->runs[i].causes, "person") || strstr(v->runs[i].causes, "failures"))) {
+            (strstr(v->runs[i].causes, "person") || strstr(v->runs[i].causes, "failures") ||
+             strstr(v->runs[i].causes, "canary"))) {
             centre_request(w, 0, v->runs[i].id, REQ_RESUME);
+            return;
+        }
+}
+
+/* Its hours come tomorrow perhaps: a clock has jumped. */
+static void end_late_runs(struct world *w, const struct view *v)
+{
+    for (size_t i = 0; i < v->run_count; i++)
+        if (!view_run_ended(&v->runs[i]) && strstr(v->runs[i].causes, "window") &&
+            text_equal(v->runs[i].state, "running")) {
+            centre_request(w, 0, v->runs[i].id, REQ_ABORT);
             return;
         }
 }
@@ -117,9 +160,7 @@ static void settle_unknown(struct world *w, const struct view *v)
 static bool has_open_target(const struct view *v, int server)
 {
     for (size_t i = 0; i < v->target_count; i++) {
-        const char *s = v->targets[i].state;
-        bool ended = text_equal(s, "done") || text_equal(s, "failed") || text_equal(s, "nothing") ||
-                     text_equal(s, "skipped") || text_equal(s, "aborted");
+        bool ended = view_target_ended(&v->targets[i]);
         for (size_t k = 0; k < v->run_count && !ended; k++)
             ended = v->runs[k].id == v->targets[i].run && view_run_ended(&v->runs[k]);
         if (!ended && v->targets[i].server == server)
@@ -142,7 +183,10 @@ static void settle_incidents(struct world *w, const struct view *v)
         return;
     }
     bool stopped = w->iis[server].pool.state == POOL_STATE_STOPPED;
-    centre_start_run(w, 0, stopped ? ASK_START : ASK_UNDRAIN, w->iis[server].name, 1);
+    centre_start_run(w, 0,
+                     &(struct run_wish){.kind = stopped ? ASK_START : ASK_UNDRAIN,
+                                        .selector = w->iis[server].name,
+                                        .batch = 1});
 }
 
 /* Where people have stopped pools for good, too few servers may be left for a run to go on. */
@@ -178,6 +222,8 @@ static void mend(struct world *w)
     }
     if ((v = oracle_view(w, 0)))
         resume_runs(w, v);
+    if (calm_ms > LATE_MS && (v = oracle_view(w, 0)))
+        end_late_runs(w, v);
     if (calm_ms > GIVE_UP_MS && some_pool_is_off(w) && (v = oracle_view(w, 0)))
         give_up(w, v);
     if (calm_ms > 60000 && (v = oracle_view(w, 0)))

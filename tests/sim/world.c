@@ -158,6 +158,7 @@ static void begin(struct world *w, const struct world_options *options)
         w->nodes[i] = node_new(w, (int)i);
     }
     groups_begin(&w->groups, options->seed, w->servers, options->crash_actor != ACTOR_NONE);
+    hours_begin(&w->hours, options->seed, WALL_ZERO, options->crash_actor != ACTOR_NONE);
     w->oracle = oracle_new();
     vfs_put_kept("centre/state.db", "c0/state.db");
     w->centres[0] = centre_new(w, 0, "c0");

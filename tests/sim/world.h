@@ -17,6 +17,7 @@
 
 #include "coordinator/balancer.h"
 #include "tests/sim/groups.h"
+#include "tests/sim/hours.h"
 #include "tests/sim/iis.h"
 #include "tests/sim/lb.h"
 #include "tests/sim/rng.h"
@@ -96,6 +97,7 @@ struct world {
     int cloned;
     struct iis iis[MACHINES_MAX];
     struct groups groups;
+    struct hours hours;
     struct lb lb;
     struct node *nodes[MACHINES_MAX];
     struct centre *centres[CENTRES_MAX];
@@ -193,6 +195,7 @@ void centre_sleep(struct world *w, int index, uint64_t ms, bool clock_stops);
 void centre_jump(struct centre *c, int64_t ms);
 const char *centre_disk(const struct centre *c);
 bool centre_frozen(const struct centre *c);
+bool centre_asleep(const struct centre *c);
 uint64_t centre_crash_count(const struct centre *c);
 size_t centre_open_runs(const struct centre *c);
 /* Words of the brain about its runs, for reports. */
@@ -200,8 +203,16 @@ void centre_tell_runs(struct world *w, int index);
 
 /* What operators ask. */
 enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN };
-bool centre_start_run(struct world *w, int index, enum ask_kind kind, const char *selector,
-                      uint32_t batch);
+struct run_wish {
+    enum ask_kind kind;
+    const char *selector;
+    uint32_t batch, canary;
+    const char *waves, *order; /* NULL: none */
+    bool pause_after_canary;
+    uint64_t bake_ms, soak_ms;
+    char hours[64]; /* "": any */
+};
+bool centre_start_run(struct world *w, int index, const struct run_wish *wish);
 enum request_kind { REQ_PAUSE, REQ_RESUME, REQ_ABORT };
 void centre_request(struct world *w, int index, uint64_t run, enum request_kind what);
 enum resolve_kind { RESOLVE_DONE, RESOLVE_FAILED, RESOLVE_NOT_EXECUTED };

@@ -382,6 +382,14 @@ void play_request(struct play *p, enum rollout_request request)
     take(p, &c);
 }
 
+void play_resolve(struct play *p, size_t server, enum outcome as)
+{
+    struct rollout_view v = view(p);
+    struct rollout_change c;
+    rollout_resolve(p->run, server, as, "anna", &v, p->now_ms, &c);
+    take(p, &c);
+}
+
 void play_set(struct play *p, const struct rollout_options *options)
 {
     struct rollout_change c;

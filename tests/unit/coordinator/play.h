@@ -79,6 +79,7 @@ void play_until(struct play *p, uint64_t ms);
 /* Until it ended; fails the test after limit_ms of virtual time. */
 void play_to_end(struct play *p, uint64_t limit_ms);
 void play_request(struct play *p, enum rollout_request request);
+void play_resolve(struct play *p, size_t server, enum outcome as); /* a person settles it */
 void play_set(struct play *p, const struct rollout_options *options);
 /* Those who hold it give it back. false: it is not in their hands. */
 bool play_release(struct play *p, size_t server, bool failed);

@@ -213,6 +213,15 @@ static void command_that_never_arrives_is_given_up_and_the_server_put_back(void 
     play_end(&p);
 }
 
+static enum presence is_fresh(void *ctx, const char *server, char *why, size_t why_size)
+{
+    (void)ctx;
+    (void)server;
+    (void)why;
+    (void)why_size;
+    return PRESENCE_FRESH;
+}
+
 static void person_settles_what_stays_unknown(void **state)
 {
     (void)state;
@@ -222,7 +231,7 @@ static void person_settles_what_stays_unknown(void **state)
     play_until(&p, 900);
     p.servers[0].dead = true;
     play_until(&p, 2 * MINUTE);
-    struct rollout_view v = {.wall_ms = 1};
+    struct rollout_view v = {.wall_ms = 1, .presence = is_fresh};
     struct rollout_change c;
     rollout_resolve(p.run, 0, OUTCOME_DONE, "anna", &v, p.now_ms, &c);
     assert_true(c.any);

@@ -375,6 +375,29 @@ static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
     farm_end(&f);
 }
 
+/* The next wave asks to be written with every turn: that does not put off the next try. */
+static void store_that_works_again_is_found_out_however_much_is_asked_of_it(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+    q.waves = "1";
+    q.options.soak_ms = 2000;
+    uint64_t run = farm_ask(&f, &q);
+    while (coordinator_run_find(f.brain, run)->targets[0].state != TARGET_SOAKING) {
+        farm_run(&f, 10);
+    }
+    disk_is_full(true);
+    farm_run(&f, 10000); /* the first wave ends, in memory */
+    disk_is_full(false);
+    farm_run(&f, 3000);
+    assert_null(coordinator_store_trouble(f.brain));
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_end(&f);
+}
+
 /* Each skipped target is a commit: what is due for all of them at once is done in portions. */
 static void one_turn_is_short_however_much_is_due(void **state)
 {
@@ -564,6 +587,7 @@ int main(void)
         cmocka_unit_test(server_is_never_held_without_its_lease),
         cmocka_unit_test(batch_never_empties_a_backend),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
+        cmocka_unit_test(store_that_works_again_is_found_out_however_much_is_asked_of_it),
         cmocka_unit_test(one_turn_is_short_however_much_is_due),
         cmocka_unit_test(listening_agents_drive_no_run),
         cmocka_unit_test(question_that_came_too_late_says_nothing_of_the_server),

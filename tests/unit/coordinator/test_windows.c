@@ -367,6 +367,30 @@ static void window_that_closes_at_any_moment_leaves_nobody_out(void **state)
     }
 }
 
+static void person_settles_outside_the_window_and_it_acts_again_within(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 1);
+    p.servers[0].behind = false; /* nothing to drain: it would be acted on at once */
+    play_until(&p, 300);
+    p.servers[0].dead = true;
+    play_until(&p, 10 * MINUTE);
+    assert_int_equal(p.run->targets[0].state, TARGET_UNKNOWN);
+    p.closed = true;
+    p.servers[0].dead = false;
+    p.servers[0].acts = 0;
+    play_resolve(&p, 0, OUTCOME_UNHEARD);
+    play_until(&p, 11 * MINUTE);
+    assert_int_equal(p.servers[0].acts, 0);
+    assert_int_equal(p.run->targets[0].state, TARGET_WAITING);
+    p.closed = false;
+    play_to_end(&p, 12 * MINUTE);
+    assert_int_equal(p.servers[0].acts, 1);
+    assert_int_equal(p.run->state, RUN_DONE);
+    play_end(&p);
+}
+
 static void person_and_window_pause_apart(void **state)
 {
     (void)state;
@@ -453,6 +477,7 @@ int main(void)
         cmocka_unit_test(all_that_holds_must_be_open_and_says_until_when),
         cmocka_unit_test(run_meets_the_end_of_its_window_and_goes_on_in_the_next),
         cmocka_unit_test(window_that_closes_at_any_moment_leaves_nobody_out),
+        cmocka_unit_test(person_settles_outside_the_window_and_it_acts_again_within),
         cmocka_unit_test(person_and_window_pause_apart),
         cmocka_unit_test(start_gives_back_and_waits_for_no_window),
         cmocka_unit_test(server_declared_out_in_its_drain_is_put_back_and_skipped),
