@@ -117,7 +117,9 @@ static void pump(struct coordinator *c, struct session *s)
     p->command.reason = p->reason;
     p->command.incarnation = s->server->incarnation;
     p->command.listen_no = s->listen_no;
-    p->command.expires_ms = c->now_ms - s->parked_ms + COMMAND_WINDOW_MS;
+    bool judged = verb_is_of_services(p->command.verb);
+    p->command.expires_ms =
+        c->now_ms - s->parked_ms + (judged ? SERVICES_WINDOW_MS : COMMAND_WINDOW_MS);
     const struct coordinator_message m = {.version = WIRE_VERSION,
                                           .fence = c->spec.fence,
                                           .kind = COORDINATOR_COMMAND,

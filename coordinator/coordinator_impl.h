@@ -20,6 +20,8 @@
 
 #define PARK_LIMIT_MS     18000 /* a parked listen is answered after so long, with nothing */
 #define COMMAND_WINDOW_MS 10000 /* to begin a command, from when it is handed over */
+/* A recovery looks for ten seconds before it believes that no site answers, and begins after. */
+#define SERVICES_WINDOW_MS 45000
 #define OBSERVE_STALE_MS  5000  /* an OBSERVE not yet handed over is asked anew by then */
 #define QUEUE_MAX         16    /* commands under way to one agent */
 #define ASK_LIFE_MS       60000 /* an answer after so long belongs to nobody */

@@ -15,7 +15,7 @@
 
 #define ACTION_WORDS                                                                               \
     "recycle, start, stop, undrain, service-recover, service-restart, service-stop, "              \
-    "service-start, worker-kill, hold or cycle"
+    "service-start, worker-kill, hold, cycle or quarantine"
 
 static bool parse_action(const char *word, void *out)
 {
@@ -27,7 +27,7 @@ static enum error_code check_given(const struct plan_request *q, bool action_giv
 {
     if (!action_given)
         return error_set(err, ERR_INVALID, "action is missing: " ACTION_WORDS);
-    if (!q->pool[0] && !rollout_action_of_server(q->action))
+    if (!q->pool[0] && !rollout_action_of_server(q->action) && q->action != ROLLOUT_UNDRAIN)
         return error_set(err, ERR_INVALID, "pool is missing: the name of the pool");
     if (!q->selector[0])
         return error_set(err, ERR_INVALID, "on is missing: which servers, such as all or farm=web");

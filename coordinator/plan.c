@@ -20,7 +20,8 @@ static enum error_code check_words(const struct plan_request *q, struct error *e
     if (code != ERR_NONE) {
         return code;
     }
-    bool of_server = rollout_action_of_server(q->action);
+    bool whole = q->action == ROLLOUT_UNDRAIN && q->pool && !q->pool[0];
+    bool of_server = whole || rollout_action_of_server(q->action);
     if (!q->pool || (!q->pool[0] && !of_server)) {
         return error_set(err, ERR_INVALID, "no pool was named");
     }

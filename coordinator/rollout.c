@@ -12,7 +12,7 @@
 
 static const char *const action_names[ROLLOUT_ACTION_COUNT] = {
     "recycle",         "start",        "stop",          "undrain",    "service-recover",
-    "service-restart", "service-stop", "service-start", "worker-kill", "hold", "cycle"};
+    "service-restart", "service-stop", "service-start", "worker-kill", "hold", "cycle", "quarantine"};
 static const char *const run_names[RUN_STATE_COUNT] = {"running", "stopping", "aborting", "done",
                                                        "partial", "failed",   "aborted"};
 static const char *const target_names[TARGET_STATE_COUNT] = {
@@ -126,6 +126,12 @@ bool rollout_action_of_services(enum rollout_action action)
            action == ROLLOUT_SERVICE_STOP || action == ROLLOUT_SERVICE_START;
 }
 
+bool rollout_of_server(const struct rollout *r)
+{
+    return rollout_action_of_server(r->action) ||
+           (r->action == ROLLOUT_UNDRAIN && !r->pool[0]);
+}
+
 bool rollout_action_by_others(enum rollout_action action)
 {
     return action == ROLLOUT_HOLD || action == ROLLOUT_CYCLE;
@@ -133,7 +139,8 @@ bool rollout_action_by_others(enum rollout_action action)
 
 bool rollout_action_of_server(enum rollout_action action)
 {
-    return rollout_action_of_services(action) || rollout_action_by_others(action);
+    return rollout_action_of_services(action) || rollout_action_by_others(action) ||
+           action == ROLLOUT_QUARANTINE;
 }
 
 void rollout_count(const struct rollout *r, struct rollout_counts *out)
@@ -356,6 +363,7 @@ static enum verb action_verb(enum rollout_action action)
     case ROLLOUT_UNDRAIN:
     case ROLLOUT_HOLD:
     case ROLLOUT_CYCLE:
+    case ROLLOUT_QUARANTINE:
         break;
     }
     return VERB_NONE;
@@ -365,6 +373,11 @@ void change_command(const struct rollout *r, struct rollout_change *c,
                     const struct rollout_view *view, uint64_t now_ms)
 {
     enum verb verb = action_verb(r->action);
+    if (r->action == ROLLOUT_QUARANTINE) {
+        change_enter(c, TARGET_GATING, now_ms, "out of rotation"); /* nothing is asked of it */
+        c->restoring = true;
+        return;
+    }
     if (rollout_action_by_others(r->action)) {
         change_hand_over(r, c, view, now_ms);
         return;
@@ -458,6 +471,16 @@ void change_strand(const struct rollout *r, struct rollout_change *c,
     c->target.trouble = c->target.act_failed ? TROUBLE_FAILED : TROUBLE_GATE;
     change_add(c, EFFECT_INCIDENT);
     change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", text);
+}
+
+/* Quarantine: it stays out, and that is what was wanted. */
+void change_set_apart(const struct rollout *r, struct rollout_change *c,
+                      const struct rollout_view *view, uint64_t now_ms)
+{
+    change_add(c, EFFECT_INCIDENT);
+    change_end_target(r, c, TARGET_DONE, view, now_ms,
+                      "out of rotation and left alone: `farmhand server release %.100s` ends it",
+                      c->target.server);
 }
 
 /* A server that is down is not taken out of rotation: what was ready there is not ours. */

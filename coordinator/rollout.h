@@ -63,8 +63,9 @@ enum rollout_action {
     /* the server as a whole, while others work on it: nothing is asked of its agent */
     ROLLOUT_HOLD,  /* until they release it */
     ROLLOUT_CYCLE, /* until its machine has started anew */
+    ROLLOUT_QUARANTINE, /* out of rotation and left there, with an incident */
 };
-#define ROLLOUT_ACTION_COUNT 11
+#define ROLLOUT_ACTION_COUNT 12
 
 enum target_state {
     TARGET_WAITING,
@@ -342,6 +343,9 @@ struct rollout_view {
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms;   /* for started and ended times */
 };
+
+/* Is it about servers as a whole, its pool ""? */
+bool rollout_of_server(const struct rollout *r);
 
 /* The next thing that is due by time or by the world; call until it says any == false. */
 void rollout_next(const struct rollout *r, const struct rollout_view *view, uint64_t now_ms,

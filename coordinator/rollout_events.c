@@ -98,6 +98,7 @@ static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
     case ROLLOUT_SERVICE_RESTART:
     case ROLLOUT_SERVICE_STOP:
     case ROLLOUT_SERVICE_START:
+    case ROLLOUT_QUARANTINE:
         break;
     }
     return false;
@@ -108,13 +109,14 @@ static void seen_checking(const struct rollout *r, struct rollout_change *c,
                           uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
-    if (seen->cause != CAUSE_NONE) {
+    bool apart = r->action == ROLLOUT_QUARANTINE; /* whatever state it is in */
+    if (seen->cause != CAUSE_NONE && !apart) {
         t->cause = seen->cause;
         change_end_target(r, c, TARGET_FAILED, view, now_ms, "%.250s",
                           seen->detail[0] ? seen->detail : cause_name(seen->cause));
         return;
     }
-    bool of_services = rollout_action_of_server(r->action);
+    bool of_services = rollout_of_server(r);
     if (!seen->services_up && !of_services) {
         t->cause = CAUSE_SERVICE_DOWN;
         change_end_target(r, c, TARGET_FAILED, view, now_ms,

@@ -81,6 +81,9 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
 void change_strand(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms, const char *detail, ...)
     FORMAT_PRINTF(5, 6);
+/* Quarantine: ends as done, an incident inherits lease and places. */
+void change_set_apart(const struct rollout *r, struct rollout_change *c,
+                      const struct rollout_view *view, uint64_t now_ms);
 /* Are both answers, of agent and balancer, here and young? Then take the server, or say what
  * forbids it. */
 void change_decide_take(const struct rollout *r, struct rollout_change *c,

@@ -301,6 +301,18 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
                        const struct rollout_view *view, uint64_t now_ms)
 {
     const struct rollout_target *t = &r->targets[i];
+    if (r->action == ROLLOUT_QUARANTINE && !t->act_failed) {
+        change_edit(r, c, i);
+        change_set_apart(r, c, view, now_ms);
+        return true;
+    }
+    if (t->act_failed && t->cause == CAUSE_ON_PURPOSE && t->place_count == 0) {
+        char said[ROLLOUT_STEP_MAX];
+        text_copy(said, sizeof said, t->detail);
+        change_edit(r, c, i); /* nothing was changed, nothing of ours is to be proved */
+        change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", said);
+        return true;
+    }
     /* It may still pass while the incident cannot be written. */
     if (since(t->entered_ms, r->options.gate_deadline_ms, now_ms) && !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];

@@ -10,6 +10,7 @@
 #define FARMHAND_COORDINATOR_STORE_H
 
 #include "common/error.h"
+#include "coordinator/incident.h"
 #include "coordinator/rollout.h"
 #include "proto/messages.h"
 
@@ -129,27 +130,37 @@ enum error_code store_end_command(struct store *s, const char *server, const str
 enum error_code store_find_command(struct store *s, const char *server, const struct command_id *id,
                                    struct store_command *out, struct error *err);
 
-/* Incidents: what a failed target left behind. */
-struct incident {
-    uint64_t id;
-    char server[WIRE_NAME_MAX];
-    char pool[WIRE_NAME_MAX];
-    char kind[32]; /* "gate-failed", "act-failed", ... */
-    char text[ROLLOUT_STEP_MAX];
-    uint64_t run;
-    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* still out, ours to put back */
-    uint32_t place_count;
-    int64_t opened_wall_ms, closed_wall_ms;
-};
+/* Incidents, see incident.h. Opening gives the id. */
 enum error_code store_open_incident(struct store *s, struct incident *incident, struct error *err);
 enum error_code store_close_incident(struct store *s, uint64_t id, int64_t wall_ms, const char *how,
                                      struct error *err);
+/* Phase, rung, run and what else changes in an open one's life; not its places. */
+enum error_code store_save_incident(struct store *s, const struct incident *incident,
+                                    struct error *err);
 /* Its places alone. */
 enum error_code store_save_places(struct store *s, const struct incident *incident,
                                   struct error *err);
 enum error_code store_load_open_incidents(struct store *s,
                                           void (*each)(void *arg, const struct incident *i),
                                           void *arg, struct error *err);
+/* Closed ones too, newest first, those opened since then; closed_how of a closed one stands in
+ * `why`. */
+enum error_code store_list_incidents(struct store *s, int64_t since_wall_ms, size_t limit,
+                                     void (*each)(void *arg, const struct incident *i), void *arg,
+                                     struct error *err);
+enum error_code store_find_incident(struct store *s, uint64_t id, struct incident *out,
+                                    struct error *err);
+/* Their stories, kept for good and only added to. */
+enum error_code store_add_note(struct store *s, const struct incident_note *note,
+                               struct error *err);
+enum error_code store_load_notes(struct store *s, uint64_t incident,
+                                 void (*each)(void *arg, const struct incident_note *note),
+                                 void *arg, struct error *err);
+/* Notes of one kind over all incidents since then, oldest first, each with its incident. */
+enum error_code store_recent_notes(struct store *s, const char *kind, int64_t since_wall_ms,
+                                   void (*each)(void *arg, const struct incident *i,
+                                                const struct incident_note *note),
+                                   void *arg, struct error *err);
 
 /* Servers that were ever seen, or declared. */
 struct store_server {

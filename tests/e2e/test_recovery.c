@@ -1,0 +1,233 @@
+/* Recovery over a whole farm of real lab servers under traffic: the failed IISRESET, and each kind
+ * of trouble on a server of its own beside healthy ones. */
+#include "tests/e2e/harness.h"
+
+#include "tests/farm/farm/programs.h"
+
+#include "common/clock.h"
+#include "common/process.h"
+#include "common/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SERVERS 8
+
+static struct harness *h;
+
+static int bring_up(void **state)
+{
+    (void)state;
+    h = harness_up((const char *const[]){
+        "--servers", "8", "--traffic", "--rate", "60", "--agent",
+        "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
+        " service-start, worker-kill",
+        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", NULL});
+    return 0;
+}
+
+static int in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(FARM(h, "fault", "all", "all", "off"), 0);
+    harness_wait_fresh(h, SERVERS, 30000);
+    harness_wait_all_up(h, 30000);
+    harness_sleep_ms(1200); /* the agents' cool-down between two acts */
+    return 0;
+}
+
+/* sc WORDS on the server; what it printed if `out` is given, to be freed. */
+static void sc(unsigned server, char **out, const char *a, const char *b, const char *c)
+{
+    char tool[PATH_MAX], name[FARM_NAME_MAX];
+    struct error err = {0};
+    struct process_result result = {0};
+    farm_server_name(name, server);
+    farm_path(tool, &h->farm, "servers/%s/inetsrv/sc", name);
+    const char *argv[] = {tool, a, b, c, strcmp(a, "config") == 0 ? "disabled" : NULL, NULL};
+    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 65536};
+    if (process_run(&call, &result, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    if (out)
+        *out = result.output;
+    else
+        free(result.output);
+}
+
+static bool service_is(unsigned server, const char *service, const char *state)
+{
+    char *out = NULL;
+    sc(server, &out, "query", service, NULL);
+    bool is = out && strstr(out, state);
+    free(out);
+    return is;
+}
+
+static void wait_for_service(unsigned server, const char *service, const char *state)
+{
+    uint64_t end_ms = clock_boot_ms() + 60000;
+    while (!service_is(server, service, state)) {
+        if (clock_boot_ms() > end_ms)
+            fail_msg("web%02u: %s is not %s", server + 1, service, state);
+        harness_sleep_ms(100);
+    }
+}
+
+/* As a failed IISRESET leaves it. */
+static void stop_services(unsigned server)
+{
+    sc(server, NULL, "stop", "W3SVC", NULL);
+    wait_for_service(server, "W3SVC", "STOPPED");
+    sc(server, NULL, "stop", "WAS", NULL);
+    wait_for_service(server, "WAS", "STOPPED");
+}
+
+/* As the agents tell it. */
+static void wait_for_down(unsigned count)
+{
+    uint64_t end_ms = clock_boot_ms() + 30000;
+    for (long long down = -1; down != count;) {
+        json_t *status = harness_get(h, "/v1/status");
+        down = json_integer_value(json_object_get(json_object_get(status, "servers"), "down"));
+        json_decref(status);
+        if (clock_boot_ms() > end_ms)
+            fail_msg("%lld servers are down, not %u", down, count);
+        harness_sleep_ms(100);
+    }
+}
+
+static long long recycles_in_all(void)
+{
+    long long all = 0;
+    char name[FARM_NAME_MAX];
+    for (unsigned i = 0; i < SERVERS; i++) {
+        farm_server_name(name, i);
+        all += harness_recycles(h, name, "Shop");
+    }
+    return all;
+}
+
+static void expect_code(struct harness_cli *cli, int code)
+{
+    if (cli->code != code)
+        fail_msg("exit code %d, not %d:\n%s", cli->code, code, cli->out);
+    harness_cli_free(cli);
+}
+
+/* All eight down, three of them stuck in their stop: one command. */
+static void failed_iisreset_farm_comes_back_by_one_command(void **state)
+{
+    (void)state;
+    harness_phase(h, "outage");
+    for (unsigned i = 0; i < 3; i++) {
+        char name[FARM_NAME_MAX];
+        farm_server_name(name, i);
+        FARM(h, "fault", name, "was-stuck", "on");
+        sc(i, NULL, "stop", "W3SVC", NULL);
+    }
+    for (unsigned i = 3; i < SERVERS; i++)
+        stop_services(i);
+    wait_for_down(SERVERS);
+    struct harness_cli cli = CLI(h, "service", "recover", "--on", "all", "--max-unavailable", "4",
+                                 "--yes", "--reason", "the IISRESET of this night");
+    expect_code(&cli, 0);
+    harness_phase(h, "after");
+    for (unsigned i = 0; i < SERVERS; i++) {
+        assert_true(service_is(i, "WAS", "RUNNING"));
+        assert_true(service_is(i, "W3SVC", "RUNNING"));
+    }
+    harness_wait_all_up(h, 1000); /* the run ended: nothing is left to wait for */
+    harness_sleep_ms(4000);
+    harness_nothing_lost(h, "after");
+    json_t *seen = harness_seen(h, "outage");
+    print_message("the outage itself: %lld of %lld requests lost\n",
+                  (long long)json_integer_value(json_object_get(seen, "failed")),
+                  (long long)json_integer_value(json_object_get(seen, "sent")));
+    json_decref(seen);
+}
+
+/* Nothing is wrong anywhere: nothing is done anywhere. */
+static void healthy_farm_is_left_alone(void **state)
+{
+    (void)state;
+    long long before = recycles_in_all();
+    harness_phase(h, "healthy");
+    struct harness_cli cli = CLI(h, "service", "recover", "--on", "all", "--yes", "--reason", "?");
+    expect_code(&cli, 0);
+    harness_nothing_lost(h, "healthy");
+    assert_int_equal(recycles_in_all(), before);
+}
+
+static const char *detail_of(const json_t *run, const char *server)
+{
+    return harness_word(harness_target(run, server), "detail");
+}
+
+static void expect_end(const json_t *run, const char *server, const char *state_word,
+                       const char *said)
+{
+    const char *is = harness_word(harness_target(run, server), "state");
+    if (strcmp(is, state_word) != 0 || !strstr(detail_of(run, server), said))
+        fail_msg("%s is %s, not %s with '%s': %s", server, is, state_word, said,
+                 detail_of(run, server));
+}
+
+/* web01 stopped, web02 stuck, web03 does not answer, web04 disabled on purpose, web05 with a pool
+ * that rapid-fail protection stopped; the others are healthy. */
+static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
+{
+    (void)state;
+    stop_services(0);
+    FARM(h, "fault", "web02", "was-stuck", "on");
+    sc(1, NULL, "stop", "W3SVC", NULL);
+    FARM(h, "fault", "web03", "site-refuses", "on");
+    FARM(h, "fault", "web03", "service-slow-start", "on", "--scope", "WAS", "--value", "4000");
+    stop_services(3);
+    sc(3, NULL, "config", "WAS", "start=");
+    FARM(h, "fault", "web05", "worker-crashes", "on", "--scope", "Shop", "--value", "100");
+    wait_for_down(3);
+    harness_sleep_ms(6000); /* five crashes */
+    FARM(h, "fault", "web05", "worker-crashes", "off", "--scope", "Shop");
+    harness_phase(h, "repair");
+    json_t *options = json_pack("{s:s}", "on_failure", "continue");
+    long long id = harness_run(h, "service-recover", "", "all", options);
+    harness_wait_target(h, id, "web03", "acting", 120000);
+    wait_for_service(2, "WAS", "START_PENDING"); /* it is on its whole way */
+    FARM(h, "fault", "web03", "site-refuses", "off");
+    json_t *run = harness_run_end(h, id, 180000);
+    expect_end(run, "web01", "done", "");
+    expect_end(run, "web02", "done", "the host of WAS, was ended");
+    expect_end(run, "web03", "done", "no site answered");
+    expect_end(run, "web04", "failed", "--enable");
+    expect_end(run, "web05", "done", "");
+    expect_end(run, "web06", "nothing", "");
+    expect_end(run, "web07", "nothing", "");
+    expect_end(run, "web08", "nothing", "");
+    json_decref(run);
+    assert_true(service_is(3, "WAS", "STOPPED"));
+    struct harness_cli cli = CLI(h, "service", "start", "--on", "web04", "--enable", "--yes",
+                                 "--reason", "the work on it is over");
+    expect_code(&cli, 0);
+    harness_phase(h, "after");
+    harness_wait_all_up(h, 3000);
+    harness_sleep_ms(3000);
+    harness_nothing_lost(h, "after");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(failed_iisreset_farm_comes_back_by_one_command, in_order),
+        cmocka_unit_test_setup(healthy_farm_is_left_alone, in_order),
+        cmocka_unit_test_setup(each_trouble_is_told_apart_beside_healthy_servers, in_order),
+    };
+    int failed = cmocka_run_group_tests_name("e2e_recovery", tests, bring_up, NULL);
+    harness_down(h, failed != 0);
+    return failed;
+}
