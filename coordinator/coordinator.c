@@ -94,6 +94,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
+    code = code != ERR_NONE ? code : remedies_open(c, err);
     forget_seen_causes(c);
     code = code != ERR_NONE ? code : stay_frozen(c, err);
     if (code != ERR_NONE) {
@@ -134,6 +135,7 @@ void coordinator_close(struct coordinator *c)
     free(c->asks);
     free(c->unsaved_drops);
     budgets_close(c);
+    remedy_free(c->remedy);
     free(c);
 }
 
@@ -254,6 +256,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
     }
     runs_set_pause(c, PAUSE_STORE, c->store_trouble[0] != '\0');
     runs_drive(c);
+    remedies_drive(c);
 }
 
 uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms)

@@ -12,6 +12,7 @@
 #include "coordinator/budget.h"
 #include "coordinator/fleet.h"
 #include "coordinator/plan.h"
+#include "coordinator/remedy.h"
 #include "coordinator/rollout.h"
 #include "coordinator/store.h"
 #include "coordinator/windows.h"
@@ -62,6 +63,9 @@ struct coordinator_spec {
     struct rollout_options defaults;
     const struct windows *windows; /* when runs may do something; NULL: always. Lent */
     const char *own_server; /* this coordinator runs on it; NULL: on none of the farm. Lent */
+    const struct remedy_rule *rules; /* of remediation; lent */
+    size_t rule_count;
+    struct remedy_guards guards;
     uint64_t now_ms;
     int64_t wall_ms;
 };
@@ -141,6 +145,18 @@ struct hold_release {
 enum error_code coordinator_release_hold(struct coordinator *c, const struct hold_release *release,
                                          const char *actor, const char *reason, uint64_t now_ms,
                                          int64_t wall_ms, uint64_t *out_run, struct error *err);
+/* Out of rotation and left alone, with an incident: by a run, as budget and balancer allow. for_ms 0:
+ * until coordinator_release. */
+enum error_code coordinator_quarantine(struct coordinator *c, const char *server, uint64_t for_ms,
+                                       const char *actor, const char *reason, uint64_t now_ms,
+                                       int64_t wall_ms, struct error *err);
+/* It may do what it proposes, and past the brakes that call a person; other guards stay. */
+enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id, const char *actor,
+                                             const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                             struct error *err);
+enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id, const char *actor,
+                                             const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                             struct error *err);
 /* This coordinator is the one: it goes on under a fence above every one that agents know, and runs
  * ask journals what became of their commands. ERR_STATE: it is not frozen. */
 enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,
@@ -176,6 +192,7 @@ bool coordinator_in_budget(const struct coordinator *c, size_t index, const char
 bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
                           const char *server, const char *pool, uint64_t now_ms, char *why,
                           size_t why_size);
+const struct remedy *coordinator_remedy(const struct coordinator *c);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
 const struct windows *coordinator_windows(const struct coordinator *c); /* NULL: none */
 const char *coordinator_own_server(const struct coordinator *c);        /* NULL: none */

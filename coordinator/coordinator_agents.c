@@ -482,6 +482,9 @@ static void after_report(struct coordinator *c, struct session *s, uint64_t seq,
     if (hearing == FLEET_TAKEN && c->spec.ports.seen) {
         c->spec.ports.seen(c->spec.ports.ctx, s->server, c->wall_ms);
     }
+    if (hearing == FLEET_TAKEN) {
+        remedies_look(c, s->server);
+    }
 }
 
 void coordinator_on_agent(struct coordinator *c, struct agent_message *m,

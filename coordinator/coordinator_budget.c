@@ -104,6 +104,11 @@ static void look_at_member(struct coordinator *c, struct budget_group *g, size_t
     m->why = g->whys[i];
     m->unsure = s->presence != PRESENCE_FRESH && s->presence != PRESENCE_DECLARED_OUT;
     m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
+    const struct incident *apart = holder ? remedies_apart(c, s->name) : NULL;
+    if (apart && apart->phase == INCIDENT_QUARANTINED) {
+        m->held = false; /* like one that a person declared out: it counts in the minimum alone */
+        m->declared_out = true;
+    }
 }
 
 static const struct budget *look(struct coordinator *c, struct budget_group *g, const char *pool)

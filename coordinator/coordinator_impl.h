@@ -12,6 +12,10 @@
  * coordinator_hold.c     servers in the hands of others
  * coordinator_kept.c     pools that are to stay stopped
  * coordinator_maintenance.c  servers that nobody is to touch for a while
+ * coordinator_remedy.c   remediation: decisions become rows, events and runs
+ * coordinator_looks.c    what agents report, as remediation looks at it
+ * coordinator_incidents.c what people say of incidents
+ * coordinator_evidence.c what was known when an incident opened
  */
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
 #define FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
@@ -148,6 +152,11 @@ struct coordinator {
     uint64_t highest_fence;      /* of any agent, while frozen */
     bool freeze_unsaved;         /* the store does not have these two yet */
     char holder[96];             /* lent by coordinator_holder */
+    struct remedy *remedy;
+    uint64_t remedy_wait_ms;     /* a run of its could not be begun: not again before */
+    char remedy_detail[INCIDENT_TEXT_MAX];
+    size_t patrol_at;
+    uint64_t patrol_ms;
     struct budget_group *groups; /* the default one last */
     size_t group_count;
     size_t grouped; /* so many servers were sorted into them */
@@ -217,8 +226,39 @@ struct rollout *runs_find(const struct coordinator *c, uint64_t id);
 /* Is there a balancer that has a place for it? pool "": for any pool. */
 bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
 const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
-const struct incident *incident_find(const struct coordinator *c, const char *server,
-                                     const char *pool);
+/* Is that the lease of an incident which a run on (server, pool) takes over? pool "": of any pool. */
+bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
+                  const struct lease *lease);
+
+/* coordinator_remedy.c */
+enum error_code remedies_open(struct coordinator *c, struct error *err);
+void remedies_drive(struct coordinator *c);
+/* Its rows, in the open transaction; its event waits for events_write. */
+enum error_code remedies_write(struct coordinator *c, struct remedy_change *change,
+                               struct error *err);
+/* A transaction of its own. */
+bool remedies_save(struct coordinator *c, struct remedy_change *change, struct error *err);
+void remedies_install(struct coordinator *c, const struct remedy_change *change);
+struct incident *remedies_find(struct coordinator *c, uint64_t id); /* NULL: not open */
+bool remedies_hold(const struct coordinator *c, uint64_t incident); /* a lease */
+const char *remedies_pool_held(const struct coordinator *c, const struct incident *n);
+/* The run of a change's effect. Strings are lent from c, change and reason. */
+struct plan_request remedies_request(struct coordinator *c, const struct remedy_change *change,
+                                     char *reason, size_t size);
+
+/* coordinator_looks.c */
+void remedies_look(struct coordinator *c, const struct fleet_server *s);
+
+/* coordinator_incidents.c */
+/* In quarantine, or given up and still out; NULL: neither. */
+struct incident *remedies_apart(struct coordinator *c, const char *server);
+enum error_code remedies_release(struct coordinator *c, struct incident *n, const char *actor,
+                                 const char *reason, struct error *err);
+
+/* coordinator_evidence.c */
+/* What the reports tell of the server and pool, as notes, in the open transaction. */
+enum error_code evidence_write_known(struct coordinator *c, const struct incident *n,
+                                     struct error *err);
 
 /* coordinator_maintenance.c */
 void maintenance_expire(struct coordinator *c);
@@ -238,7 +278,12 @@ void kept_saved(struct coordinator *c);
 void kept_look(struct coordinator *c, const struct fleet_server *s);
 
 /* coordinator_ops.c */
+/* The same as coordinator_start_run, within a turn; with: written in the same transaction, with the
+ * run's id. */
+enum error_code runs_begin(struct coordinator *c, const struct plan_request *request,
+                           struct remedy_change *with, uint64_t *out_id, struct error *err);
 enum error_code check_reason(const char *reason, struct error *err);
+enum error_code check_writable(const struct coordinator *c, struct error *err);
 /* A person's word about a server: is there such a one, a reason, and a store that can write? */
 enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
                            struct fleet_server **out, struct error *err);

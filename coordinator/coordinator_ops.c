@@ -19,7 +19,7 @@ enum error_code check_reason(const char *reason, struct error *err)
     return ERR_NONE;
 }
 
-static enum error_code check_writable(const struct coordinator *c, struct error *err)
+enum error_code check_writable(const struct coordinator *c, struct error *err)
 {
     if (c->frozen[0]) {
         return error_set(err, ERR_UNAVAILABLE, "frozen: %s", c->frozen);
@@ -65,12 +65,26 @@ static enum error_code check_overlap(const struct coordinator *c, const struct r
     return code;
 }
 
+/* What asked for it, in the same transaction. */
+static enum error_code insert_with(struct coordinator *c, const struct rollout *run,
+                                   struct remedy_change *with, struct error *err)
+{
+    if (!with) {
+        return ERR_NONE;
+    }
+    with->incident.run = run->id;
+    enum error_code code = remedies_write(c, with, err);
+    return code != ERR_NONE ? code : events_write(c, err);
+}
+
 static enum error_code insert_run(struct coordinator *c, struct rollout *run, const char *shown,
-                                  struct error *err)
+                                  struct remedy_change *with, struct error *err)
 {
     struct store *s = c->spec.store;
+    const struct waiting before = events_waiting(c);
     enum error_code code = store_begin(s, err);
     code = code != ERR_NONE ? code : store_insert_run(s, run, err);
+    code = code != ERR_NONE ? code : insert_with(c, run, with, err);
     code = code != ERR_NONE || !shown ? code : store_save_plan(s, run->id, shown, err);
     char object[WIRE_NAME_MAX + 64], text[900];
     text_format(object, sizeof object, "run %llu", (unsigned long long)run->id);
@@ -106,7 +120,12 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, co
     code = code != ERR_NONE ? code : store_commit(s, err);
     if (code != ERR_NONE) {
         store_rollback(s);
+        events_undo(c, &before);
         return code;
+    }
+    if (with) {
+        events_told(c);
+        remedies_install(c, with);
     }
     c->spec.ports.event(c->spec.ports.ctx, &event);
     if (waits) {
@@ -120,17 +139,23 @@ enum error_code coordinator_start_run(struct coordinator *c, const struct plan_r
                                       struct error *err)
 {
     turn_begin(c, now_ms, wall_ms);
+    return runs_begin(c, request, NULL, out_id, err);
+}
+
+enum error_code runs_begin(struct coordinator *c, const struct plan_request *request,
+                           struct remedy_change *with, uint64_t *out_id, struct error *err)
+{
     enum error_code code = check_writable(c, err);
-    if (code == ERR_NONE && coordinator_settling(c, now_ms)) {
+    if (code == ERR_NONE && coordinator_settling(c, c->now_ms)) {
         code = error_set(err, ERR_UNAVAILABLE,
                          "the coordinator has just started and is still hearing from its agents: "
                          "try again in a few seconds");
     }
     struct rollout *run = NULL;
-    code = code != ERR_NONE ? code : plan_make(request, c->fleet, wall_ms, &run, err);
+    code = code != ERR_NONE ? code : plan_make(request, c->fleet, c->wall_ms, &run, err);
     code = code != ERR_NONE ? code : check_overlap(c, run, err);
     if (code == ERR_NONE) {
-        code = insert_run(c, run, request->shown, err);
+        code = insert_run(c, run, request->shown, with, err);
         if (code != ERR_NONE) {
             store_failed(c, err);
         }
@@ -485,6 +510,10 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
     turn_begin(c, now_ms, wall_ms);
     struct fleet_server *s;
     enum error_code code = begin_word(c, server, reason, &s, err);
+    struct incident *apart = code == ERR_NONE ? remedies_apart(c, s->name) : NULL;
+    if (apart && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
+        return remedies_release(c, apart, actor, reason, err);
+    }
     if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
         code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
     }

@@ -24,13 +24,38 @@ const struct lease *lease_find(const struct coordinator *c, const char *server, 
     return NULL;
 }
 
-const struct incident *incident_find(const struct coordinator *c, const char *server,
-                                     const char *pool)
+static const struct incident *incident_of(const struct coordinator *c, uint64_t id)
 {
     for (size_t i = 0; i < c->incident_count; i++) {
-        const struct incident *n = &c->incidents[i];
-        if (text_equal_nocase(n->server, server) && text_equal_nocase(n->pool, pool)) {
-            return n;
+        if (c->incidents[i].id == id) {
+            return &c->incidents[i];
+        }
+    }
+    return NULL;
+}
+
+bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
+                  const struct lease *l)
+{
+    if (l->owner != LEASE_INCIDENT || !text_equal_nocase(l->server, server) ||
+        (pool[0] && !text_equal_nocase(l->pool, pool))) {
+        return false;
+    }
+    const struct incident *n = incident_of(c, l->owner_id);
+    bool apart = n && (n->phase == INCIDENT_QUARANTINED || n->phase == INCIDENT_RETURNING);
+    return n && (!apart || n->run == run); /* left alone, but for its own way back */
+}
+
+/* A lease there that a run cannot take over; NULL: none. */
+static const struct lease *lease_in_the_way(const struct coordinator *c, const struct rollout *r,
+                                            const struct rollout_target *t)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        bool meets = !t->pool[0] || !l->pool[0] || text_equal_nocase(l->pool, t->pool);
+        if (meets && text_equal_nocase(l->server, t->server) &&
+            !lease_passes(c, r->id, t->server, t->pool, l)) {
+            return l;
         }
     }
     return NULL;
@@ -98,9 +123,13 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
                     (unsigned long long)l->owner_id, l->pool);
         return false;
     }
-    if (lease_find(c, server, t->pool) && !incident_find(c, server, t->pool)) {
-        text_format(why, why_size, "%s is held by %s", server,
-                    coordinator_holder(c, server, t->pool));
+    l = lease_in_the_way(c, r, t);
+    if (l) {
+        const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
+        bool apart = n && n->phase == INCIDENT_QUARANTINED;
+        text_format(why, why_size, "%s is %s %s %llu%s", server, apart ? "in quarantine by" : "held by",
+                    n ? "incident" : "run", (unsigned long long)l->owner_id,
+                    apart ? ": `farmhand server release` ends it" : "");
         return false;
     }
     return rollout_action_restores(r->action) ||
@@ -141,10 +170,23 @@ static bool view_may_drain_again(void *ctx, const struct rollout_target *t, char
 static size_t view_inherited(void *ctx, const char *server, const char *pool,
                              struct balancer_entry *out, size_t max)
 {
-    const struct incident *n = incident_find(ctx, server, pool);
-    size_t count = !n ? 0 : n->place_count < max ? n->place_count : max;
-    if (count) {
-        memcpy(out, n->places, count * sizeof *out);
+    const struct coordinator *c = ctx;
+    size_t count = 0;
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
+        if (!n || !lease_passes(c, n->run, server, pool, l)) {
+            continue; /* may_take has said whether it is this run's to take over */
+        }
+        for (uint32_t k = 0; k < n->place_count; k++) {
+            bool twice = false;
+            for (size_t o = 0; o < count; o++) {
+                twice = twice || balancer_same_place(&out[o], &n->places[k]);
+            }
+            if (!twice && count < max) {
+                out[count++] = n->places[k];
+            }
+        }
     }
     return count;
 }

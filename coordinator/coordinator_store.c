@@ -265,10 +265,14 @@ static bool has_effect(const struct rollout_change *change, enum effect_kind kin
     return false;
 }
 
+#define INHERIT_MAX 16 /* incidents of one server: one per pool at most, and the rest is blocked */
+
 struct leasing {
     bool take, inherit, drop, to_incident;
-    const struct incident *inherited;
-    struct incident opened;
+    uint64_t inherited[INHERIT_MAX]; /* incidents whose leases and places pass to the run */
+    size_t inherited_count;
+    bool own;               /* `opened` is the incident that asked for the run: it is there already */
+    struct incident opened; /* takes over from the run */
 };
 
 static struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
@@ -281,10 +285,38 @@ static struct leasing plan_leasing(struct coordinator *c, const struct rollout *
     const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
     l.to_incident = was->holds && !is->holds && has_effect(change, EFFECT_INCIDENT);
     l.drop = was->holds && !is->holds && !l.to_incident;
-    l.inherited = !was->holds && is->holds ? incident_find(c, is->server, is->pool) : NULL;
-    l.inherit = l.inherited != NULL;
-    l.take = !was->holds && is->holds && !l.inherit;
+    bool takes = !was->holds && is->holds;
+    for (size_t i = 0; takes && i < c->lease_count && l.inherited_count < INHERIT_MAX; i++) {
+        if (lease_passes(c, r->id, is->server, is->pool, &c->leases[i])) {
+            l.inherited[l.inherited_count++] = c->leases[i].owner_id;
+        }
+    }
+    l.inherit = l.inherited_count > 0;
+    l.take = takes && !l.inherit;
     return l;
+}
+
+static struct incident *incident_by_id(struct coordinator *c, uint64_t id)
+{
+    for (size_t i = 0; i < c->incident_count; i++) {
+        if (c->incidents[i].id == id) {
+            return &c->incidents[i];
+        }
+    }
+    return NULL;
+}
+
+/* The incident that asked for this run takes back what the run held, if there is one. */
+static bool find_own(const struct coordinator *c, const struct rollout *r, struct incident *out)
+{
+    for (size_t i = 0; i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        if (n->run == r->id && (n->phase == INCIDENT_ACTING || n->phase == INCIDENT_RETURNING)) {
+            *out = *n;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void describe_incident(struct coordinator *c, const struct rollout *r,
@@ -300,26 +332,54 @@ static void describe_incident(struct coordinator *c, const struct rollout *r,
     i->opened_wall_ms = c->wall_ms;
 }
 
+/* A run over the whole server takes what all its incidents hold. One that a failed run left is over
+ * with that; what a rule looks after goes on, with nothing out of its own. */
+static enum error_code write_inherited(struct coordinator *c, const struct rollout_target *t,
+                                       const struct leasing *l, struct error *err)
+{
+    struct store *s = c->spec.store;
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *lease = &c->leases[i];
+        for (size_t k = 0; k < l->inherited_count && code == ERR_NONE; k++) {
+            bool one = lease->owner == LEASE_INCIDENT && lease->owner_id == l->inherited[k] &&
+                       text_equal_nocase(lease->server, t->server);
+            code = one ? store_drop_lease(s, lease->server, lease->pool, err) : ERR_NONE;
+        }
+    }
+    for (size_t k = 0; k < l->inherited_count && code == ERR_NONE; k++) {
+        struct incident n = *incident_by_id(c, l->inherited[k]);
+        n.place_count = 0;
+        code = n.phase == INCIDENT_LEFT
+                   ? store_close_incident(s, n.id, c->wall_ms, "taken over by a run", err)
+                   : store_save_places(s, &n, err);
+    }
+    return code;
+}
+
 static enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
                                      const struct rollout_target *t, struct leasing *l,
                                      struct error *err)
 {
     struct store *s = c->spec.store;
     enum error_code code = ERR_NONE;
-    if (l->inherit) {
-        code = store_close_incident(s, l->inherited->id, c->wall_ms, "taken over by a run", err);
-        return code != ERR_NONE ? code
-                                : store_move_lease(s, t->server, t->pool, LEASE_RUN, r->id, err);
-    }
-    if (l->take) {
+    if (l->inherit || l->take) {
         struct lease lease = {.owner = LEASE_RUN, .owner_id = r->id, .since_wall_ms = c->wall_ms};
         text_copy(lease.server, sizeof lease.server, t->server);
         text_copy(lease.pool, sizeof lease.pool, t->pool);
-        return store_take_lease(s, &lease, err);
+        code = write_inherited(c, t, l, err);
+        return code != ERR_NONE ? code : store_take_lease(s, &lease, err);
     }
     if (l->to_incident) {
-        describe_incident(c, r, t, &l->opened);
-        code = store_open_incident(s, &l->opened, err);
+        l->own = find_own(c, r, &l->opened);
+        if (l->own) {
+            l->opened.place_count = t->place_count;
+            memcpy(l->opened.places, t->places, sizeof l->opened.places);
+            code = store_save_places(s, &l->opened, err);
+        } else {
+            describe_incident(c, r, t, &l->opened);
+            code = store_open_incident(s, &l->opened, err);
+        }
         return code != ERR_NONE
                    ? code
                    : store_move_lease(s, t->server, t->pool, LEASE_INCIDENT, l->opened.id, err);
@@ -435,10 +495,21 @@ static enum error_code write_header(struct coordinator *c, const struct rollout 
     return store_save_run(c->spec.store, &header, err);
 }
 
+static struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        struct lease *l = &c->leases[i];
+        if (text_equal_nocase(l->server, server) && text_equal_nocase(l->pool, pool)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
 static void mirror_lease(struct coordinator *c, const char *server, const char *pool,
                          enum lease_owner owner, uint64_t owner_id)
 {
-    struct lease *l = (struct lease *)lease_find(c, server, pool);
+    struct lease *l = lease_exact(c, server, pool);
     if (!l) {
         c->leases = must_realloc(c->leases, c->lease_count + 1, sizeof *c->leases);
         l = &c->leases[c->lease_count++];
@@ -452,23 +523,42 @@ static void mirror_lease(struct coordinator *c, const char *server, const char *
 
 static void mirror_drop(struct coordinator *c, const char *server, const char *pool)
 {
-    struct lease *l = (struct lease *)lease_find(c, server, pool);
+    struct lease *l = lease_exact(c, server, pool);
     if (l) {
         *l = c->leases[--c->lease_count];
+    }
+}
+
+static void mirror_inherited(struct coordinator *c, const char *server, uint64_t id)
+{
+    for (size_t i = c->lease_count; i-- > 0;) {
+        const struct lease *l = &c->leases[i];
+        if (l->owner == LEASE_INCIDENT && l->owner_id == id &&
+            text_equal_nocase(l->server, server)) {
+            c->leases[i] = c->leases[--c->lease_count];
+        }
+    }
+    struct incident *n = incident_by_id(c, id);
+    n->place_count = 0;
+    if (n->phase == INCIDENT_LEFT) {
+        *n = c->incidents[--c->incident_count];
     }
 }
 
 static void mirror(struct coordinator *c, const struct rollout *r, const struct rollout_target *t,
                    const struct leasing *l)
 {
-    if (l->inherit) {
-        size_t at = (size_t)(l->inherited - c->incidents);
-        c->incidents[at] = c->incidents[--c->incident_count];
+    for (size_t k = 0; k < l->inherited_count; k++) {
+        mirror_inherited(c, t->server, l->inherited[k]);
     }
     if (l->take || l->inherit) {
         mirror_lease(c, t->server, t->pool, LEASE_RUN, r->id);
     } else if (l->to_incident) {
         mirror_lease(c, t->server, t->pool, LEASE_INCIDENT, l->opened.id);
+        if (l->own) {
+            *incident_by_id(c, l->opened.id) = l->opened;
+            return;
+        }
         c->incidents = must_realloc(c->incidents, c->incident_count + 1, sizeof *c->incidents);
         c->incidents[c->incident_count++] = l->opened;
     } else if (l->drop) {
@@ -501,23 +591,24 @@ static void add_incident_events(struct coordinator *c, const struct rollout *r,
                                 const struct rollout_change *change, const struct leasing *l)
 {
     const struct rollout_target *t = &change->target;
-    char text[ROLLOUT_STEP_MAX + 64];
-    if (l->to_incident) {
-        text_copy(text, sizeof text, t->detail);
-    } else if (l->inherit) {
+    struct event event = {.run = r->id, .server = t->server, .pool = r->pool, .actor = r->actor};
+    struct incident own;
+    for (size_t k = 0; k < l->inherited_count; k++) {
+        char text[ROLLOUT_STEP_MAX + 64];
         text_format(text, sizeof text,
                     "incident %llu is taken over by run %llu, which puts it back",
-                    (unsigned long long)l->inherited->id, (unsigned long long)r->id);
-    } else {
-        return;
+                    (unsigned long long)l->inherited[k], (unsigned long long)r->id);
+        event.kind = "incident.closed";
+        event.text = text;
+        if (incident_by_id(c, l->inherited[k])->phase == INCIDENT_LEFT) {
+            event_add(c, &event);
+        }
     }
-    const struct event event = {.kind = l->inherit ? "incident.closed" : "incident.opened",
-                                .run = r->id,
-                                .server = t->server,
-                                .pool = r->pool,
-                                .actor = r->actor,
-                                .text = text};
-    event_add(c, &event);
+    if (l->to_incident && !find_own(c, r, &own)) {
+        event.kind = "incident.opened";
+        event.text = t->detail;
+        event_add(c, &event);
+    }
 }
 
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change)

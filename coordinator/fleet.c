@@ -40,6 +40,7 @@ void fleet_free(struct fleet *f)
     for (size_t i = 0; i < f->count; i++) {
         drop_reports(f, f->servers[i]);
         free(f->servers[i]->figures);
+        free(f->servers[i]->probes);
         free(f->servers[i]);
     }
     free(f->servers);
@@ -235,6 +236,16 @@ static void tell_events(const struct telling *t, const struct state *was, const 
 
 /* ---- a report comes in ---- */
 
+static uint64_t first_seen(const struct fleet_server *s, const struct worker *w, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->figure_count; i++) {
+        if (s->figures[i].pid == w->pid && s->figures[i].created == w->created) {
+            return s->figures[i].first_ms;
+        }
+    }
+    return now_ms;
+}
+
 static void renew_figures(struct fleet_server *s, const struct state *is, uint64_t now_ms)
 {
     const struct state *was = fleet_latest(s);
@@ -243,7 +254,8 @@ static void renew_figures(struct fleet_server *s, const struct state *is, uint64
     for (size_t i = 0; i < is->worker_count; i++) {
         const struct worker *w = &is->workers[i];
         const struct worker *before = was && span_ms ? find_worker(was, w) : NULL;
-        figures[i] = (struct fleet_figure){.pid = w->pid, .created = w->created};
+        figures[i] = (struct fleet_figure){
+            .pid = w->pid, .created = w->created, .first_ms = first_seen(s, w, now_ms)};
         if (before && w->cpu_ms >= before->cpu_ms) {
             figures[i].cpu_permille = (uint32_t)((w->cpu_ms - before->cpu_ms) * 1000 / span_ms);
         }

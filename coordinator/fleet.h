@@ -24,6 +24,16 @@ struct fleet_figure {
     uint32_t pid;
     uint64_t created;
     uint32_t cpu_permille; /* of one processor; may pass 1000 */
+    uint64_t first_ms;     /* this worker was first told of at */
+};
+
+/* What the patrol of probes last saw of a pool; -1: not known. */
+struct fleet_probe {
+    char pool[WIRE_NAME_MAX];
+    int64_t failures;  /* in a row */
+    int64_t oldest_ms; /* of its executing requests */
+    int64_t executing;
+    uint64_t asked_ms, seen_ms;
 };
 
 struct fleet_server {
@@ -45,6 +55,8 @@ struct fleet_server {
     struct agent_message *latest; /* newest report if it was not whole, else NULL */
     struct fleet_figure *figures;
     size_t figure_count;
+    struct fleet_probe *probes; /* owned */
+    size_t probe_count;
     char address[64];
 
     bool quarantined;

@@ -309,7 +309,8 @@ static bool due_acting(const struct remedy *m, struct remedy_change *c,
     return false;
 }
 
-static bool due_returning(struct remedy_change *c, const struct remedy_view *view)
+static bool due_returning(const struct remedy *m, struct remedy_change *c,
+                          const struct remedy_view *view)
 {
     struct incident *n = &c->incident;
     struct remedy_run run = view->run(view->ctx, n->run, n->server);
@@ -323,6 +324,28 @@ static bool due_returning(struct remedy_change *c, const struct remedy_view *vie
         text_format(why, sizeof why, "it could not be put back: %.400s",
                     run.detail ? run.detail : "?");
         call_person(c, view->wall_ms, why);
+        n->until_wall_ms = view->wall_ms + 10 * (int64_t)m->guards.retry_ms;
+    }
+    return true;
+}
+
+/* A person's quarantine: its run has taken the server out, or could not. */
+static bool due_apart(struct remedy_change *c, const struct remedy_view *view)
+{
+    struct incident *n = &c->incident;
+    struct remedy_run run = view->run(view->ctx, n->run, n->server);
+    if (run.open) {
+        return false;
+    }
+    if (run.state == TARGET_DONE) {
+        change_phase(c, INCIDENT_QUARANTINED, view->wall_ms);
+        c->kind = "incident.quarantined";
+        change_note(c, view->wall_ms, "proof", "run %llu: %s", (unsigned long long)n->run,
+                    run.detail);
+    } else {
+        char how[INCIDENT_TEXT_MAX];
+        text_format(how, sizeof how, "it could not be taken out: %.400s", run.detail);
+        close_as(c, view->wall_ms, how);
     }
     return true;
 }
@@ -383,6 +406,9 @@ static bool due_open(const struct remedy *m, struct remedy_change *c,
                      const struct remedy_view *view, uint64_t now_ms)
 {
     struct incident *n = &c->incident;
+    if (n->phase == INCIDENT_CALLED && view->wall_ms < n->until_wall_ms) {
+        return false; /* a moment ago it could not be put back */
+    }
     if (is_clear(m, w, n, view, now_ms)) {
         end_well(c, view);
         return true;
@@ -410,10 +436,10 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
         return due_quarantined(c, view);
     }
     if (n->phase == INCIDENT_RETURNING) {
-        return due_returning(c, view);
+        return due_returning(m, c, view);
     }
     if (!n->rule[0] || n->phase == INCIDENT_LEFT) {
-        return false;
+        return n->phase == INCIDENT_ACTING && due_apart(c, view);
     }
     if (!rule || n->rung >= rule->rung_count) {
         bool busy = n->phase == INCIDENT_ACTING && view->run(view->ctx, n->run, n->server).open;

@@ -227,6 +227,10 @@ enum error_code remedy_approve(const struct remedy *m, const struct incident *n,
 enum error_code remedy_dismiss(const struct incident *n, const char *actor, const char *reason,
                                bool holds, int64_t wall_ms, struct remedy_change *out,
                                struct error *err);
+/* The server is to be taken out and left alone: opens an incident of its own. for_ms 0: until a
+ * person ends it. */
+void remedy_quarantine(const char *server, uint64_t for_ms, const char *actor, const char *reason,
+                       int64_t wall_ms, struct remedy_change *out);
 enum error_code remedy_release(const struct incident *n, const char *actor, const char *reason,
                                int64_t wall_ms, struct remedy_change *out, struct error *err);
 

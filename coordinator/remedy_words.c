@@ -44,6 +44,24 @@ enum error_code remedy_dismiss(const struct incident *n, const char *actor, cons
     return ERR_NONE;
 }
 
+void remedy_quarantine(const char *server, uint64_t for_ms, const char *actor, const char *reason,
+                       int64_t wall_ms, struct remedy_change *out)
+{
+    *out = (struct remedy_change){.opens = true, .kind = "incident.opened"};
+    struct incident *n = &out->incident;
+    text_copy(n->server, sizeof n->server, server);
+    text_copy(n->kind, sizeof n->kind, "quarantine");
+    text_copy(n->text, sizeof n->text, reason);
+    n->opened_wall_ms = n->acted_wall_ms = wall_ms;
+    n->until_wall_ms = for_ms ? wall_ms + (int64_t)for_ms : 0;
+    change_phase(out, INCIDENT_ACTING, wall_ms);
+    text_format(n->why, sizeof n->why, "put into quarantine by %s: %.300s", actor, reason);
+    out->effect = REMEDY_BEGIN;
+    out->act = REMEDY_QUARANTINE;
+    out->wants_evidence = true;
+    change_note(out, wall_ms, "word", "%s", n->why);
+}
+
 enum error_code remedy_release(const struct incident *n, const char *actor, const char *reason,
                                int64_t wall_ms, struct remedy_change *out, struct error *err)
 {

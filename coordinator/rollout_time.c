@@ -64,6 +64,12 @@ static void begin_checking(const struct rollout *r, struct rollout_change *c, si
     change_ask_balancer(c, BALANCER_OP_READ, now_ms);
 }
 
+/* A look alone takes nothing away, and tells that nothing is to be done. */
+static bool ends_healthy_ones(const struct rollout *r)
+{
+    return r->action == ROLLOUT_SERVICE_RECOVER && !r->options.all_servers;
+}
+
 /* One waiting target; true: something came of it. *blocked: the budget or a lease says no. */
 static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t i,
                       const struct rollout_view *view, uint64_t now_ms, bool *blocked)
@@ -83,7 +89,7 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
     if (presence == PRESENCE_FRESH || presence == PRESENCE_SILENT) {
         /* A full budget stops a silent target too: its silence alone fails nothing then. */
         *blocked = !view->may_take(view->ctx, r, t, why, sizeof why);
-        if (*blocked) {
+        if (*blocked && !(presence == PRESENCE_FRESH && ends_healthy_ones(r))) {
             char step[ROLLOUT_STEP_MAX];
             text_format(step, sizeof step, "blocked: %.230s", why);
             return say_if_new(r, c, i, step);

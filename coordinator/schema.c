@@ -318,10 +318,36 @@ static const char version_15[] =
     "  PRIMARY KEY (server, pool)"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 16. Incidents that rules of remediation look after, and the story of each. */
+static const char version_16[] =
+    "ALTER TABLE incident ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN phase TEXT NOT NULL DEFAULT 'left';"
+    "ALTER TABLE incident ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN phase_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN acted_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN alarmed INTEGER NOT NULL DEFAULT 0 CHECK (alarmed IN (0, 1));"
+    "ALTER TABLE incident ADD COLUMN aborting INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (aborting IN (0, 1));"
+    "ALTER TABLE incident ADD COLUMN approved_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX incident_by_time ON incident (opened_ms);"
+    "CREATE TABLE incident_note ("
+    "  id INTEGER PRIMARY KEY,"
+    "  incident INTEGER NOT NULL REFERENCES incident (id),"
+    "  at_ms INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL CHECK (kind <> ''),"
+    "  text TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX note_of_incident ON incident_note (incident, id);"
+    "CREATE INDEX note_by_kind ON incident_note (kind, at_ms);"
+    "CREATE TRIGGER note_stays BEFORE UPDATE ON incident_note"
+    "  BEGIN SELECT RAISE(ABORT, 'stories of incidents are only added to'); END;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
-                                         version_13, version_14, version_15};
+                                         version_13, version_14, version_15, version_16};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -339,6 +365,11 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
     " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone, trouble, put_off, pool,"          \
     " sessions_left, before, now, handed_ms, boot_before"
+
+#define INCIDENT_COLUMNS                                                                           \
+    "incident.id, server, pool, incident.kind, incident.text, run, places, opened_ms, closed_ms,"  \
+    " rule, phase, rung, phase_ms, acted_ms, until_ms, alarmed, aborting, approved_by,"            \
+    " coalesce(closed_how, why)"
 
 #define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
 
@@ -415,14 +446,29 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                          " WHERE server = ?1 AND fence_number = ?2 AND fence_instance = ?3"
                          " AND seq = ?4",
 
-    [SQL_INSERT_INCIDENT] = "INSERT INTO incident (server, pool, kind, text, run, places,"
-                            " opened_ms, closed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+    [SQL_INSERT_INCIDENT] =
+        "INSERT INTO incident (server, pool, kind, text, run, places, opened_ms, closed_ms, rule,"
+        " phase, rung, phase_ms, acted_ms, until_ms, alarmed, aborting, approved_by, why)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    [SQL_SAVE_INCIDENT] =
+        "UPDATE incident SET run = ?2, phase = ?3, rung = ?4, phase_ms = ?5, acted_ms = ?6,"
+        " until_ms = ?7, alarmed = ?8, aborting = ?9, approved_by = ?10, why = ?11"
+        " WHERE id = ?1 AND closed_how IS NULL",
+    [SQL_LIST_INCIDENTS] = "SELECT " INCIDENT_COLUMNS " FROM incident WHERE opened_ms >= ?1"
+                           " ORDER BY incident.id DESC LIMIT ?2",
+    [SQL_ONE_INCIDENT] = "SELECT " INCIDENT_COLUMNS " FROM incident WHERE id = ?1",
+    [SQL_INSERT_NOTE] = "INSERT INTO incident_note (incident, at_ms, kind, text)"
+                        " VALUES (?1, ?2, ?3, ?4)",
+    [SQL_NOTES] = "SELECT at_ms, kind, text FROM incident_note WHERE incident = ?1 ORDER BY id",
+    [SQL_RECENT_NOTES] =
+        "SELECT n.at_ms, n.kind, n.text, " INCIDENT_COLUMNS " FROM incident_note n"
+        " JOIN incident ON incident.id = n.incident WHERE n.kind = ?1 AND n.at_ms >= ?2"
+        " ORDER BY n.id LIMIT 10000",
     [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
                            " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_PLACES_OF_INCIDENT] = "UPDATE incident SET places = ?2"
                                " WHERE id = ?1 AND closed_how IS NULL",
-    [SQL_OPEN_INCIDENTS] = "SELECT id, server, pool, kind, text, run, places, opened_ms, closed_ms"
-                           " FROM incident WHERE closed_how IS NULL ORDER BY id",
+    [SQL_OPEN_INCIDENTS] = "SELECT " INCIDENT_COLUMNS " FROM incident WHERE closed_how IS NULL ORDER BY id",
 
     [SQL_SAVE_SERVER] = "INSERT INTO server (name, incarnation, first_seen_ms,"
                         " declared_out_until_ms, declared_out_reason, declared_out_by, blocked_why)"

@@ -1,4 +1,4 @@
-/* store_hold.c - leases, commands, incidents and servers in the store. See store.h. */
+/* store_hold.c - leases, commands and servers in the store. See store.h. */
 #include "coordinator/store_internal.h"
 
 #include "common/text.h"
@@ -181,91 +181,6 @@ enum error_code store_find_command(struct store *s, const char *server, const st
         return not_sent(server, id, err);
     if (!r.code)
         *out = found;
-    return r.code;
-}
-
-/* ---- incidents ---- */
-
-enum error_code store_open_incident(struct store *s, struct incident *incident, struct error *err)
-{
-    if (!store_may_write(s))
-        return store_tell(s, err);
-    char *places = places_format(s, incident->places, incident->place_count);
-    if (!places)
-        return store_tell(s, err);
-    struct binding b = binding_of(s, SQL_INSERT_INCIDENT);
-    bind_text(&b, incident->server);
-    bind_text(&b, incident->pool);
-    bind_text(&b, incident->kind);
-    bind_text(&b, incident->text);
-    bind_reference(&b, incident->run);
-    bind_text(&b, places);
-    bind_int(&b, incident->opened_wall_ms);
-    store_run_write(s, SQL_INSERT_INCIDENT);
-    if (!s->first.code)
-        incident->id = (uint64_t)db_last_id(s->db);
-    free(places);
-    return store_tell(s, err);
-}
-
-enum error_code store_close_incident(struct store *s, uint64_t id, int64_t wall_ms, const char *how,
-                                     struct error *err)
-{
-    if (!store_may_write(s))
-        return store_tell(s, err);
-    char what[48];
-    text_format(what, sizeof(what), "an open incident %" PRIu64, id);
-    struct binding b = binding_of(s, SQL_CLOSE_INCIDENT);
-    bind_uint(&b, id);
-    bind_int(&b, wall_ms);
-    bind_text(&b, how);
-    store_run_one(s, SQL_CLOSE_INCIDENT, what);
-    return store_tell(s, err);
-}
-
-enum error_code store_save_places(struct store *s, const struct incident *incident,
-                                  struct error *err)
-{
-    if (!store_may_write(s))
-        return store_tell(s, err);
-    char what[48];
-    char *places = places_format(s, incident->places, incident->place_count);
-    if (!places)
-        return store_tell(s, err);
-    text_format(what, sizeof(what), "an open incident %" PRIu64, incident->id);
-    struct binding b = binding_of(s, SQL_PLACES_OF_INCIDENT);
-    bind_uint(&b, incident->id);
-    bind_text(&b, places);
-    store_run_one(s, SQL_PLACES_OF_INCIDENT, what);
-    free(places);
-    return store_tell(s, err);
-}
-
-static void read_incident(struct row *r, struct incident *i)
-{
-    i->id = row_uint(r, "id", INT64_MAX);
-    r->id = i->id;
-    row_text(r, "server", i->server, sizeof(i->server));
-    row_text(r, "pool", i->pool, sizeof(i->pool));
-    row_text(r, "kind", i->kind, sizeof(i->kind));
-    row_text(r, "text", i->text, sizeof(i->text));
-    i->run = row_uint(r, "run", INT64_MAX);
-    row_places(r, i->places, &i->place_count);
-    i->opened_wall_ms = row_int(r);
-    i->closed_wall_ms = row_int(r);
-}
-
-enum error_code store_load_open_incidents(struct store *s,
-                                          void (*each)(void *arg, const struct incident *i),
-                                          void *arg, struct error *err)
-{
-    struct row r = row_of(s, SQL_OPEN_INCIDENTS, "incident", err);
-    while (row_next(&r)) {
-        struct incident incident = {0};
-        read_incident(&r, &incident);
-        if (!r.code)
-            each(arg, &incident);
-    }
     return r.code;
 }
 

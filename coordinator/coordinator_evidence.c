@@ -1,0 +1,110 @@
+/* Evidence first: what was known of a server and pool when its incident opened, kept with it. */
+#include "coordinator/coordinator_impl.h"
+
+#include "common/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EVENTS_KEPT_MAX  16 /* entries of the event log... */
+#define WORKERS_KEPT_MAX 16 /* ...and workers that an incident keeps */
+
+struct writing {
+    struct coordinator *c;
+    uint64_t incident;
+    enum error_code code;
+    struct error *err;
+};
+
+static void FORMAT_PRINTF(2, 3) keep(struct writing *w, const char *fmt, ...)
+{
+    if (w->code != ERR_NONE) {
+        return;
+    }
+    struct incident_note note = {
+        .incident = w->incident, .wall_ms = w->c->wall_ms, .kind = "evidence"};
+    char text[INCIDENT_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    wire_clean_text(note.text, sizeof note.text, text);
+    w->code = store_add_note(w->c->spec.store, &note, w->err);
+}
+
+static bool concerns(const struct incident *n, const char *pool)
+{
+    return !n->pool[0] || text_equal_nocase(n->pool, pool);
+}
+
+static void keep_workers(struct writing *w, const struct incident *n, const struct fleet_server *s,
+                         const struct state *latest)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < latest->worker_count && kept < WORKERS_KEPT_MAX; i++) {
+        const struct worker *worker = &latest->workers[i];
+        char age[TEXT_DURATION_MAX], cpu[TEXT_DURATION_MAX];
+        if (!concerns(n, worker->pool)) {
+            continue;
+        }
+        uint32_t permille = 0;
+        uint64_t first_ms = w->c->now_ms;
+        for (size_t k = 0; k < s->figure_count; k++) {
+            if (s->figures[k].pid == worker->pid && s->figures[k].created == worker->created) {
+                permille = s->figures[k].cpu_permille;
+                first_ms = s->figures[k].first_ms;
+            }
+        }
+        keep(w, "worker %u of pool %s: %.0f MiB, %u %% of a processor, %s in all, seen for %s",
+             worker->pid, worker->pool, (double)worker->memory_bytes / (1024.0 * 1024),
+             permille / 10, text_format_duration(cpu, worker->cpu_ms),
+             text_format_duration(age, (w->c->now_ms - first_ms) / 1000 * 1000));
+        kept++;
+    }
+}
+
+static void keep_figures(struct writing *w, const struct incident *n, const struct state *latest)
+{
+    char age[TEXT_DURATION_MAX];
+    for (size_t i = 0; i < latest->figure_count; i++) {
+        const struct pool_figures *f = &latest->figures[i];
+        if (concerns(n, f->pool)) {
+            keep(w, "pool %s: %lld requests wait, %lld were rejected since its queue exists",
+                 f->pool, (long long)f->queued, (long long)f->rejected);
+        }
+    }
+    size_t from = latest->event_count > EVENTS_KEPT_MAX ? latest->event_count - EVENTS_KEPT_MAX : 0;
+    for (size_t i = from; i < latest->event_count; i++) {
+        const struct server_event *e = &latest->events[i];
+        if (concerns(n, e->pool) || !e->pool[0]) {
+            keep(w, "event %u, %s ago: %s%s%s (pid %u, code %u)", e->id,
+                 text_format_duration(age, e->age_ms / 1000 * 1000), event_words(e->id),
+                 e->pool[0] ? ", pool " : "", e->pool, e->pid, e->code);
+        }
+    }
+}
+
+enum error_code evidence_write_known(struct coordinator *c, const struct incident *n,
+                                     struct error *err)
+{
+    struct writing w = {.c = c, .incident = n->id, .err = err};
+    const struct fleet_server *s = fleet_find(c->fleet, n->server);
+    const struct state *whole = s ? fleet_whole(s) : NULL, *latest = s ? fleet_latest(s) : NULL;
+    if (!whole || !latest) {
+        return ERR_NONE;
+    }
+    char age[TEXT_DURATION_MAX];
+    keep(&w, "host: %u %% of %u processors busy, %.0f of %.0f MiB free; reported %s before",
+         latest->host.cpu_permille / 10, latest->host.processors,
+         (double)latest->host.memory_available_bytes / (1024.0 * 1024),
+         (double)latest->host.memory_total_bytes / (1024.0 * 1024),
+         text_format_duration(age, c->now_ms - s->state_ms + latest->age_ms));
+    for (size_t i = 0; i < whole->service_count && !n->pool[0]; i++) {
+        const struct service *v = &whole->services[i];
+        keep(&w, "service %s: %s (%s), pid %u", v->name, service_state_name(v->state),
+             service_start_name(v->start), v->pid);
+    }
+    keep_workers(&w, n, s, latest);
+    keep_figures(&w, n, latest);
+    return w.code;
+}
