@@ -78,6 +78,7 @@ struct observe {
     char pool[WIRE_NAME_MAX];
     bool looked, settings_read;
     char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
+    bool listing;         /* its requests are asked for, the rest is there */
     char **probe_names; /* of a server: pools to be probed until one answers */
     size_t probe_count, probe_at;
     struct answer *answer; /* being filled */
@@ -93,6 +94,7 @@ struct answer {
     char pool[WIRE_NAME_MAX];
     char detail[WIRE_TEXT_MAX];
     char would[WIRE_TEXT_MAX], settings[WIRE_TEXT_MAX]; /* "" unless rehearsed */
+    char requests[WIRE_TEXT_MAX];
     uint64_t until_ms;
 };
 

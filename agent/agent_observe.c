@@ -20,6 +20,7 @@ struct answer *agent_new_observation(const struct command *command)
     answer->observation.detail = answer->detail;
     answer->observation.would_text = answer->would;
     answer->observation.settings = answer->settings;
+    answer->observation.requests = answer->requests;
     return answer;
 }
 
@@ -227,6 +228,32 @@ static void observe_ends(struct agent *a, enum cause cause, const char *detail, 
     agent_observe_free(observe);
 }
 
+/* Looked and probed; its requests come last, where they are asked for. */
+static void observe_finish(struct agent *a, const char *detail, uint64_t now_ms)
+{
+    struct observe *observe = a->observes[0];
+    if (observe->command.requests && observe->pool[0]) {
+        observe->listing = true;
+        clean_text(observe->answer->detail, sizeof(observe->answer->detail), detail);
+        return;
+    }
+    observe_ends(a, CAUSE_NONE, detail, now_ms);
+}
+
+static void observe_listed(struct agent *a, const struct call_result *result, uint64_t now_ms)
+{
+    struct answer *answer = a->observes[0]->answer;
+    struct observation *told = &answer->observation;
+    char detail[WIRE_TEXT_MAX];
+    text_copy(detail, sizeof(detail), answer->detail);
+    told->requests_known = result->code == ERR_NONE;
+    told->executing = told->requests_known ? result->requests.count : 0;
+    told->oldest_ms = told->requests_known ? result->requests.oldest_ms : 0;
+    clean_text(answer->requests, sizeof(answer->requests),
+               told->requests_known ? result->requests.text : result->text);
+    observe_ends(a, CAUSE_NONE, detail, now_ms);
+}
+
 static void observe_looked(struct agent *a, const struct call_result *result, uint64_t now_ms)
 {
     struct observe *observe = a->observes[0];
@@ -236,7 +263,7 @@ static void observe_looked(struct agent *a, const struct call_result *result, ui
         observe->looked = true;
         rehearse(a, observe, result, now_ms);
         if (!observe->command.probe || observe->probe_count == 0)
-            observe_ends(a, CAUSE_NONE, view->trouble ? view->trouble : "", now_ms);
+            observe_finish(a, view->trouble ? view->trouble : "", now_ms);
         return;
     }
     if (result->code != ERR_NONE) {
@@ -255,7 +282,7 @@ static void observe_looked(struct agent *a, const struct call_result *result, ui
     if (observe->command.rehearse == VERB_SET)
         return; /* its settings are asked for next */
     if (!observe->command.probe)
-        observe_ends(a, CAUSE_NONE, "", now_ms);
+        observe_finish(a, "", now_ms);
 }
 
 static void observe_probed(struct agent *a, const struct call_result *result, uint64_t now_ms)
@@ -269,11 +296,11 @@ static void observe_probed(struct agent *a, const struct call_result *result, ui
         return;
     }
     if (result->code == ERR_NOT_FOUND && told->probed) {
-        observe_ends(a, CAUSE_NONE, "no site answers", now_ms);
+        observe_finish(a, "no site answers", now_ms);
         return;
     }
     if (result->code == ERR_NOT_FOUND) {
-        observe_ends(a, CAUSE_NONE, "the pool has nothing to probe", now_ms);
+        observe_finish(a, "the pool has nothing to probe", now_ms);
         return;
     }
     bool probed = result->code == ERR_NONE;
@@ -281,13 +308,15 @@ static void observe_probed(struct agent *a, const struct call_result *result, ui
     told->probe_passed = probed && result->probe.passed;
     told->probe_status = probed ? result->probe.status : 0;
     told->probe_ms = probed ? result->probe.elapsed_ms : 0;
-    observe_ends(a, CAUSE_NONE, probed ? result->probe.detail : result->text, now_ms);
+    observe_finish(a, probed ? result->probe.detail : result->text, now_ms);
 }
 
 void agent_observe_on_result(struct agent *a, const struct call_result *result, uint64_t now_ms)
 {
     must(a->observe_count > 0);
-    if (result->call.kind == CALL_SETTINGS) {
+    if (result->call.kind == CALL_REQUESTS) {
+        observe_listed(a, result, now_ms);
+    } else if (result->call.kind == CALL_SETTINGS) {
         a->observes[0]->settings_read = true;
         rehearse_set(a, a->observes[0], result, now_ms);
         observe_ends(a, CAUSE_NONE, "", now_ms);
@@ -301,7 +330,10 @@ struct call agent_observe_call(const struct agent *a)
 {
     const struct observe *observe = a->observes[0];
     bool whole = observe->pool[0] == '\0';
-    struct call call = {.kind = observe->looked ? CALL_PROBE : whole ? CALL_LOOK : CALL_LOOK_POOL};
+    struct call call = {.kind = observe->listing  ? CALL_REQUESTS
+                                : observe->looked ? CALL_PROBE
+                                : whole           ? CALL_LOOK
+                                                  : CALL_LOOK_POOL};
     if (observe->looked && observe->command.rehearse == VERB_SET && !observe->settings_read)
         call.kind = CALL_SETTINGS;
     const char *pool =

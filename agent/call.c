@@ -22,6 +22,8 @@ const char *call_name(enum call_kind kind)
         return "set-autostart";
     case CALL_PROBE:
         return "probe";
+    case CALL_REQUESTS:
+        return "requests";
     case CALL_SERVICES:
         return "services";
     case CALL_SERVICE_START:
@@ -73,6 +75,7 @@ bool call_acts(enum call_kind kind)
     case CALL_LOOK:
     case CALL_LOOK_POOL:
     case CALL_PROBE:
+    case CALL_REQUESTS:
     case CALL_SERVICES:
     case CALL_SERVICE_WAIT:
     case CALL_SERVICE_HOST:

@@ -23,6 +23,7 @@ enum call_kind {
     CALL_STOP,
     CALL_SET_AUTOSTART,
     CALL_PROBE,
+    CALL_REQUESTS,
     /* of services; `service` names one */
     CALL_SERVICES,
     CALL_SERVICE_START,
@@ -41,7 +42,7 @@ enum call_kind {
     CALL_SETTINGS,
     CALL_CONFIGURE,
 };
-#define CALL_COUNT 22
+#define CALL_COUNT 23
 
 struct call {
     enum call_kind kind;
@@ -75,6 +76,7 @@ struct call_result {
     struct driver_view view;
     bool changed; /* BEAT: pools, sites or services may differ from the last look */
     struct driver_probe probe;
+    struct driver_requests requests; /* REQUESTS */
     struct driver_host lodgers;    /* SERVICE_HOST */
     struct driver_verdict verdict; /* VERDICT */
     struct call_host host;         /* BEAT, LOOK */

@@ -102,6 +102,14 @@ struct driver_probe {
     char detail[160];
 };
 
+/* Executing requests of a pool. */
+struct driver_requests {
+    uint32_t count;
+    uint64_t oldest_ms;       /* 0: none executes */
+    char text[WIRE_TEXT_MAX]; /* the oldest: "30.4s GET /a (client 10.0.0.7, ExecuteRequestHandler);
+                                 ..." */
+};
+
 /* One fact of a pool, or ("") of the server; everything is lent for the call. */
 typedef void driver_each_fact(void *arg, const char *pool, const char *key, const char *value);
 
@@ -148,6 +156,11 @@ struct driver_ops {
     /* Executing requests of a pool. ERR_UNAVAILABLE: cannot be known here, which is never "0". */
     enum error_code (*requests)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                 uint32_t *out_count, struct error *err);
+
+    /* The same with how long the oldest has been executing and the oldest few in words. NULL where a
+     * driver cannot list them. */
+    enum error_code (*executing)(struct driver *d, const char *pool, uint64_t timeout_ms,
+                                 struct driver_requests *out, struct error *err);
 
     /* A request on a fresh connection to a site of the pool. ERR_NOT_FOUND: the pool has nothing
      * to probe. A refused connection is an answer (answered == false), not an error. */

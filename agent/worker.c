@@ -105,6 +105,10 @@ static enum error_code make(struct driver *d, const struct call *call, struct ca
         return ops->pool_set_autostart(d, call->pool, call->on, call->timeout_ms, err);
     case CALL_PROBE:
         return ops->probe(d, call->pool, call->timeout_ms, &out->probe, err);
+    case CALL_REQUESTS:
+        if (!ops->executing)
+            return error_set(err, ERR_UNAVAILABLE, "the driver %s cannot list requests", ops->name);
+        return ops->executing(d, call->pool, call->timeout_ms, &out->requests, err);
     default:
         break;
     }

@@ -21,6 +21,7 @@ add_library(farmhand_cli STATIC
   cli/verb_run.c
   cli/verb_service.c
   cli/verb_events.c
+  cli/verb_incident.c
   cli/verb_notice.c
   cli/verb_hold.c
 )

@@ -257,6 +257,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
     runs_set_pause(c, PAUSE_STORE, c->store_trouble[0] != '\0');
     runs_drive(c);
     remedies_drive(c);
+    patrol_turn(c);
 }
 
 uint64_t coordinator_wake_ms(const struct coordinator *c, uint64_t now_ms)

@@ -66,6 +66,7 @@ struct coordinator_spec {
     const struct remedy_rule *rules; /* of remediation; lent */
     size_t rule_count;
     struct remedy_guards guards;
+    uint64_t probe_every_ms; /* of pools that rules judge by that */
     uint64_t now_ms;
     int64_t wall_ms;
 };

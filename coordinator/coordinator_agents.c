@@ -401,6 +401,10 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     struct ask asked = *a;
     mend_fence_seen(c, a, seen->cause);
     ask_drop(c, a);
+    if (asked.patrol || asked.incident) {
+        (asked.patrol ? patrol_seen : evidence_seen)(c, &asked, seen);
+        return;
+    }
     if (rotation_on_observation(c, &asked, seen)) {
         return;
     }

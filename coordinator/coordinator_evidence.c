@@ -108,3 +108,55 @@ enum error_code evidence_write_known(struct coordinator *c, const struct inciden
     keep_figures(&w, n, latest);
     return w.code;
 }
+
+/* ---- what only the agent can tell ---- */
+
+void evidence_ask(struct coordinator *c, const struct incident *n)
+{
+    struct session *session = session_find(c, n->server);
+    if (!session || !n->pool[0]) {
+        return;
+    }
+    struct pending q = {.command = {.verb = VERB_OBSERVE, .probe = true, .requests = true}};
+    text_copy(q.pool, sizeof q.pool, n->pool);
+    q.command.id = session_next_id(c, session);
+    struct ask *a = ask_new(c);
+    a->incident = n->id;
+    text_copy(a->server, sizeof a->server, n->server);
+    text_copy(a->pool, sizeof a->pool, n->pool);
+    c->spec.ports.random_id(c->spec.ports.ctx, &a->nonce);
+    q.command.nonce = a->nonce;
+    session_send(c, session, &q);
+}
+
+static void keep_answer(struct writing *w, const struct observation *seen)
+{
+    char oldest[TEXT_DURATION_MAX];
+    if (seen->probed) {
+        keep(w, "probe: %s, status %d in %u ms%s%s", seen->probe_passed ? "passed" : "failed",
+             seen->probe_status, seen->probe_ms, seen->detail[0] ? ": " : "", seen->detail);
+    }
+    if (!seen->requests_known) {
+        keep(w, "executing requests are not known: %s",
+             seen->requests[0] ? seen->requests : seen->detail);
+    } else if (seen->executing == 0) {
+        keep(w, "no request is executing");
+    } else {
+        keep(w, "%u requests are executing, the oldest for %s: %s", seen->executing,
+             text_format_duration(oldest, seen->oldest_ms), seen->requests);
+    }
+}
+
+void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen)
+{
+    struct error err;
+    struct writing w = {.c = c, .incident = a->incident, .err = &err};
+    if (c->store_trouble[0] || store_begin(c->spec.store, &err) != ERR_NONE) {
+        return; /* evidence is worth having, and nothing waits for it */
+    }
+    keep_answer(&w, seen);
+    if (w.code != ERR_NONE || store_commit(c->spec.store, &err) != ERR_NONE) {
+        store_rollback(c->spec.store);
+        store_failed(c, &err);
+    }
+}

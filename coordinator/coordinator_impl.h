@@ -13,6 +13,7 @@
  * coordinator_kept.c     pools that are to stay stopped
  * coordinator_maintenance.c  servers that nobody is to touch for a while
  * coordinator_remedy.c   remediation: decisions become rows, events and runs
+ * coordinator_patrol.c   pools that rules judge by probes are asked, one after another
  * coordinator_looks.c    what agents report, as remediation looks at it
  * coordinator_incidents.c what people say of incidents
  * coordinator_evidence.c what was known when an incident opened
@@ -72,6 +73,9 @@ struct ask {
     uint64_t at_ms;
     char server[WIRE_NAME_MAX];
     struct fleet_server *mends; /* a drain that was forgotten there is to be put right */
+    bool patrol;             /* of the patrol of probes, about */
+    char pool[WIRE_NAME_MAX]; /* this pool */
+    uint64_t incident;       /* evidence for it; 0: none */
     /* About the keep-alive file as well: asked of the agent first (no ticket yet), then of the
      * balancer, if there are other places. */
     bool of_file;
@@ -246,6 +250,10 @@ const char *remedies_pool_held(const struct coordinator *c, const struct inciden
 struct plan_request remedies_request(struct coordinator *c, const struct remedy_change *change,
                                      char *reason, size_t size);
 
+/* coordinator_patrol.c */
+void patrol_turn(struct coordinator *c);
+void patrol_seen(struct coordinator *c, const struct ask *a, const struct observation *seen);
+
 /* coordinator_looks.c */
 void remedies_look(struct coordinator *c, const struct fleet_server *s);
 
@@ -256,6 +264,9 @@ enum error_code remedies_release(struct coordinator *c, struct incident *n, cons
                                  const char *reason, struct error *err);
 
 /* coordinator_evidence.c */
+/* Executing requests, asked of its agent; they come as notes when it answers. */
+void evidence_ask(struct coordinator *c, const struct incident *n);
+void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen);
 /* What the reports tell of the server and pool, as notes, in the open transaction. */
 enum error_code evidence_write_known(struct coordinator *c, const struct incident *n,
                                      struct error *err);

@@ -368,6 +368,9 @@ static bool perform(struct coordinator *c, struct remedy_change *change)
         return false;
     }
     remedies_install(c, change);
+    if (change->wants_evidence) {
+        evidence_ask(c, &change->incident);
+    }
     if (change->effect == REMEDY_ABORT) {
         end_run(c, change->incident.run);
     }

@@ -35,6 +35,14 @@ json_t *desk_notices(const struct asking *a);
 /* Without parameters in its URL; false: answered already. */
 bool desk_no_args(struct asking *a);
 
+/* desk_incident.c */
+void desk_get_incidents(struct asking *a);
+void desk_get_incident(struct asking *a);
+void desk_approve_incident(struct asking *a);
+void desk_dismiss_incident(struct asking *a);
+void desk_quarantine(struct asking *a);
+void desk_get_why(struct asking *a);
+
 /* desk_run.c: starting runs, servers */
 void desk_plan_or_begin(struct asking *a, const struct plan_request *q, bool dry_run);
 void desk_declare_out(struct asking *a);

@@ -22,13 +22,20 @@ static const char *const kind_names[NOTICE_KIND_COUNT] = {
     [NOTICE_INCIDENT_CLOSED] = "incident.closed",
     [NOTICE_HOLD_EXPIRED] = "hold.expired",
     [NOTICE_POOL_CAME_BACK] = "pool.came-back",
+    [NOTICE_INCIDENT_ACTION] = "incident.action",
+    [NOTICE_INCIDENT_PROPOSED] = "incident.proposed",
+    [NOTICE_INCIDENT_BLOCKED] = "incident.blocked",
+    [NOTICE_INCIDENT_BLOCKED_LONG] = "incident.blocked-long",
+    [NOTICE_INCIDENT_QUARANTINED] = "incident.quarantined",
+    [NOTICE_INCIDENT_GIVEN_UP] = "incident.given-up",
     [NOTICE_TEST] = "notice.test",
 };
 
 const char *const notice_words[] = {
     "run.started",  "wave.done", "run.paused",      "run.resumed",     "run.failure",
-    "run.approval", "run.ended", "incident.opened", "incident.closed",
-    "hold.expired", "pool.came-back",  NULL};
+    "run.approval", "run.ended", "incident.opened", "incident.closed", "hold.expired",
+    "pool.came-back", "incident.action", "incident.proposed", "incident.blocked",
+    "incident.blocked-long", "incident.quarantined", "incident.given-up", NULL};
 
 const char *notice_kind_name(enum notice_kind kind)
 {
@@ -66,8 +73,7 @@ enum notice_kind notice_of_event(const char *kind, const char *from, const char 
     /* The others are called alike on both sides. */
     enum notice_kind same = notice_kind_parse(kind);
     return same == NOTICE_RUN_ENDED || same == NOTICE_RUN_APPROVAL ||
-                   same == NOTICE_INCIDENT_OPENED || same == NOTICE_INCIDENT_CLOSED ||
-                   same == NOTICE_HOLD_EXPIRED || same == NOTICE_POOL_CAME_BACK
+                   (same >= NOTICE_INCIDENT_OPENED && same < NOTICE_TEST)
                ? same
                : NOTICE_NONE;
 }

@@ -31,9 +31,15 @@ enum notice_kind {
     NOTICE_INCIDENT_CLOSED,
     NOTICE_HOLD_EXPIRED,
     NOTICE_POOL_CAME_BACK,
+    NOTICE_INCIDENT_ACTION,       /* remediation does something */
+    NOTICE_INCIDENT_PROPOSED,     /* and waits for a person's word */
+    NOTICE_INCIDENT_BLOCKED,      /* it would, and may not yet */
+    NOTICE_INCIDENT_BLOCKED_LONG, /* still not */
+    NOTICE_INCIDENT_QUARANTINED,
+    NOTICE_INCIDENT_GIVEN_UP, /* a person has to look */
     NOTICE_TEST,
 };
-#define NOTICE_KIND_COUNT 13
+#define NOTICE_KIND_COUNT 19
 
 /* "run.started", ...; and back, NOTICE_NONE: there is none such. */
 const char *notice_kind_name(enum notice_kind kind);

@@ -118,6 +118,9 @@ static const struct config_key keys[] = {
      .check = check_path},
     {MAIN("data_dir", CONFIG_TEXT, data_dir), .expected = "the absolute path of a directory",
      .check = check_path},
+    {MAIN("remediation", CONFIG_TEXT, remediation_file),
+     .expected = "the absolute path of a file with rules, such as /etc/farmhand/remediation.conf",
+     .check = check_path},
     {MAIN("own_server", CONFIG_TEXT, own_server),
      .expected = "the name of the server of the farm that this coordinator runs on"},
     {MAIN("window", CONFIG_TEXT, window), .expected = "the name of a [window NAME] section"},
@@ -358,6 +361,10 @@ static enum error_code conclude(enum error_code code, struct settings *s,
         fill_missing(s);
         code = settings_check(s, c);
     }
+    remediation_default(&s->remediation);
+    if (!code && s->remediation_file)
+        code = remediation_read(s->remediation_file, &s->hours, &s->remediation, c->report, c->arg,
+                                c->err);
     if (code)
         settings_release(s);
     else
@@ -423,6 +430,7 @@ void settings_release(struct settings *s)
         free(s->blackouts[i].name);
     }
     settings_release_hours(s);
+    remediation_release(&s->remediation);
     free(s->windows);
     free(s->blackouts);
     config_release(&schema, "coordinator", s);

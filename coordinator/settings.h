@@ -12,6 +12,7 @@
 #include "coordinator/balancer.h"
 #include "coordinator/budget.h"
 #include "coordinator/notices.h"
+#include "coordinator/remediation.h"
 #include "coordinator/rollout.h"
 #include "coordinator/selector.h"
 #include "coordinator/windows.h"
@@ -83,6 +84,8 @@ enum settings_plain { SETTINGS_TLS, SETTINGS_LOOPBACK_ONLY };
 
 struct settings {
     char *listen, *socket, *data_dir;
+    char *remediation_file; /* NULL: nothing is watched for remediation */
+    struct remediation remediation;
     char *window;     /* the name of the one that holds for every run; NULL: none */
     char *time_zone;  /* of windows that name none, and of blackouts; NULL: UTC */
     char *own_server; /* NULL: the one that is called as this machine, if there is one */

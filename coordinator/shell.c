@@ -350,6 +350,10 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
         .defaults = settings_options(set),
         .windows = &set->hours,
         .own_server = s->own_server[0] ? s->own_server : NULL,
+        .rules = set->remediation.rules,
+        .rule_count = set->remediation.count,
+        .guards = set->remediation.guards,
+        .probe_every_ms = set->remediation.probe_every_ms,
         .now_ms = s->now_ms,
         .wall_ms = s->wall_ms,
     };

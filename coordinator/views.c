@@ -328,13 +328,8 @@ static json_t *view_incidents(const struct view *v)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < coordinator_incident_count(v->brain); i++) {
-        const struct incident *n = coordinator_incident_at(v->brain, i);
         json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", number(n->id),
-                                        "server", n->server, "pool", view_string(n->pool), "kind",
-                                        view_string(n->kind), "text", view_string(n->text), "run",
-                                        n->run ? number(n->run) : json_null(), "opened_at",
-                                        view_time(n->opened_wall_ms)));
+                              view_incident(v, coordinator_incident_at(v->brain, i)));
     }
     return list;
 }

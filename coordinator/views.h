@@ -37,6 +37,10 @@ json_t *view_plan(const struct view *v, const struct rollout *plan);
 /* The groups of the budget: all, or those that a plan's targets are in. */
 json_t *view_budgets(const struct view *v, const struct rollout *plan);
 json_t *view_groups_of(const struct view *v, const char *server); /* their names */
+json_t *view_incident(const struct view *v, const struct incident *n);
+json_t *view_note(const struct incident_note *note);
+/* Sentences: what is wrong with that server, what was tried, what is waited for. */
+json_t *view_why(const struct view *v, const struct fleet_server *s);
 json_t *view_event(const struct event *event);
 json_t *view_error(const char *code, const char *text);
 

@@ -206,6 +206,7 @@ static enum error_code check_observation(const struct codec_check *c, const stru
     TRY(check_enum(c, "would_cause", o->would_cause, CAUSE_COUNT));
     TRY(check_sentence(c, "would_text", o->would_text));
     TRY(check_sentence(c, "settings", o->settings));
+    TRY(check_sentence(c, "requests", o->requests ? o->requests : ""));
     TRY(check_enum(c, "keepalive", o->keepalive, KEEPALIVE_COUNT));
     TRY(WITHIN(c->err, check_pool(c, &o->pool), "pool"));
     TRY(check_workers(c, "workers", o->workers, o->worker_count));

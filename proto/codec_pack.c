@@ -294,6 +294,10 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->probe_passed = o->probe_passed;
     w->probe_status = o->probe_status;
     w->probe_ms = o->probe_ms;
+    w->requests_known = o->requests_known;
+    w->executing = o->executing;
+    w->oldest_ms = o->oldest_ms;
+    w->requests = pack_text(o->requests);
     w->keepalive = (Wire__Keepalive)o->keepalive;
     w->keepalive_age_ms = o->keepalive_age_ms;
     w->would = (Wire__Outcome)o->would;
@@ -368,6 +372,7 @@ static Wire__Command *pack_command(struct arena *arena, const struct command *m)
     w->worker_created = m->worker_created;
     w->rehearse = (Wire__Verb)m->rehearse;
     w->settings = pack_text(m->settings);
+    w->requests = m->requests;
     w->probe = m->probe;
     w->about = pack_command_id(arena, &m->about);
     w->run = m->run;

@@ -299,6 +299,10 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->probe_passed = w->probe_passed;
     o->probe_status = w->probe_status;
     o->probe_ms = w->probe_ms;
+    o->requests_known = w->requests_known;
+    o->executing = w->executing;
+    o->oldest_ms = w->oldest_ms;
+    TRY(unpack_text(u, "requests", &w->requests, &o->requests));
     o->keepalive = (enum keepalive)w->keepalive;
     o->keepalive_age_ms = w->keepalive_age_ms;
     o->would = (enum outcome)w->would;
@@ -369,6 +373,7 @@ static enum error_code unpack_command(const struct unpack *u, const Wire__Comman
     m->worker_created = w->worker_created;
     m->rehearse = (enum verb)w->rehearse;
     TRY(unpack_text(u, "settings", &w->settings, &m->settings));
+    m->requests = w->requests;
     m->probe = w->probe;
     m->run = w->run;
     TRY(unpack_command_id(u, "id", w->id, &m->id));

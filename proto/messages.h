@@ -313,6 +313,10 @@ struct observation {
     enum cause would_cause;
     const char *would_text;
     const char *settings;
+    bool requests_known; /* they were asked for, and could be listed */
+    uint32_t executing;
+    uint64_t oldest_ms;   /* so long the oldest of them has been executing */
+    const char *requests; /* the oldest few in words, or why they are not known */
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
@@ -360,6 +364,7 @@ struct command {
     struct command_id about; /* QUERY */
     bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled one is enabled first */
     bool force;              /* SERVICE_RECOVER: also where nothing is wrong */
+    bool requests;           /* OBSERVE of a pool: list its executing requests as well */
     uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
     uint64_t worker_created;
     enum verb rehearse; /* OBSERVE: say what this verb would come to, and do nothing; NONE: no */

@@ -8,6 +8,7 @@
 #include "common/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PROBE_TIMEOUT_MS 5000 /* of a pool without a section of its own */
 
@@ -108,8 +109,39 @@ static enum error_code trust_count(struct iis *iis, uint32_t count, struct error
         "Monitor feature may be missing");
 }
 
-static enum error_code iis_requests(struct driver *d, const char *pool, uint64_t timeout_ms,
-                                    uint32_t *out_count, struct error *err)
+#define OLDEST_TOLD 5
+
+struct oldest {
+    struct driver_requests *out;
+    uint64_t elapsed_ms[OLDEST_TOLD];
+    char said[OLDEST_TOLD][WIRE_TEXT_MAX / OLDEST_TOLD - 2];
+    size_t count;
+};
+
+/* Kept in order, the oldest first. */
+static void take_request(const struct iis_request *request, void *arg)
+{
+    struct oldest *o = arg;
+    char span[TEXT_DURATION_MAX];
+    size_t at = o->count;
+    while (at > 0 && o->elapsed_ms[at - 1] < request->elapsed_ms)
+        at--;
+    o->out->oldest_ms =
+        request->elapsed_ms > o->out->oldest_ms ? request->elapsed_ms : o->out->oldest_ms;
+    if (at == OLDEST_TOLD)
+        return;
+    size_t moved = o->count < OLDEST_TOLD ? o->count - at : OLDEST_TOLD - 1 - at;
+    memmove(o->elapsed_ms + at + 1, o->elapsed_ms + at, moved * sizeof(o->elapsed_ms[0]));
+    memmove(o->said + at + 1, o->said + at, moved * sizeof(o->said[0]));
+    o->elapsed_ms[at] = request->elapsed_ms;
+    text_format(o->said[at], sizeof(o->said[at]), "%s %.110s (client %.40s, %.30s)",
+                text_format_duration(span, request->elapsed_ms), request->url, request->client,
+                request->stage);
+    o->count += o->count < OLDEST_TOLD;
+}
+
+static enum error_code iis_executing(struct driver *d, const char *pool, uint64_t timeout_ms,
+                                     struct driver_requests *out, struct error *err)
 {
     struct iis *iis = iis_of(d);
     struct iis_appcmd appcmd = iis_appcmd_of(iis);
@@ -125,14 +157,32 @@ static enum error_code iis_requests(struct driver *d, const char *pool, uint64_t
     if (code)
         return code;
     uint32_t count = 0;
-    code = iis_parse_requests(answer.utf8, answer.len, NULL, NULL, &count, err);
+    struct driver_requests told = {0};
+    struct oldest oldest = {.out = &told};
+    code = iis_parse_requests(answer.utf8, answer.len, take_request, &oldest, &count, err);
     if (code)
         error_wrap(err, "appcmd list request");
     else
         code = trust_count(iis, count, err);
+    for (size_t i = 0; i < oldest.count && !code; i++) {
+        size_t len = strlen(told.text);
+        text_format(told.text + len, sizeof(told.text) - len, "%s%s", i ? "; " : "",
+                    oldest.said[i]);
+    }
+    told.count = count;
     if (!code)
-        *out_count = count;
+        *out = told;
     iis_answer_reset(&answer);
+    return code;
+}
+
+static enum error_code iis_requests(struct driver *d, const char *pool, uint64_t timeout_ms,
+                                    uint32_t *out_count, struct error *err)
+{
+    struct driver_requests told;
+    enum error_code code = iis_executing(d, pool, timeout_ms, &told, err);
+    if (!code)
+        *out_count = told.count;
     return code;
 }
 
@@ -185,6 +235,7 @@ static const struct driver_ops iis_ops = {
     .pool_settings = iis_pool_settings,
     .pool_configure = iis_pool_configure,
     .requests = iis_requests,
+    .executing = iis_executing,
     .probe = iis_probe,
     .services = iis_services,
     .service_start = iis_service_start,

@@ -82,6 +82,8 @@ enum cli_option {
     OPT_WAIT,
     OPT_FAILED,
     OPT_WAIT_REBOOT,
+    OPT_WOULD,
+    OPT_ALL,
     OPT_COUNT,
 };
 #define OPT(name) (UINT64_C(1) << OPT_##name)
@@ -220,6 +222,6 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],
-    cli_verbs_notice[], cli_verbs_hold[];
+    cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[], cli_verbs_why[];
 
 #endif

@@ -96,6 +96,9 @@ static const struct option options[OPT_COUNT] = {
     [OPT_ALL_SERVERS] = {"all-servers", KIND_SWITCH, NULL, "all_servers",
                          "restart the services of healthy servers as well"},
     [OPT_STAY] = {"stay", KIND_SWITCH, NULL, NULL, "until `service start`, over restarts too"},
+    [OPT_WOULD] = {"would", KIND_SWITCH, NULL, NULL,
+                   "what rules that only observe would have done in the last week"},
+    [OPT_ALL] = {"all", KIND_SWITCH, NULL, NULL, "closed ones too"},
     [OPT_WAVES] = {"waves", KIND_TEXT, "N,N,N%", "waves",
                    "sizes of waves, such as 1,5,20%: each waits for the end of the one before, the "
                    "last repeats"},

@@ -343,6 +343,16 @@ static int server_declare_out(struct cli *cli)
     return code;
 }
 
+static int server_quarantine(struct cli *cli)
+{
+    uint64_t for_ms = cli_has(cli, OPT_FOR) ? cli_duration_ms(cli, OPT_FOR) : 0;
+    json_t *fields = for_ms ? json_pack("{s:I}", "for_ms", (json_int_t)for_ms) : json_object();
+    int code = change_server(cli, "/quarantine", fields,
+                             "goes into quarantine: `farmhand why` tells how far it is");
+    json_decref(fields);
+    return code;
+}
+
 static int server_release(struct cli *cli)
 {
     return change_server(cli, "/release", NULL, "is released");
@@ -441,6 +451,12 @@ const struct cli_verb cli_verbs_server[] = {
      "One dead machine then no longer blocks the farm; it still counts against the minimum in "
      "service.\nIt ends by itself after --for, or with \"farmhand server release\".",
      server_declare_out},
+    {"server", "quarantine", "NAME", 1, 1, OPT(FOR) | OPT(REASON), 0,
+     "Take a server out of rotation and leave it alone",
+     "A run drains it as the budget allows; from then on it leaves the budget, but counts against "
+     "the minimum in service, and no\nrun and no rule touches it. It ends after --for, or with "
+     "\"farmhand server release\": then its probe must pass first.",
+     server_quarantine},
     {"server", "release", "NAME", 1, 1, OPT(REASON), 0,
      "End a quarantine (its new journal is approved) or a declaration", NULL, server_release},
     {"server", "maintenance", "on|off|list [NAME]", 1, 2, OPT(FOR) | OPT(REASON), 0,
