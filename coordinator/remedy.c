@@ -489,11 +489,17 @@ static bool is_explained(const struct remedy *m, const struct watch *w,
     return false;
 }
 
-static bool in_quarantine(const struct incident *incidents, size_t count, const char *server)
+/* Something is being done there, or ours keeps it out: what is seen meanwhile is part of it. */
+static bool is_in_hand(const struct watch *w, const struct incident *incidents, size_t count,
+                       const struct remedy_view *view)
 {
     for (size_t i = 0; i < count; i++) {
-        if (incidents[i].phase == INCIDENT_QUARANTINED &&
-            text_equal_nocase(incidents[i].server, server)) {
+        const struct incident *n = &incidents[i];
+        bool meets = !w->pool[0] || !n->pool[0] || text_equal_nocase(n->pool, w->pool);
+        bool busy = n->phase == INCIDENT_ACTING || n->phase == INCIDENT_PROVING ||
+                    n->phase == INCIDENT_RETURNING;
+        if (meets && text_equal_nocase(n->server, w->server) && n->phase != INCIDENT_LEFT &&
+            (busy || view->holds(view->ctx, n->id))) {
             return true;
         }
     }
@@ -530,7 +536,7 @@ static bool open_next(const struct remedy *m, const struct incident *incidents, 
         uint64_t age_ms = 0;
         if (!watch_fires(m, w, now_ms) || w->on_purpose ||
             find_open(incidents, count, m->rules[w->rule].name, w->server, w->pool) ||
-            is_explained(m, w, incidents, count) || in_quarantine(incidents, count, w->server) ||
+            is_explained(m, w, incidents, count) || is_in_hand(w, incidents, count, view) ||
             !view->fresh(view->ctx, w->server, &age_ms)) {
             continue;
         }

@@ -15,6 +15,8 @@ farmhand_test(plan SOURCES coordinator/test_plan.c LIBS farmhand_coordinator_pur
 farmhand_test(coordinator_decisions SOURCES coordinator/test_small.c LIBS farmhand_coordinator_pure)
 farmhand_test(brain SOURCES coordinator/test_brain.c coordinator/farm.c coordinator_store/files.c LIBS farmhand_brain
               TIMEOUT 120)
+farmhand_test(remediation SOURCES coordinator/test_remediation.c coordinator/farm.c coordinator_store/files.c
+              LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(rotation SOURCES coordinator/test_rotation.c coordinator/farm.c coordinator_store/files.c
               LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(rules SOURCES coordinator/test_rules.c coordinator/farm.c coordinator_store/files.c LIBS farmhand_brain

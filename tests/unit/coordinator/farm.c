@@ -68,16 +68,23 @@ static struct pool shop_of(const struct farm_agent *a)
 
 static struct worker worker_of(const struct farm_agent *a, const char *pool)
 {
-    return (struct worker){.pool = pool, .pid = a->generation * 10, .created = a->generation};
+    return (struct worker){.pool = pool,
+                           .pid = a->generation * 10,
+                           .created = a->generation,
+                           .memory_bytes = a->memory_bytes};
 }
 
 static void send_report(struct farm *f, size_t i, bool whole)
 {
-    const uint32_t pid = f->agents[i].was_pid ? f->agents[i].was_pid : 5;
-    const struct service services[] = {
-        {.name = "WAS", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = pid},
-        {.name = "W3SVC", .state = SVC_RUNNING, .start = SVC_START_AUTO, .pid = 5}};
     struct farm_agent *a = &f->agents[i];
+    const uint32_t pid = a->down ? 0 : a->was_pid ? a->was_pid : 5;
+    enum service_state runs = a->down ? SVC_STOPPED : SVC_RUNNING;
+    const struct service services[] = {
+        {.name = "WAS",
+         .state = runs,
+         .start = a->disabled ? SVC_START_DISABLED : SVC_START_AUTO,
+         .pid = pid},
+        {.name = "W3SVC", .state = runs, .start = SVC_START_AUTO, .pid = a->down ? 0 : 5}};
     struct pool pools[] = {pool_of("Api"), shop_of(a)};
     struct worker worker = worker_of(a, "Shop");
     struct agent_message m = {.kind = AGENT_REPORT};
@@ -117,7 +124,11 @@ static void send_result(struct farm *f, size_t i, const struct command_id *id, e
 {
     struct agent_message m = {.kind = AGENT_RESULT};
     m.result = (struct result){
-        .id = *id, .verb = VERB_RECYCLE, .pool = "Shop", .outcome = outcome, .detail = "as asked"};
+        .id = *id,
+        .verb = f->agents[i].act_verb ? f->agents[i].act_verb : VERB_RECYCLE,
+        .pool = verb_is_of_services(f->agents[i].act_verb) ? "" : "Shop",
+        .outcome = outcome,
+        .detail = "as asked"};
     if (nonce) {
         m.result.nonce = *nonce;
     }
@@ -136,8 +147,10 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
                                                                               : pool_of(c->pool),
                                          .workers = &worker,
                                          .worker_count = a->shop_stopped ? 0 : 1,
-                                         .services_up = true,
-                                         .probed = c->probe && !a->shop_stopped,
+                                         .services_up = !a->down,
+                                         .requests_known = c->requests,
+                                         .requests = "",
+                                         .probed = c->probe && !a->shop_stopped && !a->down,
                                          .probe_passed = a->probe_status == 200,
                                          .probe_status = a->probe_status};
     if (a->late_questions > 0) {
@@ -398,6 +411,8 @@ static void agent_turn(struct farm *f, size_t i)
             a->shop_stopped = a->shop_manual = a->act_verb == VERB_STOP;
             a->want_whole = true;
         }
+        a->memory_bytes = 0;
+        a->down = a->down && !verb_is_of_services(a->act_verb);
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;
     }
@@ -406,7 +421,7 @@ static void agent_turn(struct farm *f, size_t i)
         a->result_at_ms = f->now_ms + AGAIN_MS;
     }
     if (f->now_ms >= a->report_at_ms || a->want_whole) {
-        send_report(f, i, a->want_whole || a->seq == 0);
+        send_report(f, i, a->want_whole || a->seq == 0 || f->rules);
     }
     if (!a->listening) {
         send_listen(f, i);
@@ -492,6 +507,10 @@ void farm_start(struct farm *f)
                                     .budget = {.max_out = {f->max_out ? f->max_out : 1, false}},
                                     .groups = f->groups,
                                     .group_count = f->group_count,
+                                    .rules = f->rules,
+                                    .rule_count = f->rule_count,
+                                    .guards = f->guards,
+                                    .probe_every_ms = f->probe_every_ms,
                                     .defaults = {.batch = 1,
                                                  .limit_ms = 10000,
                                                  .drain = true,

@@ -37,6 +37,9 @@ struct farm_agent {
     int acts;
     int probe_status;
     uint64_t act_ms;
+    uint64_t memory_bytes; /* of its worker; a successor has little */
+    bool down;             /* its services do not run; a recovery mends it */
+    bool disabled;         /* WAS is */
     enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
     uint64_t admin_since_ms;
 };
@@ -83,6 +86,10 @@ struct farm {
     uint32_t max_out;                 /* 0: 1; of the default group */
     const struct budget_rule *groups; /* taken by the next farm_start */
     size_t group_count;
+    const struct remedy_rule *rules; /* the same */
+    size_t rule_count;
+    struct remedy_guards guards;
+    uint64_t probe_every_ms;
     int acts_in_rotation; /* acts that were at work while the place was ready */
     struct farm_asked asked[FARM_ASKED];
 };

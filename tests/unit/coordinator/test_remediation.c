@@ -1,0 +1,319 @@
+/* Remediation with the whole brain, a real store and agents that speak the wire, on virtual time. */
+#include "tests/unit/coordinator/farm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
+#define GIB     (1024ull * 1024 * 1024)
+
+static struct remedy_rule rules[4];
+
+static struct remedy_rule rule_of(const char *name, const char *when, const char *ladder)
+{
+    struct remedy_rule r = {.name = name,
+                            .servers = "all",
+                            .pools = "Shop",
+                            .window = "",
+                            .for_ms = 2000,
+                            .mode = REMEDY_AUTO,
+                            .common_cause = {40, true}};
+    struct error err;
+    if (remedy_parse_conditions(when, &r, &err) || remedy_parse_ladder(ladder, &r, &err) ||
+        remedy_parse_samples("3/4", &r, &err) || remedy_check_rule(&r, &err)) {
+        fail_msg("%s", err.text);
+    }
+    return r;
+}
+
+static void begin(struct farm *f, size_t count, uint32_t balanced)
+{
+    rules[0] = rule_of("leak", "memory > 2G", "recycle 60s, quarantine");
+    rules[1] = rule_of("dead", "services = down", "recover-services 60s, quarantine");
+    rules[2] = rule_of("sick", "probe-failures > 2", "recycle 60s, call");
+    farm_begin_balanced(f, count, balanced);
+    farm_crash(f);
+    f->rules = rules;
+    f->rule_count = 3;
+    f->probe_every_ms = 1000;
+    f->guards = (struct remedy_guards){.min_healthy = {50, true},
+                                       .max_per_hour = 100,
+                                       .flap_max = 100,
+                                       .flap_ms = 3600000,
+                                       .max_age_ms = 5000,
+                                       .common_least = 3,
+                                       .clear_ms = 2000,
+                                       .retry_ms = 2000,
+                                       .blocked_alarm_ms = 60000};
+    farm_start(f);
+    farm_run(f, 1500);
+}
+
+static void expect_event(const struct farm *f, const char *part)
+{
+    if (!strstr(farm_events(f), part)) {
+        fail_msg("no '%s' in:\n%s", part, farm_events(f));
+    }
+}
+
+static const struct incident *only_incident(const struct farm *f)
+{
+    if (coordinator_incident_count(f->brain) != 1) {
+        fail_msg("%zu incidents:\n%s", coordinator_incident_count(f->brain), farm_events(f));
+    }
+    return coordinator_incident_at(f->brain, 0);
+}
+
+static void leak_is_recycled_without_a_person(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 1);
+    assert_int_equal(f.acts_in_rotation, 0);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    assert_false(f.unsaved_send);
+    expect_event(&f, "incident.opened: incident 1: a worker has 3072 MiB");
+    expect_event(&f, "incident.action: incident 1: recycle pool Shop on web02");
+    expect_event(&f, "incident.closed: incident 1: solved: the trouble is gone after run 1");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(f.agents[i].admin, BALANCER_READY);
+        assert_int_equal(f.agents[i].acts, i == 1);
+    }
+    farm_end(&f);
+}
+
+static void dead_services_are_recovered(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[2].down = true;
+    farm_run(&f, 20000);
+    assert_false(f.agents[2].down);
+    assert_int_equal(f.agents[2].act_verb, VERB_SERVICE_RECOVER);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void what_is_disabled_is_left_alone_and_explained(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[2].down = f.agents[2].disabled = true;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[2].acts, 0);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+/* Its successor answers 500: the server stays out, with the incident that asked for the recycle. */
+static void failed_act_stays_one_incident_until_it_is_put_back(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[1].memory_bytes = 3 * GIB;
+    f.agents[1].probe_status = 500;
+    farm_run(&f, 30000);
+    const struct incident *n = only_incident(&f);
+    assert_string_equal(n->rule, "leak");
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    assert_int_equal(f.agents[1].acts, 1);
+    f.agents[1].probe_status = 200;
+    farm_run(&f, 30000);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    assert_null(coordinator_holder(f.brain, "web02", NULL));
+    farm_end(&f);
+}
+
+/* The coordinator is killed again and again while it remedies. */
+static void remediation_survives_any_restart(void **state)
+{
+    (void)state;
+    for (uint64_t at = 500; at < 9000; at += 400) {
+        struct farm f;
+        begin(&f, 4, 1);
+        f.agents[1].memory_bytes = 3 * GIB;
+        farm_run(&f, at);
+        farm_crash(&f);
+        farm_start(&f);
+        farm_run(&f, 30000);
+        if (f.agents[1].acts != 1 || coordinator_incident_count(f.brain)) {
+            fail_msg("killed after %u ms: %d acts, %zu incidents\n%s", (unsigned)at,
+                     f.agents[1].acts, coordinator_incident_count(f.brain), farm_events(&f));
+        }
+        assert_int_equal(f.agents[1].admin, BALANCER_READY);
+        assert_false(f.unsaved_send);
+        farm_end(&f);
+    }
+}
+
+static void run_of_a_person_goes_first(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[3].act_ms = 6000;
+    uint64_t run = farm_recycle(&f, "web04");
+    farm_run(&f, 1000);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 5000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_int_equal(only_incident(&f)->phase, INCIDENT_BLOCKED);
+    char why[64];
+    text_format(why, sizeof why, "used by web04 (run %u)", (unsigned)run);
+    assert_non_null(strstr(only_incident(&f)->why, why));
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[1].acts, 1);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void half_of_the_farm_is_no_matter_for_single_servers(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 6, 2);
+    for (size_t i = 0; i < 4; i++) {
+        f.agents[i].probe_status = 500;
+    }
+    farm_run(&f, 60000);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(f.agents[i].acts, 0);
+    }
+    assert_int_equal(coordinator_incident_count(f.brain), 4);
+    expect_event(&f, "common cause: 4 of 6 servers show it at once");
+    farm_end(&f);
+}
+
+/* ---- quarantine ---- */
+
+static void quarantine(struct farm *f, const char *server, uint64_t for_ms)
+{
+    struct error err;
+    if (coordinator_quarantine(f->brain, server, for_ms, "anna", "it smells", f->now_ms, WALL(f),
+                               &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+}
+
+static void quarantine_takes_out_and_leaves_alone(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    begin(&f, 4, 1);
+    quarantine(&f, "web02", 0);
+    farm_run(&f, 5000);
+    assert_int_equal(only_incident(&f)->phase, INCIDENT_QUARANTINED);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_int_equal(coordinator_run_count(f.brain), 0);
+    assert_int_equal(coordinator_quarantine(f.brain, "web02", 0, "anna", "again", f.now_ms, WALL(&f),
+                                            &err),
+                     ERR_EXISTS);
+
+    f.agents[1].memory_bytes = 3 * GIB; /* no rule touches it */
+    uint64_t run = farm_recycle(&f, "all"); /* nor does a run; the others are not blocked by it */
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_int_equal(f.agents[0].acts + f.agents[2].acts + f.agents[3].acts, 3);
+    assert_non_null(strstr(coordinator_run_find(f.brain, run)->targets[1].step, "in quarantine"));
+    coordinator_request(f.brain, run, REQUEST_ABORT, "anna", "enough", f.now_ms, WALL(&f), &err);
+    farm_run(&f, 1000);
+    f.agents[1].memory_bytes = 0;
+
+    farm_crash(&f); /* it outlives the coordinator */
+    farm_start(&f);
+    farm_run(&f, 3000);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    assert_int_equal(coordinator_release(f.brain, "web02", "anna", "mended", f.now_ms, WALL(&f),
+                                         &err),
+                     ERR_NONE);
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void quarantine_ends_by_itself(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    quarantine(&f, "web02", 20000);
+    farm_run(&f, 15000);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    farm_run(&f, 15000);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void reload_of_the_balancer_forgets_no_quarantine(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    quarantine(&f, "web02", 0);
+    farm_run(&f, 5000);
+    farm_reload(&f);
+    farm_run(&f, 15000);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    farm_end(&f);
+}
+
+/* A failed recycle left web02 out with an incident of pool Shop: the recovery of the server takes it
+ * over, where it was blocked by it before. */
+static void recovery_takes_over_what_pools_left(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 4, 1);
+    f.agents[1].probe_status = 500;
+    farm_recycle(&f, "web02");
+    farm_run_to_end(&f, 30000);
+    assert_int_equal(only_incident(&f)->phase, INCIDENT_LEFT);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    f.agents[1].probe_status = 200;
+    f.agents[1].down = true;
+    f.agents[1].want_whole = true;
+    farm_run(&f, 2000);
+    struct plan_request q = farm_request(&f, ROLLOUT_SERVICE_RECOVER, "web02");
+    q.pool = "";
+    farm_ask(&f, &q);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[1].act_verb, VERB_SERVICE_RECOVER);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    assert_null(coordinator_holder(f.brain, "web02", NULL));
+    farm_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leak_is_recycled_without_a_person),
+        cmocka_unit_test(dead_services_are_recovered),
+        cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
+        cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
+        cmocka_unit_test(remediation_survives_any_restart),
+        cmocka_unit_test(run_of_a_person_goes_first),
+        cmocka_unit_test(half_of_the_farm_is_no_matter_for_single_servers),
+        cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
+        cmocka_unit_test(quarantine_ends_by_itself),
+        cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),
+        cmocka_unit_test(recovery_takes_over_what_pools_left),
+    };
+    return cmocka_run_group_tests_name("remediation", tests, NULL, NULL);
+}
