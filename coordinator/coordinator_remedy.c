@@ -76,7 +76,11 @@ static bool hands_off(const struct coordinator *c, const struct fleet_server *s,
                     s->declared_out_by);
         return true;
     }
-    (void)c;
+    if (s->maintenance_until_ms > c->wall_ms) {
+        text_format(why, INCIDENT_TEXT_MAX, "maintenance: %.200s (by %s)", s->maintenance_reason,
+                    s->maintenance_by);
+        return true;
+    }
     return false;
 }
 
