@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 const char *const rig_iis_backend = "lab";
+const bool rig_iis_shares_process = true;
 const bool rig_iis_memory_tells = true;
 
 static pid_t lab;

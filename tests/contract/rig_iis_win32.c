@@ -9,6 +9,7 @@
 #include <string.h>
 
 const char *const rig_iis_backend = "windows";
+const bool rig_iis_shares_process = false; /* Wine has one process for each (LAB.md) */
 const bool rig_iis_memory_tells = false;
 
 /* Apart: what process_run() starts is a job, which ends as a whole. */
