@@ -311,6 +311,8 @@ static void end_visitor(struct rig_iis *r)
 static bool services_are_settled(struct rig_iis *r)
 {
     const struct rig_services *s = &r->rig.services;
+    if (!rig_iis_knows_needs(s->front) || !rig_iis_knows_needs(s->dependent))
+        return false;
     json_t *a = run_json(r->sc, "--json", "query");
     bool settled =
         service_number(a, s->base, "start_type") == 3 && service_number(a, s->base, "state") == 4 &&
