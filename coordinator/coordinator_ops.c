@@ -134,6 +134,11 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, co
     return ERR_NONE;
 }
 
+bool knows_former(const void *coordinator, const char *server, const char *pool)
+{
+    return former_of(coordinator, server, pool) != NULL;
+}
+
 enum error_code coordinator_start_run(struct coordinator *c, const struct plan_request *request,
                                       uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
                                       struct error *err)
@@ -152,7 +157,10 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
                          "try again in a few seconds");
     }
     struct rollout *run = NULL;
-    code = code != ERR_NONE ? code : plan_make(request, c->fleet, c->wall_ms, &run, err);
+    struct plan_request q = *request;
+    q.has_former = knows_former;
+    q.former_ctx = c;
+    code = code != ERR_NONE ? code : plan_make(&q, c->fleet, c->wall_ms, &run, err);
     code = code != ERR_NONE ? code : check_overlap(c, run, err);
     if (code == ERR_NONE) {
         code = insert_run(c, run, request->shown, with, err);
@@ -421,7 +429,7 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
 }
 
 enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
-                                  struct fleet_server **out, struct error *err)
+                           struct fleet_server **out, struct error *err)
 {
     *out = fleet_find(c->fleet, server);
     if (!*out) {

@@ -50,6 +50,10 @@ void desk_release(struct asking *a);
 void desk_maintenance(struct asking *a);
 void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
+/* desk_rehearse.c: what a run would come to */
+void desk_rehearse(struct asking *a);
+void desk_get_rehearsal(struct asking *a);
+void desk_get_recycles(struct asking *a);
 /* desk_hold.c: servers in the hands of others */
 void desk_get_holds(struct asking *a);
 void desk_hold(struct asking *a);

@@ -344,10 +344,23 @@ static const char version_16[] =
     "CREATE TRIGGER note_stays BEFORE UPDATE ON incident_note"
     "  BEGIN SELECT RAISE(ABORT, 'stories of incidents are only added to'); END;";
 
+/* Version 17. Settings as they were before a run warmed a pool, for undo; configuration that servers
+ * share, changed once for all. */
+static const char version_17[] =
+    "ALTER TABLE run ADD COLUMN shared INTEGER NOT NULL DEFAULT 0 CHECK (shared IN (0, 1));"
+    "CREATE TABLE former ("
+    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+    "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  settings TEXT NOT NULL CHECK (settings <> ''),"
+    "  PRIMARY KEY (server, pool)"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
-                                         version_13, version_14, version_15, version_16};
+                                         version_13, version_14, version_15, version_16,
+                                         version_17};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -358,7 +371,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
     "policies, troubles, parent, hours,"                                                           \
     " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created,"  \
-    " hold_key"
+    " hold_key, shared"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
@@ -387,7 +400,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
         " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
-        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50)",
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50, ?51)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -400,7 +413,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
         " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
         " gate_memory = ?45, enable = ?46, all_servers = ?47, worker_pid = ?48,"
-        " worker_created = ?49, hold_key = ?50 WHERE id = ?1",
+        " worker_created = ?49, hold_key = ?50, shared = ?51 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
@@ -493,6 +506,17 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_DROP_KEPT] = "DELETE FROM kept WHERE server = ?1 AND pool = ?2",
     [SQL_KEPT] = "SELECT server, pool, run, actor, reason, since_ms, boot, was_pid, checked_ms,"
                  " back_ms, back_how FROM kept ORDER BY server, pool",
+
+    [SQL_SAVE_FORMER] = "INSERT INTO former (server, pool, run, settings) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT (server, pool) DO UPDATE SET run = ?3, settings = ?4",
+    [SQL_DROP_FORMER] = "DELETE FROM former WHERE server = ?1 AND pool = ?2",
+    [SQL_FORMER] = "SELECT server, pool, run, settings FROM former ORDER BY server, pool",
+    /* What such acts took, and how large the gap was: the newest of the last thousand runs. */
+    [SQL_TIMES] =
+        "SELECT t.server, t.pool, t.started_ms, t.ended_ms, t.gap_ms, t.probe_ms FROM"
+        " (SELECT id FROM run WHERE action = ?1 ORDER BY id DESC LIMIT 1000) r"
+        " JOIN target t ON t.run = r.id WHERE t.state = 'done' AND t.ended_ms >= t.started_ms"
+        " ORDER BY r.id DESC LIMIT ?2",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",

@@ -208,9 +208,30 @@ struct kept_pool {
 enum error_code store_save_kept(struct store *s, const struct kept_pool *k, struct error *err);
 enum error_code store_drop_kept(struct store *s, const char *server, const char *pool,
                                 struct error *err);
-enum error_code store_load_kept(struct store *s,
-                                void (*each)(void *arg, const struct kept_pool *k), void *arg,
-                                struct error *err);
+enum error_code store_load_kept(struct store *s, void (*each)(void *arg, const struct kept_pool *k),
+                                void *arg, struct error *err);
+
+/* Settings of a pool as they were before runs changed them. */
+struct former {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    uint64_t run;
+    char settings[WIRE_TEXT_MAX]; /* "": none are kept any more */
+};
+enum error_code store_save_former(struct store *s, const struct former *f, struct error *err);
+enum error_code store_load_former(struct store *s, void (*each)(void *arg, const struct former *f),
+                                  void *arg, struct error *err);
+
+/* What acts of that kind took on targets that were done, newest first. */
+struct store_time {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    int64_t started_wall_ms, ended_wall_ms;
+    uint32_t gap_ms, probe_ms;
+};
+enum error_code store_load_times(struct store *s, enum rollout_action action, size_t limit,
+                                 void (*each)(void *arg, const struct store_time *t), void *arg,
+                                 struct error *err);
 
 /* Audit and events in one: everything that history wants goes through the outbox, in the same
  * transaction, numbered without gaps. */

@@ -307,8 +307,9 @@ struct observation {
     bool probe_passed; /* by the agent's own expectation for the site */
     int32_t probe_status;
     uint32_t probe_ms;
-    /* Where OBSERVE named a verb to rehearse: what it would come to, DONE, NOTHING or REFUSED (NONE:
-     * nothing was rehearsed), why, and as a sentence. Of SET, also what the settings are now. */
+    /* Where OBSERVE named a verb to rehearse: what it would come to, DONE, NOTHING or REFUSED
+     * (NONE: nothing was rehearsed), why, and as a sentence. Of SET, also what the settings are
+     * now. */
     enum outcome would;
     enum cause would_cause;
     const char *would_text;
@@ -363,7 +364,8 @@ struct command {
     bool probe;              /* make the pool's probe part of the proof */
     struct command_id about; /* QUERY */
     bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled one is enabled first */
-    bool force;              /* SERVICE_RECOVER: also where nothing is wrong */
+    bool force;              /* SERVICE_RECOVER: also where nothing is wrong. START, STOP, SET:
+                                configuration that is shared is changed here for all */
     bool requests;           /* OBSERVE of a pool: list its executing requests as well */
     uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
     uint64_t worker_created;

@@ -84,6 +84,10 @@ enum cli_option {
     OPT_WAIT_REBOOT,
     OPT_WOULD,
     OPT_ALL,
+    OPT_CHECK,
+    OPT_APPLY,
+    OPT_UNDO,
+    OPT_SHARED,
     OPT_COUNT,
 };
 #define OPT(name) (UINT64_C(1) << OPT_##name)
@@ -191,6 +195,9 @@ json_t *cli_list(const json_t *object, const char *key);
 
 /* Starts a run for action, pool and selector in the way all runs are started, and watches it. */
 int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on);
+/* POST /v1/rehearsals of a run's body, waited for: the plan with each agent's answer. NULL and
+ * *code: it failed, and was said. */
+json_t *cli_rehearse(struct cli *cli, json_t *body, int *code);
 /* The same with what an ended run left. */
 int cli_retry_run(struct cli *cli, uint64_t id);
 /* The same with options beside those of the command line; `more` is taken over. */
@@ -219,6 +226,8 @@ enum style cli_style_of_run(const char *state);
 void cli_add_event(const struct terminal *t, const json_t *event, size_t columns, struct text *out);
 /* What a person should do next about a run; nothing if nothing is to be done. */
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
+
+int cli_pool_warm(struct cli *cli); /* verb_warm.c */
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],

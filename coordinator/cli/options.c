@@ -125,6 +125,11 @@ static const struct option options[OPT_COUNT] = {
     [OPT_FAILED] = {"failed", KIND_SWITCH, NULL, NULL, "what was done there failed"},
     [OPT_WAIT_REBOOT] = {"wait-reboot", KIND_SWITCH, NULL, NULL,
                          "until its machine has started anew, by whomever"},
+    [OPT_CHECK] = {"check", KIND_SWITCH, NULL, NULL, "only say what is missing"},
+    [OPT_APPLY] = {"apply", KIND_SWITCH, NULL, NULL, "set it, one server at a time"},
+    [OPT_UNDO] = {"undo", KIND_SWITCH, NULL, NULL, "put back what was before --apply"},
+    [OPT_SHARED] = {"shared", KIND_SWITCH, NULL, "shared",
+                    "change configuration that servers share, once for all of them"},
     [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
                    "go by a label, such as zone: never servers of two zones at once"},
 };

@@ -141,7 +141,7 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     ini_set(ini, "agent", "look_every", "30s");
     ini_set(ini, "agent", "reconnect_min", "250ms");
     ini_set(ini, "agent", "reconnect_max", "1s");
-    ini_set(ini, "allow", "verbs", "recycle, start, stop");
+    ini_set(ini, "allow", "verbs", "recycle, start, stop, set");
     ini_set(ini, "allow", "pools", "*");
     ini_set(ini, "allow", "cool_down", "1s");
     ini_set(ini, "allow", "max_per_hour", "1000");
