@@ -260,6 +260,9 @@ bool lease_passes(const struct coordinator *c, uint64_t run, const char *server,
 /* coordinator_remedy.c */
 enum error_code remedies_open(struct coordinator *c, struct error *err);
 void remedies_drive(struct coordinator *c);
+/* A run that a rule asked for: does the minimum of healthy servers still let it take this one? */
+bool remedies_may_take(struct coordinator *c, const struct rollout *r, const char *server,
+                       const char *pool, char *why, size_t why_size);
 /* Its rows, in the open transaction; its event waits for events_write. */
 enum error_code remedies_write(struct coordinator *c, struct remedy_change *change,
                                struct error *err);

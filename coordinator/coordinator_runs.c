@@ -136,7 +136,8 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
         return false;
     }
     return rollout_action_restores(r->action) ||
-           budgets_may_take(c, t->pool, server, r->options.max_unavailable, why, why_size);
+           (budgets_may_take(c, t->pool, server, r->options.max_unavailable, why, why_size) &&
+            remedies_may_take(c, r, server, t->pool, why, why_size));
 }
 
 static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t why_size)

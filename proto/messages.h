@@ -358,7 +358,7 @@ struct command {
     const char *pool;
     uint64_t listen_no;  /* the listen this answers */
     uint64_t expires_ms; /* after the agent sent that listen; not begun by then: refused */
-    uint64_t limit_ms;   /* for the whole act; 0: the agent's own limits */
+    uint64_t limit_ms;   /* for the whole act, of OBSERVE for the probe; 0: the agent's own */
     bool keep_autostart;
     bool start_idle;         /* RECYCLE: start a worker where there is none */
     bool probe;              /* make the pool's probe part of the proof */
