@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUT_RIGHT_MS 10000
+#define PUT_RIGHT_MS 5000
 #define LONG_OUT_MS  15000 /* out for so long: every reading has told it */
 
 static const struct view_run *run_of(const struct view *v, uint64_t id)
@@ -547,6 +547,9 @@ void oracle_restored(struct world *w, int centre)
     w->oracle->restored = true;
     w->oracle->twins = w->oracle->twins || centre > 0;
     w->oracle->stores[centre].valid = false;
+    if (centre > 0) /* a copy of the first one's: what that has been through */
+        memcpy(w->oracle->stores[centre].waves, w->oracle->stores[0].waves,
+               sizeof(w->oracle->stores[0].waves));
     for (size_t i = 0; i < w->oracle->fence_count; i++)
         if (w->oracle->fences[i].number > w->oracle->restored_fence)
             w->oracle->restored_fence = w->oracle->fences[i].number;
