@@ -436,6 +436,7 @@ bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change 
     if (!saved) {
         bool incident = change->effect_count && change->effects[0].kind == EFFECT_INCIDENT;
         if (!change->restoring || incident) {
+            rollout_throw_away(r, change);
             return false;
         }
         note_unsaved(c, r, change);

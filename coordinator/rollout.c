@@ -196,6 +196,14 @@ void rollout_install(struct rollout *r, const struct rollout_change *c)
     }
 }
 
+void rollout_throw_away(struct rollout *r, const struct rollout_change *c)
+{
+    if (c->target_changed) {
+        r->targets[c->target_index].ask_ticket = 0;
+        r->targets[c->target_index].place_ticket = 0;
+    }
+}
+
 static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
 {
     t->entered_ms = now_ms;

@@ -417,6 +417,9 @@ void rollout_on_new_boot(const struct rollout *r, size_t target, uint64_t now_ms
                          struct rollout_change *out);
 
 void rollout_install(struct rollout *r, const struct rollout_change *change);
+/* It could not be saved and is thrown away: what it was decided on is asked again soon, not after
+ * the time that a lost answer is waited for. */
+void rollout_throw_away(struct rollout *r, const struct rollout_change *change);
 
 /* After loading from the store: what is not saved begins anew at now_ms. */
 void rollout_restart(struct rollout *r, uint64_t now_ms);
