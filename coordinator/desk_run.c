@@ -15,7 +15,7 @@
 
 #define ACTION_WORDS                                                                               \
     "recycle, start, stop, undrain, service-recover, service-restart, service-stop, "              \
-    "service-start, worker-kill, hold, cycle, quarantine, warm or unwarm"
+    "service-start, worker-kill, hold, cycle or quarantine"
 
 static bool parse_action(const char *word, void *out)
 {
@@ -34,14 +34,9 @@ static enum error_code check_given(const struct plan_request *q, bool action_giv
     return ERR_NONE;
 }
 
-static bool has_former(const void *brain, const char *server, const char *pool)
-{
-    return coordinator_has_former(brain, server, pool);
-}
-
 /* Strings of *q are lent from *out_body. */
-enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dry_run,
-                              json_t **out_body, struct error *err)
+static enum error_code take_run(struct asking *a, struct plan_request *q, bool *dry_run,
+                                json_t **out_body, struct error *err)
 {
     enum rollout_action action = (enum rollout_action)ROLLOUT_ACTION_COUNT; /* none */
     json_t *options = NULL;
@@ -51,8 +46,6 @@ enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dr
                                .own_server = coordinator_own_server(a->desk->brain),
                                .windows = coordinator_windows(a->desk->brain),
                                .actor = a->request->actor,
-                               .has_former = has_former,
-                               .former_ctx = a->desk->brain,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {
         WORD("action", &action, parse_action, ACTION_WORDS),
@@ -126,7 +119,7 @@ void desk_start_run(struct asking *a)
     struct plan_request q;
     bool dry_run = false;
     json_t *body = NULL;
-    if (desk_take_run(a, &q, &dry_run, &body, &err))
+    if (take_run(a, &q, &dry_run, &body, &err))
         desk_refuse(a, &err);
     else
         desk_plan_or_begin(a, &q, dry_run);
