@@ -17,6 +17,7 @@
 
 #define LOOK_MS         300
 #define WAIT_DEFAULT_MS (30 * 60 * 1000)
+#define SILENCE_MS      60000 /* without an answer while it waits: a restart takes less */
 #define RELEASE_TRY_MS  2000
 #define RELEASE_MS      60000 /* a release that does not arrive is tried so long */
 #define TOKEN_LENGTH    32
@@ -114,7 +115,8 @@ struct hold {
     struct cli *cli;
     int64_t run;
     char token[TOKEN_LENGTH + 1];
-    char step[512]; /* what it waits for: told when it is another */
+    char step[512];       /* what it waits for: told when it is another */
+    uint64_t answered_ms; /* the last answer of the coordinator */
 };
 
 static int ask_for_hold(struct hold *h)
@@ -161,13 +163,26 @@ static void say_step(struct hold *h, const json_t *run, const json_t *target)
     text_reset(&line);
 }
 
+/* The run is kept while a coordinator starts anew: it is asked again for a while. */
+static int ask_for_run(struct hold *h, json_t **run)
+{
+    char path[64];
+    uint64_t now_ms = clock_boot_ms();
+    text_format(path, sizeof(path), "/v1/runs/%lld", (long long)h->run);
+    h->cli->quiet = now_ms < h->answered_ms + SILENCE_MS;
+    int code = cli_get(h->cli, path, run);
+    bool patient = h->cli->quiet && code == CLI_UNREACHABLE;
+    h->cli->quiet = false;
+    if (code != CLI_UNREACHABLE)
+        h->answered_ms = now_ms;
+    return patient ? CLI_DONE : code;
+}
+
 /* One look; *over: it is held (CLI_DONE), or never will be. */
 static int look(struct hold *h, bool *over)
 {
-    char path[64];
     json_t *run = NULL;
-    text_format(path, sizeof(path), "/v1/runs/%lld", (long long)h->run);
-    int code = cli_get(h->cli, path, &run);
+    int code = ask_for_run(h, &run);
     const json_t *target = json_array_get(cli_list(run, "targets"), 0);
     *over = code != CLI_DONE || text_equal(cli_text(target, "state"), "acting");
     if (!*over && cli_true(run, "ended")) {
@@ -175,7 +190,7 @@ static int look(struct hold *h, bool *over)
         const char *why = cli_text(target, "detail");
         code = cli_fail(h->cli, CLI_FAILED, "%s is not to be had: %s", h->cli->words[0],
                         *why ? why : cli_text(run, "why"));
-    } else if (!*over) {
+    } else if (!*over && run) {
         say_step(h, run, target);
     }
     json_decref(run);
@@ -190,6 +205,7 @@ static int acquire(struct hold *h)
     char length[TEXT_DURATION_MAX];
     bool over = false;
     int code = ask_for_hold(h);
+    h->answered_ms = clock_boot_ms();
     terminal_catch_interrupt();
     while (code == CLI_DONE && !over) {
         code = look(h, &over);
@@ -206,6 +222,11 @@ static int acquire(struct hold *h)
         }
         clock_sleep_ms(LOOK_MS);
     }
+    if (over && code == CLI_UNREACHABLE)
+        fprintf(stderr,
+                "The hold is kept there: farmhand hold release %s gives it up once the coordinator "
+                "is back\n",
+                cli->words[0]);
     terminal_leave();
     return code;
 }

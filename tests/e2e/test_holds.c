@@ -55,6 +55,10 @@ static void work_of_others_costs_the_visitors_nothing(void **state)
     harness_wait_target(h, 1, "web02", "acting", 30000);
     expect_balancer("web02", "DRAIN");
     long long other = harness_run(h, "recycle", "Shop", "web01", NULL);
+    struct harness_cli waiting =
+        harness_cli_start(h, (const char *const[]){"hold", "acquire", "web03", "--for", "5m",
+                                                   "--reason", "patch", NULL});
+    harness_wait_target(h, 3, "web03", "waiting", 10000);
     assert_int_equal(FARM(h, "kill", "coordinator"), 0); /* the hold does not end with it */
     assert_int_equal(FARM(h, "start", "coordinator"), 0);
     harness_wait_fresh(h, 3, 20000);
@@ -66,6 +70,10 @@ static void work_of_others_costs_the_visitors_nothing(void **state)
     fclose(f);
     harness_cli_wait(&hold, 60000);
     expect(&hold, 0, "");
+    harness_cli_wait(&waiting, 60000); /* it was not told of the restart either */
+    expect(&waiting, 0, "");
+    struct harness_cli back = CLI(h, "hold", "release", "web03", "--reason", "patched");
+    expect(&back, 0, "web03");
     json_decref(harness_run_end(h, other, 60000));
     assert_int_equal(harness_recycles(h, "web01", "Shop"), 1);
     harness_wait_all_up(h, 20000);
