@@ -339,5 +339,7 @@ struct call agent_observe_call(const struct agent *a)
     const char *pool =
         whole && observe->looked ? observe->probe_names[observe->probe_at] : observe->pool;
     text_copy(call.pool, sizeof(call.pool), pool);
+    if (call.kind == CALL_PROBE)
+        call.timeout_ms = observe->command.limit_ms; /* 0: the driver's own */
     return call;
 }

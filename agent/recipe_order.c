@@ -77,7 +77,7 @@ static bool set_is_refused(struct recipe *r, uint64_t now_ms)
 {
     bool wanted = r->record->verb == VERB_START;
     r->set_autostart = !r->record->keep_autostart && r->pool.auto_start != wanted;
-    if (!r->set_autostart || !r->shared_config)
+    if (!r->set_autostart || !r->shared_config || r->record->force)
         return false;
     recipe_finish(
         r, now_ms, OUTCOME_REFUSED, CAUSE_SHARED_CONFIG,

@@ -1,4 +1,5 @@
-/* recipe_rehearse.c - see recipes.h: the first steps of a recipe, and what it would do after them. */
+/* recipe_rehearse.c - see recipes.h: the first steps of a recipe, and what it would do after them.
+ */
 #include "agent/recipe_internal.h"
 
 #include "common/text.h"
@@ -18,7 +19,8 @@ static void say_act(const struct recipe *r, char *out, size_t size_bytes)
                                                                         : "; the new one is cold");
         return;
     case VERB_START:
-        text_format(out, size_bytes, "would %s%s%s", r->set_autostart ? "set autoStart to true" : "",
+        text_format(out, size_bytes, "would %s%s%s",
+                    r->set_autostart ? "set autoStart to true" : "",
                     r->set_autostart && r->act == CALL_START ? ", then " : "",
                     r->act == CALL_START ? "start it" : "");
         return;

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_TRIES     4 /* somebody else may be writing the configuration */
-#define RETRY_MS      1000
-#define PROBE_GAP_MS  500
-#define OWN_LIMIT_MS  60000
+#define SET_TRIES    4 /* somebody else may be writing the configuration */
+#define RETRY_MS     1000
+#define PROBE_GAP_MS 500
+#define OWN_LIMIT_MS 60000
 
 enum setting_step {
     SETTING_LOOK,
@@ -272,12 +272,10 @@ static void check(struct setting *s, const char *now, uint64_t now_ms)
     if (!setting_differ(record->settings, now, to, from, &count, missing) || count > 0) {
         setting_say(to, from, said, sizeof(said));
         finish(s, now_ms, OUTCOME_FAILED, CAUSE_DRIVER,
-               "set, but not in force: %s; what was before: %.300s", said,
-               record->former_settings);
+               "set, but not in force: %s; what was before: %.300s", said, record->former_settings);
     } else if (s->resumed || !record->probe || !s->started) {
         setting_say(record->settings, record->settings, said, sizeof(said));
-        finish(s, now_ms, OUTCOME_DONE, CAUSE_NONE, "set; before: %.400s",
-               record->former_settings);
+        finish(s, now_ms, OUTCOME_DONE, CAUSE_NONE, "set; before: %.400s", record->former_settings);
     } else {
         s->probe_until_ms = now_ms + s->limits.probe_retry_ms;
         enter(s, SETTING_PROBE);

@@ -109,6 +109,7 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     bool counted = self && (self->held || (self->out && !self->declared_out));
     bool costs = !counted || (!self->held && self->unsure);
     bool serving = !self || !(self->held || self->out || self->declared_out);
+    bool perhaps = self && counted && !self->held && self->unsure; /* serving, for all we know */
     uint32_t max_out = limit && limit < b->max_out ? limit : b->max_out;
     uint32_t after = use.held + use.out + (counted ? 0 : 1);
     char spenders[160], group[BUDGET_NAME_MAX + 1];
@@ -119,7 +120,7 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
                     spenders[0] ? spenders : "nobody: it allows none");
         return false;
     }
-    if (serving && use.in_service < b->min_in_service + 1) {
+    if ((serving || perhaps) && use.in_service < b->min_in_service + (serving ? 1 : 0)) {
         text_format(why, why_size, "budget%s: %u in service, the minimum is %u",
                     name_after_blank(b, group, sizeof group), use.in_service, b->min_in_service);
         return false;

@@ -91,6 +91,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     enum error_code code = store_load_servers(spec->store, load_server, c, err);
     code = code != ERR_NONE ? code : maintenance_load(c, err);
     code = code != ERR_NONE ? code : kept_load(c, err);
+    code = code != ERR_NONE ? code : formers_load(c, err);
     code = code != ERR_NONE ? code : store_load_open_runs(spec->store, load_run, c, err);
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
@@ -132,6 +133,8 @@ void coordinator_close(struct coordinator *c)
     free(c->leases);
     free(c->incidents);
     free(c->kept);
+    formers_close(c);
+    rehearsals_close(c);
     free(c->asks);
     free(c->unsaved_drops);
     budgets_close(c);
@@ -250,6 +253,7 @@ void coordinator_on_time(struct coordinator *c, uint64_t now_ms, int64_t wall_ms
     maintenance_expire(c);
     fleet_tick(c->fleet, now_ms, wall_ms, fleet_told, c);
     sessions_on_time(c);
+    rehearse_on_time(c);
     round_of_places(c);
     if (!coordinator_settling(c, now_ms)) {
         runs_set_pause(c, PAUSE_SILENCE, fleet_mass_silence(c->fleet));
@@ -316,7 +320,8 @@ const char *coordinator_holder(const struct coordinator *c, const char *server, 
     char *out = ((struct coordinator *)c)->holder;
     const struct rollout *r = l->owner == LEASE_RUN ? runs_find(c, l->owner_id) : NULL;
     text_format(out, sizeof c->holder, "%s %llu%s%.40s", l->owner == LEASE_RUN ? "run" : "incident",
-                (unsigned long long)l->owner_id, r && r->action == ROLLOUT_HOLD ? ", a hold of " : "",
+                (unsigned long long)l->owner_id,
+                r && r->action == ROLLOUT_HOLD ? ", a hold of " : "",
                 r && r->action == ROLLOUT_HOLD ? r->actor : "");
     return out;
 }

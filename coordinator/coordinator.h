@@ -158,6 +158,22 @@ enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id,
 enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id, const char *actor,
                                              const char *reason, uint64_t now_ms, int64_t wall_ms,
                                              struct error *err);
+/* What a plan would come to, asked of every agent that can be asked; nothing is changed. Kept for a
+ * minute or so, in memory alone. */
+struct rehearsed {
+    bool answered;
+    enum outcome would; /* DONE, NOTHING, REFUSED; NONE: it said nothing of it */
+    enum cause cause;
+    char text[ROLLOUT_STEP_MAX];
+    char *settings; /* SET: as they are now; NULL */
+};
+enum error_code coordinator_rehearse(struct coordinator *c, const struct plan_request *request,
+                                     uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
+                                     struct error *err);
+/* false: there is none such any more. *plan and *answers (of each target) are lent. */
+bool coordinator_rehearsal(const struct coordinator *c, uint64_t id, const struct rollout **plan,
+                           const struct rehearsed **answers, bool *complete);
+bool coordinator_has_former(const struct coordinator *c, const char *server, const char *pool);
 /* This coordinator is the one: it goes on under a fence above every one that agents know, and runs
  * ask journals what became of their commands. ERR_STATE: it is not frozen. */
 enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,
@@ -166,12 +182,6 @@ enum error_code coordinator_takeover(struct coordinator *c, const char *actor, c
 enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
                                     const char *reason, uint64_t now_ms, int64_t wall_ms,
                                     struct error *err);
-
-/* A server that left the farm is forgotten. ERR_BUSY names who still holds it: then nothing is
- * changed. ERR_NOT_FOUND: there is none of that name. Says nothing in the audit trail: whoever let
- * it go has. */
-enum error_code coordinator_drop_server(struct coordinator *c, const char *server, uint64_t now_ms,
-                                        int64_t wall_ms, struct error *err);
 
 /* ---- for views; lent until the next event ---- */
 

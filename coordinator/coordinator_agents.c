@@ -386,6 +386,7 @@ static bool on_result(struct coordinator *c, struct session *s, const struct age
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_on_result(r, target, result, &view, c->now_ms, &change);
+    change.former = result->former;
     bool saved = runs_apply(c, r, &change);
     return saved && !c->unsaved;
 }
@@ -401,6 +402,10 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     struct ask asked = *a;
     mend_fence_seen(c, a, seen->cause);
     ask_drop(c, a);
+    if (asked.rehearsal) {
+        rehearse_on_observation(c, &asked, seen);
+        return;
+    }
     if (asked.patrol || asked.incident) {
         (asked.patrol ? patrol_seen : evidence_seen)(c, &asked, seen);
         return;
@@ -468,8 +473,6 @@ static void dispatch(struct coordinator *c, struct session *s, const struct agen
             on_observation(c, s, m);
         }
         break;
-    case AGENT_RENEW:
-        break; /* the shell answers those itself */
     }
     bool old = hearing == FLEET_OLD;
     reply(c, from, m->seq, trusted || old ? answer : COORDINATOR_QUARANTINED,

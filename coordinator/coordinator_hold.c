@@ -45,8 +45,8 @@ static struct rollout *find_hold(const struct coordinator *c, const struct hold_
             continue;
         }
         bool by_token = release->token[0] && strcmp(key, r->hold_key) == 0;
-        bool by_name = release->server[0] &&
-                       text_equal_nocase(release->server, r->targets[0].server);
+        bool by_name =
+            release->server[0] && text_equal_nocase(release->server, r->targets[0].server);
         if (by_token || by_name) {
             return r;
         }
@@ -66,8 +66,8 @@ static enum error_code give_back(struct coordinator *c, struct rollout *r, bool 
 {
     struct rollout_change change;
     char what[ROLLOUT_STEP_MAX];
-    text_format(what, sizeof what, "%s by %.100s: %.300s", failed ? "given back as failed" : "released",
-                actor, reason);
+    text_format(what, sizeof what, "%s by %.100s: %.300s",
+                failed ? "given back as failed" : "released", actor, reason);
     rollout_on_release(r, 0, failed, what, c->now_ms, &change);
     if (!change.any) {
         return error_set(err, ERR_STATE, "%s is given back already: `farmhand run show %llu`",

@@ -11,6 +11,8 @@
  * coordinator_ops.c      what operators ask
  * coordinator_hold.c     servers in the hands of others
  * coordinator_kept.c     pools that are to stay stopped
+ * coordinator_rehearse.c what a plan would come to, asked of the agents
+ * coordinator_warm.c     settings as they were; configuration that servers share
  * coordinator_maintenance.c  servers that nobody is to touch for a while
  * coordinator_remedy.c   remediation: decisions become rows, events and runs
  * coordinator_patrol.c   pools that rules judge by probes are asked, one after another
@@ -68,6 +70,7 @@ struct ask {
     struct wire_id nonce; /* of OBSERVE and QUERY; zero for the balancer */
     uint64_t ticket;      /* the balancer's; 0 for agents */
     uint64_t run;         /* 0: the round of places */
+    uint64_t rehearsal;   /* not 0: its target */
     size_t target;
     uint64_t run_ticket;
     uint64_t at_ms;
@@ -96,6 +99,22 @@ struct serving_cache {
 struct kept {
     struct kept_pool row;
     bool unsaved, dropped;
+};
+
+/* Settings as they were before a run changed them. */
+struct kept_former {
+    struct former row;
+    bool unsaved, gone;
+};
+
+/* What would a plan come to, in the words of the agents themselves. */
+#define REHEARSALS 4
+struct rehearsal {
+    uint64_t id; /* 0: none */
+    struct rollout *plan;
+    struct rehearsed *answers; /* of each target */
+    size_t asked, answered;    /* asked: from the first target on */
+    uint64_t begun_ms;
 };
 
 /* A group of the budget: its members, and what was seen of them in this turn. */
@@ -133,6 +152,10 @@ struct coordinator {
     size_t incident_count;
     struct kept *kept;
     size_t kept_count;
+    struct kept_former **formers;
+    size_t former_count;
+    struct rehearsal rehearsals[REHEARSALS];
+    uint64_t next_rehearsal;
     struct session **sessions;
     size_t session_count;
     struct ask *asks;
@@ -237,6 +260,9 @@ bool lease_passes(const struct coordinator *c, uint64_t run, const char *server,
 /* coordinator_remedy.c */
 enum error_code remedies_open(struct coordinator *c, struct error *err);
 void remedies_drive(struct coordinator *c);
+/* A run that a rule asked for: does the minimum of healthy servers still let it take this one? */
+bool remedies_may_take(struct coordinator *c, const struct rollout *r, const char *server,
+                       const char *pool, char *why, size_t why_size);
 /* Its rows, in the open transaction; its event waits for events_write. */
 enum error_code remedies_write(struct coordinator *c, struct remedy_change *change,
                                struct error *err);
@@ -274,6 +300,29 @@ enum error_code evidence_write_known(struct coordinator *c, const struct inciden
 /* coordinator_maintenance.c */
 void maintenance_expire(struct coordinator *c);
 enum error_code maintenance_load(struct coordinator *c, struct error *err);
+
+/* coordinator_warm.c */
+enum error_code formers_load(struct coordinator *c, struct error *err);
+void formers_close(struct coordinator *c);
+bool knows_former(const void *coordinator, const char *server, const char *pool); /* ops */
+const char *former_of(const struct coordinator *c, const char *server, const char *pool);
+enum error_code former_write(struct coordinator *c, const struct rollout *r,
+                             const struct rollout_change *change, struct error *err);
+void former_mirror(struct coordinator *c, const struct rollout *r,
+                   const struct rollout_change *change, bool saved);
+enum error_code formers_write_unsaved(struct coordinator *c, struct error *err);
+void formers_saved(struct coordinator *c);
+/* What a run sets there; "": nothing. Lent for good. */
+const char *settings_for(const struct coordinator *c, const struct rollout *r, size_t target);
+/* Is configuration that this target's server shares being changed on another one? */
+bool shared_is_in_hand(const struct coordinator *c, const struct rollout *r,
+                       const struct rollout_target *t, char *why, size_t why_size);
+
+/* coordinator_rehearse.c */
+void rehearse_on_observation(struct coordinator *c, const struct ask *asked,
+                             const struct observation *seen);
+void rehearse_on_time(struct coordinator *c);
+void rehearsals_close(struct coordinator *c);
 
 /* coordinator_kept.c */
 enum error_code kept_load(struct coordinator *c, struct error *err);

@@ -102,9 +102,8 @@ enum error_code kept_write(struct coordinator *c, const struct rollout *r,
         return store_save_kept(c->spec.store, &row, err);
     }
     case WISH_STARTED:
-        return find(c, t->server, t->pool)
-                   ? store_drop_kept(c->spec.store, t->server, t->pool, err)
-                   : ERR_NONE;
+        return find(c, t->server, t->pool) ? store_drop_kept(c->spec.store, t->server, t->pool, err)
+                                           : ERR_NONE;
     case WISH_NONE:
         break;
     }
@@ -228,13 +227,14 @@ static void look_at(struct coordinator *c, struct kept *k, const struct fleet_se
     if ((runs || (pool->state == POOL_STATE_STOPPED && pool->auto_start)) && !row.back_wall_ms) {
         row.back_wall_ms = c->wall_ms;
         text_format(row.back_how, sizeof row.back_how, "%s%s%s",
-                    runs ? "it runs again" : "its autoStart is on again: the next restart starts it",
+                    runs ? "it runs again"
+                         : "its autoStart is on again: the next restart starts it",
                     cause ? ", after " : "", cause ? cause : "");
-        text_format(text, sizeof text,
-                    "%s, though run %llu stopped it to stay stopped (%.100s: %.300s); `farmhand pool "
-                    "stop %s --on %s` stops it again, `pool start` ends the wish",
-                    row.back_how, (unsigned long long)row.run, row.actor, row.reason, row.pool,
-                    row.server);
+        text_format(
+            text, sizeof text,
+            "%s, though run %llu stopped it to stay stopped (%.100s: %.300s); `farmhand pool "
+            "stop %s --on %s` stops it again, `pool start` ends the wish",
+            row.back_how, (unsigned long long)row.run, row.actor, row.reason, row.pool, row.server);
         turn_to(c, k, &row, "pool.came-back", text);
     } else if (stopped && row.back_wall_ms) {
         row.back_wall_ms = 0;

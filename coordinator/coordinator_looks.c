@@ -3,7 +3,8 @@
 
 #include "common/text.h"
 
-#define LOOK_EVENTS WIRE_EVENTS_MAX
+#define PROBE_SPARE_MS 20000
+#define LOOK_EVENTS    WIRE_EVENTS_MAX
 
 static const char *kept_down(const struct state *whole, char *out, size_t size)
 {
@@ -40,10 +41,14 @@ static void add_worker(const struct fleet_server *s, const struct worker *w, uin
     seen->has_worker = true;
 }
 
-static void add_probe(const struct fleet_server *s, const char *pool, struct remedy_seen *seen)
+/* What was not asked for three rounds is not known any more. */
+static void add_probe(const struct coordinator *c, const struct fleet_server *s, const char *pool,
+                      struct remedy_seen *seen)
 {
+    uint64_t life_ms = 3 * c->spec.probe_every_ms + PROBE_SPARE_MS;
     for (size_t i = 0; i < s->probe_count; i++) {
-        if (text_equal_nocase(s->probes[i].pool, pool)) {
+        if (text_equal_nocase(s->probes[i].pool, pool) &&
+            c->now_ms - s->probes[i].seen_ms <= life_ms) {
             seen->probe_failures = s->probes[i].failures;
             seen->oldest_ms = s->probes[i].oldest_ms;
         }
@@ -84,7 +89,7 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
             add_worker(s, &latest->workers[i], c->now_ms, &seen);
         }
     }
-    add_probe(s, pool->name, &seen);
+    add_probe(c, s, pool->name, &seen);
     remedy_look(c->remedy, &seen, c->now_ms);
 }
 

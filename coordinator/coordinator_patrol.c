@@ -11,6 +11,8 @@
 
 #define PATROL_TURN_MS  250 /* between two looks for what is due... */
 #define PATROL_ASKS_MAX 20  /* ...and so many questions come of each */
+#define PROBE_LIMIT_MS  5000 /* what hangs must not hold the agent's only thread for long */
+#define UNANSWERED_MS   60000
 
 static bool judges_by_asking(const struct remedy_rule *rule)
 {
@@ -53,7 +55,8 @@ static void ask_pool(struct coordinator *c, struct fleet_server *s, struct fleet
 {
     struct session *session = s->session;
     struct pending q = {
-        .command = {.verb = VERB_OBSERVE, .probe = true, .requests = true}};
+        .command = {
+            .verb = VERB_OBSERVE, .probe = true, .requests = true, .limit_ms = PROBE_LIMIT_MS}};
     text_copy(q.pool, sizeof q.pool, p->pool);
     q.command.id = session_next_id(c, session);
     struct ask *a = ask_new(c);
@@ -66,13 +69,33 @@ static void ask_pool(struct coordinator *c, struct fleet_server *s, struct fleet
     session_send(c, session, &q);
 }
 
+/* Asked again so long after the last answer: an agent that is slow to answer is asked less. */
+static bool is_due(const struct coordinator *c, const struct fleet_probe *p)
+{
+    bool outstanding = p->asked_ms > p->seen_ms;
+    return !p->asked_ms ||
+           (outstanding ? c->now_ms - p->asked_ms >= UNANSWERED_MS
+                        : c->now_ms - p->seen_ms >= c->spec.probe_every_ms);
+}
+
+/* What a run has in hand is asked by it. What an incident keeps out is asked on: it may be well. */
+static bool is_in_hand(const struct coordinator *c, const char *server)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        if (c->leases[i].owner == LEASE_RUN && text_equal_nocase(c->leases[i].server, server)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Of one server; true: a question was asked. */
 static bool patrol_server(struct coordinator *c, struct fleet_server *s)
 {
     const struct state *whole = fleet_whole(s);
     struct session *session = s->session;
     if (s->presence != PRESENCE_FRESH || !whole || !session || session->queue_count ||
-        lease_find(c, s->name, NULL) || fleet_services_down(s)) {
+        is_in_hand(c, s->name) || fleet_services_down(s)) {
         return false;
     }
     for (size_t i = 0; i < whole->pool_count; i++) {
@@ -81,7 +104,7 @@ static bool patrol_server(struct coordinator *c, struct fleet_server *s)
             continue;
         }
         struct fleet_probe *p = probe_of(s, pool->name);
-        if (!p->asked_ms || c->now_ms - p->asked_ms >= c->spec.probe_every_ms) {
+        if (is_due(c, p)) {
             ask_pool(c, s, p);
             return true; /* one at a time of each server */
         }
@@ -105,11 +128,14 @@ void patrol_turn(struct coordinator *c)
 void patrol_seen(struct coordinator *c, const struct ask *a, const struct observation *seen)
 {
     struct fleet_server *s = fleet_find(c->fleet, a->server);
-    if (!s || seen->cause == CAUSE_EXPIRED || seen->cause == CAUSE_BUSY) {
+    struct fleet_probe *p = s ? probe_of(s, a->pool) : NULL;
+    if (!s) {
+        return;
+    }
+    p->seen_ms = c->now_ms;
+    if (seen->cause == CAUSE_EXPIRED || seen->cause == CAUSE_BUSY) {
         return; /* nothing was looked at */
     }
-    struct fleet_probe *p = probe_of(s, a->pool);
-    p->seen_ms = c->now_ms;
     if (!seen->probed || seen->cause != CAUSE_NONE || !seen->services_up) {
         p->failures = -1; /* nothing to probe, or something else is wrong */
     } else {

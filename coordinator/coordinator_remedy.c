@@ -105,34 +105,53 @@ static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_
     return view.may_take(view.ctx, &probe, &target, why, INCIDENT_TEXT_MAX);
 }
 
-static void view_healthy(void *ctx, const char *server, const char *pool, uint32_t *serving,
-                         uint32_t *total, bool *itself)
+static bool view_healthy(void *ctx, size_t at, const char *server, const char *pool,
+                         uint32_t *serving, uint32_t *total, bool *itself)
 {
     struct coordinator *c = ctx;
-    uint64_t tightest = UINT64_MAX;
-    bool any = false;
-    *serving = *total = 0;
+    size_t found = 0;
     for (size_t i = 0; i < coordinator_budget_count(c); i++) {
-        bool last = i + 1 == coordinator_budget_count(c);
-        if (!coordinator_in_budget(c, i, server) && (!last || any)) {
+        bool last = i + 1 == coordinator_budget_count(c); /* of those that are in no other */
+        if (!coordinator_in_budget(c, i, server) && (!last || found > 0)) {
+            continue;
+        }
+        if (found++ < at) {
             continue;
         }
         struct budget b;
         struct budget_use use;
+        char why[160];
         coordinator_budget(c, i, pool, c->now_ms, &b);
         budget_count(&b, &use);
-        any = true;
-        uint64_t share = b.count ? (uint64_t)use.in_service * 1000 / b.count : 0;
-        if (share < tightest) {
-            tightest = share;
-            *serving = use.in_service;
-            *total = (uint32_t)b.count;
+        *serving = use.in_service;
+        *total = (uint32_t)b.count;
+        const struct fleet_server *s = fleet_find(c->fleet, server);
+        *itself = s && s->presence != PRESENCE_DECLARED_OUT &&
+                  !coordinator_holder(c, server, NULL) &&
+                  !fleet_is_out(s, pool, c->now_ms, why, sizeof why);
+        return true;
+    }
+    return false;
+}
+
+bool remedies_may_take(struct coordinator *c, const struct rollout *r, const char *server,
+                       const char *pool, char *why, size_t why_size)
+{
+    char said[INCIDENT_TEXT_MAX] = "";
+    uint32_t serving = 0, total = 0;
+    bool ours = false, itself = false;
+    for (size_t i = 0; i < c->incident_count; i++) {
+        ours = ours || (c->incidents[i].run == r->id && c->incidents[i].rule[0] &&
+                        c->incidents[i].phase == INCIDENT_ACTING);
+    }
+    for (size_t at = 0; ours && view_healthy(c, at, server, pool, &serving, &total, &itself);
+         at++) {
+        if (itself && !remedy_enough_stay(c->remedy, serving, total, said)) {
+            text_copy(why, why_size, said);
+            return false;
         }
     }
-    char why[160];
-    const struct fleet_server *s = fleet_find(c->fleet, server);
-    *itself = s && s->presence != PRESENCE_DECLARED_OUT && !coordinator_holder(c, server, NULL) &&
-              !fleet_is_out(s, pool, c->now_ms, why, sizeof why);
+    return true;
 }
 
 static struct remedy_run run_of(const struct rollout *r, const char *server, char *detail,

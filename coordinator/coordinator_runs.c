@@ -132,8 +132,12 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
                     apart ? ": `farmhand server release` ends it" : "");
         return false;
     }
+    if (shared_is_in_hand(c, r, t, why, why_size)) {
+        return false;
+    }
     return rollout_action_restores(r->action) ||
-           budgets_may_take(c, t->pool, server, r->options.max_unavailable, why, why_size);
+           (budgets_may_take(c, t->pool, server, r->options.max_unavailable, why, why_size) &&
+            remedies_may_take(c, r, server, t->pool, why, why_size));
 }
 
 static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t why_size)
@@ -290,7 +294,8 @@ static void send_command(struct coordinator *c, const struct rollout *r, size_t 
     p.command.keep_autostart = r->options.keep_autostart;
     p.command.start_idle = r->options.start_idle;
     p.command.enable = r->options.enable;
-    p.command.force = r->options.all_servers;
+    p.command.force = r->options.all_servers || r->options.shared;
+    p.command.settings = settings_for(c, r, target);
     p.command.worker_pid = r->options.worker_pid;
     p.command.worker_created = r->options.worker_created;
     p.command.probe = verb != VERB_STOP;
@@ -431,6 +436,7 @@ bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change 
     if (!saved) {
         bool incident = change->effect_count && change->effects[0].kind == EFFECT_INCIDENT;
         if (!change->restoring || incident) {
+            rollout_throw_away(r, change);
             return false;
         }
         note_unsaved(c, r, change);

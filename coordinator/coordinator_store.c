@@ -192,6 +192,7 @@ void note_unsaved(struct coordinator *c, const struct rollout *r,
     c->unsaved = true;
     story_keep(c, r, change);
     kept_mirror(c, r, change, false);
+    former_mirror(c, r, change, false);
     const struct rollout_target *was = &r->targets[change->target_index];
     if (!change->target_changed || !was->holds || change->target.holds) {
         return;
@@ -227,6 +228,7 @@ static enum error_code write_unsaved(struct coordinator *c, struct error *err)
     }
     code = code != ERR_NONE ? code : story_write_kept(c, err);
     code = code != ERR_NONE ? code : kept_write_unsaved(c, err);
+    code = code != ERR_NONE ? code : formers_write_unsaved(c, err);
     return code != ERR_NONE ? code : events_write(c, err);
 }
 
@@ -249,6 +251,7 @@ void store_try_again(struct coordinator *c)
     c->unsaved_drop_count = 0;
     story_kept(c);
     kept_saved(c);
+    formers_saved(c);
     log_info("store_again", LOG_TEXT("effect", "runs go on"));
     events_told(c);
 }
@@ -579,6 +582,7 @@ static enum error_code write_change(struct coordinator *c, const struct rollout 
         code = code != ERR_NONE ? code : write_commands(c, r, change, err);
         code = code != ERR_NONE || !change->target_saved ? code : story_write(c, r, change, err);
         code = code != ERR_NONE ? code : kept_write(c, r, change, err);
+        code = code != ERR_NONE ? code : former_write(c, r, change, err);
     }
     if (code == ERR_NONE && change->run_changed) {
         code = write_header(c, r, change, err);
@@ -626,6 +630,7 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
     if (code == ERR_NONE) {
         mirror(c, r, &change->target, &l);
         kept_mirror(c, r, change, true);
+        former_mirror(c, r, change, true);
         events_told(c);
         return true;
     }

@@ -70,6 +70,9 @@ enum error_code take_object(json_t *object, const char *where, const struct fiel
 enum error_code take_body(struct asking *a, const struct field *fields, size_t count,
                           json_t **out_body, struct error *err);
 
+/* The body of a run that is asked for; its strings are lent from *out_body. */
+enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dry_run,
+                              json_t **out_body, struct error *err);
 /* The "options" of a run. */
 enum error_code take_options(json_t *object, struct plan_request *q, struct error *err);
 

@@ -27,15 +27,6 @@ void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
 /* The server of the path; NULL: refused. */
 const struct fleet_server *desk_server(struct asking *a);
 
-/* desk_enrol.c */
-void desk_get_tokens(struct asking *a);
-void desk_create_token(struct asking *a);
-void desk_revoke_token(struct asking *a);
-void desk_get_members(struct asking *a);
-void desk_approve_server(struct asking *a);
-void desk_remove_server(struct asking *a);
-void desk_join(struct asking *a);
-
 /* desk_notice.c */
 void desk_get_notices(struct asking *a);
 void desk_test_notice(struct asking *a);
@@ -59,6 +50,10 @@ void desk_release(struct asking *a);
 void desk_maintenance(struct asking *a);
 void desk_takeover(struct asking *a);
 void desk_start_run(struct asking *a);
+/* desk_rehearse.c: what a run would come to */
+void desk_rehearse(struct asking *a);
+void desk_get_rehearsal(struct asking *a);
+void desk_get_recycles(struct asking *a);
 /* desk_hold.c: servers in the hands of others */
 void desk_get_holds(struct asking *a);
 void desk_hold(struct asking *a);

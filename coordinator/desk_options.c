@@ -78,6 +78,7 @@ static enum error_code take_each(json_t *object, struct plan_request *q, struct 
         BOOL("start_idle", &o->start_idle),
         BOOL("keep_autostart", &o->keep_autostart),
         BOOL("enable", &o->enable),
+        BOOL("shared", &o->shared),
         BOOL("all_servers", &o->all_servers),
         U32("worker_pid", &o->worker_pid, 1, UINT32_MAX),
         U64("worker_created", &o->worker_created, 0, INT64_MAX),

@@ -15,7 +15,7 @@
 
 #define ACTION_WORDS                                                                               \
     "recycle, start, stop, undrain, service-recover, service-restart, service-stop, "              \
-    "service-start, worker-kill, hold, cycle or quarantine"
+    "service-start, worker-kill, hold, cycle, quarantine, warm or unwarm"
 
 static bool parse_action(const char *word, void *out)
 {
@@ -34,9 +34,14 @@ static enum error_code check_given(const struct plan_request *q, bool action_giv
     return ERR_NONE;
 }
 
+static bool has_former(const void *brain, const char *server, const char *pool)
+{
+    return coordinator_has_former(brain, server, pool);
+}
+
 /* Strings of *q are lent from *out_body. */
-static enum error_code take_run(struct asking *a, struct plan_request *q, bool *dry_run,
-                                json_t **out_body, struct error *err)
+enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dry_run,
+                              json_t **out_body, struct error *err)
 {
     enum rollout_action action = (enum rollout_action)ROLLOUT_ACTION_COUNT; /* none */
     json_t *options = NULL;
@@ -46,6 +51,8 @@ static enum error_code take_run(struct asking *a, struct plan_request *q, bool *
                                .own_server = coordinator_own_server(a->desk->brain),
                                .windows = coordinator_windows(a->desk->brain),
                                .actor = a->request->actor,
+                               .has_former = has_former,
+                               .former_ctx = a->desk->brain,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {
         WORD("action", &action, parse_action, ACTION_WORDS),
@@ -119,7 +126,7 @@ void desk_start_run(struct asking *a)
     struct plan_request q;
     bool dry_run = false;
     json_t *body = NULL;
-    if (take_run(a, &q, &dry_run, &body, &err))
+    if (desk_take_run(a, &q, &dry_run, &body, &err))
         desk_refuse(a, &err);
     else
         desk_plan_or_begin(a, &q, dry_run);

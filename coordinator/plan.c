@@ -87,6 +87,13 @@ enum error_code plan_check_options(const struct rollout_options *o, struct error
 
 /* ---- freezing the selection ---- */
 
+static bool lacks_former(const struct plan_request *q, const struct fleet_server *s,
+                         const char *pool)
+{
+    return q->action == ROLLOUT_UNWARM && q->has_former &&
+           !q->has_former(q->former_ctx, s->name, pool);
+}
+
 /* A server that we know well enough to say that it has no such pool is not meant. */
 static bool lacks_pool(const struct fleet_server *s, const char *pool)
 {
@@ -110,12 +117,14 @@ static void choose(struct selection *n, const struct fleet_server *s, const char
 }
 
 /* Those of its pools that are meant, as it last told of them. */
-static void choose_pools(struct selection *n, const struct fleet_server *s, const char *pools)
+static void choose_pools(const struct plan_request *q, struct selection *n,
+                         const struct fleet_server *s)
 {
+    const char *pools = q->pool;
     const struct state *whole = fleet_whole(s);
     n->unknown = n->unknown || whole ? n->unknown : s;
     for (size_t i = 0; whole && i < whole->pool_count; i++) {
-        if (pools_match(pools, whole->pools[i].name)) {
+        if (pools_match(pools, whole->pools[i].name) && !lacks_former(q, s, whole->pools[i].name)) {
             choose(n, s, whole->pools[i].name);
         }
     }
@@ -132,8 +141,8 @@ static struct selection select_servers(const struct plan_request *q, const struc
         }
         n.matched++;
         if (!one) {
-            choose_pools(&n, s, q->pool);
-        } else if (!lacks_pool(s, q->pool)) {
+            choose_pools(q, &n, s);
+        } else if (!lacks_pool(s, q->pool) && !lacks_former(q, s, q->pool)) {
             choose(&n, s, q->pool);
         }
     }
@@ -148,7 +157,7 @@ static struct selection select_rest(const struct plan_request *q, const struct f
         const struct rollout_target *t = &q->retry->targets[i];
         const struct fleet_server *s = fleet_find(fleet, t->server);
         n.matched++;
-        if (s && rollout_is_left(q->retry, t)) {
+        if (s && rollout_is_left(q->retry, t) && !lacks_former(q, s, t->pool)) {
             choose(&n, s, t->pool);
         }
     }
@@ -197,6 +206,12 @@ static enum error_code check_selection(const struct plan_request *q, const struc
                          "coordinator started. Name one pool, or leave the server out: --on "
                          "'%s,!%s'",
                          n->unknown->name, q->selector, n->unknown->name);
+    }
+    if (n->chosen == 0 && q->action == ROLLOUT_UNWARM) {
+        return error_set(err, ERR_NOT_FOUND,
+                         "no settings of '%s' are kept for the selected servers: `pool warm "
+                         "--apply` has changed none there, or they were put back",
+                         q->pool);
     }
     if (n->chosen == 0) {
         return error_set(err, ERR_NOT_FOUND,

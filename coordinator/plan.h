@@ -30,6 +30,9 @@ struct plan_request {
     const char *own_server;        /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
     const char *hold_key; /* HOLD: SHA-256 of the token that releases it, hexadecimal; NULL: none */
+    /* UNWARM: are settings of before kept for that pool? NULL: not looked at. */
+    bool (*has_former)(const void *ctx, const char *server, const char *pool);
+    const void *former_ctx;
     const struct rollout *retry; /* take up what this ended run left, in place of a selection */
 };
 

@@ -3,6 +3,8 @@
 
 #include "common/text.h"
 
+#include <string.h>
+
 /* What is compared with before, if anything is. */
 static void say_bounds(const struct rollout_options *o,
                        void (*each)(void *arg, const char *sentence), void *arg)
@@ -87,6 +89,67 @@ static void look_at_shape(const char *name, const struct fleet_server *s, struct
 }
 
 static void warn_count(uint32_t count, size_t of, const char *what,
+                       void (*each)(void *arg, const char *sentence), void *arg);
+
+static const char *shared_identity(const struct fleet *fleet, const char *server)
+{
+    const struct fleet_server *s = fleet_find(fleet, server);
+    const struct state *whole = s ? fleet_whole(s) : NULL;
+    return whole && whole->config_shared && whole->config_identity ? whole->config_identity : "";
+}
+
+/* "web01, web02 and 3 others read one configuration": those of the farm, not of the plan alone. */
+static void name_sharers(const struct fleet *fleet, const char *identity, struct text *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fleet_count(fleet); i++) {
+        const struct fleet_server *s = fleet_at(fleet, i);
+        if (strcmp(shared_identity(fleet, s->name), identity) == 0 && ++count <= 5) {
+            text_addf(out, "%s%s", count > 1 ? ", " : "", s->name);
+        }
+    }
+    if (count > 5) {
+        text_addf(out, " and %zu more", count - 5);
+    }
+}
+
+/* What a change of configuration touches, group by group. */
+static void say_shared(const struct rollout *run, const struct fleet *fleet, uint32_t shared,
+                       void (*each)(void *arg, const char *sentence), void *arg)
+{
+    if (!rollout_action_configures(run) || shared == 0) {
+        if (shared && run->action == ROLLOUT_RECYCLE) {
+            warn_count(
+                shared, run->target_count,
+                "the configuration is shared: a change of it recycles pools on all that share "
+                "it, whoever is drained",
+                each, arg);
+        }
+        return;
+    }
+    for (size_t i = 0; i < run->target_count; i++) {
+        const char *identity = shared_identity(fleet, run->targets[i].server);
+        struct text text = {0};
+        bool told = false;
+        for (size_t k = 0; k < i && !told; k++) {
+            told = strcmp(identity, shared_identity(fleet, run->targets[k].server)) == 0;
+        }
+        if (!identity[0] || told) {
+            continue;
+        }
+        name_sharers(fleet, identity, &text);
+        text_add(&text,
+                 run->options.shared
+                     ? " share one configuration: it is changed once, on the first of them, and "
+                       "holds for all; pools on the others may be recycled by it, undrained"
+                     : " share one configuration: their agents refuse to change it for one of "
+                       "them; --shared changes it once for all");
+        each(arg, text_get(&text));
+        text_reset(&text);
+    }
+}
+
+static void warn_count(uint32_t count, size_t of, const char *what,
                        void (*each)(void *arg, const char *sentence), void *arg)
 {
     if (count) {
@@ -144,8 +207,10 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
     if (run->action == ROLLOUT_WORKER_KILL) {
         each(arg, "requests in that worker are lost, and it counts towards rapid-fail protection");
     }
-    if (run->action == ROLLOUT_STOP || run->action == ROLLOUT_START) {
-        warn_count(n.shared, run->target_count,
-                   "the configuration is shared: autoStart will not be changed there", each, arg);
+    if (run->action == ROLLOUT_WARM || run->action == ROLLOUT_UNWARM) {
+        each(arg,
+             "IIS may recycle the pool at once when its settings change: each server is drained "
+             "for it");
     }
+    say_shared(run, fleet, n.shared, each, arg);
 }

@@ -185,8 +185,9 @@ struct remedy_view {
     /* May the act begin by lease, budget, maintenance, declared out, window, store, fence? */
     bool (*may_act)(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
                     const char *server, const char *pool, char *why);
-    /* In the tightest group of the server: how many serve, of how many; is it one of them? */
-    void (*healthy)(void *ctx, const char *server, const char *pool, uint32_t *serving,
+    /* In the at-th of the server's budget groups (false: it has no more): how many serve, of how
+     * many; is it one of them? */
+    bool (*healthy)(void *ctx, size_t at, const char *server, const char *pool, uint32_t *serving,
                     uint32_t *total, bool *itself);
     struct remedy_run (*run)(void *ctx, uint64_t id, const char *server);
     bool (*holds)(void *ctx, uint64_t incident); /* a lease */
@@ -219,6 +220,9 @@ struct remedy_change {
 /* The next decision that is due; any == false: none. incidents: all that are open. */
 void remedy_next(const struct remedy *m, const struct incident *incidents, size_t count,
                  const struct remedy_view *view, uint64_t now_ms, struct remedy_change *out);
+/* May one of `serving` of a group's `total` servers be taken away? On no, `why`. The guard by which
+ * acts are decided, to be asked again when their run takes the server. */
+bool remedy_enough_stay(const struct remedy *m, uint32_t serving, uint32_t total, char *why);
 /* It was saved. */
 void remedy_install(struct remedy *m, const struct remedy_change *change, int64_t wall_ms);
 /* A person's words; any == false: `err` says why not. */

@@ -72,22 +72,32 @@ static bool trouble_allows(const struct remedy *m, const struct remedy_rule *rul
     return true;
 }
 
-static bool healthy_allows(const struct remedy *m, const struct incident *n,
-                           const struct remedy_view *view, char *why)
+bool remedy_enough_stay(const struct remedy *m, uint32_t serving, uint32_t total, char *why)
 {
-    uint32_t serving = 0, total = 0;
-    bool itself = false;
-    view->healthy(view->ctx, n->server, n->pool, &serving, &total, &itself);
     const struct share least = m->guards.min_healthy;
     uint64_t needed =
         least.percent ? ((uint64_t)total * least.number + 99) / 100 : (uint64_t)least.number;
     needed = needed < total || !total ? needed : total - 1; /* else nothing could ever be done */
-    if (itself && serving < needed + 1) {
+    if (serving < needed + 1) {
         char said[SHARE_TEXT_MAX];
         text_format(why, INCIDENT_TEXT_MAX,
                     "minimum: %u of %u servers are healthy, at least %llu (%s) have to stay so",
                     serving, total, (unsigned long long)needed, share_format(said, least));
         return false;
+    }
+    return true;
+}
+
+static bool healthy_allows(const struct remedy *m, const struct incident *n,
+                           const struct remedy_view *view, char *why)
+{
+    uint32_t serving = 0, total = 0;
+    bool itself = false;
+    for (size_t at = 0;
+         view->healthy(view->ctx, at, n->server, n->pool, &serving, &total, &itself); at++) {
+        if (itself && !remedy_enough_stay(m, serving, total, why)) {
+            return false;
+        }
     }
     return true;
 }
@@ -157,16 +167,24 @@ static bool cool_downs_allow(const struct remedy *m, const struct incident *n,
     return true;
 }
 
-uint32_t guards_count_shows(const struct remedy *m, size_t rule)
+/* It shows the trouble with its last look, or did for good a moment ago: when a common cause begins
+ * the first to be found is no case of its own, and when it ends neither is the last. */
+static bool shows_lately(const struct remedy *m, const struct watch *w, size_t rule, uint64_t now_ms)
+{
+    bool shows = (w->bits & 1) && now_ms - w->last_ms <= m->guards.max_age_ms;
+    bool did = w->shown_ms && now_ms - w->shown_ms <= m->guards.clear_ms;
+    return w->rule == rule && (shows || did) && !w->on_purpose;
+}
+
+/* Servers, however many of their pools do. */
+static uint32_t count_shows(const struct remedy *m, size_t rule, uint64_t now_ms)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < m->watch_count; i++) {
-        const struct watch *w = &m->watches[i];
-        bool first = w->rule == rule && w->since_ms && !w->on_purpose;
-        for (size_t k = 0; k < i && first; k++) { /* a server with several pools counts once */
-            const struct watch *o = &m->watches[k];
-            first = !(o->rule == rule && o->since_ms && !o->on_purpose &&
-                      text_equal_nocase(o->server, w->server));
+        bool first = shows_lately(m, &m->watches[i], rule, now_ms);
+        for (size_t k = 0; k < i && first; k++) {
+            first = !(shows_lately(m, &m->watches[k], rule, now_ms) &&
+                      text_equal_nocase(m->watches[k].server, m->watches[i].server));
         }
         count += first;
     }
@@ -174,9 +192,9 @@ uint32_t guards_count_shows(const struct remedy *m, size_t rule)
 }
 
 static bool cause_allows(const struct remedy *m, const struct remedy_rule *rule,
-                         const struct remedy_view *view, char *why)
+                         const struct remedy_view *view, uint64_t now_ms, char *why)
 {
-    uint32_t shows = guards_count_shows(m, (size_t)(rule - m->rules));
+    uint32_t shows = count_shows(m, (size_t)(rule - m->rules), now_ms);
     size_t fresh = view->fresh_count(view->ctx, rule->servers);
     char said[SHARE_TEXT_MAX];
     if (shows >= m->guards.common_least && shows > share_of(rule->common_cause, fresh)) {
@@ -190,11 +208,12 @@ static bool cause_allows(const struct remedy *m, const struct remedy_rule *rule,
 }
 
 static bool brakes_allow(const struct remedy *m, const struct incident *n,
-                         const struct remedy_rule *rule, const struct remedy_view *view, char *why)
+                         const struct remedy_rule *rule, const struct remedy_view *view,
+                         uint64_t now_ms, char *why)
 {
     const struct tally t = tally_past(m, n, view->wall_ms);
     char span[TEXT_DURATION_MAX];
-    if (!cause_allows(m, rule, view, why)) {
+    if (!cause_allows(m, rule, view, now_ms, why)) {
         return false;
     }
     if (m->guards.max_per_hour && t.acted_in_hour >= m->guards.max_per_hour) {
@@ -219,7 +238,7 @@ bool guards_allow(const struct remedy *m, const struct incident *n, const struct
     if (!age_allows(m, n, view, why) || !trouble_allows(m, rule, act, w, now_ms, why)) {
         return false;
     }
-    if (!n->approved_by[0] && !brakes_allow(m, n, rule, view, why)) {
+    if (!n->approved_by[0] && !brakes_allow(m, n, rule, view, now_ms, why)) {
         return false;
     }
     return healthy_allows(m, n, view, why) &&

@@ -25,6 +25,7 @@ struct watch {
     uint64_t last_ms;
     uint64_t since_ms; /* it holds on enough looks since; 0: it does not */
     uint64_t clear_ms; /* it held on no look since; 0: it does */
+    uint64_t shown_ms; /* it last held on enough looks at; 0: never */
     char text[INCIDENT_TEXT_MAX];
     char held[INCIDENT_TEXT_MAX]; /* why there is no incident of it, "" */
     uint64_t mark_ms[REJECTED_MARKS];
@@ -68,8 +69,6 @@ struct watch *watch_find(const struct remedy *m, size_t rule, const char *server
 bool guards_allow(const struct remedy *m, const struct incident *n, const struct remedy_rule *rule,
                   enum remedy_act act, const struct watch *w, const struct remedy_view *view,
                   uint64_t now_ms, char *why);
-/* Servers that show the trouble of that rule now. */
-uint32_t guards_count_shows(const struct remedy *m, size_t rule);
 
 void change_note(struct remedy_change *c, int64_t wall_ms, const char *kind, const char *fmt, ...)
     FORMAT_PRINTF(4, 5);

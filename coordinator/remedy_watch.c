@@ -214,6 +214,7 @@ static void take_look(const struct remedy_rule *rule, struct watch *w, bool is, 
     w->last_ms = now_ms;
     bool shown = count_bits(w->bits, rule->samples_in) >= rule->samples_of;
     w->since_ms = !shown ? 0 : w->since_ms ? w->since_ms : now_ms;
+    w->shown_ms = shown ? now_ms : w->shown_ms;
     bool none = count_bits(w->bits, rule->samples_in) == 0;
     w->clear_ms = !none ? 0 : w->clear_ms ? w->clear_ms : now_ms;
 }

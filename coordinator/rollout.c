@@ -12,7 +12,8 @@
 
 static const char *const action_names[ROLLOUT_ACTION_COUNT] = {
     "recycle",         "start",        "stop",          "undrain",    "service-recover",
-    "service-restart", "service-stop", "service-start", "worker-kill", "hold", "cycle", "quarantine"};
+    "service-restart", "service-stop", "service-start", "worker-kill", "hold",
+    "cycle",           "quarantine",   "warm",          "unwarm"};
 static const char *const run_names[RUN_STATE_COUNT] = {"running", "stopping", "aborting", "done",
                                                        "partial", "failed",   "aborted"};
 static const char *const target_names[TARGET_STATE_COUNT] = {
@@ -137,6 +138,13 @@ bool rollout_action_by_others(enum rollout_action action)
     return action == ROLLOUT_HOLD || action == ROLLOUT_CYCLE;
 }
 
+bool rollout_action_configures(const struct rollout *r)
+{
+    bool autostart = r->action == ROLLOUT_STOP || r->action == ROLLOUT_START;
+    return r->action == ROLLOUT_WARM || r->action == ROLLOUT_UNWARM ||
+           (autostart && !r->options.keep_autostart);
+}
+
 bool rollout_action_of_server(enum rollout_action action)
 {
     return rollout_action_of_services(action) || rollout_action_by_others(action) ||
@@ -185,6 +193,14 @@ void rollout_install(struct rollout *r, const struct rollout_change *c)
     }
     if (c->target_changed) {
         r->targets[c->target_index] = c->target;
+    }
+}
+
+void rollout_throw_away(struct rollout *r, const struct rollout_change *c)
+{
+    if (c->target_changed) {
+        r->targets[c->target_index].ask_ticket = 0;
+        r->targets[c->target_index].place_ticket = 0;
     }
 }
 
@@ -360,6 +376,9 @@ static enum verb action_verb(enum rollout_action action)
         return VERB_SERVICE_START;
     case ROLLOUT_WORKER_KILL:
         return VERB_WORKER_KILL;
+    case ROLLOUT_WARM:
+    case ROLLOUT_UNWARM:
+        return VERB_SET;
     case ROLLOUT_UNDRAIN:
     case ROLLOUT_HOLD:
     case ROLLOUT_CYCLE:

@@ -64,8 +64,11 @@ enum rollout_action {
     ROLLOUT_HOLD,  /* until they release it */
     ROLLOUT_CYCLE, /* until its machine has started anew */
     ROLLOUT_QUARANTINE, /* out of rotation and left there, with an incident */
+    /* the settings that keep a pool warm */
+    ROLLOUT_WARM,
+    ROLLOUT_UNWARM, /* as they were before */
 };
-#define ROLLOUT_ACTION_COUNT 12
+#define ROLLOUT_ACTION_COUNT 14
 
 enum target_state {
     TARGET_WAITING,
@@ -163,6 +166,7 @@ struct rollout_options {
     bool keep_autostart;
     bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled WAS is enabled first */
     bool all_servers;        /* SERVICE_RECOVER: healthy ones too */
+    bool shared;             /* configuration that servers share is changed, once for all of them */
     uint32_t worker_pid;     /* WORKER_KILL, with */
     uint64_t worker_created; /* its creation time */
     /* Waves and order, as they were given: the targets carry what came of it. */
@@ -207,8 +211,8 @@ struct rollout_target {
     int32_t probe_status;
     uint32_t probe_ms, gap_ms;
     bool orphans_allowed;
-    int64_t handed_wall_ms;     /* HOLD, CYCLE: in the hands of others since; 0: not yet */
-    struct wire_id boot_before; /* CYCLE: of its machine, when it was taken */
+    int64_t handed_wall_ms;       /* HOLD, CYCLE: in the hands of others since; 0: not yet */
+    struct wire_id boot_before;   /* CYCLE: of its machine, when it was taken */
     struct measure before, after; /* before: with the decision to take it; after: the last look */
     uint32_t sessions_left;       /* when the act began: the drain had come to its limit */
     int64_t started_wall_ms, ended_wall_ms; /* 0: not yet */
@@ -297,6 +301,7 @@ struct rollout_change {
     size_t target_index;
     enum target_state from;
     struct rollout_target target;
+    const char *former; /* WARM: settings as they were before, as the agent told; lent; NULL */
     struct rollout_effect effects[ROLLOUT_EFFECTS_MAX];
     size_t effect_count;
 };
@@ -412,6 +417,9 @@ void rollout_on_new_boot(const struct rollout *r, size_t target, uint64_t now_ms
                          struct rollout_change *out);
 
 void rollout_install(struct rollout *r, const struct rollout_change *change);
+/* It could not be saved and is thrown away: what it was decided on is asked again soon, not after
+ * the time that a lost answer is waited for. */
+void rollout_throw_away(struct rollout *r, const struct rollout_change *change);
 
 /* After loading from the store: what is not saved begins anew at now_ms. */
 void rollout_restart(struct rollout *r, uint64_t now_ms);
@@ -433,6 +441,8 @@ bool rollout_action_stops(enum rollout_action action);
 bool rollout_action_of_services(enum rollout_action action);
 /* Of a server as a whole: no pool is named. */
 bool rollout_action_of_server(enum rollout_action action);
+/* It changes configuration, which servers may share. */
+bool rollout_action_configures(const struct rollout *r);
 /* The act is somebody else's. */
 bool rollout_action_by_others(enum rollout_action action);
 bool run_state_ended(enum run_state state);

@@ -93,6 +93,8 @@ static bool act_is_idle(const struct rollout *r, struct rollout_change *c,
     case ROLLOUT_WORKER_KILL: /* the agent looks for the worker itself */
     case ROLLOUT_HOLD:
     case ROLLOUT_CYCLE:
+    case ROLLOUT_WARM: /* its agent knows what is to be changed */
+    case ROLLOUT_UNWARM:
     case ROLLOUT_UNDRAIN:
     case ROLLOUT_SERVICE_RECOVER:
     case ROLLOUT_SERVICE_RESTART:
@@ -179,6 +181,10 @@ static const char *gate_misses(const struct rollout *r, const struct rollout_tar
             return "the pool is not stopped";
         }
         return seen->worker_count && !seen->pool.orphans ? "a worker is still there" : NULL;
+    }
+    bool sets = r->action == ROLLOUT_WARM || r->action == ROLLOUT_UNWARM;
+    if (sets && seen->pool.state == POOL_STATE_STOPPED && !seen->pool.auto_start) {
+        return NULL; /* stopped on purpose before, and still */
     }
     if (seen->pool.state != POOL_STATE_STARTED) {
         text_format(text, size, "%s %s",
@@ -387,8 +393,7 @@ static void command_again(const struct rollout *r, struct rollout_change *c,
 }
 
 static void act_ended(const struct rollout *r, struct rollout_change *c,
-                      const struct result *result, const struct rollout_view *view,
-                      uint64_t now_ms)
+                      const struct result *result, const struct rollout_view *view, uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
     t->outcome = result->outcome;

@@ -286,12 +286,13 @@ static const char version_12[] =
     "ALTER TABLE run ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;";
 
 /* Version 13. Servers that a person asked everybody to keep their hands off. */
-static const char version_13[] = "CREATE TABLE maintenance ("
-                                 "  server TEXT PRIMARY KEY COLLATE NOCASE CHECK (server <> ''),"
-                                 "  until_ms INTEGER NOT NULL CHECK (until_ms > 0),"
-                                 "  reason TEXT NOT NULL CHECK (reason <> ''),"
-                                 "  actor TEXT NOT NULL CHECK (actor <> '')"
-                                 ") STRICT, WITHOUT ROWID;";
+static const char version_13[] =
+    "CREATE TABLE maintenance ("
+    "  server TEXT PRIMARY KEY COLLATE NOCASE CHECK (server <> ''),"
+    "  until_ms INTEGER NOT NULL CHECK (until_ms > 0),"
+    "  reason TEXT NOT NULL CHECK (reason <> ''),"
+    "  actor TEXT NOT NULL CHECK (actor <> '')"
+    ") STRICT, WITHOUT ROWID;";
 
 /* Version 14. Servers in the hands of others: since when, of which boot, and what releases them. */
 static const char version_14[] =
@@ -301,20 +302,21 @@ static const char version_14[] =
     "  DEFAULT x'00000000000000000000000000000000' CHECK (length(boot_before) = 16);";
 
 /* Version 15. Pools that were stopped to stay stopped, and whether something brought them back. */
-static const char version_15[] = "CREATE TABLE kept ("
-                                 "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
-                                 "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
-                                 "  run INTEGER NOT NULL REFERENCES run (id),"
-                                 "  actor TEXT NOT NULL,"
-                                 "  reason TEXT NOT NULL,"
-                                 "  since_ms INTEGER NOT NULL,"
-                                 "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
-                                 "  was_pid INTEGER NOT NULL,"
-                                 "  checked_ms INTEGER NOT NULL,"
-                                 "  back_ms INTEGER NOT NULL,"
-                                 "  back_how TEXT NOT NULL,"
-                                 "  PRIMARY KEY (server, pool)"
-                                 ") STRICT, WITHOUT ROWID;";
+static const char version_15[] =
+    "CREATE TABLE kept ("
+    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+    "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  actor TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL,"
+    "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
+    "  was_pid INTEGER NOT NULL,"
+    "  checked_ms INTEGER NOT NULL,"
+    "  back_ms INTEGER NOT NULL,"
+    "  back_how TEXT NOT NULL,"
+    "  PRIMARY KEY (server, pool)"
+    ") STRICT, WITHOUT ROWID;";
 
 /* Version 16. Incidents that rules of remediation look after, and the story of each. */
 static const char version_16[] =
@@ -342,40 +344,16 @@ static const char version_16[] =
     "CREATE TRIGGER note_stays BEFORE UPDATE ON incident_note"
     "  BEGIN SELECT RAISE(ABORT, 'stories of incidents are only added to'); END;";
 
-/* Version 17. Who belongs to the farm. Secrets are kept as their SHA-256, in hexadecimal. */
+/* Version 17. Settings as they were before a run warmed a pool, for undo; configuration that servers
+ * share, changed once for all. */
 static const char version_17[] =
-    "CREATE TABLE join_token ("
-    "  id TEXT PRIMARY KEY CHECK (length(id) = 16),"
-    "  hash TEXT NOT NULL CHECK (length(hash) = 64),"
-    "  names TEXT NOT NULL CHECK (names <> ''),"
-    "  labels TEXT NOT NULL,"
-    "  profile TEXT NOT NULL,"
-    "  uses INTEGER NOT NULL CHECK (uses > 0),"
-    "  used INTEGER NOT NULL CHECK (used BETWEEN 0 AND uses),"
-    "  created_ms INTEGER NOT NULL,"
-    "  expires_ms INTEGER NOT NULL,"
-    "  revoked_ms INTEGER NOT NULL,"
-    "  created_by TEXT NOT NULL CHECK (created_by <> '')"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE member ("
-    "  name TEXT PRIMARY KEY COLLATE NOCASE CHECK (name <> ''),"
-    "  key TEXT NOT NULL CHECK (length(key) = 64),"
-    "  token TEXT NOT NULL,"
-    "  labels TEXT NOT NULL,"
-    "  profile TEXT NOT NULL,"
-    "  joined_ms INTEGER NOT NULL,"
-    "  until_ms INTEGER NOT NULL,"
-    "  removed_ms INTEGER NOT NULL,"
-    "  since_ms INTEGER NOT NULL"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE joining ("
-    "  key TEXT PRIMARY KEY CHECK (length(key) = 64),"
-    "  name TEXT NOT NULL COLLATE NOCASE CHECK (name <> ''),"
-    "  token TEXT NOT NULL,"
-    "  address TEXT NOT NULL,"
-    "  why TEXT NOT NULL,"
-    "  asked_ms INTEGER NOT NULL,"
-    "  approved_ms INTEGER NOT NULL"
+    "ALTER TABLE run ADD COLUMN shared INTEGER NOT NULL DEFAULT 0 CHECK (shared IN (0, 1));"
+    "CREATE TABLE former ("
+    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+    "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
+    "  run INTEGER NOT NULL REFERENCES run (id),"
+    "  settings TEXT NOT NULL CHECK (settings <> ''),"
+    "  PRIMARY KEY (server, pool)"
     ") STRICT, WITHOUT ROWID;";
 
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
@@ -392,8 +370,8 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " pause_causes, why, created_ms, ended_ms, failures, batch_percent, waves, canary,"            \
     " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
     "policies, troubles, parent, hours,"                                                           \
-    " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created,"     \
-    " hold_key"
+    " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created,"  \
+    " hold_key, shared"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
@@ -422,7 +400,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
         " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
-        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50)",
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50, ?51)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -435,17 +413,16 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
         " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
         " gate_memory = ?45, enable = ?46, all_servers = ?47, worker_pid = ?48,"
-        " worker_created = ?49, hold_key = ?50 WHERE id = ?1",
+        " worker_created = ?49, hold_key = ?50, shared = ?51 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",
     [SQL_COUNT_TARGETS] = "SELECT count(*) FROM target WHERE run = ?1",
     [SQL_COUNT_STATES] = "SELECT state, count(*) FROM target WHERE run = ?1 GROUP BY state",
 
-    [SQL_INSERT_TARGET] =
-        "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
-        " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-        " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+    [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
+                          " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
@@ -512,7 +489,6 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                         " ON CONFLICT (name) DO UPDATE SET incarnation = ?2, first_seen_ms = ?3,"
                         " declared_out_until_ms = ?4, declared_out_reason = ?5,"
                         " declared_out_by = ?6, blocked_why = ?7",
-    [SQL_DROP_SERVER] = "DELETE FROM server WHERE name = ?1",
     [SQL_SERVERS] = "SELECT name, incarnation, first_seen_ms, declared_out_until_ms,"
                     " declared_out_reason, declared_out_by, blocked_why FROM server ORDER BY name",
 
@@ -530,6 +506,17 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_DROP_KEPT] = "DELETE FROM kept WHERE server = ?1 AND pool = ?2",
     [SQL_KEPT] = "SELECT server, pool, run, actor, reason, since_ms, boot, was_pid, checked_ms,"
                  " back_ms, back_how FROM kept ORDER BY server, pool",
+
+    [SQL_SAVE_FORMER] = "INSERT INTO former (server, pool, run, settings) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT (server, pool) DO UPDATE SET run = ?3, settings = ?4",
+    [SQL_DROP_FORMER] = "DELETE FROM former WHERE server = ?1 AND pool = ?2",
+    [SQL_FORMER] = "SELECT server, pool, run, settings FROM former ORDER BY server, pool",
+    /* What such acts took, and how large the gap was: the newest of the last thousand runs. */
+    [SQL_TIMES] =
+        "SELECT t.server, t.pool, t.started_ms, t.ended_ms, t.gap_ms, t.probe_ms FROM"
+        " (SELECT id FROM run WHERE action = ?1 ORDER BY id DESC LIMIT 1000) r"
+        " JOIN target t ON t.run = r.id WHERE t.state = 'done' AND t.ended_ms >= t.started_ms"
+        " ORDER BY r.id DESC LIMIT ?2",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",
@@ -549,25 +536,4 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_LAST_NOTICE] = "SELECT coalesce(max(id), 0) FROM notice",
     [SQL_INSERT_AUDIT] = "INSERT INTO audit (at_ms, actor, action, object, reason)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
-    [SQL_SAVE_JOIN_RIGHT] =
-        "INSERT INTO join_token (id, hash, names, labels, profile, uses, used, created_ms,"
-        " expires_ms, revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-        " ON CONFLICT (id) DO UPDATE SET used = excluded.used, revoked_ms = excluded.revoked_ms",
-    [SQL_JOIN_RIGHTS] = "SELECT id, hash, names, labels, profile, uses, used, created_ms,"
-                        " expires_ms, revoked_ms, created_by FROM join_token ORDER BY created_ms",
-    [SQL_SAVE_MEMBER] =
-        "INSERT INTO member (name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
-        " since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET"
-        " key = excluded.key, token = excluded.token, labels = excluded.labels,"
-        " profile = excluded.profile, joined_ms = excluded.joined_ms, until_ms = excluded.until_ms,"
-        " removed_ms = excluded.removed_ms, since_ms = excluded.since_ms",
-    [SQL_MEMBERS] = "SELECT name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
-                    " since_ms FROM member ORDER BY name",
-    [SQL_SAVE_JOINING] =
-        "INSERT INTO joining (key, name, token, address, why, asked_ms, approved_ms)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-        " ON CONFLICT (key) DO UPDATE SET approved_ms = excluded.approved_ms",
-    [SQL_DROP_JOINING] = "DELETE FROM joining WHERE key = ?1",
-    [SQL_JOINING] = "SELECT key, name, token, address, why, asked_ms, approved_ms FROM joining"
-                    " ORDER BY asked_ms, key",
 };

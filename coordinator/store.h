@@ -11,7 +11,6 @@
 
 #include "common/error.h"
 #include "coordinator/incident.h"
-#include "coordinator/member.h"
 #include "coordinator/rollout.h"
 #include "proto/messages.h"
 
@@ -175,7 +174,6 @@ struct store_server {
 };
 enum error_code store_save_server(struct store *s, const struct store_server *server,
                                   struct error *err);
-enum error_code store_drop_server(struct store *s, const char *name, struct error *err);
 enum error_code store_load_servers(struct store *s,
                                    void (*each)(void *arg, const struct store_server *server),
                                    void *arg, struct error *err);
@@ -212,6 +210,28 @@ enum error_code store_drop_kept(struct store *s, const char *server, const char 
                                 struct error *err);
 enum error_code store_load_kept(struct store *s, void (*each)(void *arg, const struct kept_pool *k),
                                 void *arg, struct error *err);
+
+/* Settings of a pool as they were before runs changed them. */
+struct former {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    uint64_t run;
+    char settings[WIRE_TEXT_MAX]; /* "": none are kept any more */
+};
+enum error_code store_save_former(struct store *s, const struct former *f, struct error *err);
+enum error_code store_load_former(struct store *s, void (*each)(void *arg, const struct former *f),
+                                  void *arg, struct error *err);
+
+/* What acts of that kind took on targets that were done, newest first. */
+struct store_time {
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];
+    int64_t started_wall_ms, ended_wall_ms;
+    uint32_t gap_ms, probe_ms;
+};
+enum error_code store_load_times(struct store *s, enum rollout_action action, size_t limit,
+                                 void (*each)(void *arg, const struct store_time *t), void *arg,
+                                 struct error *err);
 
 /* Audit and events in one: everything that history wants goes through the outbox, in the same
  * transaction, numbered without gaps. */
@@ -266,23 +286,6 @@ enum error_code store_find_notice(struct store *s, uint64_t id,
 /* Delivered or given up. A transaction of its own unless one is open. */
 enum error_code store_drop_notice(struct store *s, uint64_t id, struct error *err);
 enum error_code store_last_notice(struct store *s, uint64_t *out_id, struct error *err);
-
-/* Who belongs to the farm (enrol.h). Saving replaces the row of that id, name or key. */
-enum error_code store_save_join_right(struct store *s, const struct join_right *right,
-                                      struct error *err);
-enum error_code store_load_join_rights(struct store *s,
-                                       void (*each)(void *arg, const struct join_right *right),
-                                       void *arg, struct error *err);
-enum error_code store_save_member(struct store *s, const struct member *member, struct error *err);
-enum error_code store_load_members(struct store *s,
-                                   void (*each)(void *arg, const struct member *member), void *arg,
-                                   struct error *err);
-enum error_code store_save_joining(struct store *s, const struct joining *joining,
-                                   struct error *err);
-enum error_code store_drop_joining(struct store *s, const char *key, struct error *err);
-enum error_code store_load_joining(struct store *s,
-                                   void (*each)(void *arg, const struct joining *joining),
-                                   void *arg, struct error *err);
 
 /* Online copy into a new file (ERR_EXISTS if it is there); not within a transaction. */
 enum error_code store_backup(struct store *s, const char *path, struct error *err);

@@ -96,6 +96,7 @@ static void bind_run(struct binding *b, const struct rollout *run)
     bind_text(b, run->options.window);
     bind_bounds(b, &run->options);
     bind_text(b, run->hold_key);
+    bind_bool(b, run->options.shared);
 }
 
 static void read_options(struct row *r, struct rollout_options *o)
@@ -173,6 +174,7 @@ static void read_run(struct row *r, struct rollout *run)
     run->options.worker_pid = row_u32(r, "worker_pid");
     run->options.worker_created = row_uint(r, "worker_created", INT64_MAX);
     row_text(r, "hold_key", run->hold_key, sizeof(run->hold_key));
+    run->options.shared = row_bool(r, "shared");
 }
 
 /* "1 12 -1 7340032": probed, probe_ms, queued, memory; "": not taken. */

@@ -63,3 +63,25 @@ enum error_code store_load_plan(struct store *s, uint64_t run, char **out, struc
     }
     return r.code;
 }
+
+enum error_code store_load_times(struct store *s, enum rollout_action action, size_t limit,
+                                 void (*each)(void *arg, const struct store_time *t), void *arg,
+                                 struct error *err)
+{
+    struct binding b = binding_of(s, SQL_TIMES);
+    bind_text(&b, rollout_action_name(action));
+    bind_uint(&b, limit);
+    struct row r = row_of(s, SQL_TIMES, "times of targets", err);
+    while (row_next(&r)) {
+        struct store_time t = {0};
+        row_text(&r, "server", t.server, sizeof(t.server));
+        row_text(&r, "pool", t.pool, sizeof(t.pool));
+        t.started_wall_ms = row_int(&r);
+        t.ended_wall_ms = row_int(&r);
+        t.gap_ms = row_u32(&r, "gap_ms");
+        t.probe_ms = row_u32(&r, "probe_ms");
+        if (!r.code)
+            each(arg, &t);
+    }
+    return r.code;
+}

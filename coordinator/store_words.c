@@ -70,9 +70,8 @@ enum error_code store_drop_kept(struct store *s, const char *server, const char 
     return store_tell(s, err);
 }
 
-enum error_code store_load_kept(struct store *s,
-                                void (*each)(void *arg, const struct kept_pool *k), void *arg,
-                                struct error *err)
+enum error_code store_load_kept(struct store *s, void (*each)(void *arg, const struct kept_pool *k),
+                                void *arg, struct error *err)
 {
     struct row r = row_of(s, SQL_KEPT, "pool to stay stopped", err);
     while (row_next(&r)) {
@@ -92,6 +91,41 @@ enum error_code store_load_kept(struct store *s,
         row_text(&r, "back_how", k.back_how, sizeof(k.back_how));
         if (!r.code)
             each(arg, &k);
+    }
+    return r.code;
+}
+
+/* ---- settings as they were ---- */
+
+enum error_code store_save_former(struct store *s, const struct former *f, struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    enum schema_statement statement = f->settings[0] ? SQL_SAVE_FORMER : SQL_DROP_FORMER;
+    struct binding b = binding_of(s, statement);
+    bind_text(&b, f->server);
+    bind_text(&b, f->pool);
+    if (f->settings[0]) {
+        bind_uint(&b, f->run);
+        bind_text(&b, f->settings);
+    }
+    store_run_write(s, statement);
+    return store_tell(s, err);
+}
+
+enum error_code store_load_former(struct store *s, void (*each)(void *arg, const struct former *f),
+                                  void *arg, struct error *err)
+{
+    struct row r = row_of(s, SQL_FORMER, "former settings", err);
+    while (row_next(&r)) {
+        struct former f = {0};
+        row_text(&r, "server", f.server, sizeof(f.server));
+        r.name = f.server;
+        row_text(&r, "pool", f.pool, sizeof(f.pool));
+        f.run = row_uint(&r, "run", INT64_MAX);
+        row_text(&r, "settings", f.settings, sizeof(f.settings));
+        if (!r.code)
+            each(arg, &f);
     }
     return r.code;
 }

@@ -358,12 +358,12 @@ static json_t *view_kept(const struct view *v, bool *back)
         const struct kept_pool *k = coordinator_kept_at(v->brain, i);
         *back = *back || k->back_wall_ms != 0;
         json_array_append_new(
-            list, json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "server", k->server,
-                            "pool", view_string(k->pool), "run", (json_int_t)k->run, "by",
-                            view_string(k->actor), "reason", view_string(k->reason), "since",
-                            view_time(k->since_wall_ms), "checked_at",
-                            view_time(k->checked_wall_ms), "back_since",
-                            view_time(k->back_wall_ms), "back_how", view_string(k->back_how)));
+            list,
+            json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "server", k->server, "pool",
+                      view_string(k->pool), "run", (json_int_t)k->run, "by", view_string(k->actor),
+                      "reason", view_string(k->reason), "since", view_time(k->since_wall_ms),
+                      "checked_at", view_time(k->checked_wall_ms), "back_since",
+                      view_time(k->back_wall_ms), "back_how", view_string(k->back_how)));
     }
     return list;
 }
@@ -377,15 +377,16 @@ json_t *view_status(const struct view *v, int64_t started_wall_ms, const char *h
         trouble = history_trouble;
     bool expired, back;
     json_t *holds = view_holds(v, &expired), *kept = view_kept(v, &back);
-    bool healthy = !expired && !back && t.silent + t.down + t.quarantined + t.never_seen == 0 && !trouble &&
-                   !coordinator_frozen(c) && coordinator_incident_count(c) == 0;
+    bool healthy = !expired && !back && t.silent + t.down + t.quarantined + t.never_seen == 0 &&
+                   !trouble && !coordinator_frozen(c) && coordinator_incident_count(c) == 0;
     json_t *self =
         json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "version", FARMHAND_VERSION, "started_at",
                   view_time(started_wall_ms), "fence", number(coordinator_fence(c).number),
                   "settling", (int)coordinator_settling(c, v->now_ms), "frozen",
                   view_text(coordinator_frozen(c)), "store", view_string(trouble ? trouble : "ok"));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self, "servers",
-                     view_tally(v, &t), "budgets", view_budgets(v, NULL), "runs", view_open_runs(v),
-                     "incidents", view_incidents(v), "maintenance", view_maintained(v), "holds",
-                     holds, "kept_stopped", kept, "health", healthy ? "healthy" : "degraded");
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "coordinator", self,
+                     "servers", view_tally(v, &t), "budgets", view_budgets(v, NULL), "runs",
+                     view_open_runs(v), "incidents", view_incidents(v), "maintenance",
+                     view_maintained(v), "holds", holds, "kept_stopped", kept, "health",
+                     healthy ? "healthy" : "degraded");
 }

@@ -73,5 +73,6 @@ json_t *view_options(const struct rollout_options *o)
     set_text(out, "unreachable", on_unreachable_name(o->unreachable));
     set_bool(out, "start_idle", o->start_idle);
     set_bool(out, "keep_autostart", o->keep_autostart);
+    set_bool(out, "shared", o->shared);
     return out;
 }

@@ -256,8 +256,7 @@ enum agent_message_kind {
     AGENT_REPORT,
     AGENT_PROGRESS,
     AGENT_RESULT,
-    AGENT_OBSERVATION,
-    AGENT_RENEW
+    AGENT_OBSERVATION
 };
 
 struct listen {
@@ -308,8 +307,9 @@ struct observation {
     bool probe_passed; /* by the agent's own expectation for the site */
     int32_t probe_status;
     uint32_t probe_ms;
-    /* Where OBSERVE named a verb to rehearse: what it would come to, DONE, NOTHING or REFUSED (NONE:
-     * nothing was rehearsed), why, and as a sentence. Of SET, also what the settings are now. */
+    /* Where OBSERVE named a verb to rehearse: what it would come to, DONE, NOTHING or REFUSED
+     * (NONE: nothing was rehearsed), why, and as a sentence. Of SET, also what the settings are
+     * now. */
     enum outcome would;
     enum cause would_cause;
     const char *would_text;
@@ -320,12 +320,6 @@ struct observation {
     const char *requests; /* the oldest few in words, or why they are not known */
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
-};
-
-/* A certificate is wanted for a new key, under the name of the one this connection has. Answered
- * with CERTIFICATE, or ACK: not now. */
-struct renew {
-    const char *request; /* a PKCS #10 signing request: the inside of its PEM, see pem.h */
 };
 
 struct agent_message {
@@ -342,7 +336,6 @@ struct agent_message {
         struct progress progress;
         struct result result;
         struct observation observation;
-        struct renew renew;
     };
 };
 
@@ -355,7 +348,6 @@ enum coordinator_message_kind {
     COORDINATOR_ACK,          /* what was sent is taken (a result: durably) */
     COORDINATOR_QUARANTINED,  /* not trusted yet or any more; detail says why; go on reporting */
     COORDINATOR_RESEND_WHOLE, /* ACK of a report, and: the next one must be whole */
-    COORDINATOR_CERTIFICATE,  /* to a renew */
 };
 
 struct command {
@@ -366,13 +358,14 @@ struct command {
     const char *pool;
     uint64_t listen_no;  /* the listen this answers */
     uint64_t expires_ms; /* after the agent sent that listen; not begun by then: refused */
-    uint64_t limit_ms;   /* for the whole act; 0: the agent's own limits */
+    uint64_t limit_ms;   /* for the whole act, of OBSERVE for the probe; 0: the agent's own */
     bool keep_autostart;
     bool start_idle;         /* RECYCLE: start a worker where there is none */
     bool probe;              /* make the pool's probe part of the proof */
     struct command_id about; /* QUERY */
     bool enable;             /* SERVICE_RECOVER, SERVICE_START: a disabled one is enabled first */
-    bool force;              /* SERVICE_RECOVER: also where nothing is wrong */
+    bool force;              /* SERVICE_RECOVER: also where nothing is wrong. START, STOP, SET:
+                                configuration that is shared is changed here for all */
     bool requests;           /* OBSERVE of a pool: list its executing requests as well */
     uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
     uint64_t worker_created;
@@ -390,10 +383,9 @@ struct coordinator_message {
     uint32_t version;
     struct fence fence; /* of the sender, in every message */
     enum coordinator_message_kind kind;
-    uint64_t seq;            /* of the agent message it answers */
-    struct command command;  /* COMMAND */
-    const char *detail;      /* QUARANTINED */
-    const char *certificate; /* CERTIFICATE: X.509, the inside of its PEM; else "" or NULL */
+    uint64_t seq;           /* of the agent message it answers */
+    struct command command; /* COMMAND */
+    const char *detail;     /* QUARANTINED */
 };
 
 /* Stable lower-case words for logs, JSON and stores; out of range gives "?" . */

@@ -210,6 +210,13 @@ static enum error_code try_once(const struct iis_appcmd *appcmd, enum iis_verb v
     return code;
 }
 
+/* A try that the deadline cuts off would make "nothing was done" into "not known": the last one has
+ * to begin while there is time for twice what the one before took. */
+static uint64_t last_begin(uint64_t deadline_ms, uint64_t took_ms)
+{
+    return deadline_ms > 2 * took_ms ? deadline_ms - 2 * took_ms : 0;
+}
+
 enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb verb,
                                const char *const *args, uint64_t deadline_ms,
                                struct iis_answer *out, struct error *err)
@@ -219,10 +226,13 @@ enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb ve
         enum iis_repeat repeat;
         uint64_t wait_ms;
         struct error here;
+        uint64_t began_ms = clock_boot_ms();
         enum error_code code = try_once(appcmd, verb, args, deadline_ms, out, &repeat, &here);
+        uint64_t now_ms = clock_boot_ms();
         if (!code)
             return ERR_NONE;
-        if (!iis_retry_next(&retry, repeat, clock_boot_ms(), deadline_ms, &wait_ms))
+        if (!iis_retry_next(&retry, repeat, now_ms, last_begin(deadline_ms, now_ms - began_ms),
+                            &wait_ms))
             return error_set(err, code, "appcmd %s: %s", iis_verb_name(verb), here.text);
         clock_sleep_ms((uint32_t)wait_ms);
     }

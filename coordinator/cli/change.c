@@ -1,6 +1,7 @@
 /* change.c - the way of every change: reason, plan, question, start, watching. */
 #include "coordinator/cli/cli.h"
 
+#include "common/clock.h"
 #include "common/must.h"
 
 #include <stdio.h>
@@ -139,14 +140,59 @@ static int start(struct cli *cli, const char *path, json_t *body)
     return code;
 }
 
+/* ---- what the agents say ---- */
+
+#define REHEARSE_MS      30000
+#define REHEARSE_LOOK_MS 200
+
+/* The plan with every agent's own answer; NULL: it was not to be had (said). */
+json_t *cli_rehearse(struct cli *cli, json_t *body, int *code)
+{
+    json_t *asked = NULL, *answer = NULL, *plan = NULL;
+    char path[64];
+    *code = cli_post(cli, "/v1/rehearsals", body, false, &asked);
+    text_format(path, sizeof(path), "/v1/rehearsals/%lld",
+                (long long)cli_number(asked, "rehearsal"));
+    json_decref(asked);
+    uint64_t until_ms = clock_boot_ms() + REHEARSE_MS;
+    while (*code == CLI_DONE) {
+        *code = cli_get(cli, path, &answer);
+        bool over = cli_true(answer, "complete") || clock_boot_ms() >= until_ms;
+        if (*code != CLI_DONE || over)
+            break;
+        json_decref(answer);
+        answer = NULL;
+        clock_sleep_ms(REHEARSE_LOOK_MS);
+    }
+    if (*code == CLI_DONE)
+        plan = json_incref(json_object_get(answer, "plan"));
+    json_decref(answer);
+    return plan;
+}
+
+/* Shows the plan as the agents would carry it out; without their words as it stands. */
+static void show_dry_run(struct cli *cli, const char *path, json_t *body, const json_t *plan)
+{
+    int code = CLI_FAILED;
+    json_t *asked = NULL;
+    if (text_equal(path, "/v1/runs")) {
+        cli->quiet = true;
+        asked = cli_rehearse(cli, body, &code);
+        cli->quiet = false;
+    }
+    const json_t *shown = asked ? asked : plan;
+    if (!cli_print_json(cli, shown))
+        cli_print_plan(cli, shown);
+    json_decref(asked);
+}
+
 static int plan_and_start(struct cli *cli, const char *path, json_t *body)
 {
     json_t *plan = NULL;
     bool dry = cli_has(cli, OPT_DRY_RUN);
     int code = make_plan(cli, path, body, &plan);
     if (code == CLI_DONE && dry) {
-        if (!cli_print_json(cli, plan))
-            cli_print_plan(cli, plan);
+        show_dry_run(cli, path, body, plan);
     } else if (code == CLI_DONE) {
         if (!cli_has(cli, OPT_JSON))
             cli_print_plan(cli, plan);

@@ -84,18 +84,13 @@ enum cli_option {
     OPT_WAIT_REBOOT,
     OPT_WOULD,
     OPT_ALL,
-    OPT_LABEL,
-    OPT_USES,
-    OPT_EXPIRES,
-    OPT_PROFILE,
-    OPT_KEY,
-    OPT_FOR_NAMES,
+    OPT_CHECK,
+    OPT_APPLY,
+    OPT_UNDO,
+    OPT_SHARED,
     OPT_COUNT,
 };
-/* More than 64: gcc and clang have 128 bits on every 64-bit system. */
-typedef unsigned __int128 cli_options;
-#define OPT_BIT(i) ((cli_options)1 << (i))
-#define OPT(name)  OPT_BIT(OPT_##name)
+#define OPT(name) (UINT64_C(1) << OPT_##name)
 
 #define CLI_EVERY (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(VERSION))
 #define CLI_RUN_OPTIONS                                                                            \
@@ -121,14 +116,14 @@ typedef unsigned __int128 cli_options;
 struct cli;
 
 struct cli_verb {
-    const char *group;    /* "pool" */
-    const char *name;     /* "recycle"; NULL: the group is the verb ("status") */
-    const char *words;    /* "NAME", for the usage line; "": none */
-    size_t least, most;   /* how many words follow */
-    cli_options options;  /* OPT(...) beside CLI_EVERY */
-    cli_options required; /* those of them that must be given */
-    const char *summary;  /* one line */
-    const char *more;     /* paragraphs for --help, or NULL */
+    const char *group;   /* "pool" */
+    const char *name;    /* "recycle"; NULL: the group is the verb ("status") */
+    const char *words;   /* "NAME", for the usage line; "": none */
+    size_t least, most;  /* how many words follow */
+    uint64_t options;    /* OPT(...) beside CLI_EVERY */
+    uint64_t required;   /* those of them that must be given */
+    const char *summary; /* one line */
+    const char *more;    /* paragraphs for --help, or NULL */
     int (*run)(struct cli *cli);
 };
 
@@ -200,6 +195,9 @@ json_t *cli_list(const json_t *object, const char *key);
 
 /* Starts a run for action, pool and selector in the way all runs are started, and watches it. */
 int cli_start_run(struct cli *cli, const char *action, const char *pool, const char *on);
+/* POST /v1/rehearsals of a run's body, waited for: the plan with each agent's answer. NULL and
+ * *code: it failed, and was said. */
+json_t *cli_rehearse(struct cli *cli, json_t *body, int *code);
 /* The same with what an ended run left. */
 int cli_retry_run(struct cli *cli, uint64_t id);
 /* The same with options beside those of the command line; `more` is taken over. */
@@ -209,11 +207,6 @@ int cli_start_run_with(struct cli *cli, const char *action, const char *pool, co
 char *cli_reason(struct cli *cli);
 /* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
 int cli_change(struct cli *cli, const char *path, json_t *fields, json_t **out);
-
-/* verb_token.c: servers that join, and leave. */
-int cli_server_waiting(struct cli *cli);
-int cli_server_approve(struct cli *cli);
-int cli_server_remove(struct cli *cli);
 
 /* ---- plan.c, story.c, watch.c ---- */
 
@@ -234,8 +227,10 @@ void cli_add_event(const struct terminal *t, const json_t *event, size_t columns
 /* What a person should do next about a run; nothing if nothing is to be done. */
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
+int cli_pool_warm(struct cli *cli); /* verb_warm.c */
+
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
-    cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],
+    cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],
     cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[], cli_verbs_why[];
 
 #endif

@@ -26,7 +26,15 @@ static void add_target(struct table *t, size_t position, const json_t *target)
     table_cell(t, style_of(will), will);
     table_cellf(t, STYLE_PLAIN, "%lld", (long long)cli_number(target, "workers"));
     table_cell(t, STYLE_PLAIN, text_get(&drain));
-    table_cell(t, style_of(will), cli_text(target, "why"));
+    const json_t *agent = json_object_get(target, "agent");
+    bool said = json_is_object(agent);
+    bool refuses = text_equal(cli_text(agent, "would"), "refused");
+    if (said && *cli_text(target, "why"))
+        table_cellf(t, refuses ? STYLE_RED : style_of(will), "%s; %s", cli_text(target, "why"),
+                    cli_text(agent, "text"));
+    else
+        table_cellf(t, refuses ? STYLE_RED : style_of(will), "%s%s", refuses ? "refuses: " : "",
+                    said ? cli_text(agent, "text") : cli_text(target, "why"));
     text_reset(&drain);
 }
 
@@ -78,6 +86,18 @@ static void add_budgets(const json_t *plan, struct text *out)
     }
 }
 
+static void add_estimate(const json_t *plan, struct text *out)
+{
+    char length[TEXT_DURATION_MAX];
+    if (!json_object_get(plan, "estimate_ms"))
+        return;
+    if (cli_is_null(plan, "estimate_ms"))
+        text_add(out, "time: nothing like it was done yet, so there is no estimate\n");
+    else
+        text_addf(out, "time: about %s, by what such servers took\n",
+                  say_duration(length, cli_number(plan, "estimate_ms")));
+}
+
 void cli_print_plan(const struct cli *cli, const json_t *plan)
 {
     struct text out = {0};
@@ -91,6 +111,7 @@ void cli_print_plan(const struct cli *cli, const json_t *plan)
     add_sentences(cli, cli_list(plan, "order"), "order:", STYLE_CYAN, &out);
     add_sentences(cli, cli_list(plan, "gates"), "gate:", STYLE_CYAN, &out);
     add_budgets(plan, &out);
+    add_estimate(plan, &out);
     if (*cli_text(plan, "rule")) {
         text_add(&out, "rule: ");
         say_safe(&out, cli_text(plan, "rule"));

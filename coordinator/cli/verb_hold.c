@@ -143,7 +143,8 @@ static int ask_for_hold(struct hold *h)
 static void give_up(struct hold *h)
 {
     int64_t run;
-    json_t *body = json_pack("{s:s, s:s}", "token", h->token, "reason", "not waited for any longer");
+    json_t *body =
+        json_pack("{s:s, s:s}", "token", h->token, "reason", "not waited for any longer");
     h->cli->quiet = true;
     post_release(h->cli, body, &run);
     h->cli->quiet = false;
@@ -252,8 +253,8 @@ static int release_after(struct hold *h, bool failed, const char *reason)
 {
     int64_t run = h->run;
     uint64_t until_ms = clock_boot_ms() + RELEASE_MS;
-    json_t *body = json_pack("{s:s, s:s, s:b}", "token", h->token, "reason", reason, "failed",
-                             (int)failed);
+    json_t *body =
+        json_pack("{s:s, s:s, s:b}", "token", h->token, "reason", reason, "failed", (int)failed);
     must(body != NULL);
     int code;
     for (;;) {

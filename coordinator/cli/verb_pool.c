@@ -216,13 +216,25 @@ const struct cli_verb cli_verbs_pool[] = {
      "answering),\nand put back before the next one begins. It stops at the first "
      "failure.\n\n" WATCHED,
      pool_recycle},
-    {"pool", "start", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
-     "Start a pool, and let it start with its server again", WATCHED, pool_start},
-    {"pool", "stop", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART), OPT(ON),
-     "Stop a pool so that it stays stopped",
+    {"pool", "start", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART) | OPT(SHARED),
+     OPT(ON), "Start a pool, and let it start with its server again", WATCHED, pool_start},
+    {"pool", "stop", "POOL|GLOB,!GLOB", 1, 1, CLI_RUN_OPTIONS | OPT(KEEP_AUTOSTART) | OPT(SHARED),
+     OPT(ON), "Stop a pool so that it stays stopped",
      "autoStart is set to false first: otherwise the pool comes back with the next restart of WAS "
-     "or of the server.\nFrom then on it is looked at after each of them, and the status and a notice "
+     "or of the server.\nFrom then on it is looked at after each of them, and the status and a "
+     "notice "
      "tell when something brought it back.\n\n" WATCHED,
      pool_stop},
+    {"pool", "warm", "POOL|GLOB,!GLOB", 1, 1,
+     CLI_RUN_OPTIONS | OPT(CHECK) | OPT(APPLY) | OPT(UNDO) | OPT(SHARED), OPT(ON),
+     "What keeps a pool from a recycle that nobody notices, and the remedy",
+     "--check asks every agent what is missing (startMode, idle time-out, overlap, preload) and "
+     "shows "
+     "how large the gap was\nat the last recycles; exit code 1 when something is. --apply sets it, "
+     "one "
+     "server at a time, drained and proved, since\nIIS may recycle the pool for it; what was "
+     "before is "
+     "kept, and --undo puts it back.\n\n" WATCHED,
+     cli_pool_warm},
     {0},
 };

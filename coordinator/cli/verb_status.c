@@ -169,7 +169,8 @@ static void add_came_back(const struct cli *cli, const json_t *status, struct te
     {
         if (cli_is_null(one, "back_since"))
             continue;
-        text_addf(&words, "%s on %s: %s, though run %lld stopped it to stay stopped (by %s: %s); seen %s",
+        text_addf(&words,
+                  "%s on %s: %s, though run %lld stopped it to stay stopped (by %s: %s); seen %s",
                   cli_text(one, "pool"), cli_text(one, "server"), cli_text(one, "back_how"),
                   (long long)cli_number(one, "run"), cli_text(one, "by"), cli_text(one, "reason"),
                   say_time(at, cli_text(one, "back_since")));

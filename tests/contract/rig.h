@@ -58,8 +58,8 @@ struct rig_service_acts {
 };
 
 /* The services of a world. `front` and `dependent` cannot run without `base`; `front` lives in the
- * process of `base`, and so does `lodger` when it runs, which depends on neither and is stopped at
- * the beginning. */
+ * process of `base`, and so does `lodger` when it runs (where the world can have several in one:
+ * shares_process), which depends on neither and is stopped at the beginning. */
 struct rig_services {
     const char *base, *front, *dependent, *lodger;
 };
@@ -74,6 +74,7 @@ struct rig {
     const char *odd;     /* started, with a name of blanks, signs and letters beyond ASCII */
     const char *foreign; /* the same, with quotes and letters of no European code page; NULL */
     struct rig_services services; /* base NULL: this world has none */
+    bool shares_process;
     uint64_t stop_limit_ms;       /* after which a worker that ignores its stop is killed */
     bool memory_tells;            /* the rig itself never held the secret in its memory */
 };

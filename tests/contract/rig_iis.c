@@ -195,17 +195,23 @@ static void fill_settings(struct rig_iis *r)
 
 /* ---- back to the beginning ---- */
 
-static bool service_is(struct rig_iis *r, const char *name, int state)
+/* In an answer of `sc --json query`; -1: there is none. */
+static json_int_t service_number(const json_t *answer, const char *name, const char *key)
 {
-    json_t *answer = run_json(r->sc, "--json", "query");
-    bool is = false;
     size_t i;
     json_t *service;
     json_array_foreach(json_object_get(answer, "services"), i, service)
     {
         if (text_equal(json_string_value(json_object_get(service, "name")), name))
-            is = json_integer_value(json_object_get(service, "state")) == state;
+            return json_integer_value(json_object_get(service, key));
     }
+    return -1;
+}
+
+static bool service_is(struct rig_iis *r, const char *name, int state)
+{
+    json_t *answer = run_json(r->sc, "--json", "query");
+    bool is = service_number(answer, name, "state") == state;
     json_decref(answer);
     return is;
 }
@@ -219,24 +225,33 @@ static void wait_service(struct rig_iis *r, const char *name, int state)
     }
 }
 
-/* Every pool started, with as many workers as it should have, all of them ready. */
+static const char *pool_word(const json_t *pool, const char *key)
+{
+    return json_string_value(json_object_get(pool, key));
+}
+
+/* In an answer of `lab-sc counters`: with as many workers as it should have, all of them ready. */
+static bool pool_is_settled(const json_t *pool)
+{
+    const char *name = pool_word(pool, "name");
+    json_t *worker, *workers = json_object_get(pool, "workers");
+    size_t i, want = text_equal(name, "Garden") ? 3 : text_equal(name, "Idle") ? 0 : 1;
+    bool fits = json_array_size(workers) == want && text_equal(pool_word(pool, "state"), "Started");
+    json_array_foreach(workers, i, worker)
+    {
+        fits &= text_equal(pool_word(worker, "state"), "Running");
+    }
+    return fits;
+}
+
 static bool is_settled(struct rig_iis *r)
 {
     json_t *answer = run_json(r->sc, "counters", NULL);
-    size_t good = 0, i, k;
-    json_t *pool, *worker;
+    size_t good = 0, i;
+    json_t *pool;
     json_array_foreach(json_object_get(answer, "pools"), i, pool)
     {
-        const char *name = json_string_value(json_object_get(pool, "name"));
-        json_t *workers = json_object_get(pool, "workers");
-        size_t want = text_equal(name, "Garden") ? 3 : text_equal(name, "Idle") ? 0 : 1;
-        bool fits = json_array_size(workers) == want &&
-                    text_equal(json_string_value(json_object_get(pool, "state")), "Started");
-        json_array_foreach(workers, k, worker)
-        {
-            fits &= text_equal(json_string_value(json_object_get(worker, "state")), "Running");
-        }
-        good += fits;
+        good += pool_is_settled(pool);
     }
     json_decref(answer);
     return good == 5;
@@ -262,10 +277,28 @@ static void start_pool(struct rig_iis *r, const char *pool)
     text_reset(&name);
 }
 
-/* Idle has to lose its worker, where it got one. */
-static void stop_idle(struct rig_iis *r)
+/* What a test left stopped, or told not to start by itself. Idle has to lose its worker, where it
+ * got one. A program takes long to start on some systems: only what is amiss is put right. */
+static void reset_pools(struct rig_iis *r)
 {
-    RUN(NULL, r->appcmd, "stop", "apppool", "/apppool.name:Idle");
+    char *config = NULL;
+    must(os_read_file(r->settings.config, 1 << 20, &config, NULL, NULL) == ERR_NONE);
+    bool all = strstr(config, "autoStart=\"false\"") != NULL;
+    free(config);
+    json_t *answer = run_json(r->sc, "counters", NULL);
+    size_t i;
+    json_t *pool;
+    json_array_foreach(json_object_get(answer, "pools"), i, pool)
+    {
+        const char *name = pool_word(pool, "name");
+        bool idles = text_equal(name, r->rig.idle);
+        bool has_workers = json_array_size(json_object_get(pool, "workers")) > 0;
+        if (idles && has_workers)
+            RUN(NULL, r->appcmd, "stop", "apppool", "/apppool.name:Idle");
+        if (all || (idles && has_workers) || !text_equal(pool_word(pool, "state"), "Started"))
+            start_pool(r, name);
+    }
+    json_decref(answer);
 }
 
 static void end_visitor(struct rig_iis *r)
@@ -275,10 +308,28 @@ static void end_visitor(struct rig_iis *r)
     r->visitor = -1;
 }
 
+static bool services_are_settled(struct rig_iis *r)
+{
+    const struct rig_services *s = &r->rig.services;
+    if (!rig_iis_knows_needs(s->front) || !rig_iis_knows_needs(s->dependent))
+        return false;
+    json_t *a = run_json(r->sc, "--json", "query");
+    bool settled =
+        service_number(a, s->base, "start_type") == 3 && service_number(a, s->base, "state") == 4 &&
+        service_number(a, s->front, "start_type") == 2 &&
+        service_number(a, s->front, "state") == 4 &&
+        service_number(a, s->dependent, "start_type") == 2 &&
+        service_number(a, s->dependent, "state") == 4 && service_number(a, s->lodger, "state") == 1;
+    json_decref(a);
+    return settled;
+}
+
 /* A service that a fault holds in its stop is let go by the end of the fault. */
 static void reset_services(struct rig_iis *r)
 {
     const struct rig_services *services = &r->rig.services;
+    if (services_are_settled(r))
+        return;
     RUN(NULL, r->sc, "config", services->base, "start=", "demand");
     RUN(NULL, r->sc, "config", services->front, "start=", "auto");
     RUN(NULL, r->sc, "config", services->dependent, "start=", "auto");
@@ -298,12 +349,7 @@ static void iis_reset(struct rig *rig)
     end_visitor(r);
     must(RUN(NULL, r->sc, "fault", "all", "off") == 0);
     reset_services(r);
-    stop_idle(r);
-    start_pool(r, rig->pool);
-    start_pool(r, rig->garden);
-    start_pool(r, rig->idle);
-    start_pool(r, rig->odd);
-    start_pool(r, rig->foreign);
+    reset_pools(r);
     uint64_t deadline = clock_boot_ms() + SETTLE_MS;
     while (!is_settled(r)) {
         must(clock_boot_ms() < deadline);
@@ -538,6 +584,7 @@ struct rig *rig_open(void)
         .odd = "B\xC3\xBCro & S\xC3\xB6hne, (Q4) /x",
         .foreign = "\"\xE5\x95\x86\xE5\xBA\x97\" 7",
         .services = {"WAS", "W3SVC", "NetTcpActivator", "Lodger"},
+        .shares_process = rig_iis_shares_process,
         .stop_limit_ms = 4000,
         .memory_tells = rig_iis_memory_tells,
     };

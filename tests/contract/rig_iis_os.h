@@ -8,6 +8,13 @@ extern const char *const rig_iis_backend; /* the driver's service back end here 
 /* Whether rig_iis_put_secret() leaves this process without the word, as far as its memory tells. */
 extern const bool rig_iis_memory_tells;
 
+/* Several services in one process. */
+extern const bool rig_iis_shares_process;
+
+/* Whether the manager still knows what the service depends on: Wine's forgets it when a start type
+ * is changed. */
+bool rig_iis_knows_needs(const char *service);
+
 /* Starts the lab server and returns when it is ready. It ends with this process, however that ends:
  * on Windows with the Wine that this test has for itself. */
 void rig_iis_start(const char *lab_sc, const char *server);

@@ -1,6 +1,7 @@
 #include "common/must.h"
 #include "common/os.h"
 #include "common/process.h"
+#include "common/sys_win32.h"
 #include "common/text.h"
 #include "tests/contract/rig_iis_os.h"
 #include "tests/lab/base/lab_os.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 
 const char *const rig_iis_backend = "windows";
+const bool rig_iis_shares_process = false; /* Wine has one process for each (LAB.md) */
 const bool rig_iis_memory_tells = false;
 
 /* Apart: what process_run() starts is a job, which ends as a whole. */
@@ -26,6 +28,15 @@ void rig_iis_start(const char *lab_sc, const char *server)
 
 void rig_iis_stopped(void)
 {
+}
+
+bool rig_iis_knows_needs(const char *service)
+{
+    char path[256];
+    DWORD bytes = 0;
+    text_format(path, sizeof(path), "SYSTEM\\CurrentControlSet\\Services\\%s", service);
+    return RegGetValueA(HKEY_LOCAL_MACHINE, path, "DependOnService", RRF_RT_ANY, NULL, NULL,
+                        &bytes) == ERROR_SUCCESS;
 }
 
 void rig_iis_put_secret(const char *from, const char *to, const char *backwards)

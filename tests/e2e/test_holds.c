@@ -124,6 +124,41 @@ static void server_in_maintenance_is_left_alone(void **state)
     assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
 }
 
+/* Api starts cold: what is missing is told, set one server after the other under traffic, proved by
+ * the agents' own reading, and put back as it was. */
+static void pool_is_warmed_and_cooled_again(void **state)
+{
+    (void)state;
+    struct harness_cli cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--check");
+    expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
+    harness_phase(h, "warm");
+    cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--apply", "--reason", "no cold starts");
+    expect(&cli, 0, "web03");
+    harness_nothing_lost(h, "warm");
+    cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--check");
+    expect(&cli, 0, "warm");
+    cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "as it was");
+    expect(&cli, 0, "web03");
+    cli = CLI(h, "pool", "warm", "Api", "--on", "web02", "--check");
+    expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
+    cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "again");
+    expect(&cli, 1, "no settings of 'Api' are kept");
+    harness_wait_all_up(h, 20000);
+}
+
+static void agents_answer_a_dry_run_themselves(void **state)
+{
+    (void)state;
+    struct harness_cli cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01", "--dry-run");
+    if (!strstr(cli.out, "time: about "))
+        fail_msg("no estimate: %s", cli.out);
+    expect(&cli, 0, "would recycle 1 worker, overlapped");
+    cli = CLI(h, "pool", "stop", "Nowhere", "--on", "web01", "--dry-run");
+    expect(&cli, 1, "Nowhere");
+    cli = CLI(h, "pool", "recycle", "Old", "--on", "web01", "--dry-run");
+    expect(&cli, 0, "the pool is stopped: a stopped pool cannot be recycled");
+}
+
 /* As another user of this machine: only root can be two people. */
 static int as_nobody(const char *words)
 {
@@ -221,6 +256,8 @@ int main(void)
         cmocka_unit_test(hold_that_expires_is_loud_until_it_is_released),
         cmocka_unit_test(server_in_maintenance_is_left_alone),
         cmocka_unit_test(stopped_pool_stays_stopped_or_raises_an_alarm),
+        cmocka_unit_test(pool_is_warmed_and_cooled_again),
+        cmocka_unit_test(agents_answer_a_dry_run_themselves),
         cmocka_unit_test(run_begins_with_a_second_persons_word),
     };
     int failed = cmocka_run_group_tests_name("e2e_holds", tests, bring_up, NULL);

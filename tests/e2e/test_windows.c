@@ -29,6 +29,15 @@ static int bring_up(void **state)
                                          "20",
                                          "--lab",
                                          "server.appcmd_delay_ms=0",
+                                         "--lab",
+                                         "service NetTcpActivator.start=auto",
+                                         "--lab",
+                                         "service NetTcpActivator.depends=WAS",
+                                         "--agent",
+                                         "allow.verbs=recycle, start, stop, service-recover, "
+                                         "service-restart",
+                                         "--agent",
+                                         "services.stop_wait=10s",
                                          "--agent",
                                          "agent.beat=1s",
                                          "--agent",
@@ -136,6 +145,136 @@ static void services_of_windows_are_shown(void **state)
     json_decref(answer);
 }
 
+/* ---- services ---- */
+
+static long long service_count(const char *server, const char *service, const char *what)
+{
+    json_t *truth = harness_truth(h, server);
+    const json_t *row = json_object_get(json_object_get(truth, "services"), service);
+    long long count = json_integer_value(json_object_get(row, what));
+    json_decref(truth);
+    return count;
+}
+
+static void wait_service_count(const char *server, const char *service, const char *what,
+                               long long least, unsigned timeout_ms)
+{
+    for (unsigned waited = 0; service_count(server, service, what) < least; waited += 100) {
+        if (waited >= timeout_ms)
+            fail_msg("%s: %s of %s are still %lld", server, what, service,
+                     service_count(server, service, what));
+        harness_sleep_ms(100);
+    }
+}
+
+static void expect_running(const char *server)
+{
+    static const char *const names[] = {"WAS", "W3SVC", "NetTcpActivator"};
+    char path[64];
+    snprintf(path, sizeof(path), "/v1/servers/%s", server);
+    json_t *answer = harness_get(h, path);
+    const json_t *inner = json_object_get(answer, "server");
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *service = service_of(inner ? inner : answer, names[i]);
+        assert_non_null(service);
+        assert_string_equal(harness_word(service, "state"), "RUNNING");
+    }
+    json_decref(answer);
+}
+
+/* The run, done, with these words in what is told of its one target. */
+static void expect_done_and_said(long long id, const char *server, const char *words)
+{
+    json_t *run = harness_run_end(h, id, RUN_MS);
+    const char *detail = harness_word(harness_target(run, server), "detail");
+    assert_string_equal(harness_word(run, "state"), "done");
+    if (!strstr(detail, words))
+        fail_msg("\"%s\" is not said in: %s", words, detail);
+    json_decref(run);
+}
+
+/* What a failed IISRESET leaves: everything is told to stop, and WAS never does. */
+static void break_services(const char *server)
+{
+    assert_int_equal(FARM(h, "fault", server, "was-stuck", "on"), 0);
+    assert_int_equal(FARM(h, "in", server, "sc", "stop", "NetTcpActivator"), 0);
+    assert_int_equal(FARM(h, "in", server, "sc", "stop", "W3SVC"), 0);
+    for (int tries = 0; FARM(h, "in", server, "sc", "stop", "WAS") != 0; tries++) {
+        assert_true(tries < 60); /* 1051: the others have not stopped yet */
+        harness_sleep_ms(500);
+    }
+}
+
+/* The deadline of its stop, the end of its process, the start of what ran before. */
+static void was_that_does_not_stop_is_recovered(void **state)
+{
+    (void)state;
+    long long died = service_count("web02", "WAS", "died");
+    break_services("web02");
+    long long id = harness_run(h, "service-recover", "", "web02", NULL);
+    expect_done_and_said(id, "web02", "the host of WAS, was ended");
+    assert_int_equal(service_count("web02", "WAS", "died"), died + 1);
+    harness_wait_all_up(h, 60000);
+    expect_running("web02");
+}
+
+/* Its agent is gone in the middle of a recovery and nobody starts it: the guardian does the rest.
+ */
+static void agent_that_is_gone_leaves_the_start_to_its_guardian(void **state)
+{
+    (void)state;
+    long long stops = service_count("web03", "NetTcpActivator", "stops");
+    long long starts = service_count("web03", "NetTcpActivator", "starts");
+    assert_int_equal(
+        FARM(h, "fault", "web03", "service-slow-stop", "on", "--scope", "W3SVC", "--value", "4000"),
+        0);
+    long long id = harness_run(h, "service-restart", "", "web03", NULL);
+    wait_service_count("web03", "NetTcpActivator", "stops", stops + 1, 120000);
+    assert_int_equal(FARM(h, "kill", "agent", "web03"), 0);
+    wait_service_count("web03", "NetTcpActivator", "starts", starts + 1, 120000);
+    assert_int_equal(FARM(h, "fault", "web03", "all", "off"), 0);
+    assert_int_equal(FARM(h, "start", "agent", "web03"), 0);
+    expect_done_and_said(id, "web03", "the guardian acted, since the agent was gone");
+    harness_wait_all_up(h, 60000);
+    expect_running("web03");
+}
+
+/* ---- what a person does at the server ---- */
+
+static long long worker_of(const char *server, const char *pool)
+{
+    json_t *truth = harness_truth(h, server), *worker;
+    const json_t *row = json_object_get(json_object_get(truth, "pools"), pool);
+    long long pid = 0;
+    size_t i;
+    json_array_foreach(json_object_get(row, "workers"), i, worker)
+    {
+        if (json_is_null(json_object_get(worker, "how")))
+            pid = json_integer_value(json_object_get(worker, "pid"));
+    }
+    json_decref(truth);
+    return pid;
+}
+
+static void doctor_finds_nothing_that_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(FARM(h, "in", "web04", "agent", "doctor", "--json"), 0);
+}
+
+static void worker_is_dumped_and_goes_on(void **state)
+{
+    (void)state;
+    char pid[24];
+    long long worker = worker_of("web04", "Shop");
+    snprintf(pid, sizeof(pid), "%lld", worker);
+    assert_int_equal(FARM(h, "in", "web04", "agent", "worker", "dump", pid, "--keep-free", "1M"),
+                     0);
+    assert_true(harness_finds(h, "agents/web04/dumps", "MDMP"));
+    assert_int_equal(worker_of("web04", "Shop"), worker);
+    assert_int_not_equal(FARM(h, "in", "web04", "agent", "worker", "dump", "4"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +282,10 @@ int main(void)
         cmocka_unit_test(one_by_one_recycle_loses_no_request),
         cmocka_unit_test(name_of_any_kind_goes_all_the_way),
         cmocka_unit_test(agent_killed_in_the_middle_answers_from_its_journal),
+        cmocka_unit_test(doctor_finds_nothing_that_fails),
+        cmocka_unit_test(worker_is_dumped_and_goes_on),
+        cmocka_unit_test(was_that_does_not_stop_is_recovered),
+        cmocka_unit_test(agent_that_is_gone_leaves_the_start_to_its_guardian),
     };
     int failed = cmocka_run_group_tests_name("windows_farm", tests, bring_up, NULL);
     harness_down(h, failed != 0);

@@ -22,7 +22,53 @@
 #define TURN_MS        1000
 #define TICKETS_KEPT   32
 
+/* Rules in auto, with spans that fit into a history of minutes. */
+static const struct remedy_rule remedies[] = {
+    {.name = "sick",
+     .servers = "all",
+     .pools = "*",
+     .window = "",
+     .conditions = {{.fact = FACT_PROBE, .more_than = 2}},
+     .condition_count = 1,
+     .for_ms = 8000,
+     .samples_of = 2,
+     .samples_in = 3,
+     .rungs = {{REMEDY_RECYCLE, 30000}, {REMEDY_QUARANTINE, 30000}},
+     .rung_count = 2,
+     .mode = REMEDY_AUTO,
+     .quarantine_ms = 20000,
+     .common_cause = {40, true}},
+    {.name = "stopped",
+     .servers = "all",
+     .pools = "*",
+     .window = "",
+     .conditions = {{.fact = FACT_POOL}},
+     .condition_count = 1,
+     .for_ms = 8000,
+     .samples_of = 2,
+     .samples_in = 3,
+     .rungs = {{REMEDY_START, 15000}, {REMEDY_START, 15000}, {REMEDY_CALL, 0}},
+     .rung_count = 3,
+     .mode = REMEDY_AUTO,
+     .common_cause = {100, true}},
+    {.name = "leak",
+     .servers = "all",
+     .pools = "*",
+     .window = "",
+     .conditions = {{.fact = FACT_MEMORY, .more_than = 1000000}},
+     .condition_count = 1,
+     .for_ms = 8000,
+     .samples_of = 2,
+     .samples_in = 3,
+     .rungs = {{REMEDY_RECYCLE, 30000}},
+     .rung_count = 1,
+     .mode = REMEDY_AUTO,
+     .common_cause = {40, true}},
+};
+#define REMEDIES (sizeof(remedies) / sizeof(remedies[0]))
+
 struct centre {
+    struct remedy_rule rules[REMEDIES];
     struct world *world;
     int index;
     char disk[16], path[48];
@@ -226,8 +272,24 @@ static bool open_store(struct centre *c, struct error *err)
     return store_open(&spec, &c->store, &c->fence, err) == ERR_NONE;
 }
 
+static const struct remedy_guards guards = {.min_healthy = {CENTRE_HEALTHY_PERCENT, true},
+                                            .server_cool_down_ms = 2000,
+                                            .max_per_hour = 1000,
+                                            .flap_max = 1000,
+                                            .flap_ms = 3600000,
+                                            .max_age_ms = 20000,
+                                            .common_least = 3,
+                                            .clear_ms = 2000,
+                                            .retry_ms = 5000,
+                                            .blocked_alarm_ms = 60000};
+
 static bool open_brain(struct centre *c, struct error *err)
 {
+    bool remedy = c->world->options.remedy;
+    for (size_t i = 0; i < REMEDIES; i++) {
+        c->rules[i] = remedies[i];
+        c->rules[i].mode = c->world->options.remedy_looks ? REMEDY_OBSERVE : REMEDY_AUTO;
+    }
     struct coordinator_spec spec = {.store = c->store,
                                     .fence = c->fence,
                                     .ports = {.ctx = c,
@@ -244,6 +306,10 @@ static bool open_brain(struct centre *c, struct error *err)
                                     .group_count = c->world->groups.rule_count,
                                     .defaults = defaults(),
                                     .windows = &c->world->hours.windows,
+                                    .rules = remedy ? c->rules : NULL,
+                                    .rule_count = remedy ? REMEDIES : 0,
+                                    .guards = guards,
+                                    .probe_every_ms = remedy ? 1000 : 0,
                                     .now_ms = clock_of(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)

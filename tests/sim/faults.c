@@ -6,6 +6,8 @@
 #define FIRST_MS   6000
 #define SPAN_MS    90000
 #define FAULTS_MAX 8
+#define HOUR_MS    3600000
+#define PERSON_MS  1800000
 
 static int a_server(struct world *w)
 {
@@ -91,8 +93,58 @@ static void flap(struct world *w, const struct due *d)
                  0);
 }
 
+/* A worker that dies again and again. */
+static void crash_again(struct world *w, const struct due *d)
+{
+    iis_crash_worker(&w->iis[d->who], w->now_ms);
+    if (d->arg > 0)
+        world_at(w, w->now_ms + rng_between(&w->iis_rng, 500, 3000), crash_again, d->who,
+                 d->arg - 1, NULL, 0);
+}
+
+/* More than half of the farm shows the same at once. */
+static void break_half(struct world *w)
+{
+    bool hang = rng_chance(&w->faults, 500);
+    world_say(w, "half of the farm %s at once", hang ? "hangs" : "answers 500");
+    for (size_t i = 0; i <= w->servers / 2 && i < w->servers; i++) {
+        w->iis[i].next_status = hang ? 0 : 500;
+        iis_answers(&w->iis[i], w->iis[i].next_status);
+    }
+}
+
+/* What a rule may find, beside what breaks anyway. */
+static void break_for_rules(struct world *w)
+{
+    int at = a_server(w);
+    struct iis *s = &w->iis[at];
+    uint64_t kind = rng_between(&w->faults, 0, w->options.hour ? 3 : 4);
+    world_say(w, "%s: trouble %u for rules", s->name, (unsigned)kind);
+    switch (kind) {
+    case 0:
+        iis_leak(s, w->now_ms);
+        break;
+    case 1:
+        iis_hang(s, w->now_ms);
+        break;
+    case 2:
+        world_at(w, w->now_ms, crash_again, at, rng_between(&w->faults, 2, 8), NULL, 0);
+        break;
+    case 3:
+        iis_foreign_stop(s, w->now_ms);
+        break;
+    default:
+        break_half(w);
+    }
+}
+
 static void break_iis(struct world *w)
 {
+    if (w->options.hour || (w->options.remedy && rng_chance(&w->faults, 600))) {
+        break_for_rules(w);
+        return;
+    }
+
     static const enum error_code codes[] = {ERR_NOT_FOUND,   ERR_STATE,   ERR_BUSY,    ERR_DENIED,
                                             ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CORRUPT, ERR_IO};
     int at = a_server(w);
@@ -310,8 +362,35 @@ static void restart_later(struct world *w, const struct due *d)
     centre_crash(w, 0, "killed, while a journal is lost");
 }
 
+/* Somebody looks at last, and puts right what is wrong with the servers. */
+static void person_mends(struct world *w, const struct due *d)
+{
+    world_say(w, "a person mends the servers");
+    for (size_t i = 0; i < w->servers; i++)
+        iis_mend(&w->iis[i], w->now_ms);
+    if (!w->faults_over)
+        world_at(w, w->now_ms + PERSON_MS, person_mends, 0, d->arg, NULL, 0);
+}
+
+static void an_hour(struct world *w)
+{
+    uint64_t count = rng_between(&w->faults, 10, 30), last_ms = FIRST_MS;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at_ms = FIRST_MS + rng_between(&w->faults, 0, HOUR_MS);
+        last_ms = at_ms > last_ms ? at_ms : last_ms;
+        world_at(w, at_ms, strike, (int)i, FAULT_IIS, NULL, 0);
+    }
+    w->faults_planned = (uint32_t)count;
+    world_at(w, PERSON_MS, person_mends, 0, 0, NULL, 0);
+    world_at(w, last_ms + 26000, over, 0, 0, NULL, 0);
+}
+
 void faults_begin(struct world *w)
 {
+    if (w->options.hour) {
+        an_hour(w);
+        return;
+    }
     if (w->options.lose_journal)
         world_at(w, 45000, restart_later, 0, 0, NULL, 0);
     uint64_t last_ms = FIRST_MS;

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define POOL "Shop"
+#define POOL      "Shop"
+#define IIS_HEAVY (UINT64_C(3) << 30)
 
 static struct iis_worker *add(struct iis *s, uint64_t created_ms)
 {
@@ -223,7 +224,9 @@ void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out)
             s->seen[view->worker_count++] = (struct worker){.pool = POOL,
                                                             .pid = s->workers[i].pid,
                                                             .created = s->workers[i].created_ms,
-                                                            .memory_bytes = 1};
+                                                            .memory_bytes =
+                                                                s->workers[i].heavy ? IIS_HEAVY
+                                                                                    : 1};
     if (out->call.kind != CALL_BEAT)
         fill_whole(s, view);
     out->changed = s->changed;
@@ -303,6 +306,13 @@ void iis_hang(struct iis *s, uint64_t now_ms)
     iis_answers(s, 0);
 }
 
+void iis_leak(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->workers[i].heavy = true;
+}
+
 void iis_power_off(struct iis *s, uint64_t now_ms)
 {
     for (size_t i = 0; i < s->worker_count; i++)
@@ -335,6 +345,8 @@ void iis_mend(struct iis *s, uint64_t now_ms)
     s->services_up = true;
     for (size_t i = 0; i < s->worker_count; i++)
         s->workers[i].status = 200;
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->workers[i].heavy = false;
     if (s->pool.state == POOL_STATE_STOPPED && s->off_by_others) {
         start(s, now_ms);
         s->changed = true;

@@ -18,6 +18,7 @@ struct iis_worker {
     uint64_t stopping_ms; /* no new request from then on */
     uint64_t dies_ms;
     int status; /* what it answers */
+    bool heavy; /* it has leaked */
 };
 
 struct iis {
@@ -61,6 +62,7 @@ void iis_crash_worker(struct iis *s, uint64_t now_ms);
 void iis_own_recycle(struct iis *s, uint64_t now_ms);
 void iis_foreign_stop(struct iis *s, uint64_t now_ms);
 void iis_hang(struct iis *s, uint64_t now_ms); /* workers answer nothing any more */
+void iis_leak(struct iis *s, uint64_t now_ms); /* they have far too much memory */
 /* Workers that live answer so from now on. */
 void iis_answers(struct iis *s, int status);
 void iis_power_off(struct iis *s, uint64_t now_ms);

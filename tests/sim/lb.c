@@ -92,10 +92,12 @@ static void drain_line(struct world *w, int at)
         line->ours = line->claimed = true;
         line->drained_ms = w->now_ms;
         world_say(w, "lb: %s drained", w->iis[at].name);
-    } else if (w->now_ms < line->changed_ms + 2500) {
-        line->claimed = true; /* somebody was quicker, since it was read: that cannot be seen */
+    } else if (w->now_ms < line->changed_ms + 2500 || line->unanswered) {
+        /* Somebody was quicker, since it was read: that cannot be seen. And what was told without an
+         * answer may have been done: whoever finds it done cannot tell by whom. */
+        line->claimed = true;
     }
-    line->forgotten = false;
+    line->forgotten = line->unanswered = false;
     set(w, at, BALANCER_DRAIN);
 }
 
@@ -105,8 +107,21 @@ static void ready_line(struct world *w, int at)
     if (line->admin != BALANCER_READY)
         world_say(w, "lb: %s ready", w->iis[at].name);
     oracle_ready(w, at, line->claimed, line->foreign);
-    line->ours = line->claimed = line->foreign = line->forgotten = false;
+    line->ours = line->claimed = line->foreign = line->forgotten = line->unanswered = false;
     set(w, at, BALANCER_READY);
+}
+
+/* What is told now gets no answer, done or not. */
+static void note_unanswered(struct world *w, const struct balancer_request *q)
+{
+    for (size_t i = 0; i < q->place_count; i++) {
+        int at = line_of(w, q->places[i].name);
+        if (at < 0)
+            continue;
+        w->lb.lines[at].unanswered = true;
+        if (q->op == BALANCER_OP_READY) /* it will be told again, whoever has drained it by then */
+            w->lb.lines[at].claimed = true;
+    }
 }
 
 static void carry_out(struct world *w, const struct balancer_request *q)
@@ -125,13 +140,18 @@ static void carry_out(struct world *w, const struct balancer_request *q)
 static void answer(struct world *w, const struct due *d)
 {
     const struct asked *asked = d->data;
+    const struct balancer_request *q = &asked->request;
     struct balancer_answer a = {.ticket = asked->request.ticket, .op = asked->request.op};
     if (w->now_ms < w->lb.down_until_ms) {
+        if (q->op != BALANCER_OP_READ && rng_chance(&w->lb_rng, 300))
+            carry_out(w, q);
+        if (q->op != BALANCER_OP_READ)
+            note_unanswered(w, q);
         a.code = ERR_UNREACHABLE;
         text_copy(a.text, sizeof(a.text), "no answer on its socket");
     } else {
-        carry_out(w, &asked->request);
-        int at = line_of(w, asked->request.server);
+        carry_out(w, q);
+        int at = line_of(w, q->server);
         if (at >= 0)
             entry_of(w, at, &a.entries[a.entry_count++]);
     }

@@ -13,6 +13,7 @@ struct lb_line {
     bool ours;      /* drained by us when it was ready, and not put back since */
     bool claimed;   /* the same, whatever others did to it since: from outside it cannot be told */
     bool foreign;   /* drained by somebody else */
+    bool unanswered; /* we told it something, and got no answer */
     bool forgotten; /* was ours when it was reloaded: draining it again begins nothing new */
     bool up;
     uint32_t sessions;

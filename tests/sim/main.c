@@ -7,6 +7,7 @@
 #include "tests/sim/play.h"
 #include "tests/sim/reduce.h"
 #include "tests/sim/vfs.h"
+#include "tests/sim/visitors.h"
 #include "tests/sim/world.h"
 
 #include <fcntl.h>
@@ -47,7 +48,7 @@ struct command_line {
     const char *campaign;   /* its file */
     uint64_t seconds;
     unsigned jobs;
-    bool reduce, collect;
+    bool reduce, collect, compare;
 };
 
 static const char help_text[] =
@@ -65,6 +66,10 @@ static const char help_text[] =
     "  --faults MASK       the same in numbers, as a violation prints it\n"
     "  --without N,N...    those faults do not strike (numbers as in the transcript)\n"
     "  --runs N            people ask for N runs at most\n"
+    "  --remedy            rules of remediation are in auto, servers break in more ways\n"
+    "  --compare           with --seeds: each an hour of troubles of single servers, with rules that "
+    "look\n"
+    "                      and with rules that act: what visitors lose\n"
     "  --nobody-meddles    people neither pause nor abort nor settle while things break\n"
     "  --step N            with --exhaustive: that step alone\n"
     "  --jobs N            processes; as many as there are processors\n"
@@ -356,6 +361,10 @@ static bool take_flag(const char *name, struct command_line *line)
 {
     if (text_equal(name, "--trace"))
         return line->wish.trace = true;
+    if (text_equal(name, "--compare"))
+        return line->compare = true;
+    if (text_equal(name, "--remedy"))
+        return line->wish.remedy = true;
     if (text_equal(name, "--nobody-meddles"))
         return line->wish.nobody_meddles = true;
     if (text_equal(name, "--reduce"))
@@ -367,6 +376,8 @@ static bool take_flag(const char *name, struct command_line *line)
 
 static int play(const struct command_line *line)
 {
+    if (line->compare)
+        return visitors_compare(&line->wish, line->first, line->last, options_of, line);
     if (line->campaign)
         return play_campaign(line);
     if (line->reduce)

@@ -209,12 +209,16 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
 
 void oracle_drained(struct world *w, int line)
 {
-    w->oracle->servers[line].drained_ms = w->now_ms;
-    w->oracle->servers[line].taken = was_well(w, &w->oracle->servers[line]);
+    struct server_seen *seen = &w->oracle->servers[line];
+    if (!seen->kept_out) /* drained again, for the one who has it out already: nothing new to prove */
+        seen->drained_ms = w->now_ms;
+    seen->kept_out = true;
+    seen->taken = was_well(w, seen);
 }
 
 void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
+    w->oracle->servers[line].kept_out = false;
     if (foreign && !ours && !w->oracle->restored)
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
     if (oracle_is_cloned(w, line))

@@ -83,6 +83,7 @@ struct view_run {
     uint32_t batch, wave; /* wave: the open one */
     uint64_t bake_ms;
     bool by_zone, pauses_after_canary;
+    bool remedies; /* a rule asked for it */
     char hours[64];
 };
 struct view_hold {

@@ -77,6 +77,7 @@ struct server_seen {
     bool out_by_act;     /* recycled by us, and no newer worker has served since */
     uint64_t probed_ms;  /* a probe that was asked then passed */
     uint64_t drained_ms; /* by us */
+    bool kept_out;       /* drained by us, and not set ready by us since */
     bool taken;          /* in service when we drained it: it counts as taken out by us */
     bool well;
     uint64_t purpose_ms;            /* its pool was stopped on purpose */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUT_RIGHT_MS 10000
+#define PUT_RIGHT_MS 5000
 #define LONG_OUT_MS  15000 /* out for so long: every reading has told it */
 
 static const struct view_run *run_of(const struct view *v, uint64_t id)
@@ -182,6 +182,27 @@ static void check_group(struct world *w, int centre, const struct store_seen *s,
                       w->iis[t->server].name, serving, g->name, (unsigned)g->min_in_service);
 }
 
+/* Remediation never lowers the number of healthy servers below its minimum, whatever is broken. */
+static void check_minimum(struct world *w, int centre, const struct store_seen *s,
+                          const struct view_target *t, const struct group *g)
+{
+    size_t serving = 0, total = 0;
+    for (int i = 0; i < (int)w->servers; i++) {
+        if (!group_has(g, (size_t)i))
+            continue;
+        bool others = i != t->server && held(&s->view, i);
+        total++;
+        serving += !others && !long_out(w, centre, i) &&
+                   declared_out(w, centre, s, i) != DECLARED_SURELY;
+    }
+    size_t least = (total * CENTRE_HEALTHY_PERCENT + 99) / 100;
+    least = least < total ? least : total - 1;
+    if (!long_out(w, centre, t->server) &&
+        declared_out(w, centre, s, t->server) == DECLARED_NOT && serving < least + 1)
+        world_violate(w, "%s is remedied though only %zu of %zu of %s are healthy",
+                      w->iis[t->server].name, serving, total, g->name);
+}
+
 /* Silence, the store's trouble and the fence are found anew by every start: those may come and go
  * without a word. */
 static const char *const kept_causes[] = {"person", "unknown",  "failures",
@@ -208,8 +229,12 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
         world_violate(w, "%s is taken though its run is paused by %s", w->iis[t->server].name,
                       r->causes);
     for (size_t i = 0; i < w->groups.count; i++)
-        if (group_has(&w->groups.all[i], (size_t)t->server))
+        if (group_has(&w->groups.all[i], (size_t)t->server)) {
             check_group(w, centre, s, t, &w->groups.all[i]);
+            const struct view_run *is = run_of(&s->view, t->run);
+            if (is && is->remedies)
+                check_minimum(w, centre, s, t, &w->groups.all[i]);
+        }
 }
 
 /* What was ordered ends by the journal's word or a person's alone; the clock makes it unknown. */
@@ -522,6 +547,9 @@ void oracle_restored(struct world *w, int centre)
     w->oracle->restored = true;
     w->oracle->twins = w->oracle->twins || centre > 0;
     w->oracle->stores[centre].valid = false;
+    if (centre > 0) /* a copy of the first one's: what that has been through */
+        memcpy(w->oracle->stores[centre].waves, w->oracle->stores[0].waves,
+               sizeof(w->oracle->stores[0].waves));
     for (size_t i = 0; i < w->oracle->fence_count; i++)
         if (w->oracle->fences[i].number > w->oracle->restored_fence)
             w->oracle->restored_fence = w->oracle->fences[i].number;

@@ -15,7 +15,7 @@ static const char *const queries[] = {
                   " t.command_fence, t.command_seq, r.action, t.wave FROM target t JOIN run r"
                   " ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
-               " pause_after_canary, hours FROM run",
+               " pause_after_canary, hours, actor = 'remediation' FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
     [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
@@ -113,6 +113,7 @@ static void read_runs(struct store_seen *s)
         text_copy(r->causes, sizeof(r->causes), oracle_word(q, 2));
         text_copy(r->action, sizeof(r->action), oracle_word(q, 3));
         text_copy(r->hours, sizeof(r->hours), oracle_word(q, 9));
+        r->remedies = sqlite3_column_int(q, 10) != 0;
     }
     sqlite3_reset(q);
 }

@@ -118,6 +118,9 @@ const char *reduce_command_line(const struct world_options *o, char *out, size_t
     if (o->runs_max)
         text_format(out + len, size - len, " --runs %u", (unsigned)o->runs_max);
     len = strlen(out);
+    if (o->remedy)
+        text_format(out + len, size - len, " --remedy");
+    len = strlen(out);
     if (o->nobody_meddles)
         text_format(out + len, size - len, " --nobody-meddles");
     return out;

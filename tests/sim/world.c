@@ -6,6 +6,7 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/random.h"
 #include "tests/sim/vfs.h"
+#include "tests/sim/visitors.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -165,6 +166,8 @@ static void begin(struct world *w, const struct world_options *options)
     lb_begin(w);
     people_begin(w);
     faults_begin(w);
+    if (options->remedy)
+        visitors_begin(w);
 }
 
 static void end(struct world *w)
@@ -208,6 +211,8 @@ static void tell_end(struct world *w, struct world_result *out)
                                  .crashes = node_crashes(w) + centre_crash_count(w->centres[0]) +
                                             centre_crash_count(w->centres[1]),
                                  .runs = w->runs_begun,
+                                 .lost_permille = w->lost_permille,
+                                 .samples = w->samples,
                                  .faults_planned = w->faults_planned};
     memcpy(out->strikes, w->strikes, sizeof(out->strikes));
     text_copy(out->violation, sizeof(out->violation), w->violation);

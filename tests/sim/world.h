@@ -29,6 +29,7 @@
 #define SERVERS_MAX  16
 #define MACHINES_MAX (SERVERS_MAX + 1) /* the last may be a clone */
 #define CENTRES_MAX  2
+#define CENTRE_HEALTHY_PERCENT 50 /* so many have to stay healthy when a rule acts */
 #define WALL_ZERO    INT64_C(1700000000000)
 
 enum fault_bit {
@@ -58,6 +59,9 @@ struct world_options {
     bool nobody_meddles; /* people ask for runs and mend, no more */
     uint32_t runs_max;   /* 0: as many as the seed says */
     bool trace;
+    bool remedy; /* rules of remediation are in auto, and servers break in more ways */
+    bool remedy_looks; /* with it: the rules only observe */
+    bool hour; /* with it: an hour of troubles of single servers; a person mends every half hour */
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
     uint64_t crash_at;
     bool lose_journal; /* and its disk with it */
@@ -117,6 +121,8 @@ struct world {
     bool disk_is_lost;   /* of the node that dies now */
     char violation[700]; /* "": none */
     uint64_t events, hash;
+    uint64_t lost_permille; /* of visitors' requests, summed over samples of a tenth of a second */
+    uint64_t samples;
 };
 
 /* Runs one history to its end; true: no oracle objected. */
@@ -126,6 +132,7 @@ struct world_result {
     uint64_t hash, events, ended_ms;
     uint64_t steps_centre, steps_node;
     uint64_t acts, crashes, runs;
+    uint64_t lost_permille, samples;
     uint64_t strikes[FAULT_BITS];
     uint32_t faults_planned;
 };

@@ -19,7 +19,6 @@
 
 #define PATIENCE_MS 30000
 
-
 int bench_set_up(void **state)
 {
     struct bench *b = must_alloc(1, sizeof(*b));
@@ -42,7 +41,7 @@ int bench_tear_down(void **state)
 }
 
 void serve(struct bench *b, const struct fake_route *routes, size_t route_count,
-                  const struct fake_script *scripts, size_t script_count)
+           const struct fake_script *scripts, size_t script_count)
 {
     b->api = fake_api_open(b->socket, routes, route_count, scripts, script_count);
 }
@@ -115,9 +114,7 @@ void run(struct bench *b, const char *line)
     b->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-
-void run_at_terminal(struct bench *b, const char *line, const struct typed *typed,
-                            size_t count)
+void run_at_terminal(struct bench *b, const char *line, const struct typed *typed, size_t count)
 {
     int fd, status;
     struct winsize size = {.ws_col = 90, .ws_row = 30};

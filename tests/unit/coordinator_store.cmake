@@ -11,6 +11,9 @@ farmhand_test(api SOURCES coordinator_api/test_api.c coordinator_api/client.c LI
 farmhand_test(coordinator_settings SOURCES coordinator_main/test_settings.c LIBS farmhand_settings)
 target_compile_definitions(test_coordinator_settings
                            PRIVATE SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
+farmhand_test(remediation_conf SOURCES coordinator_main/test_remediation_conf.c LIBS farmhand_settings)
+target_compile_definitions(test_remediation_conf
+                           PRIVATE SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/remediation.conf.sample")
 
 # What operators ask, against a brain with invented agents.
 farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coordinator_store/files.c
@@ -27,5 +30,3 @@ target_compile_definitions(
   test_coordinator_program PRIVATE PROGRAM="$<TARGET_FILE:farmhand-coordinator>"
                                    SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
 farmhand_test(ca SOURCES coordinator_main/test_ca.c link/certs.c LIBS farmhand_ca OpenSSL::SSL)
-farmhand_test(enrol SOURCES coordinator_main/test_enrol.c coordinator_store/files.c link/certs.c
-              LIBS farmhand_enrol farmhand_desk OpenSSL::SSL)

@@ -10,10 +10,11 @@
 #include <string.h>
 
 #define HELD                                                                                       \
-    "{\"id\":7,\"state\":\"running\",\"ended\":false,\"targets\":[{\"server\":\"web03\",\"state\":"       \
+    "{\"id\":7,\"state\":\"running\",\"ended\":false,\"targets\":[{\"server\":\"web03\","          \
+    "\"state\":"                                                                                   \
     "\"acting\",\"step\":\"in the hands of anna\"}]}"
 #define GIVEN_BACK                                                                                 \
-    "{\"id\":7,\"state\":\"done\",\"ended\":true,\"targets\":[{\"server\":\"web03\",\"state\":"           \
+    "{\"id\":7,\"state\":\"done\",\"ended\":true,\"targets\":[{\"server\":\"web03\",\"state\":"    \
     "\"done\",\"step\":\"\"}]}"
 #define TOKEN "00112233445566778899aabbccddeeff"
 
@@ -91,7 +92,8 @@ static void hold_that_is_not_to_be_had_is_given_up(void **state)
         {"POST /v1/holds/release", 200, GIVEN_BACK, 0},
         {"POST /v1/holds", 201, "{\"run\":7,\"token\":\"" TOKEN "\"}", 0},
         {"GET /v1/runs/7", 200,
-         "{\"id\":7,\"ended\":false,\"targets\":[{\"server\":\"web03\",\"state\":\"waiting\",\"step\":"
+         "{\"id\":7,\"ended\":false,\"targets\":[{\"server\":\"web03\",\"state\":\"waiting\","
+         "\"step\":"
          "\"blocked: budget 1/1 used by web01\"}]}",
          0},
         {"GET /v1/runs", 200, "{\"runs\":[]}", 0},

@@ -11,8 +11,8 @@
 #define NOTICE(delivered, failed, trouble)                                                         \
     "{\"notices\":[{\"name\":\"ops\",\"by\":\"url\",\"to\":\"https://hooks.example/...\","         \
     "\"waiting\":3,\"delivered\":41,\"given_up\":1,\"last_delivered\":" delivered                  \
-    ",\"last_failed\":" failed ",\"delivered_at\":\"2026-11-22T20:00:00.000Z\",\"trouble\":\""     \
-    trouble "\"}]}"
+    ",\"last_failed\":" failed                                                                     \
+    ",\"delivered_at\":\"2026-11-22T20:00:00.000Z\",\"trouble\":\"" trouble "\"}]}"
 
 static void notices_are_listed_with_their_trouble(void **state)
 {

@@ -132,7 +132,6 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     unsigned port = farm_port_server(f, index);
     ini_set(ini, "agent", "name", "%s", name);
     ini_set(ini, "agent", "coordinator", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
-    ini_set(ini, "agent", "without_tls", "loopback-only");
     char path[PATH_MAX];
     const char *exe = f->windows ? ".exe" : "";
     farm_server_path(path, f, "agents/%s", name);
@@ -142,7 +141,7 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     ini_set(ini, "agent", "look_every", "30s");
     ini_set(ini, "agent", "reconnect_min", "250ms");
     ini_set(ini, "agent", "reconnect_max", "1s");
-    ini_set(ini, "allow", "verbs", "recycle, start, stop");
+    ini_set(ini, "allow", "verbs", "recycle, start, stop, set");
     ini_set(ini, "allow", "pools", "*");
     ini_set(ini, "allow", "cool_down", "1s");
     ini_set(ini, "allow", "max_per_hour", "1000");

@@ -121,12 +121,6 @@ static unsigned with_service(const char *name, DWORD access, BOOL (*call)(SC_HAN
     return code;
 }
 
-static BOOL call_set_type(SC_HANDLE s, DWORD type)
-{
-    return ChangeServiceConfigW(s, SERVICE_NO_CHANGE, type, SERVICE_NO_CHANGE, NULL, NULL, NULL,
-                                NULL, NULL, NULL, NULL);
-}
-
 static BOOL call_start(SC_HANDLE s, DWORD unused)
 {
     (void)unused;
@@ -158,9 +152,19 @@ static BOOL call_accept_stop(SC_HANDLE s, DWORD unused)
     return SetServiceStatus((SERVICE_STATUS_HANDLE)s, &status);
 }
 
-unsigned winsvc_set_start_type(const char *name, unsigned start_type)
+unsigned winsvc_set_start_type(const char *name, const char *depends, unsigned start_type)
 {
-    return with_service(name, SERVICE_CHANGE_CONFIG, call_set_type, start_type);
+    SC_HANDLE s = open_service(name, SERVICE_CHANGE_CONFIG);
+    if (!s)
+        return GetLastError();
+    wchar_t *list = double_null(depends);
+    unsigned code = ChangeServiceConfigW(s, SERVICE_NO_CHANGE, start_type, SERVICE_NO_CHANGE, NULL,
+                                         NULL, NULL, list, NULL, NULL, NULL)
+                        ? 0
+                        : GetLastError();
+    free(list);
+    CloseServiceHandle(s);
+    return code;
 }
 
 unsigned winsvc_start(const char *name)

@@ -20,7 +20,8 @@ unsigned winsvc_query(const char *name, struct winsvc_row *out);
  * line; start_type: SERVICE_AUTO_START, ... */
 unsigned winsvc_install(const char *name, const char *display, const char *command,
                         const char *depends, unsigned start_type);
-unsigned winsvc_set_start_type(const char *name, unsigned start_type);
+/* depends: as at winsvc_install, since Wine 8 forgets them with every change of anything. */
+unsigned winsvc_set_start_type(const char *name, const char *depends, unsigned start_type);
 unsigned winsvc_start(const char *name); /* tries again while another start is under way */
 unsigned winsvc_stop(const char *name);
 /* Says that it has stopped, as the manager itself would whose service's process has died; Wine's

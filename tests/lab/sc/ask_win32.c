@@ -80,7 +80,11 @@ static unsigned set_type(struct scm *scm, struct service *s, const char *word)
     enum start_type type;
     if (!word || !start_type_parse(word, &type))
         return WIN32_INVALID_PARAMETER;
-    unsigned code = winsvc_set_start_type(s->name, type);
+    struct text depends = {0};
+    for (size_t i = 0; i < s->depend_count; i++)
+        text_addf(&depends, "%s%s", i ? " " : "", s->depends[i]);
+    unsigned code = winsvc_set_start_type(s->name, text_get(&depends), type);
+    text_reset(&depends);
     if (!code && !database_save_type(scm, s, type, NULL))
         code = WIN32_INVALID_DATA;
     if (!code)

@@ -89,7 +89,8 @@ static void send_report(struct farm *f, size_t i, bool whole)
     struct worker worker = worker_of(a, "Shop");
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
-                                    .config_identity = "own",
+                                    .config_identity = a->shares_config ? "share" : "own",
+                                    .config_shared = a->shares_config,
                                     .trouble = "",
                                     .workers = &worker,
                                     .worker_count = a->shop_stopped ? 0 : 1};
@@ -129,6 +130,7 @@ static void send_result(struct farm *f, size_t i, const struct command_id *id, e
         .pool = verb_is_of_services(f->agents[i].act_verb) ? "" : "Shop",
         .outcome = outcome,
         .detail = "as asked"};
+    m.result.former = f->agents[i].act_verb == VERB_SET ? f->agents[i].former : NULL;
     if (nonce) {
         m.result.nonce = *nonce;
     }
@@ -153,6 +155,11 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
                                          .probed = c->probe && !a->shop_stopped && !a->down,
                                          .probe_passed = a->probe_status == 200,
                                          .probe_status = a->probe_status};
+    if (c->rehearse != VERB_NONE) {
+        m.observation.would = a->would ? a->would : OUTCOME_DONE;
+        m.observation.would_text = "would do as asked";
+        m.observation.settings = c->rehearse == VERB_SET ? "startMode=OnDemand" : "";
+    }
     if (a->late_questions > 0) {
         a->late_questions--;
         m.observation = (struct observation){.id = c->id,
@@ -237,6 +244,7 @@ static void command(struct farm *f, size_t i, const struct command *c)
         a->act_id = c->id;
         a->act_outcome = OUTCOME_RUNNING;
         a->act_verb = c->verb;
+        text_copy(a->set, sizeof a->set, c->settings ? c->settings : "");
         a->act_done_ms = f->now_ms + a->act_ms;
         a->acts++;
     }

@@ -31,6 +31,10 @@ struct farm_agent {
     uint64_t act_done_ms;
     uint64_t result_at_ms; /* when it is told again */
     enum verb act_verb;
+    const char *former;             /* told with a SET; NULL: nothing was changed */
+    char set[512];                  /* what it was told to set last */
+    enum outcome would;             /* of a rehearsal; 0: DONE */
+    bool shares_config;             /* with all others that do */
     bool shop_stopped, shop_manual; /* Stopped; autoStart off */
     uint32_t was_pid;               /* 0: 5 */
     uint32_t generation;

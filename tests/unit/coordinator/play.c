@@ -198,6 +198,7 @@ static void take(struct play *p, struct rollout_change *c)
         assert_true(!acts || (c->disruptive && c->target_saved)); /* save, then send */
     }
     if (p->refuse_saves && !c->restoring) {
+        rollout_throw_away(p->run, c);
         return;
     }
     p->saves += c->target_saved || c->run_changed;

@@ -47,8 +47,9 @@ static void pool_that_comes_back_raises_an_alarm(void **state)
     struct farm f;
     begin_stopped(&f);
     change(&f, false, false);
-    expect_told(&f, "pool.came-back: it runs again, though run 1 stopped it to stay stopped (anna: "
-                    "leak)",
+    expect_told(&f,
+                "pool.came-back: it runs again, though run 1 stopped it to stay stopped (anna: "
+                "leak)",
                 true);
     assert_true(coordinator_kept_at(f.brain, 0)->back_wall_ms > 0);
     farm_crash(&f); /* it stands over restarts, and is told once */

@@ -45,8 +45,7 @@ static void maintenance_at_any_moment_leaves_nobody_out(void **state)
         const struct rollout_target *t = &p.run->targets[0];
         assert_int_equal(p.servers[0].admin, BALANCER_READY);
         if (p.servers[0].acts > before && before == 0 && t->state == TARGET_SKIPPED) {
-            fail_msg("acted and skipped at %llu:\n%s", (unsigned long long)at,
-                     play_transcript(&p));
+            fail_msg("acted and skipped at %llu:\n%s", (unsigned long long)at, play_transcript(&p));
         }
         assert_true(t->state == (p.servers[0].acts ? TARGET_DONE : TARGET_SKIPPED));
         assert_int_equal(p.servers[1].acts, 1);
@@ -127,12 +126,12 @@ static void words_that_are_wrong_are_refused(void **state)
     assert_int_equal(maintain(&f, 5000, &err), ERR_NONE);
     assert_int_equal(maintain(&f, 0, &err), ERR_NONE);
     assert_int_equal(until_of(&f), 0);
-    assert_int_equal(coordinator_maintenance(f.brain, "web01", 5000, "anna", " ", f.now_ms,
-                                             WALL(&f), &err),
-                     ERR_INVALID);
-    assert_int_equal(coordinator_maintenance(f.brain, "web99", 5000, "anna", "x", f.now_ms,
-                                             WALL(&f), &err),
-                     ERR_NOT_FOUND);
+    assert_int_equal(
+        coordinator_maintenance(f.brain, "web01", 5000, "anna", " ", f.now_ms, WALL(&f), &err),
+        ERR_INVALID);
+    assert_int_equal(
+        coordinator_maintenance(f.brain, "web99", 5000, "anna", "x", f.now_ms, WALL(&f), &err),
+        ERR_NOT_FOUND);
     farm_end(&f);
 }
 

@@ -196,6 +196,50 @@ static void half_of_the_farm_is_no_matter_for_single_servers(void **state)
     farm_end(&f);
 }
 
+/* Its gate failed, so the incident keeps it out; it is asked on all the same, and put back when it
+ * is well again. */
+static void what_an_incident_keeps_out_is_probed_on(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    f.agents[1].probe_status = 500;
+    farm_run(&f, 60000);
+    const struct incident *n = only_incident(&f);
+    assert_string_equal(n->rule, "sick");
+    assert_int_equal(n->phase, INCIDENT_CALLED);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    f.agents[1].probe_status = 200;
+    farm_run(&f, 60000);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
+/* Taken at the moment at which another server fell: the minimum is looked at again. */
+static void minimum_is_asked_again_when_the_server_is_taken(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 3);
+    f.guards.min_healthy = (struct share){75, true};
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = 3 * GIB;
+    while (coordinator_run_count(f.brain) == 0) {
+        farm_run(&f, 10);
+    }
+    f.agents[2].down = f.agents[2].disabled = true; /* nobody will bring that one back */
+    f.agents[2].report_at_ms = 0;
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[1].acts, 0);
+    f.agents[2].down = f.agents[2].disabled = false;
+    farm_run(&f, 90000);
+    assert_int_equal(f.agents[1].acts, 1);
+    farm_end(&f);
+}
+
 /* ---- quarantine ---- */
 
 static void quarantine(struct farm *f, const char *server, uint64_t for_ms)
@@ -310,6 +354,8 @@ int main(void)
         cmocka_unit_test(remediation_survives_any_restart),
         cmocka_unit_test(run_of_a_person_goes_first),
         cmocka_unit_test(half_of_the_farm_is_no_matter_for_single_servers),
+        cmocka_unit_test(what_an_incident_keeps_out_is_probed_on),
+        cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
         cmocka_unit_test(quarantine_ends_by_itself),
         cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),

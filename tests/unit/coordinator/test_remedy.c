@@ -83,14 +83,15 @@ static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_
     return !w->blocked;
 }
 
-static void view_healthy(void *ctx, const char *server, const char *pool, uint32_t *serving,
-                         uint32_t *total, bool *itself)
+static bool view_healthy(void *ctx, size_t at, const char *server, const char *pool,
+                         uint32_t *serving, uint32_t *total, bool *itself)
 {
     const struct world *w = ctx;
     (void)pool;
     *serving = w->serving;
     *total = w->total;
     *itself = !w->down[index_of(server)];
+    return at == 0;
 }
 
 static struct remedy_run view_run(void *ctx, uint64_t id, const char *server)
@@ -592,6 +593,27 @@ static void common_cause_stops_all(void **state)
     end(&w);
 }
 
+/* The outage ends, and one server recovers a look later than the others. */
+static void last_one_of_a_common_cause_is_no_case_of_its_own(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMEDY_AUTO);
+    for (unsigned i = 1; i <= 7; i++) {
+        leak(&w, i, true);
+    }
+    run(&w, 10 * MINUTE);
+    for (unsigned i = 1; i <= 6; i++) {
+        leak(&w, i, false);
+    }
+    run(&w, MINUTE);
+    leak(&w, 7, false);
+    run(&w, 5 * MINUTE);
+    assert_int_equal(w.run_count, 0);
+    assert_int_equal(w.count, 0);
+    end(&w);
+}
+
 static void two_servers_are_no_common_cause(void **state)
 {
     (void)state;
@@ -839,6 +861,7 @@ int main(void)
         cmocka_unit_test(silent_server_is_neither_acted_on_nor_well),
         cmocka_unit_test(young_worker_is_left_alone),
         cmocka_unit_test(common_cause_stops_all),
+        cmocka_unit_test(last_one_of_a_common_cause_is_no_case_of_its_own),
         cmocka_unit_test(two_servers_are_no_common_cause),
         cmocka_unit_test(rule_cools_down_between_servers),
         cmocka_unit_test(server_cools_down_after_an_act),

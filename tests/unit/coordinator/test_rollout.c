@@ -578,6 +578,24 @@ static void store_that_cannot_write_begins_nothing_but_finishes(void **state)
     play_end(&p);
 }
 
+static void what_could_not_be_saved_is_tried_again_at_once(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 1);
+    p.servers[0].others = 1;
+    p.servers[0].sessions = 4;
+    play_until(&p, 500);
+    assert_int_equal(p.run->targets[0].state, TARGET_DRAINING);
+    p.refuse_saves = true; /* just when its sessions have run out */
+    play_until(&p, 5000);
+    assert_int_equal(p.run->targets[0].state, TARGET_DRAINING);
+    p.refuse_saves = false;
+    play_until(&p, 6000);
+    assert_int_equal(p.servers[0].acts, 1);
+    play_end(&p);
+}
+
 static void held_server_is_waited_for(void **state)
 {
     (void)state;
@@ -785,6 +803,7 @@ int main(void)
         cmocka_unit_test(broken_balancer_fails_before_anything_is_touched),
         cmocka_unit_test(balancer_lost_while_out_is_tried_until_it_is_back),
         cmocka_unit_test(store_that_cannot_write_begins_nothing_but_finishes),
+        cmocka_unit_test(what_could_not_be_saved_is_tried_again_at_once),
         cmocka_unit_test(held_server_is_waited_for),
         cmocka_unit_test(silent_server_meets_the_chosen_policy),
         cmocka_unit_test(nothing_begins_while_settling),

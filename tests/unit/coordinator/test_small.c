@@ -95,6 +95,22 @@ static void silent_server_may_serve(void **state)
     assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
 }
 
+static void silent_server_may_be_one_of_those_that_have_to_stay(void **state)
+{
+    (void)state;
+    struct budget_member m[3] = {{.server = "a", .out = true, .unsure = true},
+                                 {.server = "b"},
+                                 {.server = "c", .out = true, .declared_out = true}};
+    struct budget b = {.max_out = 2, .min_in_service = 2, .members = m, .count = 3};
+    char why[200];
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    m[0].unsure = false; /* it is down: nothing is taken away */
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    b.min_in_service = 1;
+    m[0].unsure = true; /* b stays */
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+}
+
 static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
 {
     (void)state;
@@ -627,6 +643,7 @@ int main(void)
         cmocka_unit_test(shares_are_rounded_to_the_safe_side),
         cmocka_unit_test(full_group_is_named),
         cmocka_unit_test(silent_server_may_serve),
+        cmocka_unit_test(silent_server_may_be_one_of_those_that_have_to_stay),
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),
         cmocka_unit_test(fleet_tells_what_changed),

@@ -343,7 +343,8 @@ static void wrong_requests_are_told_what_is_wrong(void **state)
         {"", 400, "action is missing"},
         {"{", 400, "not JSON"},
         {"[]", 400, "not a JSON object"},
-        {"{\"action\": \"explode\"}", 400, "action: expected recycle, start, stop, undrain, service-recover"},
+        {"{\"action\": \"explode\"}", 400,
+         "action: expected recycle, start, stop, undrain, service-recover"},
         {"{\"action\": \"recycle\", \"on\": \"all\", \"reason\": \"x\"}", 400, "pool is missing"},
         {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"reason\": \"x\"}", 400, "on is missing"},
         {"{\"action\": \"recycle\", \"pool\": \"Shop\", \"on\": \"all\"}", 400, "reason"},
@@ -646,6 +647,31 @@ static void server_is_held_and_released(void **state)
     assert_string_equal(text_at(f, "state"), "done");
 }
 
+static void agents_rehearse_a_plan(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/runs", RECYCLE "}");
+    farm_run_to_end(&f->farm, 600000);
+    post(f, "/v1/rehearsals", RECYCLE "}");
+    assert_int_equal(f->status, 202);
+    assert_int_equal(number_at(f, "rehearsal"), 1);
+    farm_run(&f->farm, 1000);
+    get(f, "/v1/rehearsals/1");
+    assert_int_equal(f->status, 200);
+    assert_true(json_is_true(at(f, "complete")));
+    assert_string_equal(text_at(f, "plan.targets.0.agent.would"), "done");
+    assert_string_equal(text_at(f, "plan.targets.0.agent.text"), "would do as asked");
+    assert_true(number_at(f, "plan.estimate_ms") > 0);
+    get(f, "/v1/rehearsals/9");
+    assert_refused(f, 404, "not-found", "no rehearsal 9");
+    post(f, "/v1/rehearsals", "{\"action\": \"recycle\"}");
+    assert_refused(f, 400, "invalid", "pool is missing");
+    get(f, "/v1/recycles");
+    assert_int_equal(size_at(f, "recycles"), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(f->farm.agents[i].acts, 1);
+}
+
 /* ---- events ---- */
 
 static void events_are_listed_and_filtered(void **state)
@@ -762,6 +788,7 @@ int main(void)
         CASE(server_is_declared_out_and_released),
         CASE(server_is_put_into_maintenance_and_taken_out),
         CASE(server_is_held_and_released),
+        CASE(agents_rehearse_a_plan),
         CASE(events_are_listed_and_filtered),
         CASE(follower_gets_history_and_then_what_happens),
         CASE(follower_without_since_gets_only_what_is_new),

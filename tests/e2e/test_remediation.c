@@ -1,0 +1,305 @@
+/* Remediation in auto on real lab servers under traffic: what breaks is put right and no person is
+ * asked; what must be left alone is. The rules stand in a file as an operator would write it. */
+#include "tests/e2e/harness.h"
+
+#include "tests/farm/farm/programs.h"
+
+#include "common/clock.h"
+#include "common/os.h"
+#include "common/process.h"
+#include "common/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SERVERS 4
+
+static struct harness *h;
+static char rules_path[] = "/tmp/farmhand-e2e-rules-XXXXXX";
+
+/* Limits are short, since a test does not wait for minutes. */
+static const char rules[] =
+    "[guards]\n"
+    "min_healthy = 50%\nserver_cool_down = 2s\nrule_cool_down = 2s\nmax_per_hour = 100\n"
+    "flap_max = 20\nmax_age = 10s\nmin_worker_age = 2s\nclear = 3s\nretry = 3s\n"
+    "blocked_alarm = 10s\nprobe_every = 1s\ncommon_cause = 40%\n"
+    "[rule dead]\nwhen = services = down\nfor = 2s\nsamples = 2/3\n"
+    "actions = recover-services 2m, quarantine\nmode = auto\n"
+    "[rule stopped]\nwhen = pool = stopped\nfor = 2s\nsamples = 2/3\n"
+    "actions = start 30s, start 30s, call\nmode = auto\n"
+    "[rule leak]\nwhen = memory > 120M\nfor = 2s\nsamples = 2/3\nactions = recycle 1m, call\n"
+    "mode = auto\n"
+    "[rule sick]\nwhen = probe-failures > 2\nfor = 2s\nsamples = 2/3\npools = Shop\n"
+    "actions = recycle 1m, kill-worker 30s, quarantine\nmode = auto\n"
+    "[rule watched]\nwhen = memory > 1M\nfor = 2s\nsamples = 2/3\npools = Api\n"
+    "actions = recycle 1m\nmode = observe\n";
+
+static int bring_up(void **state)
+{
+    (void)state;
+    char given[128];
+    int fd = mkstemp(rules_path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, rules, sizeof(rules) - 1), (ssize_t)sizeof(rules) - 1);
+    close(fd);
+    text_format(given, sizeof(given), "coordinator.remediation=%s", rules_path);
+    h = harness_up((const char *const[]){
+        "--servers", "4", "--traffic", "--rate", "60", "--agent",
+        "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
+        " service-start, worker-kill",
+        "--agent", "services.stop_wait=3s", "--agent", "agent.look_every=5s", "--coordinator", given,
+        NULL});
+    return 0;
+}
+
+/* ---- what the coordinator says ---- */
+
+static json_t *incidents(bool all)
+{
+    json_t *answer = harness_get(h, all ? "/v1/incidents?all=1" : "/v1/incidents");
+    json_t *list = json_incref(json_object_get(answer, "incidents"));
+    json_decref(answer);
+    return list;
+}
+
+/* The newest incident of that rule and server, closed or not; NULL: none. To be released. */
+static json_t *newest(const char *rule, const char *server)
+{
+    json_t *list = incidents(true), *found = NULL, *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        if (!found && strcmp(harness_word(one, "rule"), rule) == 0 &&
+            strcmp(harness_word(one, "server"), server) == 0)
+            found = json_incref(one);
+    }
+    json_decref(list);
+    return found;
+}
+
+static void print_story(const json_t *incident)
+{
+    char path[64];
+    text_format(path, sizeof(path), "/v1/incidents/%lld",
+                (long long)json_integer_value(json_object_get(incident, "id")));
+    json_t *answer = harness_get(h, path);
+    char *text = json_dumps(answer, JSON_INDENT(1));
+    print_message("%s\n", text);
+    free(text);
+    json_decref(answer);
+}
+
+/* Until that incident is in one of the phases (words between blanks). To be released. */
+static json_t *wait_for_phase(const char *rule, const char *server, const char *phases,
+                              unsigned timeout_ms)
+{
+    uint64_t end_ms = clock_boot_ms() + timeout_ms;
+    for (;;) {
+        json_t *one = newest(rule, server);
+        if (one && strstr(phases, harness_word(one, "phase")))
+            return one;
+        if (clock_boot_ms() > end_ms) {
+            if (one)
+                print_story(one);
+            fail_msg("the incident of %s on %s is %s, not %s", rule, server,
+                     one ? harness_word(one, "phase") : "not there", phases);
+        }
+        json_decref(one);
+        harness_sleep_ms(200);
+    }
+}
+
+/* Its story has a note of that kind with these words. */
+static void expect_note(const json_t *incident, const char *kind, const char *words)
+{
+    char path[64];
+    text_format(path, sizeof(path), "/v1/incidents/%lld",
+                (long long)json_integer_value(json_object_get(incident, "id")));
+    json_t *answer = harness_get(h, path), *note;
+    const json_t *story = json_object_get(json_object_get(answer, "incident"), "story");
+    bool found = false;
+    size_t i;
+    json_array_foreach(story, i, note)
+    {
+        found = found || (strcmp(harness_word(note, "kind"), kind) == 0 &&
+                          strstr(harness_word(note, "text"), words));
+    }
+    json_decref(answer);
+    if (!found) {
+        print_story(incident);
+        fail_msg("no note %s with '%s'", kind, words);
+    }
+}
+
+static void in_order_again(void)
+{
+    assert_int_equal(FARM(h, "fault", "all", "all", "off"), 0);
+    harness_wait_all_up(h, 60000);
+}
+
+static void sc(const char *server, const char *a, const char *b)
+{
+    char tool[PATH_MAX];
+    struct error err = {0};
+    struct process_result result = {0};
+    farm_path(tool, &h->farm, "servers/%s/inetsrv/sc", server);
+    const char *argv[] = {tool, a, b, NULL};
+    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 65536};
+    if (process_run(&call, &result, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    free(result.output);
+}
+
+/* ---- the troubles ---- */
+
+/* Rapid-fail protection stops the pool; the crashes end; it is started, and nobody was asked. */
+static void crashed_pool_is_put_right_without_a_person(void **state)
+{
+    (void)state;
+    FARM(h, "fault", "web02", "worker-crashes", "on", "--scope", "Shop", "--value", "150");
+    harness_sleep_ms(5000);
+    FARM(h, "fault", "web02", "worker-crashes", "off", "--scope", "Shop");
+    json_t *one = wait_for_phase("stopped", "web02", "closed", 90000);
+    expect_note(one, "seen", "the pool is stopped, though it should run");
+    expect_note(one, "action", "start pool Shop on web02");
+    expect_note(one, "evidence", "event 5002");
+    expect_note(one, "end", "solved");
+    json_decref(one);
+    harness_wait_all_up(h, 10000);
+}
+
+static void leaking_worker_is_recycled_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    long long before = harness_recycles(h, "web03", "Shop");
+    harness_phase(h, "leak");
+    FARM(h, "fault", "web03", "worker-leaks", "20", "--scope", "Shop", "--value", "20000");
+    json_t *one = wait_for_phase("leak", "web03", "acting proving closed", 60000);
+    FARM(h, "fault", "web03", "worker-leaks", "off", "--scope", "Shop");
+    json_decref(one);
+    one = wait_for_phase("leak", "web03", "closed", 90000);
+    expect_note(one, "evidence", "worker ");
+    expect_note(one, "proof", "run ");
+    json_decref(one);
+    assert_int_equal(harness_recycles(h, "web03", "Shop"), before + 1);
+    harness_nothing_lost(h, "leak");
+}
+
+static void hung_worker_is_replaced(void **state)
+{
+    (void)state;
+    FARM(h, "fault", "web01", "worker-hangs", "on", "--scope", "Shop");
+    harness_sleep_ms(2000);
+    json_t *one = wait_for_phase("sick", "web01", "acting", 60000);
+    json_decref(one);
+    FARM(h, "fault", "web01", "worker-hangs", "off", "--scope", "Shop");
+    one = wait_for_phase("sick", "web01", "closed", 150000);
+    expect_note(one, "seen", "the probe failed");
+    json_decref(one);
+    harness_wait_all_up(h, 20000);
+}
+
+static void dead_services_come_back(void **state)
+{
+    (void)state;
+    sc("web04", "stop", "W3SVC");
+    harness_sleep_ms(1500);
+    sc("web04", "stop", "WAS");
+    json_t *one = wait_for_phase("dead", "web04", "closed", 120000);
+    expect_note(one, "action", "recover the web services of web04");
+    json_decref(one);
+    harness_wait_all_up(h, 10000);
+}
+
+/* Most of the farm is red at once: the cause lies elsewhere, and it is said. */
+static void red_farm_is_left_alone(void **state)
+{
+    (void)state;
+    long long before = 0, after = 0;
+    static const char *const red[] = {"web01", "web02", "web03"};
+    for (size_t i = 0; i < 3; i++)
+        before += harness_recycles(h, red[i], "Shop");
+    for (size_t i = 0; i < 3; i++)
+        FARM(h, "fault", red[i], "worker-500", "on", "--scope", "Shop", "--value", "all");
+    for (size_t i = 0; i < 3; i++) {
+        json_t *one = wait_for_phase("sick", red[i], "blocked", 60000);
+        assert_non_null(strstr(harness_word(one, "why"), "common cause: 3 of 4 servers"));
+        json_decref(one);
+    }
+    harness_sleep_ms(8000);
+    struct harness_cli cli = CLI(h, "why", "web02");
+    if (cli.code != 0 || !strstr(cli.out, "common cause"))
+        fail_msg("exit code %d:\n%s", cli.code, cli.out);
+    harness_cli_free(&cli);
+    in_order_again();
+    for (size_t i = 0; i < 3; i++) {
+        json_t *one = wait_for_phase("sick", red[i], "closed", 60000);
+        expect_note(one, "end", "went away by itself");
+        json_decref(one);
+        after += harness_recycles(h, red[i], "Shop");
+    }
+    assert_int_equal(after, before);
+}
+
+static void rule_that_observes_only_tells(void **state)
+{
+    (void)state;
+    struct harness_cli cli = CLI(h, "incident", "list", "--would");
+    if (cli.code != 0 || !strstr(cli.out, "recycle pool Api on"))
+        fail_msg("exit code %d:\n%s", cli.code, cli.out);
+    harness_cli_free(&cli);
+}
+
+static void quarantine_takes_a_server_out_and_release_puts_it_back(void **state)
+{
+    (void)state;
+    char status[32] = "";
+    harness_phase(h, "quarantine");
+    struct harness_cli cli =
+        CLI(h, "server", "quarantine", "web03", "--reason", "it answers oddly");
+    if (cli.code != 0)
+        fail_msg("exit code %d:\n%s", cli.code, cli.out);
+    harness_cli_free(&cli);
+    uint64_t end_ms = clock_boot_ms() + 30000;
+    while (!strstr(status, "DRAIN")) {
+        if (clock_boot_ms() > end_ms)
+            fail_msg("web03 is %s", status);
+        harness_sleep_ms(200);
+        harness_balancer(h, "shop", "web03", status);
+    }
+    cli = CLI(h, "why", "web03");
+    if (!strstr(cli.out, "quarantine"))
+        fail_msg("%s", cli.out);
+    harness_cli_free(&cli);
+    harness_sleep_ms(2000);
+    cli = CLI(h, "server", "release", "web03", "--reason", "looked at");
+    if (cli.code != 0)
+        fail_msg("exit code %d:\n%s", cli.code, cli.out);
+    harness_cli_free(&cli);
+    harness_wait_all_up(h, 30000);
+    harness_nothing_lost(h, "quarantine");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crashed_pool_is_put_right_without_a_person),
+        cmocka_unit_test(leaking_worker_is_recycled_and_nothing_is_lost),
+        cmocka_unit_test(hung_worker_is_replaced),
+        cmocka_unit_test(dead_services_come_back),
+        cmocka_unit_test(red_farm_is_left_alone),
+        cmocka_unit_test(rule_that_observes_only_tells),
+        cmocka_unit_test(quarantine_takes_a_server_out_and_release_puts_it_back),
+    };
+    int failed = cmocka_run_group_tests_name("e2e_remediation", tests, bring_up, NULL);
+    harness_down(h, failed != 0);
+    unlink(rules_path);
+    return failed;
+}
