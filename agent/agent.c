@@ -206,6 +206,15 @@ bool agent_is_quiet(const struct agent *a)
            a->observe_count == 0;
 }
 
+void agent_hello(const struct agent *a, struct agent_message *out)
+{
+    *out = (struct agent_message){.version = WIRE_VERSION,
+                                  .agent = a->settings.name,
+                                  .incarnation = a->incarnation,
+                                  .boot = a->boot,
+                                  .start_no = a->start_no};
+}
+
 void agent_wind_down(struct agent *a)
 {
     a->winding_down = true;

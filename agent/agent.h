@@ -192,6 +192,8 @@ uint64_t agent_deadline(const struct agent *a);
 /* For a clean end: nothing is waiting to be told (results, answers) and no recipe is in hand. */
 bool agent_is_quiet(const struct agent *a);
 /* No new command is begun from now on (refused CAUSE_DENIED_BY_AGENT): the process is to end. */
+/* Who speaks, for a message that the shell sends of its own; texts are lent. */
+void agent_hello(const struct agent *a, struct agent_message *out);
 void agent_wind_down(struct agent *a);
 
 #endif

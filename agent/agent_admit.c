@@ -213,6 +213,8 @@ static enum cause rotation_forbidden(struct agent *a, uint64_t now_ms, char *why
         text_copy(why, size, "this agent has no keep-alive file: give it a [keepalive] section");
         return CAUSE_DENIED_BY_AGENT;
     }
+    if (!veto_profile_allows(a->veto, a->arriving.command.verb, why, size))
+        return CAUSE_DENIED_BY_AGENT;
     if (drains && a->winding_down) {
         text_copy(why, size, "this agent is being stopped");
         return CAUSE_DENIED_BY_AGENT;

@@ -36,16 +36,16 @@ else()
   set(guardian_system guardian_posix.c)
 endif()
 add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} home.c home_${FARMHAND_SYSTEM}.c
-                                         keepalive.c settings.c shell.c worker.c)
+                                         identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
-                                                  Threads::Threads)
+                                                  Threads::Threads PRIVATE mbedtls)
 
 # What is right and wrong with a server.
 add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
 target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE PkgConfig::JANSSON)
 
-add_executable(farmhand-agent main.c dump_run.c verbs_${FARMHAND_SYSTEM}.c)
-target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor PkgConfig::JANSSON)
+add_executable(farmhand-agent main.c dump_run.c join.c join_http.c join_tls.c verbs_${FARMHAND_SYSTEM}.c)
+target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor mbedtls PkgConfig::JANSSON)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)
   target_sources(farmhand-agent PRIVATE service_setup_win32.c)

@@ -1,10 +1,12 @@
 /* doctor_gather.c - see doctor_run.h: the facts, from the driver and the link to the coordinator.
  */
 #include "agent/doctor_run.h"
+#include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/services.h"
 #include "common/clock.h"
 #include "common/os.h"
+#include "proto/url.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,18 +180,44 @@ static void on_link(void *arg, const struct agent_link_event *event)
     (void)arg, (void)event; /* its state is asked instead */
 }
 
+/* Where, and as whom; false: said why not. */
+static bool link_spec_of(struct doctor_facts *f, const struct settings *settings,
+                         struct agent_link_spec *spec)
+{
+    static struct identity identity;
+    static struct agent_link_tls tls;
+    struct error err;
+    enum error_code code = identity_read(settings->data_dir, &identity, &err);
+    spec->url = settings->coordinator;
+    if (!spec->url && code == ERR_NONE)
+        spec->url = identity.coordinator;
+    if (spec->url)
+        add(f, "coordinator.url", spec->url);
+    if (spec->url && !wire_url_has_tls(spec->url))
+        return true;
+    if (code != ERR_NONE) {
+        add(f, "coordinator.error",
+            code == ERR_NOT_FOUND ? "this server has joined no farm: farmhand-agent join"
+                                  : err.text);
+        return false;
+    }
+    tls = (struct agent_link_tls){
+        .ca_pem = identity.ca_pem, .cert_pem = identity.cert_pem, .key_pem = identity.key_pem};
+    spec->tls = &tls;
+    return true;
+}
+
 /* Up to the greeting of the transport: nothing is said, so that no server appears anywhere. The
  * link is never closed, since that may hang, and the process ends soon. */
 static void coordinator_facts(struct doctor_facts *f, const struct settings *settings)
 {
     static struct agent_link *link;
-    const struct agent_link_spec spec = {.url = settings->coordinator,
-                                         .reconnect_min_ms = 100,
-                                         .reconnect_max_ms = 500,
-                                         .on_event = on_link};
+    struct agent_link_spec spec = {
+        .reconnect_min_ms = 100, .reconnect_max_ms = 500, .on_event = on_link};
     struct error err;
     uint64_t began = clock_boot_ms();
-    add(f, "coordinator.url", settings->coordinator);
+    if (!link_spec_of(f, settings, &spec))
+        return;
     if (agent_link_open(&spec, &link, &err) != ERR_NONE) {
         add(f, "coordinator.error", err.text);
         return;

@@ -30,6 +30,7 @@ struct lane {
     struct agent_message *message; /* being sent or waiting for its answer; NULL: idle */
     bool receiving;
     bool given_up; /* what comes is not waited for any more */
+    bool hushed;   /* and its end is not told: the connection was replaced by a newer one */
     uint64_t deadline_ms;
 };
 
@@ -157,6 +158,7 @@ static void describe(const struct agent_message *request, struct agent_link_even
     case AGENT_OBSERVATION:
         event->id = request->observation.id;
         break;
+    case AGENT_RENEW:
     case AGENT_REPORT:
         break;
     }
@@ -201,7 +203,8 @@ static uint32_t lane_rest(struct lane *lane, const struct coordinator_message *a
     bool listen = lane == &link->listener;
     bool broken = !answer && (err->code == ERR_CORRUPT || err->code == ERR_NEWER ||
                               err->code == ERR_NOMEM || (listen && err->code == ERR_TIMEOUT));
-    *superseded = listen && link->next_listen;
+    *superseded = listen && (link->next_listen || lane->hushed);
+    lane->hushed = false;
     lane->message = NULL;
     if (listen)
         codec_free_agent(message);
@@ -337,6 +340,7 @@ static void on_leave(void *arg)
         link->pipe = link->coming;
         link->coming = 0;
         link->former.id = 0;
+        link->listener.hushed = link->listener.message != NULL;
     }
     nng_mtx_unlock(link->lock);
     if (!take)

@@ -17,6 +17,7 @@ void outbox_reset(struct link_outbox *box)
         codec_free_agent(box->results[i].message);
     for (size_t i = 0; i < box->observation_count; i++)
         codec_free_agent(box->observations[i]);
+    codec_free_agent(box->renew);
     codec_free_agent(box->progress);
     codec_free_agent(box->whole);
     codec_free_agent(box->report);
@@ -142,6 +143,9 @@ enum error_code outbox_put(struct link_outbox *box, struct agent_message *messag
     case AGENT_OBSERVATION:
         put_observation(box, message);
         return ERR_NONE;
+    case AGENT_RENEW:
+        replace(&box->renew, message);
+        return ERR_NONE;
     case AGENT_PROGRESS:
         replace(&box->progress, message);
         return ERR_NONE;
@@ -166,6 +170,8 @@ struct agent_message *outbox_take(struct link_outbox *box, uint64_t now_ms)
     struct agent_message *message = take_result(box, now_ms);
     if (!message)
         message = take_observation(box);
+    if (!message)
+        message = take_slot(&box->renew);
     if (!message)
         message = take_slot(&box->progress);
     if (!message)

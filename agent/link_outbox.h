@@ -1,6 +1,6 @@
 /* link_outbox.h - what waits for its turn on the agent's link. Pure; bounded whatever happens.
  *
- * First to last: results, observations, progress, reports. A result stays until it was
+ * First to last: results, observations, renewals, progress, reports. A result stays until it was
  * acknowledged; one that was tried in vain waits its retry time, so that it holds up nothing else.
  * Progress: the newest only. Reports: the newest, and the newest whole one if that is another,
  * sent first. Times are boot milliseconds.
@@ -30,7 +30,7 @@ struct link_outbox {
     struct outbox_result results[OUTBOX_RESULTS];
     struct agent_message *observations[OUTBOX_OBSERVATIONS]; /* oldest first */
     size_t observation_count;
-    struct agent_message *progress, *whole, *report;
+    struct agent_message *renew, *progress, *whole, *report;
 };
 
 void outbox_init(struct link_outbox *box, uint64_t retry_ms);

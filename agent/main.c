@@ -4,6 +4,8 @@
 #include "agent/dump_run.h"
 #include "agent/guardian.h"
 #include "agent/home.h"
+#include "agent/identity.h"
+#include "agent/join.h"
 #include "agent/settings.h"
 #include "agent/shell.h"
 #include "agent/verbs.h"
@@ -13,6 +15,7 @@
 #include "common/program.h"
 #include "common/service.h"
 #include "common/text.h"
+#include "proto/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +24,7 @@ static const char help[] =
     "farmhand-agent - looks after the web server of this machine for a Farmhand coordinator\n"
     "\n"
     "usage: farmhand-agent [--config FILE] [--check]\n"
+    "       farmhand-agent join URL TOKEN [--name NAME] [--config FILE] [--wait LENGTH]\n"
     "       farmhand-agent doctor [--config FILE] [--json]\n"
     "       farmhand-agent worker dump PID [--full] [--to FILE] ...\n"
     "\n"
@@ -28,6 +32,7 @@ static const char help[] =
     "  --check        read the whole configuration, say what is wrong with it, and end\n"
     "  --version      print the version\n"
     "  --help         print this\n"
+    "  join           let this server into a farm: `farmhand token create` prints the line\n"
     "  doctor         look at this server, say what is right and wrong, change nothing\n"
     "  worker dump    a picture of one worker's memory in a file (on Windows); has its own --help\n"
     "\n"
@@ -40,7 +45,7 @@ static int fail(const char *what, const struct error *err)
     return EXIT_FAILURE;
 }
 
-static int run(const struct settings *settings)
+static int run(const struct settings *settings, struct identity *identity)
 {
     struct error err = {0};
     struct driver *driver = NULL;
@@ -48,13 +53,27 @@ static int run(const struct settings *settings)
     http_start();
     if (iis_open(&settings->iis, &driver, &err) != ERR_NONE)
         return fail("driver", &err);
-    if (shell_open(settings, driver, &shell, &err) != ERR_NONE)
+    if (shell_open(settings, identity, driver, &shell, &err) != ERR_NONE)
         return fail("start", &err);
     if (service_start(shell_wake, shell, &err) != ERR_NONE)
         return fail("service", &err);
     service_ready();
     shell_run(shell);
     return EXIT_SUCCESS;
+}
+
+/* As whom, in which farm. */
+static int start(struct settings *settings)
+{
+    static struct identity identity; /* lives as long as the process */
+    struct error err = {0};
+    enum error_code code = identity_read(settings->data_dir, &identity, &err);
+    bool joined = code == ERR_NONE;
+    if (code == ERR_NOT_FOUND || joined)
+        code = settings_apply(settings, joined ? &identity : NULL, &err);
+    if (code != ERR_NONE)
+        return fail("identity", &err);
+    return run(settings, wire_url_has_tls(settings->coordinator) ? &identity : NULL);
 }
 
 static int agent(int argc, char **argv)
@@ -71,6 +90,8 @@ static int agent(int argc, char **argv)
         return doctor_main(argc - 1, argv + 1);
     if (argc > 1 && text_equal(argv[1], "worker"))
         return dump_main(argc - 1, argv + 1);
+    if (argc > 1 && text_equal(argv[1], "join"))
+        return join_main(argc - 1, argv + 1);
     if (argc > 1 && text_equal(argv[1], "guardian"))
         return guardian_main(argc - 1, argv + 1);
     int end = options_parse(&program, argc, argv, &options);
@@ -84,7 +105,7 @@ static int agent(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_set_level((enum log_level)settings.log_level);
-    return run(&settings);
+    return start(&settings);
 }
 
 /* No exit(): closing an agent's TLS socket can hang, and so can a driver call under way, which may

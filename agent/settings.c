@@ -16,6 +16,7 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
+static const char *const plain_words[] = {"no", WIRE_WITHOUT_TLS, NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 
 /* ---- values that have to be more than their type ---- */
@@ -93,9 +94,20 @@ static const struct config_key keys[] = {
      .key = "coordinator",
      .type = CONFIG_TEXT,
      .offset = TOP(coordinator),
-     .required = true,
-     .expected = "where the coordinator listens, such as tcp://127.0.0.1:7600",
+     .expected = "where the coordinator listens, such as tls+tcp://farm.example:7600",
      .check = check_coordinator},
+    {.section = "agent",
+     .key = "without_tls",
+     .type = CONFIG_CHOICE,
+     .offset = TOP(without_tls),
+     .choices = plain_words,
+     .expected = "no or " WIRE_WITHOUT_TLS},
+    {.section = "agent",
+     .key = "profile",
+     .type = CONFIG_CHOICE,
+     .offset = TOP(profile),
+     .choices = profile_words,
+     .expected = "observe, operate or operate-services"},
     {.section = "agent",
      .key = "data_dir",
      .type = CONFIG_TEXT,
@@ -321,6 +333,7 @@ static void init(struct settings *settings)
         .reconnect_min_ms = SECOND,
         .reconnect_max_ms = MINUTE,
         .log_level = LOG_LEVEL_INFO,
+        .profile = SETTINGS_NO_PROFILE,
         .cool_down_ms = 10 * SECOND,
         .service_stop_ms = 100 * SECOND,
         .dependent_ms = 30 * SECOND,
@@ -334,6 +347,7 @@ static void init(struct settings *settings)
 static enum error_code find_name(struct settings *settings, struct error *err)
 {
     char host[WIRE_NAME_MAX];
+    settings->named = settings->name != NULL;
     if (!settings->name) {
         enum error_code code = os_hostname(host, sizeof(host), err);
         if (code != ERR_NONE)
@@ -345,11 +359,45 @@ static enum error_code find_name(struct settings *settings, struct error *err)
     return ERR_NONE;
 }
 
+/* Nobody speaks without TLS by oversight. */
+static enum error_code check_plain(const struct settings *settings, struct error *err)
+{
+    if (!settings->coordinator)
+        return ERR_NONE;
+    bool plain = !wire_url_has_tls(settings->coordinator);
+    if (plain && settings->without_tls != SETTINGS_LOOPBACK_ONLY)
+        return error_set(
+            err, ERR_INVALID,
+            "[agent] coordinator = %s is without TLS: write tls+tcp://HOST:PORT, or, if "
+            "the coordinator runs on this machine, without_tls = " WIRE_WITHOUT_TLS,
+            settings->coordinator);
+    if (!plain && settings->without_tls == SETTINGS_LOOPBACK_ONLY)
+        return error_set(err, ERR_INVALID,
+                         "[agent] without_tls = " WIRE_WITHOUT_TLS
+                         " does not go with coordinator = %s",
+                         settings->coordinator);
+    return ERR_NONE;
+}
+
+/* Verbs that the owner listed are a word of the owner too: the least profile that has them all. */
+static void find_profile(struct settings *settings)
+{
+    if (settings->profile != SETTINGS_NO_PROFILE)
+        return;
+    for (size_t i = 0; i < settings->verbs.count; i++) {
+        int needed = (int)profile_needed(verb_of(settings->verbs.items[i]));
+        if (needed > settings->profile)
+            settings->profile = needed;
+    }
+}
+
 static enum error_code check(struct settings *settings, struct error *err)
 {
     enum error_code code = find_name(settings, err);
+    code = code != ERR_NONE ? code : check_plain(settings, err);
     if (code != ERR_NONE)
         return code;
+    find_profile(settings);
     if (!settings->data_dir)
         settings->data_dir = must_copy(home_data());
     if (settings->data_dir[0] == '\0')
@@ -406,6 +454,32 @@ enum error_code settings_parse(const char *content, const char *name, struct set
     return finish(code, name, &settings, out, report, arg, err);
 }
 
+enum error_code settings_apply(struct settings *settings, const struct identity *identity,
+                               struct error *err)
+{
+    bool tls = !settings->coordinator || wire_url_has_tls(settings->coordinator);
+    if (tls && !identity)
+        return error_set(
+            err, ERR_STATE,
+            "this server has joined no farm: `farmhand token create` on the coordinator "
+            "prints the line that lets it, farmhand-agent join URL TOKEN");
+    if (tls && settings->named && !text_equal_nocase(settings->name, identity->name))
+        return error_set(
+            err, ERR_INVALID,
+            "[agent] name = %s, and the certificate of this server is for %s: write that "
+            "name, or join again",
+            settings->name, identity->name);
+    if (tls && !settings->named) {
+        free(settings->name);
+        settings->name = must_copy(identity->name);
+    }
+    if (!settings->coordinator)
+        settings->coordinator = must_copy(identity->coordinator);
+    if (settings->profile == SETTINGS_NO_PROFILE)
+        settings->profile = tls ? (int)identity->profile : PROFILE_OBSERVE;
+    return ERR_NONE;
+}
+
 static void free_list(struct config_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -428,6 +502,8 @@ void settings_reset(struct settings *settings)
 
 struct agent_settings settings_for_agent(const struct settings *settings)
 {
+    static const char *const all[] = {"*"};
+    bool free_hand = settings->verbs.count == 0 && settings->pools.count == 0; /* no [allow] */
     struct agent_settings agent = {
         .name = settings->name,
         .heartbeat_ms = settings->heartbeat_ms,
@@ -435,14 +511,18 @@ struct agent_settings settings_for_agent(const struct settings *settings)
         .look_every_ms = settings->look_every_ms,
         .veto =
             {
-                .pools = (const char *const *)settings->pools.items,
-                .pool_count = settings->pools.count,
+                .profile =
+                    settings->profile < 0 ? PROFILE_OBSERVE : (enum profile)settings->profile,
+                .pools = free_hand ? all : (const char *const *)settings->pools.items,
+                .pool_count = free_hand ? 1 : settings->pools.count,
                 .cool_down_ms = settings->cool_down_ms,
                 .max_per_hour = settings->max_per_hour,
             },
     };
     for (size_t i = 0; i < settings->verbs.count; i++)
         agent.veto.verbs[verb_of(settings->verbs.items[i])] = true;
+    for (size_t i = 0; i < VERB_WORDS && settings->verbs.count == 0; i++)
+        agent.veto.verbs[verb_words[i].verb] = true; /* the profile alone says what is allowed */
     agent.keepalive = settings->keepalive != NULL;
     recipe_limits_init(&agent.recipe);
     agent.recipe.stop_ms = settings->iis.stop_timeout_ms;

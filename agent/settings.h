@@ -8,20 +8,27 @@
 
 #include "agent/agent.h"
 #include "agent/drivers/iis.h"
+#include "agent/identity.h"
 #include "common/config.h"
 #include "common/error.h"
 #include "common/log.h"
 
 #include <stdint.h>
 
+enum settings_plain { SETTINGS_TLS, SETTINGS_LOOPBACK_ONLY };
+#define SETTINGS_NO_PROFILE (-1)
+
 struct settings {
     /* [agent] */
     char *name;        /* the host's name where the file gives none */
-    char *coordinator; /* url, see proto/url.h */
+    char *coordinator; /* url, see proto/url.h; NULL: the one of the identity */
     char *data_dir;
     uint64_t heartbeat_ms, beat_ms, look_every_ms;
     uint64_t reconnect_min_ms, reconnect_max_ms;
-    int log_level; /* enum log_level */
+    int log_level;   /* enum log_level */
+    bool named;      /* `name` stood in the file */
+    int without_tls; /* enum settings_plain */
+    int profile; /* enum profile; SETTINGS_NO_PROFILE: not said, and no verbs are listed either */
     /* [allow] */
     struct config_list verbs, pools;
     uint64_t cool_down_ms, max_per_hour;
@@ -43,6 +50,12 @@ enum error_code settings_parse(const char *content, const char *name, struct set
                                void (*report)(void *arg, const char *line), void *arg,
                                struct error *err);
 void settings_reset(struct settings *settings);
+
+/* What joining left (NULL: this machine has joined no farm) where the file says nothing: name,
+ * coordinator, profile. ERR_STATE: nobody says who the coordinator is, or TLS has no certificate.
+ * ERR_INVALID: the file calls this server otherwise than its certificate does. */
+enum error_code settings_apply(struct settings *settings, const struct identity *identity,
+                               struct error *err);
 
 /* As the heart wants them; lent from `settings`. */
 struct agent_settings settings_for_agent(const struct settings *settings);

@@ -5,6 +5,7 @@
 #include "agent/journal.h"
 #include "agent/keepalive.h"
 #include "agent/link.h"
+#include "agent/renewal.h"
 #include "agent/worker.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -54,6 +55,7 @@ struct told {
 struct shell {
     const struct settings *settings;
     struct driver *driver;
+    struct renewal renewal;
     struct guardian_spec guardian;
     struct agent_settings agent_settings;
     struct agent *agent;
@@ -161,6 +163,7 @@ static struct command_id id_of(const struct agent_message *message)
         return message->result.id;
     case AGENT_OBSERVATION:
         return message->observation.id;
+    case AGENT_RENEW:
     case AGENT_LISTEN:
     case AGENT_REPORT:
         break;
@@ -234,6 +237,56 @@ static void execute(struct shell *s, const struct agent_effects *effects)
     }
 }
 
+/* ---- renewal ---- */
+
+static struct agent_link_tls tls_of(const struct identity *id)
+{
+    return (struct agent_link_tls){
+        .ca_pem = id->ca_pem, .cert_pem = id->cert_pem, .key_pem = id->key_pem};
+}
+
+/* The coordinator's answer: the new certificate, or not now. */
+static void take_renewal(struct shell *s, const struct letter *letter)
+{
+    const struct coordinator_message *answer = letter->link.answer;
+    struct error err = {0};
+    if (!answer || answer->kind != COORDINATOR_CERTIFICATE || !answer->certificate) {
+        log_warn("certificate_not_renewed",
+                 LOG_TEXT("why", answer ? "the coordinator did not give one" : letter->error.text));
+        return;
+    }
+    enum error_code code = renewal_take(&s->renewal, answer->certificate, &err);
+    if (code == ERR_NONE) {
+        const struct agent_link_tls tls = tls_of(s->renewal.identity);
+        code = agent_link_renew(s->link, &tls, &err);
+    }
+    if (code == ERR_NONE)
+        log_info("certificate_renewed", LOG_TEXT("name", s->settings->name));
+    else
+        log_error("certificate_not_renewed", LOG_TEXT("why", err.text));
+}
+
+static void renew_if_due(struct shell *s)
+{
+    struct agent_message message;
+    struct error err = {0};
+    char *request = NULL;
+    uint64_t now_ms = clock_boot_ms();
+    int64_t wall_ms = clock_wall_ms();
+    if (!renewal_is_due(&s->renewal, now_ms, wall_ms))
+        return;
+    enum error_code code = renewal_ask(&s->renewal, now_ms, wall_ms, &request, &err);
+    if (code == ERR_NONE) {
+        agent_hello(s->agent, &message);
+        message.kind = AGENT_RENEW;
+        message.renew.request = request;
+        code = agent_link_send(s->link, &message, &err);
+    }
+    if (code != ERR_NONE)
+        log_error("certificate_not_renewed", LOG_TEXT("why", err.text));
+    free(request);
+}
+
 /* ---- events ---- */
 
 static void handle(struct shell *s, const struct agent_event *event)
@@ -278,6 +331,10 @@ static void handle_link(struct shell *s, const struct letter *letter)
     if (event->kind == AGENT_LINK_UP || event->kind == AGENT_LINK_DOWN) {
         bool up = event->kind == AGENT_LINK_UP;
         handle(s, &(struct agent_event){.kind = up ? AGENT_EVENT_LINK_UP : AGENT_EVENT_LINK_DOWN});
+        return;
+    }
+    if (event->request == AGENT_RENEW) {
+        take_renewal(s, letter);
         return;
     }
     enum agent_channel channel;
@@ -356,18 +413,23 @@ static enum error_code open_threads(struct shell *s, struct error *err)
     enum error_code code = worker_open(s->driver, &s->guardian, on_result, s, &s->worker, err);
     if (code != ERR_NONE)
         return code;
-    const struct agent_link_spec spec = {
+    struct agent_link_tls tls;
+    struct agent_link_spec spec = {
         .url = s->settings->coordinator,
         .reconnect_min_ms = (uint32_t)s->settings->reconnect_min_ms,
         .reconnect_max_ms = (uint32_t)s->settings->reconnect_max_ms,
         .on_event = on_link,
         .arg = s,
     };
+    if (s->renewal.identity) {
+        tls = tls_of(s->renewal.identity);
+        spec.tls = &tls;
+    }
     return agent_link_open(&spec, &s->link, err);
 }
 
-enum error_code shell_open(const struct settings *settings, struct driver *driver,
-                           struct shell **out, struct error *err)
+enum error_code shell_open(const struct settings *settings, struct identity *identity,
+                           struct driver *driver, struct shell **out, struct error *err)
 {
     struct shell *s = must_alloc(1, sizeof(*s));
     s->settings = settings;
@@ -376,7 +438,9 @@ enum error_code shell_open(const struct settings *settings, struct driver *drive
     s->guardian = (struct guardian_spec){.data_dir = settings->data_dir,
                                          .backend = scm_names[settings->iis.service_backend],
                                          .tool = settings->iis.service_tool};
-    enum error_code code = open_journal(s, err);
+    enum error_code code = renewal_init(&s->renewal, identity, settings->data_dir, err);
+    if (code == ERR_NONE)
+        code = open_journal(s, err);
     if (code == ERR_NONE)
         code = open_heart(s, err);
     if (code == ERR_NONE)
@@ -398,6 +462,7 @@ void shell_close(struct shell *s)
     mailbox_close(s->letters);
     agent_free(s->agent);
     journal_close(s->journal);
+    renewal_reset(&s->renewal);
     while (s->first) {
         struct told *told = s->first;
         s->first = told->next;
@@ -413,9 +478,13 @@ void shell_run(struct shell *s)
     handle_letter(s, NULL);
     while (end_ms == UINT64_MAX || (clock_boot_ms() < end_ms && !agent_is_quiet(s->agent))) {
         uint64_t deadline_ms = agent_deadline(s->agent);
+        uint64_t renew_ms = renewal_wake_ms(&s->renewal, clock_boot_ms(), clock_wall_ms());
+        if (renew_ms < deadline_ms)
+            deadline_ms = renew_ms;
         struct letter *letter =
             mailbox_take(s->letters, deadline_ms < end_ms ? deadline_ms : end_ms);
         handle_letter(s, letter);
+        renew_if_due(s);
         if (end_ms == UINT64_MAX && service_stopping()) {
             end_ms = clock_boot_ms() + FLUSH_MS;
             agent_wind_down(s->agent);

@@ -14,10 +14,10 @@
 
 struct shell;
 
-/* Opens the journal in data_dir, the worker thread and the link. The driver and settings are lent.
- * ERR_EXISTS: another agent uses that data_dir. */
-enum error_code shell_open(const struct settings *settings, struct driver *driver,
-                           struct shell **out, struct error *err);
+/* Opens the journal in data_dir, the worker thread and the link. All are lent; identity: NULL
+ * without TLS, and renewed in place. ERR_EXISTS: another agent uses that data_dir. */
+enum error_code shell_open(const struct settings *settings, struct identity *identity,
+                           struct driver *driver, struct shell **out, struct error *err);
 /* Until the service is told to stop and what waits was told, or a short while after. */
 void shell_run(struct shell *s);
 /* Any thread: makes shell_run look whether it is to stop. */

@@ -45,11 +45,14 @@ static void write_content(const struct words *words, struct text *out)
               "\n"
               "[agent]\n"
               "coordinator = %s\n"
+              "%s"
               "\n"
               "[allow]\n"
               "# What the coordinator may do here. Without it: nothing but reading.\n"
               "%sverbs = %s\n",
-              words->coordinator, words->allow ? "" : "#",
+              words->coordinator,
+              wire_url_has_tls(words->coordinator) ? "" : "without_tls = " WIRE_WITHOUT_TLS "\n",
+              words->allow ? "" : "#",
               words->allow ? words->allow : "recycle, start, stop");
 }
 

@@ -111,11 +111,26 @@ static bool rate_allows(struct veto *v, const char *pool, uint64_t now_ms, char 
     return true;
 }
 
+bool veto_profile_allows(const struct veto *v, enum verb verb, char *why, size_t why_size_bytes)
+{
+    enum profile needed = profile_needed(verb);
+    if (v->settings.profile >= needed)
+        return true;
+    text_format(why, why_size_bytes,
+                "%s needs the profile %s, and this agent is in the profile %s: write profile = %s "
+                "into [agent] of its agent.conf, or let it join with a token of that profile",
+                verb_name(verb), profile_name(needed), profile_name(v->settings.profile),
+                profile_name(needed));
+    return false;
+}
+
 bool veto_allows(struct veto *v, enum verb verb, const char *pool, uint64_t now_ms, char *why,
                  size_t why_size_bytes)
 {
     if (verb == VERB_OBSERVE || verb == VERB_QUERY)
         return true;
+    if (!veto_profile_allows(v, verb, why, why_size_bytes))
+        return false;
     if ((unsigned)verb >= VERB_COUNT || !v->settings.verbs[verb]) {
         text_format(why, why_size_bytes,
                     "%s is not among the verbs that this agent's [allow] "

@@ -9,6 +9,7 @@
 #define FARMHAND_AGENT_VETO_H
 
 #include "proto/messages.h"
+#include "proto/profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 #define VETO_HOUR_MS (60 * 60 * 1000)
 
 struct veto_settings {
+    enum profile profile;     /* what is above it is refused, whatever the lists say */
     bool verbs[VERB_COUNT];   /* those that act */
     const char *const *pools; /* for verbs that name one: globs in order, "!glob" excludes; a pool
                                  must match one and be excluded by none; lent */
@@ -39,6 +41,8 @@ void veto_free(struct veto *v); /* NULL is fine */
 /* True: allowed. False: why fits the wire and says what to do. */
 bool veto_allows(struct veto *v, enum verb verb, const char *pool, uint64_t now_ms, char *why,
                  size_t why_size_bytes);
+/* The profile alone: for DRAIN, which has no list. */
+bool veto_profile_allows(const struct veto *v, enum verb verb, char *why, size_t why_size_bytes);
 /* A disruptive act is begun. */
 void veto_count(struct veto *v, const char *pool, uint64_t now_ms);
 

@@ -69,6 +69,9 @@ void exchange_unref(struct exchange *x)
     free(x->method);
     free(x->path);
     free(x->json);
+    if (x->body.data)
+        text_wipe(x->body.data, x->body.len); /* there may be a token in it */
+    text_wipe(x->bearer, sizeof(x->bearer));
     text_reset(&x->body);
     text_reset(&x->queue);
     free(x);
@@ -127,11 +130,34 @@ static enum MHD_Result take_arg(void *arg, enum MHD_ValueKind kind, const char *
     return MHD_YES;
 }
 
-static void take_head(struct exchange *x, const char *method, const char *path)
+static void name_near(struct exchange *x)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     api_socket_peer(info ? info->connect_fd : -1, x->actor, sizeof(x->actor));
+}
+
+/* Whoever it says to be is not believed here: see the desk. */
+static void name_far(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const char *given =
+        MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Authorization");
+    api_socket_address(info ? info->client_addr : NULL, x->address, sizeof(x->address));
+    if (!given)
+        return;
+    if (!text_starts(given, "Bearer ") || strlen(given) >= API_BEARER_MAX ||
+        !text_copy(x->bearer, sizeof(x->bearer), given + strlen("Bearer ")))
+        refuse(x, 401, "the Authorization header must be: Bearer, a blank, and a token");
+}
+
+static void take_head(struct exchange *x, const char *method, const char *path)
+{
+    if (x->far)
+        name_far(x);
+    else
+        name_near(x);
     x->method = must_copy(method);
     x->path = must_copy(path);
     if (!is_clean(path))
@@ -176,7 +202,7 @@ static enum MHD_Result queue_json(struct exchange *x, int status, char *json)
 
 static enum MHD_Result queue_refusal(struct exchange *x)
 {
-    const char *code = x->refused == 503 ? "unavailable" : "invalid";
+    const char *code = x->refused == 503 ? "unavailable" : x->refused == 401 ? "denied" : "invalid";
     return queue_json(x, x->refused, error_json(code, x->refused_why));
 }
 
@@ -191,6 +217,9 @@ static enum MHD_Result hand_over(struct exchange *x)
     x->request = (struct api_request){.method = x->method,
                                       .path = x->path,
                                       .actor = x->actor,
+                                      .far = x->far,
+                                      .address = x->address,
+                                      .bearer = x->bearer,
                                       .body = text_get(&x->body),
                                       .body_len = x->body.len,
                                       .server = x->server};
@@ -231,14 +260,14 @@ static enum MHD_Result go_on(struct exchange *x)
     return queue_refusal(x);
 }
 
-static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
-                                 const char *method, const char *version, const char *bytes,
-                                 size_t *len, void **of_request)
+static enum MHD_Result go_through(struct api *a, struct MHD_Connection *connection, bool far,
+                                  const char *url, const char *method, const char *bytes,
+                                  size_t *len, void **of_request)
 {
-    (void)version;
     struct exchange *x = *of_request;
     if (!x) {
-        x = exchange_new(arg, connection);
+        x = exchange_new(a, connection);
+        x->far = far;
         *of_request = x;
         take_head(x, method, url);
         return MHD_YES;
@@ -249,6 +278,22 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     bool handed_over = x->answered || x->follows || x->lent || x->api->stopping;
     pthread_mutex_unlock(&x->api->lock);
     return handed_over ? go_on(x) : hand_over(x);
+}
+
+static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *bytes,
+                                 size_t *len, void **of_request)
+{
+    (void)version;
+    return go_through(arg, connection, false, url, method, bytes, len, of_request);
+}
+
+static enum MHD_Result on_far_access(void *arg, struct MHD_Connection *connection, const char *url,
+                                     const char *method, const char *version, const char *bytes,
+                                     size_t *len, void **of_request)
+{
+    (void)version;
+    return go_through(arg, connection, true, url, method, bytes, len, of_request);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **of_request,
@@ -294,6 +339,35 @@ static enum error_code start_daemon(struct api *a, struct error *err)
     return error_set(err, ERR_IO, "cannot start the HTTP server on %s", a->socket.path);
 }
 
+/* GnuTLS, as Debian builds libmicrohttpd. TLS 1.2 needs forward secrecy and an AEAD. */
+#define FAR_PRIORITIES                                                                             \
+    "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-ECDSA:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"    \
+    "+AEAD:+COMP-NULL:+GROUP-SECP256R1:+GROUP-X25519:+SIGN-ECDSA-SHA256:"                          \
+    "+SIGN-ECDSA-SECP256R1-SHA256:%SERVER_PRECEDENCE:%SAFE_RENEGOTIATION"
+#define FAR_OF_ONE_ADDRESS 16
+
+static enum error_code start_far(struct api *a, const struct api_far *far, struct error *err)
+{
+    struct api_far_socket s;
+    enum error_code code = api_socket_far(far->listen, &s, err);
+    if (code)
+        return code;
+    a->far = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS, 0, NULL, NULL,
+        on_far_access, a, MHD_OPTION_LISTEN_SOCKET, s.fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)a->spec.connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)FAR_OF_ONE_ADDRESS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)a->spec.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_BYTES, MHD_OPTION_HTTPS_MEM_CERT, far->chain_pem, MHD_OPTION_HTTPS_MEM_KEY,
+        far->key_pem, MHD_OPTION_HTTPS_PRIORITIES, FAR_PRIORITIES, MHD_OPTION_END);
+    if (a->far) {
+        a->port = s.port;
+        return ERR_NONE;
+    }
+    close(s.fd);
+    return error_set(err, ERR_IO, "cannot start the HTTPS server on %s", far->listen);
+}
+
 static void destroy(struct api *a)
 {
     pthread_cond_destroy(&a->drained);
@@ -316,6 +390,7 @@ enum error_code api_open(const struct api_spec *spec, struct api **out, struct e
     struct api *a = must_alloc(1, sizeof(*a));
     a->spec = *spec;
     a->spec.socket = NULL; /* borrowed for this call alone */
+    a->spec.far = NULL;
     fill_defaults(&a->spec);
     init_locks(a);
     enum error_code code = api_socket_open(spec->socket, &a->socket, err);
@@ -324,11 +399,20 @@ enum error_code api_open(const struct api_spec *spec, struct api **out, struct e
         if (code)
             api_socket_remove(&a->socket);
     }
+    if (!code && spec->far && (code = start_far(a, spec->far, err)) != ERR_NONE) {
+        MHD_stop_daemon(a->daemon);
+        api_socket_remove(&a->socket);
+    }
     if (code)
         destroy(a);
     else
         *out = a;
     return code;
+}
+
+uint16_t api_port(const struct api *a)
+{
+    return a->port;
 }
 
 /* ---- stopping ---- */
@@ -377,11 +461,16 @@ void api_close(struct api *a)
         return;
     api_socket_remove(&a->socket);
     int listening = MHD_quiesce_daemon(a->daemon);
+    int far = a->far ? MHD_quiesce_daemon(a->far) : -1;
     resume_all(a);
     wait_drained(a);
     MHD_stop_daemon(a->daemon);
+    if (a->far)
+        MHD_stop_daemon(a->far);
     if (listening >= 0)
         close(listening);
+    if (far >= 0)
+        close(far);
     destroy(a);
 }
 

@@ -1,9 +1,11 @@
-/* api.h - HTTP for operators on a unix socket: requests to the brain, answers and events back.
+/* api.h - HTTP for operators on a unix socket, and HTTPS from afar: requests to the brain, answers
+ * and events back.
  *
  * One thread of libmicrohttpd does the talking. A whole request is copied and delivered to the
  * brain, its connection waits (suspended); the brain answers and the connection goes on. Events go
  * to followers as server-sent events over a bounded queue each. Knows nothing of what a path means;
- * API.md does. Who asks is the user of the socket's peer.
+ * API.md does. Who asks is the user of the socket's peer; from afar nobody is known until the desk
+ * has looked at the token in the request's Authorization header.
  *
  * All functions are for the brain thread, none blocks, but for api_open and api_close.
  */
@@ -26,9 +28,12 @@ struct api;
 /* One request, lent to the brain from its delivery until api_answer, api_fed or api_drop. */
 struct api_request {
     const char *method;
-    const char *path; /* decoded */
-    const char *actor;
-    const char *body; /* NUL-terminated, never NULL */
+    const char *path;    /* decoded */
+    const char *actor;   /* from afar: "" */
+    bool far;            /* over HTTPS */
+    const char *address; /* of who asks from afar, without a port; "" */
+    const char *bearer;  /* the token of "Authorization: Bearer ..."; "": none */
+    const char *body;    /* NUL-terminated, never NULL */
     size_t body_len;
     /* false: a new request. true: this one follows (api_follow was called) and has read what it was
      * fed: feed more, from fed_seq on. */
@@ -42,13 +47,20 @@ const char *api_arg(const struct api_request *request, const char *name);
 /* The first ?name that is not among `known` (NULL-terminated); NULL: all are. */
 const char *api_unknown_arg(const struct api_request *request, const char *const *known);
 
+/* HTTPS: all lent for api_open. */
+struct api_far {
+    const char *listen; /* "0.0.0.0:7601", "[::]:7601" */
+    const char *chain_pem, *key_pem;
+};
+
 struct api_spec {
     const char *socket;
+    const struct api_far *far; /* NULL: the socket alone */
     /* On the HTTP thread: hand it to the brain. false: no room, the client is told to come again
      * and the request is gone. */
     bool (*deliver)(void *arg, struct api_request *request);
     void *arg;
-    uint32_t connections_max;    /* 0: 256 */
+    uint32_t connections_max;    /* 0: 256; as many again from afar, 16 of one address */
     uint32_t followers_max;      /* 0: half of the connections */
     uint32_t idle_s;             /* a client that neither sends nor reads; 0: 30 */
     size_t follower_queue_bytes; /* 0: 256 KiB */
@@ -60,6 +72,9 @@ enum error_code api_open(const struct api_spec *spec, struct api **out, struct e
 /* Everybody still waiting is told that the coordinator stops. Requests that were delivered and not
  * answered may only be dropped from here on. */
 void api_close(struct api *a); /* NULL is fine */
+
+/* The port that api_far got; 0: none. */
+uint16_t api_port(const struct api *a);
 
 /* json is taken (malloc'd); the request ends. */
 void api_answer(struct api *a, struct api_request *request, int status, char *json);

@@ -23,7 +23,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define API_ARGS_MAX 16
+#define API_ARGS_MAX   16
+#define API_BEARER_MAX 256
 
 struct exchange {
     struct api_request request; /* what the brain sees; first, so that it is found from there */
@@ -34,6 +35,9 @@ struct exchange {
     /* The request, written by MHD's thread before it is delivered. */
     char *method, *path;
     char actor[API_ACTOR_MAX];
+    bool far;
+    char address[64];
+    char bearer[API_BEARER_MAX];
     struct text body;
     struct {
         char *name, *value;
@@ -64,6 +68,8 @@ struct exchange {
 
 struct api {
     struct MHD_Daemon *daemon;
+    struct MHD_Daemon *far; /* NULL: none */
+    uint16_t port;          /* of far */
     struct api_socket socket;
     struct api_spec spec;
     pthread_mutex_t lock;

@@ -3,8 +3,11 @@
 
 #include "common/text.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,5 +118,85 @@ const char *api_socket_peer(int fd, char *out, size_t size_bytes)
         text_copy(out, size_bytes, found->pw_name);
     else
         text_format(out, size_bytes, "uid %u", (unsigned)peer.uid);
+    return out;
+}
+
+/* ---- from afar ---- */
+
+struct far_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+    socklen_t len;
+};
+
+static enum error_code parse_far(const char *listen, struct far_address *out, struct error *err)
+{
+    char host[64];
+    const char *colon = strrchr(listen, ':');
+    size_t len = colon ? (size_t)(colon - listen) : 0;
+    bool brackets = len > 2 && listen[0] == '[' && listen[len - 1] == ']';
+    uint64_t port = 0;
+    *out = (struct far_address){.len = 0};
+    if (colon && len < sizeof(host) && text_parse_u64(colon + 1, 0, 65535, &port)) {
+        memcpy(host, listen + brackets, len - 2 * brackets);
+        host[len - 2 * brackets] = '\0';
+        if (brackets && inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+            out->v6.sin6_family = AF_INET6;
+            out->v6.sin6_port = htons((uint16_t)port);
+            out->len = sizeof(out->v6);
+        } else if (!brackets && inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
+            out->v4.sin_family = AF_INET;
+            out->v4.sin_port = htons((uint16_t)port);
+            out->len = sizeof(out->v4);
+        }
+    }
+    if (out->len)
+        return ERR_NONE;
+    return error_set(err, ERR_INVALID,
+                     "%s: expected ADDRESS:PORT, such as 0.0.0.0:7601 or [::]:7601", listen);
+}
+
+enum error_code api_socket_far_check(const char *listen, struct error *err)
+{
+    struct far_address address;
+    return parse_far(listen, &address, err);
+}
+
+enum error_code api_socket_far(const char *listen_at, struct api_far_socket *out, struct error *err)
+{
+    struct far_address address;
+    int on = 1;
+    enum error_code code = parse_far(listen_at, &address, err);
+    if (code)
+        return code;
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot make a socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, &address.any, address.len) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, &address.any, &address.len) != 0) {
+        code = error_errno(err, errno, "cannot listen on %s", listen_at);
+        close(fd);
+        return code;
+    }
+    *out = (struct api_far_socket){
+        .fd = fd,
+        .port =
+            ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port)};
+    return ERR_NONE;
+}
+
+const char *api_socket_address(const struct sockaddr *address, char *out, size_t size_bytes)
+{
+    const void *bytes = NULL;
+    if (address && address->sa_family == AF_INET)
+        bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    else if (address && address->sa_family == AF_INET6)
+        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (!bytes || !inet_ntop(address->sa_family, bytes, out, (socklen_t)size_bytes))
+        text_copy(out, size_bytes, "unknown");
     return out;
 }

@@ -478,6 +478,7 @@ enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, 
 {
     X509_REQ *request = NULL;
     char alternative[300];
+    int64_t backdate_ms = life_ms / 10 < BACKDATE_MS ? (int64_t)(life_ms / 10) : BACKDATE_MS;
     enum error_code code = parse_request(pem, &request, err);
     if (code)
         return code;
@@ -488,7 +489,7 @@ enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, 
                              .use = "critical,digitalSignature",
                              .extended = "clientAuth",
                              .key = X509_REQ_get0_pubkey(request),
-                             .from_ms = wall_ms - BACKDATE_MS,
+                             .from_ms = wall_ms - backdate_ms,
                              .until_ms = wall_ms + (int64_t)life_ms,
                              .issued_ms = wall_ms};
     X509 *cert = make_cert(&w, ca->cert, ca->key);

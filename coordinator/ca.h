@@ -48,7 +48,8 @@ struct ca_issued {
     char *pem; /* free() it */
     int64_t issued_wall_ms, until_wall_ms;
 };
-/* A certificate for an agent, good from five minutes ago (clocks differ) for life_ms. */
+/* A certificate for an agent, good for life_ms, and from five minutes ago (clocks
+ * differ), or from a tenth of its life if that is less. */
 enum error_code ca_sign(const struct ca *ca, const char *request_pem, const char *name,
                         uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
                         struct error *err);

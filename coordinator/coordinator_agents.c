@@ -473,6 +473,8 @@ static void dispatch(struct coordinator *c, struct session *s, const struct agen
             on_observation(c, s, m);
         }
         break;
+    case AGENT_RENEW:
+        break; /* the shell answers those itself */
     }
     bool old = hearing == FLEET_OLD;
     reply(c, from, m->seq, trusted || old ? answer : COORDINATOR_QUARANTINED,

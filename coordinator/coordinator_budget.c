@@ -63,7 +63,7 @@ void budgets_close(struct coordinator *c)
     free(c->groups);
 }
 
-/* Servers only ever come: labels and the map stand fast. */
+/* Labels and the map stand fast; a server that goes sets `grouped` to no number. */
 static void sort_into_groups(struct coordinator *c)
 {
     if (c->grouped == fleet_count(c->fleet)) {

@@ -540,3 +540,53 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
     }
     return code;
 }
+
+/* ---- servers that left ---- */
+
+/* An open run that has not ended with it; 0: none. */
+static uint64_t run_with(const struct coordinator *c, const char *server)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        const struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count && !run_state_ended(r->state); k++) {
+            if (text_equal_nocase(r->targets[k].server, server) &&
+                !target_state_ended(r->targets[k].state)) {
+                return r->id;
+            }
+        }
+    }
+    return 0;
+}
+
+enum error_code coordinator_drop_server(struct coordinator *c, const char *server, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct fleet_server *s = fleet_find(c->fleet, server);
+    if (!s) {
+        return error_set(err, ERR_NOT_FOUND, "no server '%.100s'", server);
+    }
+    const char *holder = coordinator_holder(c, s->name, NULL);
+    uint64_t run = run_with(c, s->name);
+    if (holder || run) {
+        char text[64];
+        text_format(text, sizeof text, "run %llu", (unsigned long long)run);
+        return error_set(
+            err, ERR_BUSY,
+            "%s still has it: it stays listed, and counts as silent, until that is over "
+            "and it is removed once more",
+            holder ? holder : text);
+    }
+    enum error_code code = check_writable(c, err);
+    code = code != ERR_NONE ? code : store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_drop_server(c->spec.store, s->name, err);
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code != ERR_NONE) {
+        store_rollback(c->spec.store);
+        return code;
+    }
+    fleet_remove(c->fleet, s);
+    c->grouped = SIZE_MAX; /* no number of servers: all groups are made anew */
+    c->turn++;
+    return ERR_NONE;
+}

@@ -388,6 +388,13 @@ static const struct path {
     {"POST", "/v1/rehearsals", desk_rehearse},
     {"GET", "/v1/rehearsals/ID", desk_get_rehearsal},
     {"GET", "/v1/recycles", desk_get_recycles},
+    {"POST", "/v1/servers/NAME/approve", desk_approve_server},
+    {"POST", "/v1/servers/NAME/remove", desk_remove_server},
+    {"GET", "/v1/members", desk_get_members},
+    {"GET", "/v1/tokens", desk_get_tokens},
+    {"POST", "/v1/tokens", desk_create_token},
+    {"POST", "/v1/tokens/NAME/revoke", desk_revoke_token},
+    {"POST", "/v1/join", desk_join},
     {"GET", "/v1/holds", desk_get_holds},
     {"POST", "/v1/holds", desk_hold},
     {"POST", "/v1/holds/release", desk_release_hold},
@@ -443,9 +450,20 @@ static bool path_fits(struct asking *a, const char *pattern, const char *path)
     }
 }
 
+/* From afar only joining is for those who have not proved who they are. */
+static bool is_open(const struct asking *a)
+{
+    return !a->request->far ||
+           (text_equal(a->request->path, "/v1/join") && text_equal(a->request->method, "POST"));
+}
+
 static void dispatch(struct asking *a)
 {
     bool other_method = false;
+    if (!is_open(a)) {
+        desk_answer(a, 401, view_error("denied", "from afar a token is needed"));
+        return;
+    }
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (!path_fits(a, paths[i].pattern, a->request->path))
             continue;

@@ -7,7 +7,9 @@
 #include "coordinator/api.h"
 #include "coordinator/archive.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/enrol.h"
 #include "coordinator/notices.h"
+#include "coordinator/throttle.h"
 
 #include <stdint.h>
 
@@ -17,6 +19,10 @@ struct desk {
     struct archive *archive;
     struct notices *notices; /* NULL: nobody is told */
     struct api *api;
+    struct enrol *enrol;       /* NULL: without TLS, nobody joins */
+    struct throttle *throttle; /* of those who come from afar */
+    const char *join_url;      /* where agents join: "https://farm.example:7601" */
+    uint16_t agents_port;
     int64_t started_wall_ms;
     size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                   size_t max); /* NULL: no balancer */

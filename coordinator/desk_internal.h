@@ -27,6 +27,15 @@ void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
 /* The server of the path; NULL: refused. */
 const struct fleet_server *desk_server(struct asking *a);
 
+/* desk_enrol.c */
+void desk_get_tokens(struct asking *a);
+void desk_create_token(struct asking *a);
+void desk_revoke_token(struct asking *a);
+void desk_get_members(struct asking *a);
+void desk_approve_server(struct asking *a);
+void desk_remove_server(struct asking *a);
+void desk_join(struct asking *a);
+
 /* desk_notice.c */
 void desk_get_notices(struct asking *a);
 void desk_test_notice(struct asking *a);

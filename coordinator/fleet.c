@@ -13,6 +13,8 @@ struct fleet {
     struct fleet_spec spec;
     struct fleet_server **servers; /* by name, ascending */
     size_t count, cap;
+    struct fleet_server **gone; /* removed ones, that somebody may still point to */
+    size_t gone_count;
     bool mass_silence;
 };
 
@@ -32,18 +34,27 @@ static void drop_reports(struct fleet *f, struct fleet_server *s)
     s->whole = s->latest = NULL;
 }
 
+static void free_server(struct fleet *f, struct fleet_server *s)
+{
+    drop_reports(f, s);
+    free(s->figures);
+    free(s->probes);
+    free(s);
+}
+
 void fleet_free(struct fleet *f)
 {
     if (!f) {
         return;
     }
     for (size_t i = 0; i < f->count; i++) {
-        drop_reports(f, f->servers[i]);
-        free(f->servers[i]->figures);
-        free(f->servers[i]->probes);
-        free(f->servers[i]);
+        free_server(f, f->servers[i]);
+    }
+    for (size_t i = 0; i < f->gone_count; i++) {
+        free_server(f, f->gone[i]);
     }
     free(f->servers);
+    free(f->gone);
     free(f);
 }
 
@@ -86,6 +97,16 @@ struct fleet_server *fleet_add(struct fleet *f, const char *name)
     f->count++;
     text_copy(s->name, sizeof s->name, name);
     return s;
+}
+
+void fleet_remove(struct fleet *f, struct fleet_server *s)
+{
+    size_t at = lower_bound(f, s->name);
+    must(at < f->count && f->servers[at] == s);
+    f->count--;
+    memmove(f->servers + at, f->servers + at + 1, (f->count - at) * sizeof *f->servers);
+    f->gone = must_realloc(f->gone, f->gone_count + 1, sizeof *f->gone);
+    f->gone[f->gone_count++] = s;
 }
 
 size_t fleet_count(const struct fleet *f)

@@ -93,6 +93,8 @@ void fleet_free(struct fleet *f);
 
 /* Adds if missing (from configuration or store). labels must outlive the fleet. */
 struct fleet_server *fleet_add(struct fleet *f, const char *name);
+/* Not any more: it is found no longer; its struct stays until fleet_free. */
+void fleet_remove(struct fleet *f, struct fleet_server *s);
 struct fleet_server *fleet_find(const struct fleet *f, const char *name); /* NULL: none */
 size_t fleet_count(const struct fleet *f);
 struct fleet_server *fleet_at(const struct fleet *f, size_t index); /* by name, ascending */

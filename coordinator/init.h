@@ -1,5 +1,5 @@
-/* init.h - `farmhand-coordinator init`: makes the farm's CA and the coordinator's certificate, once,
- * in data_dir/tls. Writes to stdout and stderr. */
+/* init.h - `farmhand-coordinator init`: makes the farm's CA and the coordinator's certificate,
+ * once, in data_dir/tls. Writes to stdout and stderr. */
 #ifndef FARMHAND_COORDINATOR_INIT_H
 #define FARMHAND_COORDINATOR_INIT_H
 

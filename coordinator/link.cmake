@@ -8,5 +8,9 @@ target_link_libraries(farmhand_coordinator_link PUBLIC farmhand_base farmhand_co
                                                 Threads::Threads)
 
 # The farm's own certificates.
-add_library(farmhand_ca STATIC ca.c)
+add_library(farmhand_ca STATIC ca.c members.c)
 target_link_libraries(farmhand_ca PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE OpenSSL::Crypto)
+
+# Who is let in.
+add_library(farmhand_enrol STATIC enrol.c)
+target_link_libraries(farmhand_enrol PUBLIC farmhand_ca farmhand_store farmhand_coordinator_pure)

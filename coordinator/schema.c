@@ -286,13 +286,12 @@ static const char version_12[] =
     "ALTER TABLE run ADD COLUMN worker_created INTEGER NOT NULL DEFAULT 0;";
 
 /* Version 13. Servers that a person asked everybody to keep their hands off. */
-static const char version_13[] =
-    "CREATE TABLE maintenance ("
-    "  server TEXT PRIMARY KEY COLLATE NOCASE CHECK (server <> ''),"
-    "  until_ms INTEGER NOT NULL CHECK (until_ms > 0),"
-    "  reason TEXT NOT NULL CHECK (reason <> ''),"
-    "  actor TEXT NOT NULL CHECK (actor <> '')"
-    ") STRICT, WITHOUT ROWID;";
+static const char version_13[] = "CREATE TABLE maintenance ("
+                                 "  server TEXT PRIMARY KEY COLLATE NOCASE CHECK (server <> ''),"
+                                 "  until_ms INTEGER NOT NULL CHECK (until_ms > 0),"
+                                 "  reason TEXT NOT NULL CHECK (reason <> ''),"
+                                 "  actor TEXT NOT NULL CHECK (actor <> '')"
+                                 ") STRICT, WITHOUT ROWID;";
 
 /* Version 14. Servers in the hands of others: since when, of which boot, and what releases them. */
 static const char version_14[] =
@@ -302,21 +301,20 @@ static const char version_14[] =
     "  DEFAULT x'00000000000000000000000000000000' CHECK (length(boot_before) = 16);";
 
 /* Version 15. Pools that were stopped to stay stopped, and whether something brought them back. */
-static const char version_15[] =
-    "CREATE TABLE kept ("
-    "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
-    "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
-    "  run INTEGER NOT NULL REFERENCES run (id),"
-    "  actor TEXT NOT NULL,"
-    "  reason TEXT NOT NULL,"
-    "  since_ms INTEGER NOT NULL,"
-    "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
-    "  was_pid INTEGER NOT NULL,"
-    "  checked_ms INTEGER NOT NULL,"
-    "  back_ms INTEGER NOT NULL,"
-    "  back_how TEXT NOT NULL,"
-    "  PRIMARY KEY (server, pool)"
-    ") STRICT, WITHOUT ROWID;";
+static const char version_15[] = "CREATE TABLE kept ("
+                                 "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+                                 "  pool TEXT NOT NULL COLLATE NOCASE CHECK (pool <> ''),"
+                                 "  run INTEGER NOT NULL REFERENCES run (id),"
+                                 "  actor TEXT NOT NULL,"
+                                 "  reason TEXT NOT NULL,"
+                                 "  since_ms INTEGER NOT NULL,"
+                                 "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
+                                 "  was_pid INTEGER NOT NULL,"
+                                 "  checked_ms INTEGER NOT NULL,"
+                                 "  back_ms INTEGER NOT NULL,"
+                                 "  back_how TEXT NOT NULL,"
+                                 "  PRIMARY KEY (server, pool)"
+                                 ") STRICT, WITHOUT ROWID;";
 
 /* Version 16. Incidents that rules of remediation look after, and the story of each. */
 static const char version_16[] =
@@ -356,11 +354,47 @@ static const char version_17[] =
     "  PRIMARY KEY (server, pool)"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 18. Who belongs to the farm. Secrets are kept as their SHA-256, in hexadecimal. */
+static const char version_18[] =
+    "CREATE TABLE join_token ("
+    "  id TEXT PRIMARY KEY CHECK (length(id) = 16),"
+    "  hash TEXT NOT NULL CHECK (length(hash) = 64),"
+    "  names TEXT NOT NULL CHECK (names <> ''),"
+    "  labels TEXT NOT NULL,"
+    "  profile TEXT NOT NULL,"
+    "  uses INTEGER NOT NULL CHECK (uses > 0),"
+    "  used INTEGER NOT NULL CHECK (used BETWEEN 0 AND uses),"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL,"
+    "  revoked_ms INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL CHECK (created_by <> '')"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE member ("
+    "  name TEXT PRIMARY KEY COLLATE NOCASE CHECK (name <> ''),"
+    "  key TEXT NOT NULL CHECK (length(key) = 64),"
+    "  token TEXT NOT NULL,"
+    "  labels TEXT NOT NULL,"
+    "  profile TEXT NOT NULL,"
+    "  joined_ms INTEGER NOT NULL,"
+    "  until_ms INTEGER NOT NULL,"
+    "  removed_ms INTEGER NOT NULL,"
+    "  since_ms INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE joining ("
+    "  key TEXT PRIMARY KEY CHECK (length(key) = 64),"
+    "  name TEXT NOT NULL COLLATE NOCASE CHECK (name <> ''),"
+    "  token TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  why TEXT NOT NULL,"
+    "  asked_ms INTEGER NOT NULL,"
+    "  approved_ms INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
                                          version_13, version_14, version_15, version_16,
-                                         version_17};
+                                         version_17, version_18};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -420,9 +454,10 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_COUNT_TARGETS] = "SELECT count(*) FROM target WHERE run = ?1",
     [SQL_COUNT_STATES] = "SELECT state, count(*) FROM target WHERE run = ?1 GROUP BY state",
 
-    [SQL_INSERT_TARGET] = "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
-                          " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-                          " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+    [SQL_INSERT_TARGET] =
+        "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
+        " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+        " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
@@ -489,6 +524,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                         " ON CONFLICT (name) DO UPDATE SET incarnation = ?2, first_seen_ms = ?3,"
                         " declared_out_until_ms = ?4, declared_out_reason = ?5,"
                         " declared_out_by = ?6, blocked_why = ?7",
+    [SQL_DROP_SERVER] = "DELETE FROM server WHERE name = ?1",
     [SQL_SERVERS] = "SELECT name, incarnation, first_seen_ms, declared_out_until_ms,"
                     " declared_out_reason, declared_out_by, blocked_why FROM server ORDER BY name",
 
@@ -536,4 +572,25 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_LAST_NOTICE] = "SELECT coalesce(max(id), 0) FROM notice",
     [SQL_INSERT_AUDIT] = "INSERT INTO audit (at_ms, actor, action, object, reason)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_SAVE_JOIN_RIGHT] =
+        "INSERT INTO join_token (id, hash, names, labels, profile, uses, used, created_ms,"
+        " expires_ms, revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        " ON CONFLICT (id) DO UPDATE SET used = excluded.used, revoked_ms = excluded.revoked_ms",
+    [SQL_JOIN_RIGHTS] = "SELECT id, hash, names, labels, profile, uses, used, created_ms,"
+                        " expires_ms, revoked_ms, created_by FROM join_token ORDER BY created_ms",
+    [SQL_SAVE_MEMBER] =
+        "INSERT INTO member (name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
+        " since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET"
+        " key = excluded.key, token = excluded.token, labels = excluded.labels,"
+        " profile = excluded.profile, joined_ms = excluded.joined_ms, until_ms = excluded.until_ms,"
+        " removed_ms = excluded.removed_ms, since_ms = excluded.since_ms",
+    [SQL_MEMBERS] = "SELECT name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
+                    " since_ms FROM member ORDER BY name",
+    [SQL_SAVE_JOINING] =
+        "INSERT INTO joining (key, name, token, address, why, asked_ms, approved_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        " ON CONFLICT (key) DO UPDATE SET approved_ms = excluded.approved_ms",
+    [SQL_DROP_JOINING] = "DELETE FROM joining WHERE key = ?1",
+    [SQL_JOINING] = "SELECT key, name, token, address, why, asked_ms, approved_ms FROM joining"
+                    " ORDER BY asked_ms, key",
 };

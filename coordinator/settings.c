@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/api_socket.h"
 #include "coordinator/fleet.h"
 #include "coordinator/words.h"
 #include "proto/url.h"
@@ -24,6 +25,11 @@
 static enum error_code check_listen(const char *value, struct error *err)
 {
     return wire_check_url(value, true, err);
+}
+
+static enum error_code check_https(const char *value, struct error *err)
+{
+    return text_equal(value, "none") ? ERR_NONE : api_socket_far_check(value, err);
 }
 
 static enum error_code check_path(const char *value, struct error *err)
@@ -113,6 +119,13 @@ static const char *const log_level_words[] = {"debug", "info", "warn", "error", 
 static const struct config_key keys[] = {
     {MAIN("listen", CONFIG_TEXT, listen),
      .expected = "where agents reach us, such as tls+tcp://0.0.0.0:7600", .check = check_listen},
+    {MAIN("https", CONFIG_TEXT, https),
+     .expected = "where servers join and operators come from afar, such as 0.0.0.0:7601, or none",
+     .check = check_https},
+    {MAIN("address", CONFIG_TEXT, address),
+     .expected = "the name by which other machines reach this one, such as farm.example"},
+    {MAIN("certificate_life", CONFIG_DURATION, certificate_life_ms), .min = 10 * SECOND_MS,
+     .max = 3650 * DAY_MS},
     {MAIN("without_tls", CONFIG_CHOICE, without_tls), .choices = plain_words},
     {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket",
      .check = check_path},
@@ -316,6 +329,7 @@ static void set_defaults(struct settings *s)
         .silent_after_ms = 45 * SECOND_MS,
         .settle_ms = 10 * SECOND_MS,
         .keep_history_ms = 90 * DAY_MS,
+        .certificate_life_ms = 90 * DAY_MS,
         .log_level = LOG_LEVEL_INFO,
         .defaults = {.soak_ms = 10 * SECOND_MS,
                      .limit_ms = 5 * MINUTE_MS,
@@ -338,6 +352,7 @@ static void fill_text(char **field, const char *value)
 static void fill_missing(struct settings *s)
 {
     fill_text(&s->listen, "tls+tcp://0.0.0.0:7600");
+    fill_text(&s->https, wire_url_has_tls(s->listen) ? "0.0.0.0:7601" : "none");
     fill_text(&s->socket, "/run/farmhand/farmhand.sock");
     fill_text(&s->data_dir, "/var/lib/farmhand");
     fill_text(&s->budget.max_out, "1");

@@ -86,6 +86,9 @@ struct settings {
     char *listen, *socket, *data_dir;
     char *remediation_file; /* NULL: nothing is watched for remediation */
     struct remediation remediation;
+    char *https;   /* ADDRESS:PORT; "none" */
+    char *address; /* by which agents and operators are told to come; NULL: this machine's name */
+    uint64_t certificate_life_ms;
     char *window;     /* the name of the one that holds for every run; NULL: none */
     char *time_zone;  /* of windows that name none, and of blackouts; NULL: UTC */
     char *own_server; /* NULL: the one that is called as this machine, if there is one */

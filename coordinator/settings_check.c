@@ -37,6 +37,13 @@ static void check_plain(struct settings_checking *c, const struct settings *s)
                  s->listen);
 }
 
+static void check_far(struct settings_checking *c, const struct settings *s)
+{
+    if (!wire_url_has_tls(s->listen) && !text_equal(s->https, "none"))
+        complain(c, "[coordinator] https = %s needs the certificates of a tls+tcp:// listen",
+                 s->https);
+}
+
 static void check_times(struct settings_checking *c, const struct settings_defaults *d)
 {
     if (d->gate_min_ms > d->gate_deadline_ms)
@@ -155,6 +162,7 @@ static void complain_line(void *checking, const char *line)
 enum error_code settings_check(struct settings *s, struct settings_checking *c)
 {
     check_plain(c, s);
+    check_far(c, s);
     check_times(c, &s->defaults);
     settings_hours(s, complain_line, c);
     for (size_t i = 0; i < s->server_count; i++)

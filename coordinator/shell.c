@@ -12,11 +12,10 @@
 #include "coordinator/api.h"
 #include "coordinator/archive.h"
 #include "coordinator/balancer.h"
-#include "coordinator/ca.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/desk.h"
+#include "coordinator/entrance.h"
 #include "coordinator/link.h"
-#include "coordinator/link_tls.h"
 #include "coordinator/notices.h"
 #include "proto/codec.h"
 #include "proto/url.h"
@@ -48,7 +47,9 @@ struct shell {
     struct notices *notices;
     struct notices_target *notice_targets; /* lent from settings */
     char host[WIRE_NAME_MAX];              /* how we call ourselves to others */
-    struct ca *ca;                         /* NULL: without TLS */
+    struct entrance *entrance;             /* NULL: without TLS */
+    struct throttle throttle;
+    char join_url[320];
     struct link *link;
     struct api *api;
     struct desk desk;
@@ -393,9 +394,32 @@ static enum error_code open_notices(struct shell *s, struct error *err)
     return notices_open(&spec, &s->notices, err);
 }
 
+/* Where agents are told to come. */
+static void open_joining(struct shell *s)
+{
+    const char *colon = strrchr(link_url(s->link), ':');
+    uint64_t port = 0;
+    char host[WIRE_NAME_MAX] = "localhost";
+    os_hostname(host, sizeof(host), NULL);
+    if (api_port(s->api))
+        text_format(s->join_url, sizeof(s->join_url), "https://%s:%u",
+                    s->settings->address ? s->settings->address : host, api_port(s->api));
+    if (colon && text_parse_u64(colon + 1, 1, 65535, &port))
+        s->desk.agents_port = (uint16_t)port;
+    s->desk.enrol = entrance_enrol(s->entrance);
+    s->desk.throttle = &s->throttle;
+    s->desk.join_url = s->join_url;
+}
+
 static enum error_code open_api(struct shell *s, struct error *err)
 {
+    struct api_far far = {.listen = s->settings->https};
     struct api_spec spec = {.socket = s->settings->socket, .deliver = on_request, .arg = s};
+    if (s->entrance && !text_equal(far.listen, "none")) {
+        far.chain_pem = ca_chain_pem(entrance_ca(s->entrance));
+        far.key_pem = ca_key_pem(entrance_ca(s->entrance));
+        spec.far = &far;
+    }
     s->desk = (struct desk){.brain = s->brain,
                             .store = s->store,
                             .archive = s->archive,
@@ -405,27 +429,39 @@ static enum error_code open_api(struct shell *s, struct error *err)
                             .map_ctx = s};
     enum error_code code = api_open(&spec, &s->api, err);
     s->desk.api = s->api;
+    if (!code && s->entrance)
+        open_joining(s);
     return code;
 }
 
-static enum error_code open_ca(struct shell *s, struct error *err)
+/* That server's connections, all of them. */
+static void port_cut(void *ctx, const char *name)
 {
-    char dir[PATH_BYTES_MAX];
+    struct shell *s = ctx;
+    if (s->link)
+        link_close_named(s->link, name);
+}
+
+static enum error_code open_entrance(struct shell *s, struct error *err)
+{
+    const struct entrance_spec spec = {.settings = s->settings,
+                                       .store = s->store,
+                                       .brain = s->brain,
+                                       .event = port_event,
+                                       .cut = port_cut,
+                                       .ctx = s,
+                                       .wall_ms = s->wall_ms};
     if (!wire_url_has_tls(s->settings->listen))
         return ERR_NONE;
-    if (!text_format(dir, sizeof(dir), "%s/tls", s->settings->data_dir))
-        return error_set(err, ERR_INVALID, "data_dir: the path is too long");
-    return ca_open(dir, s->wall_ms, &s->ca, err);
+    return entrance_open(&spec, &s->entrance, err);
 }
 
 static enum error_code open_link(struct shell *s, struct error *err)
 {
-    struct link_tls tls = {0};
+    struct link_tls tls;
     struct link_spec spec = {.url = s->settings->listen, .on_event = on_link, .arg = s};
-    if (s->ca) {
-        tls = (struct link_tls){.ca_pem = ca_pem(s->ca),
-                                .chain_pem = ca_chain_pem(s->ca),
-                                .key_pem = ca_key_pem(s->ca)};
+    if (s->entrance) {
+        tls = entrance_tls(s->entrance);
         spec.tls = &tls;
     }
     return link_open(&spec, &s->link, err);
@@ -445,9 +481,9 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     /* Told to stop: the mailbox is there already. Before any other thread starts. */
     enum error_code code = service_start(shell_wake, s, err);
     code = code ? code : open_data_dir(s, err);
-    code = code ? code : open_ca(s, err);
     code = code ? code : open_stores(s, &fence, err);
     code = code ? code : open_brain(s, fence, err);
+    code = code ? code : open_entrance(s, err);
     code = code ? code : open_notices(s, err);
     code = code ? code : open_balancer(s, err);
     code = code ? code : open_link(s, err);
@@ -458,7 +494,8 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     }
     log_info("coordinator_started", LOG_TEXT("version", FARMHAND_VERSION),
              LOG_TEXT("listen", link_url(s->link)), LOG_TEXT("socket", settings->socket),
-             LOG_TEXT("data_dir", settings->data_dir), LOG_UINT("fence", fence.number));
+             LOG_UINT("https_port", api_port(s->api)), LOG_TEXT("data_dir", settings->data_dir),
+             LOG_UINT("fence", fence.number));
     *out = s;
     return ERR_NONE;
 }
@@ -472,10 +509,26 @@ void shell_wake(void *shell)
     atomic_store(&s->woken, true); /* from here on that thread looks at nothing of ours */
 }
 
+struct renewal {
+    struct shell *shell;
+    const struct coordinator_peer *peer;
+};
+
+static void reply_renew(void *arg, const struct coordinator_message *answer)
+{
+    const struct renewal *r = arg;
+    port_reply(r->shell, r->peer, answer);
+}
+
 static void take_letter(struct shell *s, struct letter *l)
 {
     switch (l->kind) {
     case LETTER_AGENT:
+        if (l->message->kind == AGENT_RENEW && s->entrance) {
+            entrance_renew(s->entrance, l->message, s->wall_ms, reply_renew,
+                           &(struct renewal){s, &l->peer});
+            break;
+        }
         coordinator_on_agent(s->brain, l->message, &l->peer, l->address, s->now_ms, s->wall_ms);
         l->message = NULL; /* the brain's now */
         break;
@@ -561,7 +614,7 @@ void shell_close(struct shell *s)
     coordinator_close(s->brain);
     archive_close(s->archive);
     store_close(s->store);
-    ca_close(s->ca);
+    entrance_close(s->entrance);
     free(s->places);
     free(s->backends);
     free(s->budgets);

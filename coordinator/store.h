@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "coordinator/incident.h"
+#include "coordinator/member.h"
 #include "coordinator/rollout.h"
 #include "proto/messages.h"
 
@@ -174,6 +175,7 @@ struct store_server {
 };
 enum error_code store_save_server(struct store *s, const struct store_server *server,
                                   struct error *err);
+enum error_code store_drop_server(struct store *s, const char *name, struct error *err);
 enum error_code store_load_servers(struct store *s,
                                    void (*each)(void *arg, const struct store_server *server),
                                    void *arg, struct error *err);
@@ -286,6 +288,23 @@ enum error_code store_find_notice(struct store *s, uint64_t id,
 /* Delivered or given up. A transaction of its own unless one is open. */
 enum error_code store_drop_notice(struct store *s, uint64_t id, struct error *err);
 enum error_code store_last_notice(struct store *s, uint64_t *out_id, struct error *err);
+
+/* Who belongs to the farm (enrol.h). Saving replaces the row of that id, name or key. */
+enum error_code store_save_join_right(struct store *s, const struct join_right *right,
+                                      struct error *err);
+enum error_code store_load_join_rights(struct store *s,
+                                       void (*each)(void *arg, const struct join_right *right),
+                                       void *arg, struct error *err);
+enum error_code store_save_member(struct store *s, const struct member *member, struct error *err);
+enum error_code store_load_members(struct store *s,
+                                   void (*each)(void *arg, const struct member *member), void *arg,
+                                   struct error *err);
+enum error_code store_save_joining(struct store *s, const struct joining *joining,
+                                   struct error *err);
+enum error_code store_drop_joining(struct store *s, const char *key, struct error *err);
+enum error_code store_load_joining(struct store *s,
+                                   void (*each)(void *arg, const struct joining *joining),
+                                   void *arg, struct error *err);
 
 /* Online copy into a new file (ERR_EXISTS if it is there); not within a transaction. */
 enum error_code store_backup(struct store *s, const char *path, struct error *err);

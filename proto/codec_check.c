@@ -226,6 +226,8 @@ static enum error_code check_agent_body(const struct codec_check *c, const struc
         return WITHIN(c->err, check_result(c, &m->result), "result");
     case AGENT_OBSERVATION:
         return WITHIN(c->err, check_observation(c, &m->observation), "observation");
+    case AGENT_RENEW:
+        return WITHIN(c->err, check_sentence(c, "request", m->renew.request), "renew");
     }
     return error_set(c->err, c->wrong, "kind: %d is none of this version's", (int)m->kind);
 }
@@ -264,8 +266,9 @@ enum error_code codec_check_coordinator(const struct codec_check *c,
                                         const struct coordinator_message *m)
 {
     TRY(check_given(c, "fence", m->fence.number > 0));
-    TRY(check_range(c, "kind", m->kind, COORDINATOR_NOTHING, COORDINATOR_RESEND_WHOLE));
+    TRY(check_range(c, "kind", m->kind, COORDINATOR_NOTHING, COORDINATOR_CERTIFICATE));
     TRY(check_sentence(c, "detail", m->detail));
+    TRY(check_sentence(c, "certificate", m->certificate));
     if (m->kind != COORDINATOR_COMMAND)
         return ERR_NONE;
     return WITHIN(c->err, check_command(c, &m->command), "command");

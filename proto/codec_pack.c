@@ -307,6 +307,16 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     return w;
 }
 
+static Wire__Renew *pack_renew(struct arena *arena, const struct renew *r)
+{
+    Wire__Renew *w = arena_take(arena, sizeof(*w));
+    if (!w)
+        return NULL;
+    wire__renew__init(w);
+    w->request = pack_text(r->request);
+    return w;
+}
+
 static void pack_agent_body(struct arena *arena, const struct agent_message *m,
                             Wire__AgentMessage *w)
 {
@@ -330,6 +340,10 @@ static void pack_agent_body(struct arena *arena, const struct agent_message *m,
     case AGENT_OBSERVATION:
         w->observation = pack_observation(arena, &m->observation);
         w->body_case = WIRE__AGENT_MESSAGE__BODY_OBSERVATION;
+        break;
+    case AGENT_RENEW:
+        w->renew = pack_renew(arena, &m->renew);
+        w->body_case = WIRE__AGENT_MESSAGE__BODY_RENEW;
         break;
     }
 }
@@ -393,6 +407,7 @@ Wire__CoordinatorMessage *codec_pack_coordinator(struct arena *arena,
     w->kind = (Wire__AnswerKind)m->kind;
     w->seq = m->seq;
     w->detail = pack_text(m->detail);
+    w->certificate = pack_text(m->certificate);
     if (m->kind == COORDINATOR_COMMAND)
         w->command = pack_command(arena, &m->command);
     return arena->exhausted ? NULL : w;

@@ -336,6 +336,10 @@ static enum error_code unpack_agent_body(const struct unpack *u, const Wire__Age
         m->kind = AGENT_OBSERVATION;
         return WITHIN(u->err, unpack_observation(u, w->observation, &m->observation),
                       "observation");
+    case WIRE__AGENT_MESSAGE__BODY_RENEW:
+        m->kind = AGENT_RENEW;
+        return WITHIN(u->err, unpack_text(u, "request", &w->renew->request, &m->renew.request),
+                      "renew");
     case WIRE__AGENT_MESSAGE__BODY__NOT_SET:
     case _WIRE__AGENT_MESSAGE__BODY__CASE_IS_INT_SIZE:
         break;
@@ -394,6 +398,7 @@ enum error_code codec_unpack_coordinator(struct arena *arena, const Wire__Coordi
     m->seq = w->seq;
     TRY(WITHIN(err, unpack_fence(&u, w->fence, &m->fence), "fence"));
     TRY(unpack_text(&u, "detail", &w->detail, &m->detail));
+    TRY(unpack_text(&u, "certificate", &w->certificate, &m->certificate));
     return WITHIN(err, unpack_command(&u, w->command ? w->command : &no_command, &m->command),
                   "command");
 }

@@ -256,7 +256,8 @@ enum agent_message_kind {
     AGENT_REPORT,
     AGENT_PROGRESS,
     AGENT_RESULT,
-    AGENT_OBSERVATION
+    AGENT_OBSERVATION,
+    AGENT_RENEW
 };
 
 struct listen {
@@ -322,6 +323,12 @@ struct observation {
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
 
+/* A certificate is wanted for a new key, under the name of the one this connection has. Answered
+ * with CERTIFICATE, or ACK: not now. */
+struct renew {
+    const char *request; /* a PKCS #10 signing request: the inside of its PEM, see pem.h */
+};
+
 struct agent_message {
     uint32_t version;
     const char *agent;          /* its name */
@@ -336,6 +343,7 @@ struct agent_message {
         struct progress progress;
         struct result result;
         struct observation observation;
+        struct renew renew;
     };
 };
 
@@ -348,6 +356,7 @@ enum coordinator_message_kind {
     COORDINATOR_ACK,          /* what was sent is taken (a result: durably) */
     COORDINATOR_QUARANTINED,  /* not trusted yet or any more; detail says why; go on reporting */
     COORDINATOR_RESEND_WHOLE, /* ACK of a report, and: the next one must be whole */
+    COORDINATOR_CERTIFICATE,  /* to a renew */
 };
 
 struct command {
@@ -383,9 +392,10 @@ struct coordinator_message {
     uint32_t version;
     struct fence fence; /* of the sender, in every message */
     enum coordinator_message_kind kind;
-    uint64_t seq;           /* of the agent message it answers */
-    struct command command; /* COMMAND */
-    const char *detail;     /* QUARANTINED */
+    uint64_t seq;            /* of the agent message it answers */
+    struct command command;  /* COMMAND */
+    const char *detail;      /* QUARANTINED */
+    const char *certificate; /* CERTIFICATE: X.509, the inside of its PEM; else "" or NULL */
 };
 
 /* Stable lower-case words for logs, JSON and stores; out of range gives "?" . */

@@ -88,9 +88,18 @@ enum cli_option {
     OPT_APPLY,
     OPT_UNDO,
     OPT_SHARED,
+    OPT_LABEL,
+    OPT_USES,
+    OPT_EXPIRES,
+    OPT_PROFILE,
+    OPT_KEY,
+    OPT_FOR_NAMES,
     OPT_COUNT,
 };
-#define OPT(name) (UINT64_C(1) << OPT_##name)
+/* More than 64: gcc and clang have 128 bits on every 64-bit system. */
+typedef unsigned __int128 cli_options;
+#define OPT_BIT(i) ((cli_options)1 << (i))
+#define OPT(name)  OPT_BIT(OPT_##name)
 
 #define CLI_EVERY (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(VERSION))
 #define CLI_RUN_OPTIONS                                                                            \
@@ -116,14 +125,14 @@ enum cli_option {
 struct cli;
 
 struct cli_verb {
-    const char *group;   /* "pool" */
-    const char *name;    /* "recycle"; NULL: the group is the verb ("status") */
-    const char *words;   /* "NAME", for the usage line; "": none */
-    size_t least, most;  /* how many words follow */
-    uint64_t options;    /* OPT(...) beside CLI_EVERY */
-    uint64_t required;   /* those of them that must be given */
-    const char *summary; /* one line */
-    const char *more;    /* paragraphs for --help, or NULL */
+    const char *group;    /* "pool" */
+    const char *name;     /* "recycle"; NULL: the group is the verb ("status") */
+    const char *words;    /* "NAME", for the usage line; "": none */
+    size_t least, most;   /* how many words follow */
+    cli_options options;  /* OPT(...) beside CLI_EVERY */
+    cli_options required; /* those of them that must be given */
+    const char *summary;  /* one line */
+    const char *more;     /* paragraphs for --help, or NULL */
     int (*run)(struct cli *cli);
 };
 
@@ -208,6 +217,11 @@ char *cli_reason(struct cli *cli);
 /* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
 int cli_change(struct cli *cli, const char *path, json_t *fields, json_t **out);
 
+/* verb_token.c: servers that join, and leave. */
+int cli_server_waiting(struct cli *cli);
+int cli_server_approve(struct cli *cli);
+int cli_server_remove(struct cli *cli);
+
 /* ---- plan.c, story.c, watch.c ---- */
 
 void cli_print_plan(const struct cli *cli, const json_t *plan);
@@ -230,7 +244,7 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 int cli_pool_warm(struct cli *cli); /* verb_warm.c */
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
-    cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[],
+    cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],
     cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[], cli_verbs_why[];
 
 #endif

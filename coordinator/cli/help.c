@@ -55,8 +55,8 @@ void cli_print_help(const struct cli_verb *v)
         printf("\n%s\n", v->more);
     printf("\nOptions:\n");
     for (int i = 0; i < OPT_COUNT; i++)
-        if (v->options & (UINT64_C(1) << i))
-            print_option((enum cli_option)i, (v->required & (UINT64_C(1) << i)) != 0);
+        if (v->options & OPT_BIT(i))
+            print_option((enum cli_option)i, (v->required & OPT_BIT(i)) != 0);
     print_option(OPT_JSON, false);
     print_option(OPT_SOCKET, false);
     print_option(OPT_HELP, false);

@@ -130,6 +130,15 @@ static const struct option options[OPT_COUNT] = {
     [OPT_UNDO] = {"undo", KIND_SWITCH, NULL, NULL, "put back what was before --apply"},
     [OPT_SHARED] = {"shared", KIND_SWITCH, NULL, "shared",
                     "change configuration that servers share, once for all of them"},
+    [OPT_LABEL] = {"label", KIND_TEXT, "K=V,...", NULL, "labels that the servers get, as farm=web"},
+    [OPT_USES] = {"uses", KIND_COUNT, "N", NULL, "so many servers may join by it (1)"},
+    [OPT_EXPIRES] = {"expires", KIND_DURATION, "LENGTH", NULL, "it is good for so long (1h)"},
+    [OPT_PROFILE] = {"profile", KIND_CHOICE, "observe|operate|operate-services", NULL,
+                     "what agents that join by it allow (observe)"},
+    [OPT_KEY] = {"key", KIND_TEXT, "KEY", NULL, "which one, by the beginning of its key"},
+    /* Another --for: of names. The verb decides which of the two it takes. */
+    [OPT_FOR_NAMES] = {"for", KIND_TEXT, "NAME|GLOB", NULL,
+                       "servers of these names may join by it"},
     [OPT_ORDER] = {"order", KIND_TEXT, "LABEL", "order",
                    "go by a label, such as zone: never servers of two zones at once"},
 };
@@ -373,21 +382,26 @@ static struct split split_option(const char *argument)
     return s;
 }
 
-static int option_named(const char *name)
+/* The one that the verb takes, where two have that name. */
+static int option_named(const struct cli *cli, const char *name)
 {
-    for (int i = 0; i < OPT_COUNT; i++)
-        if (text_equal(options[i].name, name))
-            return i;
-    return -1;
+    int found = -1;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!text_equal(options[i].name, name))
+            continue;
+        if (found < 0 || (cli->verb && cli->verb->options & OPT_BIT(i)))
+            found = i;
+    }
+    return found;
 }
 
 static enum error_code unknown_option(const struct cli *cli, const char *name, struct error *err)
 {
     const char *names[OPT_COUNT + 1];
     size_t count = 0;
-    uint64_t allowed = cli->verb ? cli->verb->options | CLI_EVERY : ~UINT64_C(0);
+    cli_options allowed = cli->verb ? cli->verb->options | CLI_EVERY : ~(cli_options)0;
     for (int i = 0; i < OPT_COUNT; i++)
-        if (allowed & (UINT64_C(1) << i))
+        if (allowed & OPT_BIT(i))
             names[count++] = options[i].name;
     names[count] = NULL;
     const char *nearest = cli_nearest(name, names);
@@ -405,7 +419,7 @@ static enum error_code take_option(struct cli *cli, const char *argument, const 
                                    bool *took_next, struct error *err)
 {
     struct split s = split_option(argument);
-    int found = option_named(s.name);
+    int found = option_named(cli, s.name);
     *took_next = false;
     if (found < 0)
         return unknown_option(cli, s.name, err);
@@ -470,7 +484,7 @@ static enum error_code check_options(const struct cli *cli, struct error *err)
 {
     const struct cli_verb *v = cli->verb;
     for (int i = 0; i < OPT_COUNT; i++) {
-        uint64_t bit = UINT64_C(1) << i;
+        cli_options bit = OPT_BIT(i);
         if (cli->values[i] && !((v->options | CLI_EVERY) & bit))
             return unknown_option(cli, options[i].name, err);
         if (!cli->values[i] && (v->required & bit))
@@ -526,7 +540,7 @@ enum error_code cli_parse(struct cli *cli, const struct cli_verb *const *groups,
                                  "as --json",
                                  written);
             struct split s = split_option(written);
-            int found = option_named(s.name);
+            int found = option_named(cli, s.name);
             bool takes = found >= 0 && options[found].kind != KIND_SWITCH && !s.value;
             options_seen[seen][0] = written;
             bool there = i + 1 < argc && !text_starts(argv[i + 1], "--");

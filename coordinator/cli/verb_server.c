@@ -465,6 +465,17 @@ const struct cli_verb cli_verbs_server[] = {
      "finished.\nWhether it serves counts in the budget as always. It ends by itself after --for, "
      "and that is told.",
      server_maintenance},
+    {"server", "waiting", "", 0, 0, 0, 0, "Servers that asked to join, and wait for a person", NULL,
+     cli_server_waiting},
+    {"server", "approve", "NAME", 1, 1, OPT(REASON) | OPT(KEY), 0, "Let a server in that waits",
+     "Compare its address, and its key if somebody else may want that name. If a server of that name "
+     "has joined before, its\nformer key is worth nothing from then on.",
+     cli_server_approve},
+    {"server", "remove", "NAME", 1, 1, OPT(REASON), 0,
+     "Shut a server out: it is cut at once, and its certificate is worth nothing any more",
+     "It leaves the list as well, unless a run, a hold or an incident still has it. It may join again "
+     "with a token.",
+     cli_server_remove},
     {"server", "cycle", "", 0, 0,
      (CLI_RUN_OPTIONS & ~OPT(TIMEOUT)) | OPT(WAIT_REBOOT) | OPT(FOR), OPT(ON) | OPT(WAIT_REBOOT),
      "Drain servers one after the other while others reboot them, and put them back",

@@ -219,6 +219,7 @@ struct node *node_new(struct world *w, int index)
         .look_every_ms = 60000,
         .veto = {.pools = all_pools, .pool_count = 1},
     };
+    n->settings.veto.profile = PROFILE_OPERATE_SERVICES;
     n->settings.veto.verbs[VERB_RECYCLE] = true;
     n->settings.veto.verbs[VERB_START] = true;
     n->settings.veto.verbs[VERB_STOP] = true;

@@ -30,3 +30,5 @@ target_compile_definitions(
   test_coordinator_program PRIVATE PROGRAM="$<TARGET_FILE:farmhand-coordinator>"
                                    SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/coordinator.conf.sample")
 farmhand_test(ca SOURCES coordinator_main/test_ca.c link/certs.c LIBS farmhand_ca OpenSSL::SSL)
+farmhand_test(enrol SOURCES coordinator_main/test_enrol.c coordinator_store/files.c link/certs.c
+              LIBS farmhand_enrol farmhand_desk OpenSSL::SSL)

@@ -132,6 +132,7 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
     unsigned port = farm_port_server(f, index);
     ini_set(ini, "agent", "name", "%s", name);
     ini_set(ini, "agent", "coordinator", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
+    ini_set(ini, "agent", "without_tls", "loopback-only");
     char path[PATH_MAX];
     const char *exe = f->windows ? ".exe" : "";
     farm_server_path(path, f, "agents/%s", name);

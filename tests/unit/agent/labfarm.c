@@ -39,7 +39,8 @@ static void write_config(struct farm *f, const char *config)
     struct text t = {0};
     struct error err = {0};
     text_addf(&t,
-              "[agent]\nname = web01\ncoordinator = %s\ndata_dir = %s/data\nheartbeat = 1s\n"
+              "[agent]\nname = web01\ncoordinator = %s\nwithout_tls = loopback-only\ndata_dir = "
+              "%s/data\nheartbeat = 1s\n"
               "beat = 200ms\nreconnect_min = 100ms\nlook_every = 10s\n"
               "%s"
               "[iis]\nappcmd = %s/inetsrv/appcmd\nworker = %s/inetsrv/w3wp.exe\n"

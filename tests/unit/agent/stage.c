@@ -36,7 +36,7 @@ struct stage *stage_new(void)
         .heartbeat_ms = 15000,
         .beat_ms = 1000,
         .look_every_ms = 300000,
-        .veto = {.pools = all_pools, .pool_count = 1},
+        .veto = {.profile = PROFILE_OPERATE_SERVICES, .pools = all_pools, .pool_count = 1},
     };
     s->settings.veto.verbs[VERB_RECYCLE] = true;
     s->settings.veto.verbs[VERB_START] = true;
@@ -140,6 +140,8 @@ static void tell_message(struct stage *s, const struct agent_message *m)
                        ? m->observation.probe_passed ? ", probe passed" : ", probe failed"
                        : "");
         return;
+    case AGENT_RENEW:
+        break; /* the shell's own */
     }
 }
 
@@ -171,6 +173,8 @@ static void take_message(struct stage *s, const struct agent_message *m)
         s->observations++;
         s->last_observation = m->observation;
         return;
+    case AGENT_RENEW:
+        break;
     }
 }
 

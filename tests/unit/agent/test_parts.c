@@ -54,7 +54,8 @@ static void a_record_keeps_the_workers_of_its_pool(void **state)
 static struct veto_settings allow_all(void)
 {
     static const char *const pools[] = {"*"};
-    struct veto_settings settings = {.pools = pools, .pool_count = 1};
+    struct veto_settings settings = {
+        .profile = PROFILE_OPERATE_SERVICES, .pools = pools, .pool_count = 1};
     settings.verbs[VERB_RECYCLE] = settings.verbs[VERB_START] = settings.verbs[VERB_STOP] = true;
     return settings;
 }
@@ -78,6 +79,30 @@ static void nothing_is_allowed_by_default_but_reading(void **state)
     assert_true(allows(v, VERB_QUERY, "", 0));
     veto_free(v);
     veto_free(NULL);
+}
+
+/* The refusal says what would allow it. */
+static void profile_goes_before_every_list(void **state)
+{
+    (void)state;
+    struct veto_settings settings = allow_all();
+    char why[WIRE_TEXT_MAX];
+    settings.verbs[VERB_SERVICE_START] = true;
+    settings.profile = PROFILE_OBSERVE;
+    struct veto *v = veto_new(&settings, NULL, 0, 0);
+    assert_true(allows(v, VERB_OBSERVE, "Shop", 0));
+    assert_false(veto_allows(v, VERB_RECYCLE, "Shop", 0, why, sizeof(why)));
+    assert_non_null(
+        strstr(why, "needs the profile operate, and this agent is in the profile observe"));
+    assert_false(veto_profile_allows(v, VERB_DRAIN, why, sizeof(why)));
+    assert_true(veto_profile_allows(v, VERB_READY, why, sizeof(why)));
+    veto_free(v);
+    settings.profile = PROFILE_OPERATE;
+    v = veto_new(&settings, NULL, 0, 0);
+    assert_true(allows(v, VERB_RECYCLE, "Shop", 0));
+    assert_false(veto_allows(v, VERB_SERVICE_START, "", 0, why, sizeof(why)));
+    assert_non_null(strstr(why, "profile = operate-services"));
+    veto_free(v);
 }
 
 static void an_exclusion_wins_wherever_it_stands(void **state)
@@ -329,6 +354,7 @@ int main(void)
         cmocka_unit_test(outside_text_becomes_fit_for_the_wire),
         cmocka_unit_test(a_record_keeps_the_workers_of_its_pool),
         cmocka_unit_test(nothing_is_allowed_by_default_but_reading),
+        cmocka_unit_test(profile_goes_before_every_list),
         cmocka_unit_test(an_exclusion_wins_wherever_it_stands),
         cmocka_unit_test(cool_down_is_per_pool_and_for_disruptive_verbs),
         cmocka_unit_test(acts_of_before_the_restart_count),

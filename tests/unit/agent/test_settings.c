@@ -7,6 +7,7 @@
 
 static const char least[] = "[agent]\n"
                             "coordinator = tcp://127.0.0.1:7600\n"
+                            "without_tls = loopback-only\n"
                             "[iis]\n"
                             "appcmd = /lab/appcmd\n"
                             "worker = /lab/w3wp.exe\n"
@@ -44,11 +45,61 @@ static void least_settings_have_defaults_and_allow_nothing(void **state)
     assert_string_equal(settings.data_dir, "/var/lib/farmhand-agent");
     assert_true(settings.name[0] != '\0');
     struct agent_settings agent = settings_for_agent(&settings);
-    for (int verb = 0; verb < VERB_COUNT; verb++)
-        assert_false(agent.veto.verbs[verb]);
-    assert_int_equal(agent.veto.pool_count, 0);
+    assert_int_equal(agent.veto.profile, PROFILE_OBSERVE);
     assert_int_equal(agent.recipe.stop_ms, 120000);
     settings_reset(&settings);
+}
+
+static struct settings parse(const char *content)
+{
+    struct error err = {0};
+    struct settings settings;
+    assert_code(settings_parse(content, "a.conf", &settings, NULL, NULL, &err), ERR_NONE, &err);
+    return settings;
+}
+
+#define IIS "[iis]\nappcmd = /a\nworker = /b\nconfig = /c\n"
+
+static void what_joining_left_holds_where_the_file_is_silent(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct identity id = {.name = (char[]){"web07"},
+                          .coordinator = (char[]){"tls+tcp://farm.example:7600"},
+                          .profile = PROFILE_OPERATE};
+    struct settings s = parse(IIS);
+    assert_code(settings_apply(&s, NULL, &err), ERR_STATE, &err);
+    assert_contains(err.text, "farmhand-agent join");
+    assert_code(settings_apply(&s, &id, &err), ERR_NONE, &err);
+    assert_string_equal(s.name, "web07");
+    assert_string_equal(s.coordinator, "tls+tcp://farm.example:7600");
+    struct agent_settings agent = settings_for_agent(&s);
+    assert_int_equal(agent.veto.profile, PROFILE_OPERATE);
+    assert_true(agent.veto.verbs[VERB_RECYCLE]);
+    assert_string_equal(agent.veto.pools[0], "*");
+    settings_reset(&s);
+    s = parse("[agent]\nname = web08\n" IIS);
+    assert_code(settings_apply(&s, &id, &err), ERR_INVALID, &err);
+    assert_contains(err.text, "web07");
+    settings_reset(&s);
+}
+
+static void owners_own_words_go_before_the_token(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct identity id = {.name = (char[]){"web07"},
+                          .coordinator = (char[]){"tls+tcp://farm.example:7600"},
+                          .profile = PROFILE_OPERATE_SERVICES};
+    struct settings s = parse("[agent]\nprofile = observe\n[allow]\nverbs = recycle\n" IIS);
+    assert_code(settings_apply(&s, &id, &err), ERR_NONE, &err);
+    assert_int_equal(settings_for_agent(&s).veto.profile, PROFILE_OBSERVE);
+    settings_reset(&s);
+    s = parse("[allow]\nverbs = recycle, start\n" IIS); /* a list is a word too */
+    assert_code(settings_apply(&s, &id, &err), ERR_NONE, &err);
+    assert_int_equal(settings_for_agent(&s).veto.profile, PROFILE_OPERATE);
+    assert_int_equal(settings_for_agent(&s).veto.pool_count, 0);
+    settings_reset(&s);
 }
 
 static void everything_given_arrives(void **state)
@@ -107,20 +158,26 @@ static void assert_refused_alone(const char *content, const char *part)
     text_reset(&lines);
 }
 
-#define IIS "[iis]\nappcmd = /a\nworker = /b\nconfig = /c\n"
-
 static void what_is_missing_or_impossible_is_told(void **state)
 {
     (void)state;
-    assert_refused_alone("[agent]\nname = x\n" IIS, "coordinator");
-    assert_refused_alone("[agent]\ncoordinator = tcp://127.0.0.1:1\n", "appcmd");
+    assert_refused_alone("[agent]\ncoordinator = tcp://127.0.0.1:1\n" IIS,
+                         "without_tls = loopback-only");
+    assert_refused_alone("[agent]\ncoordinator = tls+tcp://h:1\nwithout_tls = loopback-only\n" IIS,
+                         "does not go with");
+    assert_refused_alone("[agent]\nprofile = root\n" IIS, "profile");
+    assert_refused_alone("[agent]\nwithout_tls = loopback-only\ncoordinator = tcp://127.0.0.1:1\n",
+                         "appcmd");
     assert_refused_alone("[agent]\ncoordinator = tcp://192.0.2.1:7600\n" IIS, "coordinator");
     assert_refused_alone("[agent]\ncoordinator = nonsense\n" IIS, "coordinator");
-    assert_refused_alone("[agent]\ncoordinator = tcp://127.0.0.1:1\nreconnect_min = 10s\n"
+    assert_refused_alone("[agent]\nwithout_tls = loopback-only\ncoordinator = "
+                         "tcp://127.0.0.1:1\nreconnect_min = 10s\n"
                          "reconnect_max = 5s\n" IIS,
                          "reconnect_min is above");
-    assert_refused_alone("[agent]\ncoordinator = tcp://127.0.0.1:1\ndata_dir =\n" IIS, "data_dir");
-    assert_refused_alone("[agent]\ncoordinator = tcp://127.0.0.1:1\n"
+    assert_refused_alone(
+        "[agent]\nwithout_tls = loopback-only\ncoordinator = tcp://127.0.0.1:1\ndata_dir =\n" IIS,
+        "data_dir");
+    assert_refused_alone("[agent]\nwithout_tls = loopback-only\ncoordinator = tcp://127.0.0.1:1\n"
                          "[iis]\nappcmd = appcmd\nworker = /b\nconfig = /c\n",
                          "appcmd");
 }
@@ -199,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(least_settings_have_defaults_and_allow_nothing),
+        cmocka_unit_test(what_joining_left_holds_where_the_file_is_silent),
+        cmocka_unit_test(owners_own_words_go_before_the_token),
         cmocka_unit_test(everything_given_arrives),
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(what_is_missing_or_impossible_is_told),

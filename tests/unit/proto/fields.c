@@ -211,6 +211,9 @@ static const struct field observation_fields[] = {
     F_END};
 const struct shape observation_shape = SHAPE(observation, observation_fields);
 
+static const struct field renew_fields[] = {F_TEXT(struct renew, request), F_END};
+const struct shape renew_shape = SHAPE(renew, renew_fields);
+
 static const struct field command_fields[] = {F_STRUCT(struct command, id, command_id_shape),
                                               F_ID(struct command, incarnation),
                                               F_ID(struct command, nonce),
@@ -248,14 +251,17 @@ static const struct field coordinator_fields[] = {
     F_STRUCT(struct coordinator_message, fence, fence_shape),
     F_U64(struct coordinator_message, seq),
     F_STRUCT(struct coordinator_message, command, command_shape),
-    F_TEXT(struct coordinator_message, detail), F_END};
+    F_TEXT(struct coordinator_message, detail),
+    F_TEXT(struct coordinator_message, certificate),
+    F_END};
 const struct shape coordinator_shape = SHAPE(coordinator_message, coordinator_fields);
 
 const struct shape *const all_shapes[] = {
-    &fence_shape,       &command_id_shape, &worker_shape, &pool_shape,     &site_shape,
-    &service_shape,     &host_shape,       &state_shape,  &figures_shape,  &event_shape,
-    &proof_shape,       &listen_shape,     &report_shape, &progress_shape, &result_shape,
-    &observation_shape, &command_shape,    NULL};
+    &fence_shape,   &command_id_shape, &worker_shape, &pool_shape,
+    &site_shape,    &service_shape,    &host_shape,   &state_shape,
+    &figures_shape, &event_shape,      &proof_shape,  &listen_shape,
+    &report_shape,  &progress_shape,   &result_shape, &observation_shape,
+    &renew_shape,   &command_shape,    NULL};
 
 const struct shape *agent_body_shape(enum agent_message_kind kind)
 {
@@ -270,6 +276,8 @@ const struct shape *agent_body_shape(enum agent_message_kind kind)
         return &result_shape;
     case AGENT_OBSERVATION:
         return &observation_shape;
+    case AGENT_RENEW:
+        return &renew_shape;
     }
     must_failed(__FILE__, __LINE__, __func__, "a kind of agent message");
 }
@@ -287,6 +295,8 @@ void *agent_body(struct agent_message *m)
         return &m->result;
     case AGENT_OBSERVATION:
         return &m->observation;
+    case AGENT_RENEW:
+        return &m->renew;
     }
     must_failed(__FILE__, __LINE__, __func__, "a kind of agent message");
 }

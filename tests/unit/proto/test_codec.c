@@ -16,11 +16,11 @@
 
 #define PATTERNS 8
 
-static const enum agent_message_kind agent_kinds[] = {AGENT_LISTEN, AGENT_REPORT, AGENT_PROGRESS,
-                                                      AGENT_RESULT, AGENT_OBSERVATION};
+static const enum agent_message_kind agent_kinds[] = {
+    AGENT_LISTEN, AGENT_REPORT, AGENT_PROGRESS, AGENT_RESULT, AGENT_OBSERVATION, AGENT_RENEW};
 static const enum coordinator_message_kind coordinator_kinds[] = {
-    COORDINATOR_NOTHING, COORDINATOR_COMMAND, COORDINATOR_ACK, COORDINATOR_QUARANTINED,
-    COORDINATOR_RESEND_WHOLE};
+    COORDINATOR_NOTHING,     COORDINATOR_COMMAND,      COORDINATOR_ACK,
+    COORDINATOR_QUARANTINED, COORDINATOR_RESEND_WHOLE, COORDINATOR_CERTIFICATE};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct bytes {

@@ -75,7 +75,7 @@ static uint8_t *exact(const uint8_t *data, size_t len)
 static void message_cut_anywhere_is_survived(void **state)
 {
     (void)state;
-    for (int kind = AGENT_LISTEN; kind <= AGENT_OBSERVATION; kind++) {
+    for (int kind = AGENT_LISTEN; kind <= AGENT_RENEW; kind++) {
         struct bytes b = sample((enum agent_message_kind)kind, 1);
         for (size_t len = 0; len < b.len; len++) {
             uint8_t *cut = exact(b.data, len);
@@ -100,8 +100,8 @@ static void flipped_bits_are_survived(void **state)
     (void)state;
     print_message("FARMHAND_SEED=%u\n", seed);
     for (int i = 0; i < FLIPS; i++) {
-        int kind = AGENT_LISTEN + i % 6;
-        bool command = kind > AGENT_OBSERVATION;
+        int kind = AGENT_LISTEN + i % 7;
+        bool command = kind > AGENT_RENEW;
         struct bytes b = command ? command_sample() : sample((enum agent_message_kind)kind, 1);
         for (int flips = 1 + rand_r(&seed) % 8; flips > 0; flips--)
             b.data[(size_t)rand_r(&seed) % b.len] ^= (uint8_t)(1u << rand_r(&seed) % 8);
@@ -383,7 +383,7 @@ static void walk_bounds(const struct walk *w, const struct shape *shape, char *b
 static void every_bound_is_kept_to_the_last(void **state)
 {
     (void)state;
-    for (int kind = AGENT_LISTEN; kind <= AGENT_OBSERVATION; kind++) {
+    for (int kind = AGENT_LISTEN; kind <= AGENT_RENEW; kind++) {
         struct agent_message m;
         struct fill fill = {.pattern = 0, .array_count = 2};
         fill_agent(&fill, (enum agent_message_kind)kind, &m);
@@ -402,7 +402,7 @@ static void every_bound_is_kept_to_the_last(void **state)
     fill_coordinator(&fill, COORDINATOR_COMMAND, &c);
     struct walk w = {.coordinator = &c};
     walk_bounds(&w, &coordinator_shape, (char *)&c);
-    c.kind = (enum coordinator_message_kind)6;
+    c.kind = (enum coordinator_message_kind)(COORDINATOR_CERTIFICATE + 1);
     expect_refused(&w, "kind");
     fill_reset(&fill);
 }

@@ -1,0 +1,40 @@
+/* entrance.h - what the coordinator's shell needs for TLS, put together: the CA, who is let in, and
+ * enrolment. For the brain thread; what nng's threads ask while they shake hands is members.h.
+ */
+#ifndef FARMHAND_COORDINATOR_ENTRANCE_H
+#define FARMHAND_COORDINATOR_ENTRANCE_H
+
+#include "common/error.h"
+#include "coordinator/ca.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/enrol.h"
+#include "coordinator/link.h"
+#include "coordinator/link_tls.h"
+#include "coordinator/settings.h"
+
+struct entrance;
+
+struct entrance_spec {
+    const struct settings *settings; /* borrowed, as all here */
+    struct store *store;
+    struct coordinator *brain;
+    void (*event)(void *ctx, const struct event *event);
+    void (*cut)(void *ctx, const char *name); /* end that server's connections */
+    void *ctx;
+    int64_t wall_ms;
+};
+
+/* The CA must have been made: the error tells how. */
+enum error_code entrance_open(const struct entrance_spec *spec, struct entrance **out,
+                              struct error *err);
+void entrance_close(struct entrance *e); /* NULL is fine */
+
+struct enrol *entrance_enrol(struct entrance *e);
+const struct ca *entrance_ca(const struct entrance *e);
+/* For link_open; lent from e. */
+struct link_tls entrance_tls(const struct entrance *e);
+/* Answers a renew: the certificate, or ACK. */
+void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t wall_ms,
+                    void (*reply)(void *arg, const struct coordinator_message *answer), void *arg);
+
+#endif

@@ -1,0 +1,407 @@
+/* Enrolment with real processes: coordinator, agents and operator's command, TLS between them. No
+ * farm: the agents have no web server to look after. */
+#include "common/clock.h"
+#include "common/must.h"
+#include "common/os.h"
+#include "common/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 20000
+
+struct farm {
+    char dir[64];
+    pid_t coordinator;
+    char url[64];
+    struct text out; /* of the last command */
+};
+
+static struct farm *farm_of(void **state)
+{
+    return *state;
+}
+
+/* ---- processes ---- */
+
+FORMAT_PRINTF(2, 3) static int run(struct farm *f, const char *fmt, ...)
+{
+    struct text command = {0};
+    char part[4096];
+    size_t len;
+    va_list args;
+    va_start(args, fmt);
+    text_vaddf(&command, fmt, args);
+    va_end(args);
+    text_add(&command, " 2>&1");
+    text_reset(&f->out);
+    FILE *pipe = popen(text_get(&command), "r");
+    must(pipe != NULL);
+    while ((len = fread(part, 1, sizeof(part), pipe)) > 0)
+        text_add_bytes(&f->out, part, len);
+    int status = pclose(pipe);
+    text_reset(&command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_said(const struct farm *f, const char *words)
+{
+    if (!strstr(text_get(&f->out), words))
+        fail_msg("\"%s\" is not in: %s", words, text_get(&f->out));
+}
+
+static pid_t start(const struct farm *f, const char *program, const char *config, const char *log)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", f->dir, log);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        must(freopen(path, "a", stdout) && freopen(path, "a", stderr));
+        execl(program, program, "--config", config, (char *)NULL);
+        _exit(127);
+    }
+    must(pid > 0);
+    return pid;
+}
+
+static void stop(pid_t pid)
+{
+    kill(pid, SIGTERM);
+    for (int i = 0; i < 500; i++) {
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            return;
+        clock_sleep_ms(10);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void write_in(const struct farm *f, const char *name, const char *content)
+{
+    char path[256];
+    struct error err = {0};
+    snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+    if (os_write_file(path, content, strlen(content), 0600, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+}
+
+static char *read_in(const struct farm *f, const char *name)
+{
+    char path[256], *text = NULL;
+    snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+    return os_read_file(path, 1 << 24, &text, NULL, NULL) == ERR_NONE ? text : strdup("");
+}
+
+/* Waits until the command says it. */
+#define UNTIL(f, words, ...)                                                                       \
+    do {                                                                                           \
+        uint64_t until_ = clock_boot_ms() + WAIT_MS;                                               \
+        do {                                                                                       \
+            run((f), __VA_ARGS__);                                                                 \
+            if (clock_boot_ms() > until_)                                                          \
+                expect_said((f), (words));                                                         \
+            clock_sleep_ms(50);                                                                    \
+        } while (!strstr(text_get(&(f)->out), (words)));                                           \
+    } while (0)
+
+#define CLI(f, words) "%s --socket %s/s " words, COMMAND, (f)->dir
+
+/* ---- a farm ---- */
+
+static void start_coordinator(struct farm *f)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/c.conf", f->dir);
+    f->coordinator = start(f, COORDINATOR, path, "c.log");
+    UNTIL(f, "it is there", CLI(f, "token list >/dev/null 2>&1 && echo it is there"));
+    UNTIL(f, "https_port=", "grep -o 'https_port=[0-9]*' %s/c.log | tail -1", f->dir);
+    snprintf(f->url, sizeof(f->url), "https://127.0.0.1:%ld",
+             strtol(strchr(text_get(&f->out), '=') + 1, NULL, 10));
+}
+
+static void configure(struct farm *f, const char *listen, unsigned life_s)
+{
+    char content[512];
+    snprintf(content, sizeof(content),
+             "[coordinator]\nlisten = tls+tcp://%s\nhttps = 127.0.0.1:0\naddress = 127.0.0.1\n"
+             "socket = %s/s\ndata_dir = %s/d\nsettle = 0\nsilent_after = 4s\n"
+             "certificate_life = %us\n",
+             listen, f->dir, f->dir, life_s);
+    write_in(f, "c.conf", content);
+}
+
+static struct farm *farm_new(unsigned life_s)
+{
+    struct farm *f = must_alloc(1, sizeof(*f));
+    strcpy(f->dir, "/tmp/farmhand-enrol-XXXXXX");
+    must(mkdtemp(f->dir) != NULL);
+    configure(f, "127.0.0.1:0", life_s);
+    assert_int_equal(run(f, "%s init --config %s/c.conf", COORDINATOR, f->dir), 0);
+    expect_said(f, "SHA-256");
+    start_coordinator(f);
+    return f;
+}
+
+static void farm_free(struct farm *f)
+{
+    stop(f->coordinator);
+    run(f, "rm -r %s", f->dir);
+    text_reset(&f->out);
+    free(f);
+}
+
+/* The token alone; `options` as for `farmhand token create`. */
+static void make_token(struct farm *f, const char *options, char token[160])
+{
+    assert_int_equal(run(f, CLI(f, "token create --reason test --json %s"), options), 0);
+    const char *at = strstr(text_get(&f->out), "fhj1.");
+    must(at != NULL);
+    size_t len = strcspn(at, "\"");
+    must(len < 160);
+    memcpy(token, at, len);
+    token[len] = '\0';
+}
+
+static void make_agent(struct farm *f, const char *name, const char *more)
+{
+    char content[512], file[64];
+    snprintf(file, sizeof(file), "%s.conf", name);
+    snprintf(content, sizeof(content),
+             "[agent]\nname = %s\ndata_dir = %s/%s\nheartbeat = 1s\nreconnect_min = 200ms\n"
+             "reconnect_max = 400ms\n%s[iis]\nappcmd = /bin/true\nworker = /bin/true\n"
+             "config = /etc/hostname\n",
+             name, f->dir, name, more);
+    write_in(f, file, content);
+}
+
+static int join(struct farm *f, const char *name, const char *url, const char *token,
+                const char *more)
+{
+    make_agent(f, name, "");
+    return run(f, "echo %s | %s join %s - --config %s/%s.conf %s", token, AGENT, url, f->dir, name,
+               more);
+}
+
+static pid_t start_agent(struct farm *f, const char *name)
+{
+    char path[256], log[64];
+    snprintf(path, sizeof(path), "%s/%s.conf", f->dir, name);
+    snprintf(log, sizeof(log), "%s.log", name);
+    return start(f, AGENT, path, log);
+}
+
+/* ---- joining ---- */
+
+static void server_joins_with_one_line(void **state)
+{
+    struct farm *f = farm_of(state);
+    char token[160], *log;
+    make_token(f, "--for 'web*' --label farm=web,zone=a --uses 2", token);
+    assert_int_equal(join(f, "web01", f->url, token, ""), 0);
+    expect_said(f, "in the profile observe");
+    pid_t agent = start_agent(f, "web01");
+    UNTIL(f, "fresh", CLI(f, "server list --on farm=web"));
+    expect_said(f, "web01");
+    /* The secret is nowhere but where it was typed. */
+    log = read_in(f, "c.log");
+    assert_null(strstr(log, token + 60));
+    free(log);
+    assert_int_not_equal(run(f, "grep -raq '%s' %s/d", token + 60, f->dir), 0);
+    /* Another machine's agent: the certificate decides who it is, not the file. */
+    assert_int_equal(run(f,
+                         "sed -i 's/^name = .*/name = web02/' %s/web01.conf; %s --config "
+                         "%s/web01.conf",
+                         f->dir, AGENT, f->dir),
+                     1);
+    expect_said(f, "the certificate of this server is for web01");
+    stop(agent);
+}
+
+static void token_that_is_not_good_is_refused(void **state)
+{
+    struct farm *f = farm_of(state);
+    char token[160], spoiled[160];
+    make_token(f, "--for a1 --expires 1s", token);
+    strcpy(spoiled, token);
+    spoiled[50] = spoiled[50] == 'A' ? 'B' : 'A';
+    assert_int_equal(join(f, "a1", f->url, spoiled, ""), 1);
+    expect_said(f, "not whole");
+    clock_sleep_ms(1100);
+    assert_int_equal(join(f, "a1", f->url, token, ""), 1);
+    expect_said(f, "has expired");
+    make_token(f, "--for 'a*'", token);
+    assert_int_equal(join(f, "a1", f->url, token, ""), 0);
+    assert_int_equal(join(f, "a2", f->url, token, ""), 1);
+    expect_said(f, "is used up");
+    make_token(f, "--for a3", token);
+    run(f, CLI(f, "token list --json"));
+    const char *id = strstr(text_get(&f->out), "\"for\": \"a3\"");
+    must(id != NULL);
+    assert_int_equal(run(f,
+                         "%s --socket %s/s token list --json | tr -d ' \\n' | grep -o "
+                         "'\"id\":\"[0-9a-f]*\",\"for\":\"a3\"' | cut -d'\"' -f4",
+                         COMMAND, f->dir),
+                     0);
+    char last[32];
+    snprintf(last, sizeof(last), "%.16s", text_get(&f->out));
+    assert_int_equal(
+        run(f, "%s --socket %s/s token revoke %s --reason lost", COMMAND, f->dir, last), 0);
+    assert_int_equal(join(f, "a3", f->url, token, ""), 1);
+    expect_said(f, "was revoked");
+}
+
+static void coordinator_of_another_farm_is_told_nothing(void **state)
+{
+    struct farm *f = farm_of(state), *rogue = farm_new(3600);
+    char token[160];
+    make_token(f, "--for 'b*'", token);
+    assert_int_equal(join(f, "b1", rogue->url, token, ""), 1);
+    expect_said(f, "is not the coordinator that this token is from");
+    char *log = read_in(rogue, "c.log");
+    assert_null(strstr(log, "event=join"));
+    free(log);
+    farm_free(rogue);
+}
+
+static void name_that_is_taken_waits_for_a_person(void **state)
+{
+    struct farm *f = farm_of(state);
+    char token[160];
+    make_token(f, "--for 'c*' --uses 9", token);
+    assert_int_equal(join(f, "c1", f->url, token, ""), 0);
+    pid_t first = start_agent(f, "c1");
+    UNTIL(f, "fresh", CLI(f, "server list --on c1"));
+    assert_int_equal(run(f, "mv %s/c1 %s/c1-former", f->dir, f->dir), 0);
+    assert_int_equal(join(f, "c1", f->url, token, "--wait 0"), 4);
+    expect_said(f, "has joined already");
+    assert_int_equal(join(f, "other", f->url, token, "--wait 0"), 4);
+    expect_said(f, "the token is for c*");
+    assert_int_equal(run(f, CLI(f, "server waiting")), 0);
+    expect_said(f, "other");
+    expect_said(f, "127.0.0.1");
+    assert_int_equal(run(f, CLI(f, "server approve c1 --reason reinstalled")), 0);
+    assert_int_equal(join(f, "c1", f->url, token, ""), 0); /* with the key it waited with */
+    char *log;
+    for (int i = 0; i < 500; i++) { /* the former key is worth nothing: cut */
+        log = read_in(f, "c1.log");
+        bool cut = strstr(log, "link_down") != NULL;
+        free(log);
+        if (cut)
+            break;
+        clock_sleep_ms(10);
+        assert_true(i < 499);
+    }
+    stop(first);
+    assert_int_equal(run(f, CLI(f, "server remove other --reason 'not ours'")), 0);
+    assert_int_equal(run(f, CLI(f, "server waiting")), 0);
+    expect_said(f, "No server waits");
+}
+
+/* ---- members ---- */
+
+static void removed_server_is_cut_at_once(void **state)
+{
+    struct farm *f = farm_of(state);
+    char token[160], *log;
+    make_token(f, "--for 'd*'", token);
+    assert_int_equal(join(f, "d1", f->url, token, ""), 0);
+    pid_t agent = start_agent(f, "d1");
+    UNTIL(f, "fresh", CLI(f, "server list --on d1"));
+    assert_int_equal(run(f, CLI(f, "server remove d1 --reason sold")), 0);
+    expect_said(f, "has left the list");
+    uint64_t cut_ms = clock_boot_ms();
+    do {
+        log = read_in(f, "d1.log");
+        bool down = strstr(log, "link_down") != NULL;
+        free(log);
+        if (down)
+            break;
+        clock_sleep_ms(10);
+    } while (clock_boot_ms() - cut_ms < WAIT_MS);
+    assert_true(clock_boot_ms() - cut_ms < 2000);
+    clock_sleep_ms(1500); /* it tries again, several times */
+    assert_int_equal(run(f, CLI(f, "server list")), 0);
+    assert_null(strstr(text_get(&f->out), "d1"));
+    /* Nor after a restart of the coordinator. */
+    stop(f->coordinator);
+    start_coordinator(f);
+    assert_int_equal(run(f, CLI(f, "server list")), 0);
+    assert_null(strstr(text_get(&f->out), "d1"));
+    stop(agent);
+}
+
+static void certificate_is_renewed_while_the_link_goes_on(void **state)
+{
+    struct farm *f = farm_new(12);
+    char token[160];
+    (void)state;
+    make_token(f, "--for e1", token);
+    assert_int_equal(join(f, "e1", f->url, token, ""), 0);
+    char *first = read_in(f, "e1/identity"), *second, *log;
+    pid_t agent = start_agent(f, "e1");
+    UNTIL(f, "fresh", CLI(f, "server list"));
+    uint64_t until_ms = clock_boot_ms() + 26000; /* two lives of a certificate */
+    while (clock_boot_ms() < until_ms) {
+        run(f, CLI(f, "server list"));
+        expect_said(f, "fresh");
+        clock_sleep_ms(500);
+    }
+    second = read_in(f, "e1/identity");
+    assert_string_not_equal(first, second);
+    log = read_in(f, "e1.log");
+    assert_non_null(strstr(log, "certificate_renewed"));
+    assert_null(strstr(log, "link_down"));
+    free(log);
+    free(first);
+    free(second);
+    stop(agent);
+    farm_free(f);
+}
+
+static void agent_without_a_farm_says_how_to_join(void **state)
+{
+    struct farm *f = farm_of(state);
+    make_agent(f, "z1", "");
+    assert_int_equal(run(f, "%s --config %s/z1.conf", AGENT, f->dir), 1);
+    expect_said(f, "farmhand-agent join URL TOKEN");
+}
+
+static int setup(void **state)
+{
+    *state = farm_new(3600);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    farm_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(server_joins_with_one_line),
+        cmocka_unit_test(token_that_is_not_good_is_refused),
+        cmocka_unit_test(coordinator_of_another_farm_is_told_nothing),
+        cmocka_unit_test(name_that_is_taken_waits_for_a_person),
+        cmocka_unit_test(removed_server_is_cut_at_once),
+        cmocka_unit_test(certificate_is_renewed_while_the_link_goes_on),
+        cmocka_unit_test(agent_without_a_farm_says_how_to_join),
+    };
+    return cmocka_run_group_tests_name("enrol", tests, setup, teardown);
+}

@@ -1,0 +1,392 @@
+/* Who is let into the farm: tokens, waiting, renewal, removal, over a real store. */
+#include "coordinator/enrol.h"
+#include "coordinator/throttle.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "proto/url.h"
+#include "tests/unit/coordinator_store/files.h"
+#include "tests/unit/link/certs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HOUR_MS INT64_C(3600000)
+#define NOW_MS  (INT64_C(20700) * 24 * HOUR_MS)
+
+struct gate {
+    struct files files;
+    char path[256];
+    struct store *store;
+    struct ca *ca;
+    struct members *members;
+    struct enrol *enrol;
+    char cut[WIRE_NAME_MAX], joined[WIRE_NAME_MAX];
+    size_t events;
+    struct error err;
+    bool wrong;
+};
+
+static void on_event(void *ctx, const struct event *event)
+{
+    (void)event;
+    ((struct gate *)ctx)->events++;
+}
+
+static void on_joined(void *ctx, const struct member *m)
+{
+    struct gate *g = ctx;
+    text_copy(g->joined, sizeof(g->joined), m->name);
+}
+
+static void on_cut(void *ctx, const char *name)
+{
+    struct gate *g = ctx;
+    text_copy(g->cut, sizeof(g->cut), name);
+}
+
+static void gate_open(struct gate *g)
+{
+    struct fence fence;
+    const struct store_spec spec = {.path = g->path, .instance = {{1}}, .wall_ms = NOW_MS};
+    must(store_open(&spec, &g->store, &fence, &g->err) == ERR_NONE);
+    g->members = members_new();
+    const struct enrol_spec enrol = {.store = g->store,
+                                     .ca = g->ca,
+                                     .members = g->members,
+                                     .life_ms = HOUR_MS,
+                                     .ctx = g,
+                                     .event = on_event,
+                                     .joined = on_joined,
+                                     .cut = on_cut};
+    must(enrol_open(&enrol, &g->enrol, &g->err) == ERR_NONE);
+}
+
+static void gate_close(struct gate *g)
+{
+    enrol_close(g->enrol);
+    members_free(g->members);
+    store_close(g->store);
+}
+
+static int setup(void **state)
+{
+    struct gate *g = must_alloc(1, sizeof(*g));
+    files_open(&g->files);
+    snprintf(g->path, sizeof(g->path), "%s/state.db", g->files.dir);
+    g->ca = certs_farm();
+    gate_open(g);
+    *state = g;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct gate *g = *state;
+    gate_close(g);
+    ca_close(g->ca);
+    files_close(&g->files);
+    free(g);
+    return 0;
+}
+
+static const struct join_right *create(struct gate *g, const char *names, uint64_t uses,
+                                       char token[TOKEN_TEXT_MAX])
+{
+    const struct join_right *right = NULL;
+    const struct enrol_wish wish = {.names = names,
+                                    .labels = "farm=web",
+                                    .profile = PROFILE_OPERATE,
+                                    .uses = uses,
+                                    .for_ms = HOUR_MS,
+                                    .actor = "anna",
+                                    .reason = "new servers"};
+    if (enrol_create(g->enrol, &wish, NOW_MS, token, &right, &g->err) != ERR_NONE)
+        fail_msg("%s", g->err.text);
+    return right;
+}
+
+static enum error_code join(struct gate *g, const char *token, const char *name,
+                            const char *request, int64_t at_ms, struct enrol_answer *out)
+{
+    const struct enrol_request r = {
+        .token = token, .name = name, .request = request, .address = "192.0.2.7"};
+    return enrol_join(g->enrol, &r, at_ms, out, &g->wrong, &g->err);
+}
+
+/* Let in; *request is a fresh one where NULL. */
+static int64_t join_well(struct gate *g, const char *token, const char *name, char **request)
+{
+    struct enrol_answer answer;
+    char *key, *own = NULL;
+    if (!*request) {
+        certs_request(&key, &own);
+        free(key);
+        *request = own;
+    }
+    if (join(g, token, name, *request, NOW_MS, &answer) != ERR_NONE || !answer.in)
+        fail_msg("%s was not let in: %s", name, g->err.text);
+    free(answer.issued.pem);
+    return answer.issued.issued_wall_ms;
+}
+
+static void member_is_let_in_from_its_certificate_on(void **state)
+{
+    struct gate *g = *state;
+    char token[TOKEN_TEXT_MAX], *request = NULL;
+    create(g, "web*", 2, token);
+    assert_false(members_admit(g->members, "web01", NOW_MS));
+    int64_t issued = join_well(g, token, "web01", &request);
+    assert_true(members_admit(g->members, "WEB01", issued));
+    assert_false(members_admit(g->members, "web01", issued - 1));
+    assert_false(members_admit(g->members, "web02", issued));
+    assert_string_equal(g->joined, "web01");
+    /* The answer got lost: asked again with the same key it costs nothing. */
+    join_well(g, token, "web01", &request);
+    assert_int_equal(enrol_right_at(g->enrol, 0)->used, 1);
+    free(request);
+}
+
+static void it_is_all_there_after_a_restart(void **state)
+{
+    struct gate *g = *state;
+    char token[TOKEN_TEXT_MAX], *request = NULL;
+    create(g, "web*", 2, token);
+    int64_t issued = join_well(g, token, "web01", &request);
+    gate_close(g);
+    g->joined[0] = '\0';
+    gate_open(g);
+    assert_true(members_admit(g->members, "web01", issued));
+    assert_string_equal(g->joined, "web01");
+    assert_string_equal(enrol_member_at(g->enrol, 0)->labels, "farm=web");
+    assert_int_equal(enrol_right_at(g->enrol, 0)->used, 1);
+    free(request);
+}
+
+static void tokens_end(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    char token[TOKEN_TEXT_MAX], once[TOKEN_TEXT_MAX], *first = NULL, *request, *key;
+    create(g, "*", 1, once);
+    join_well(g, once, "web01", &first);
+    certs_request(&key, &request);
+    assert_int_equal(join(g, once, "web02", request, NOW_MS, &answer), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "is used up"));
+    assert_false(g->wrong); /* nobody guessed */
+    const struct join_right *right = create(g, "*", 5, token);
+    assert_int_equal(join(g, token, "web02", request, NOW_MS + HOUR_MS, &answer), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "has expired"));
+    char id[MEMBER_ID_HEX];
+    strcpy(id, right->id);
+    assert_int_equal(enrol_revoke(g->enrol, id, "anna", "lost", NOW_MS, &g->err), ERR_NONE);
+    assert_int_equal(join(g, token, "web02", request, NOW_MS, &answer), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "was revoked"));
+    free(first);
+    free(request);
+    free(key);
+}
+
+/* Of the right shape, and never made here. */
+static void invented_token_is_a_wrong_one(void **state)
+{
+    struct gate *g = *state;
+    struct join_token token;
+    struct enrol_answer answer;
+    char text[TOKEN_TEXT_MAX], *request, *key;
+    create(g, "*", 5, text);
+    certs_request(&key, &request);
+    assert_int_equal(join_token_parse(text, &token, NULL), ERR_NONE);
+    token.secret[0] ^= 1;
+    join_token_print(&token, text);
+    assert_int_equal(join(g, text, "web01", request, NOW_MS, &answer), ERR_DENIED);
+    assert_true(g->wrong);
+    token.id[0] ^= 1;
+    join_token_print(&token, text);
+    assert_int_equal(join(g, text, "web01", request, NOW_MS, &answer), ERR_DENIED);
+    assert_true(g->wrong);
+    assert_int_equal(enrol_member_count(g->enrol), 0);
+    free(request);
+    free(key);
+}
+
+static void reserved_and_impossible_names_are_refused(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    char token[TOKEN_TEXT_MAX], *request, *key;
+    create(g, "*", 5, token);
+    certs_request(&key, &request);
+    assert_int_equal(join(g, token, WIRE_COORDINATOR_NAME, request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "Farmhand-Coordinator", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "a,DNS:b", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "web01", "nonsense", NOW_MS, &answer), ERR_INVALID);
+    free(request);
+    free(key);
+}
+
+static void taken_name_waits_and_its_approval_ends_the_former_key(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    char token[TOKEN_TEXT_MAX], *first = NULL, *request, *key;
+    create(g, "web*", 5, token);
+    int64_t former = join_well(g, token, "web01", &first);
+    certs_request(&key, &request);
+    assert_int_equal(join(g, token, "WEB01", request, NOW_MS + 10, &answer), ERR_NONE);
+    assert_false(answer.in);
+    assert_true(members_admit(g->members, "web01", former)); /* nothing has happened to it */
+    assert_int_equal(join(g, token, "WEB01", request, NOW_MS + 20, &answer), ERR_NONE);
+    assert_int_equal(enrol_right_at(g->enrol, 0)->used, 2); /* asking again costs nothing */
+    assert_int_equal(enrol_approve(g->enrol, "web01", "", "anna", "new disk", NOW_MS + 30, &g->err),
+                     ERR_NONE);
+    g->cut[0] = '\0';
+    assert_int_equal(join(g, token, "WEB01", request, NOW_MS + 40, &answer), ERR_NONE);
+    assert_true(answer.in);
+    assert_true(members_admit(g->members, "web01", answer.issued.issued_wall_ms));
+    assert_false(members_admit(g->members, "web01", former));
+    assert_string_equal(g->cut, "WEB01");
+    assert_int_equal(enrol_joining_count(g->enrol), 0);
+    free(answer.issued.pem);
+    free(first);
+    free(request);
+    free(key);
+}
+
+static void two_that_want_one_name_are_told_apart_by_key(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    char token[TOKEN_TEXT_MAX], key[16], *a, *b, *ka, *kb;
+    create(g, "web*", 5, token);
+    certs_request(&ka, &a);
+    certs_request(&kb, &b);
+    assert_int_equal(join(g, token, "db01", a, NOW_MS, &answer), ERR_NONE);
+    assert_int_equal(join(g, token, "db01", b, NOW_MS, &answer), ERR_NONE);
+    assert_int_equal(enrol_approve(g->enrol, "db01", "", "anna", "x", NOW_MS, &g->err), ERR_EXISTS);
+    text_copy(key, sizeof(key), enrol_joining_at(g->enrol, 1)->key);
+    assert_int_equal(enrol_approve(g->enrol, "db01", key, "anna", "x", NOW_MS, &g->err), ERR_NONE);
+    assert_int_equal(enrol_approve(g->enrol, "db02", "", "anna", "x", NOW_MS, &g->err),
+                     ERR_NOT_FOUND);
+    free(a), free(b), free(ka), free(kb);
+}
+
+static void removed_member_is_out_for_good_and_may_join_again(void **state)
+{
+    struct gate *g = *state;
+    struct ca_issued issued;
+    char token[TOKEN_TEXT_MAX], *first = NULL, *again = NULL;
+    create(g, "web*", 5, token);
+    int64_t former = join_well(g, token, "web01", &first);
+    assert_int_equal(enrol_remove(g->enrol, "Web01", "anna", "sold", NOW_MS + 1, &g->err),
+                     ERR_NONE);
+    assert_string_equal(g->cut, "Web01");
+    assert_false(members_admit(g->members, "web01", former));
+    assert_int_equal(enrol_renew(g->enrol, "web01", first, NOW_MS + 2, &issued, &g->err),
+                     ERR_DENIED);
+    assert_int_equal(enrol_remove(g->enrol, "web01", "anna", "sold", NOW_MS, &g->err),
+                     ERR_NOT_FOUND);
+    gate_close(g);
+    gate_open(g);
+    assert_false(members_admit(g->members, "web01", former));
+    int64_t issued_ms = join_well(g, token, "web01", &again);
+    assert_true(members_admit(g->members, "web01", issued_ms));
+    free(first);
+    free(again);
+}
+
+static void renewal_keeps_the_former_certificate_good(void **state)
+{
+    struct gate *g = *state;
+    struct ca_issued issued;
+    char token[TOKEN_TEXT_MAX], *first = NULL, *second, *key;
+    create(g, "web*", 5, token);
+    int64_t former = join_well(g, token, "web01", &first);
+    certs_request(&key, &second);
+    assert_int_equal(enrol_renew(g->enrol, "web01", second, NOW_MS + HOUR_MS / 2, &issued, &g->err),
+                     ERR_NONE);
+    assert_true(members_admit(g->members, "web01", former));
+    assert_true(members_admit(g->members, "web01", issued.issued_wall_ms));
+    assert_int_equal(enrol_member_at(g->enrol, 0)->until_ms, NOW_MS + HOUR_MS / 2 + HOUR_MS);
+    assert_int_equal(enrol_renew(g->enrol, "web02", second, NOW_MS, &issued, &g->err), ERR_DENIED);
+    free(issued.pem);
+    free(first);
+    free(second);
+    free(key);
+}
+
+static void wishes_are_looked_at(void **state)
+{
+    struct gate *g = *state;
+    const struct join_right *right;
+    char token[TOKEN_TEXT_MAX];
+    struct enrol_wish w = {
+        .names = "web*", .labels = "", .uses = 1, .for_ms = 1000, .actor = "anna", .reason = "x"};
+    assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_NONE);
+    w.names = "";
+    assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_INVALID);
+    w.names = "*";
+    static const char *const bad[] = {"farm",     "=x",      "farm=",  "a=b=c",
+                                      "a=b,,c=d", "a=b c=d", "a=\"b\""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        w.labels = bad[i];
+        assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_INVALID);
+    }
+    w.labels = "a=b,c=d";
+    w.for_ms = 0;
+    assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_INVALID);
+    w.for_ms = 1000;
+    w.uses = 0;
+    assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_INVALID);
+}
+
+static void guessing_is_slowed_and_forgotten(void **state)
+{
+    static struct throttle t;
+    char address[32];
+    (void)state;
+    for (int i = 0; i < THROTTLE_FREE - 1; i++)
+        throttle_wrong(&t, "192.0.2.7", 1000);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 1000), 0);
+    throttle_wrong(&t, "192.0.2.7", 1000);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 1400), 600);
+    throttle_wrong(&t, "192.0.2.7", 3000);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 3000), 2000);
+    for (int i = 0; i < 40; i++)
+        throttle_wrong(&t, "192.0.2.7", 3000);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 3000), THROTTLE_WAIT_MAX);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.8", 3000), 0);
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 3000 + THROTTLE_FORGET_MS), 0);
+    for (int i = 0; i < 2 * THROTTLE_ADDRESSES; i++) { /* many addresses: bounded, oldest first */
+        snprintf(address, sizeof(address), "198.51.100.%d", i);
+        throttle_wrong(&t, address, 4000 + (uint64_t)i);
+    }
+    throttle_right(&t, "198.51.100.1023");
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 5000), 0);
+}
+
+#define WITH_GATE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_GATE(member_is_let_in_from_its_certificate_on),
+        WITH_GATE(it_is_all_there_after_a_restart),
+        WITH_GATE(tokens_end),
+        WITH_GATE(invented_token_is_a_wrong_one),
+        WITH_GATE(reserved_and_impossible_names_are_refused),
+        WITH_GATE(taken_name_waits_and_its_approval_ends_the_former_key),
+        WITH_GATE(two_that_want_one_name_are_told_apart_by_key),
+        WITH_GATE(removed_member_is_out_for_good_and_may_join_again),
+        WITH_GATE(renewal_keeps_the_former_certificate_good),
+        WITH_GATE(wishes_are_looked_at),
+        cmocka_unit_test(guessing_is_slowed_and_forgotten),
+    };
+    return cmocka_run_group_tests_name("enrol", tests, NULL, NULL);
+}
