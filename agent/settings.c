@@ -293,6 +293,19 @@ static const struct config_key keys[] = {
      .max = 10 * MINUTE,
      .expected = "a duration such as 5s, 100ms to 10m"},
     {.section = "probe *",
+     .key = "warm_up",
+     .type = CONFIG_LIST,
+     .offset = PROBE(warm_up),
+     .expected = "paths of the site or URLs, with commas between",
+     .check = iis_settings_check_warm_up},
+    {.section = "probe *",
+     .key = "warm_up_limit",
+     .type = CONFIG_DURATION,
+     .offset = PROBE(warm_up_limit_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "a duration such as 60s, 1s to 1h"},
+    {.section = "probe *",
      .key = "tcp_only",
      .type = CONFIG_BOOL,
      .offset = PROBE(tcp_only),
@@ -530,5 +543,8 @@ struct agent_settings settings_for_agent(const struct settings *settings)
     agent.recipe.dependent_ms = settings->dependent_ms;
     agent.recipe.service_start_ms = settings->service_start_ms;
     agent.recipe.site_ms = settings->site_ms;
+    for (const struct iis_probe *p = settings->iis.probes; p; p = p->next)
+        if (p->warm_up.count > 0 && p->warm_up_limit_ms > agent.recipe.probe_retry_ms)
+            agent.recipe.probe_retry_ms = p->warm_up_limit_ms;
     return agent;
 }

@@ -192,7 +192,8 @@ static enum error_code iis_probe(struct driver *d, const char *pool, uint64_t ti
     struct iis *iis = iis_of(d);
     const struct iis_probe *probe = iis_probe_find(iis->settings, pool);
     uint64_t own_ms = probe ? probe->timeout_ms : PROBE_TIMEOUT_MS;
-    uint64_t deadline_ms = iis_deadline(timeout_ms, own_ms + iis->settings->appcmd_timeout_ms);
+    uint64_t all_ms = own_ms * (1 + (probe ? probe->warm_up.count : 0));
+    uint64_t deadline_ms = iis_deadline(timeout_ms, all_ms + iis->settings->appcmd_timeout_ms);
     struct iis_target target;
     enum error_code code = ERR_NONE;
     if (iis_probe_needs_sites(probe))

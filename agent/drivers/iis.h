@@ -26,6 +26,9 @@ struct iis_probe {
                                   binding on every address is probed on 127.0.0.1 */
     struct config_list status; /* key status, each "401" or "200-299"; empty: 200-399 */
     uint64_t timeout_ms;       /* key timeout */
+    struct config_list warm_up; /* key warm_up: paths of the site, or URLs, that must answer as well
+                                   before a new worker counts as warm */
+    uint64_t warm_up_limit_ms;  /* key warm_up_limit: how long they may take to */
     bool tcp_only;             /* key tcp_only: an accepted connection is a pass */
     bool unique;               /* key unique: adds a query parameter that no cache has seen; for
                                   sites where an unknown parameter is harmless */
@@ -81,6 +84,7 @@ enum error_code iis_settings_check(const struct iis_settings *settings, struct e
 enum error_code iis_settings_check_path(const char *path, struct error *err);
 enum error_code iis_settings_check_url(const char *url, struct error *err);
 enum error_code iis_settings_check_address(const char *address, struct error *err);
+enum error_code iis_settings_check_warm_up(const char *address, struct error *err);
 enum error_code iis_settings_check_status(const char *status, struct error *err);
 
 /* Frees every text, list and probe; the struct is as after iis_settings_init. */

@@ -327,11 +327,50 @@ static void run_http(const struct iis_target *target, uint64_t timeout_ms, struc
     *out = probe;
 }
 
+/* A path stands on the same site; what would not fit is asked as the site's root, and fails there
+ * if anything does. */
+static void warm_up_target(const struct iis_target *site, const char *address,
+                           struct iis_target *out)
+{
+    *out = *site;
+    out->unique = false;
+    if (address[0] != '/') {
+        text_copy(out->url, sizeof(out->url), address);
+        out->connect_to[0] = '\0'; /* it leads there itself */
+        return;
+    }
+    const char *host = strstr(site->url, "://");
+    size_t origin = host ? (size_t)(host + 3 - site->url) + strcspn(host + 3, "/?#") : 0;
+    text_format(out->url, sizeof(out->url), "%.*s%s", (int)origin, site->url, address);
+}
+
+/* What a new worker has to have answered before it is called warm, one after the other; the first
+ * that does not is told. */
+static void run_warm_up(const struct iis_target *target, uint64_t timeout_ms,
+                        struct driver_probe *probe)
+{
+    const struct iis_probe *section = target->expect;
+    for (size_t i = 0; section && probe->passed && i < section->warm_up.count; i++) {
+        struct iis_target one;
+        struct driver_probe answer;
+        warm_up_target(target, section->warm_up.items[i], &one);
+        run_http(&one, timeout_ms, &answer);
+        if (answer.passed)
+            continue;
+        probe->passed = false;
+        probe->status = answer.status;
+        char clean[sizeof(probe->detail) - 16];
+        wire_clean_text(clean, sizeof(clean), answer.detail);
+        text_format(probe->detail, sizeof(probe->detail), "warm-up: %s", clean);
+    }
+}
+
 enum error_code iis_probe_run(const struct iis_target *target, uint64_t timeout_ms,
                               struct driver_probe *out, struct error *err)
 {
     if (target->tcp_only)
         return run_tcp(target, timeout_ms, out, err);
     run_http(target, timeout_ms, out);
+    run_warm_up(target, timeout_ms, out);
     return ERR_NONE;
 }

@@ -38,6 +38,7 @@ struct iis_probe *iis_settings_add_probe(struct iis_settings *settings, const ch
     struct iis_probe *probe = must_alloc(1, sizeof(*probe));
     probe->pool = must_copy(pool);
     probe->timeout_ms = 5 * 1000;
+    probe->warm_up_limit_ms = 60 * 1000;
     *at = probe;
     return probe;
 }
@@ -55,6 +56,7 @@ static void free_probe(struct iis_probe *probe)
     free(probe->url);
     free(probe->connect_to);
     free_list(&probe->status);
+    free_list(&probe->warm_up);
     free(probe);
 }
 
@@ -100,6 +102,18 @@ enum error_code iis_settings_check_url(const char *url, struct error *err)
     return ERR_NONE;
 }
 
+enum error_code iis_settings_check_warm_up(const char *address, struct error *err)
+{
+    if (address[0] == '/' && strlen(address) <= URL_MAX && !strpbrk(address, "# ") &&
+        !text_has_control(address))
+        return ERR_NONE;
+    if (iis_settings_check_url(address, NULL) == ERR_NONE)
+        return ERR_NONE;
+    return error_set(err, ERR_INVALID,
+                     "%s: expected a path such as /cart, or a whole URL, without # and blanks",
+                     address);
+}
+
 enum error_code iis_settings_check_address(const char *address, struct error *err)
 {
     char host[300];
@@ -137,6 +151,10 @@ static enum error_code check_values(const struct iis_probe *probe, struct error 
         key = "connect_to";
         code = iis_settings_check_address(probe->connect_to, err);
     }
+    for (size_t i = 0; !code && i < probe->warm_up.count; i++) {
+        key = "warm_up";
+        code = iis_settings_check_warm_up(probe->warm_up.items[i], err);
+    }
     for (size_t i = 0; !code && i < probe->status.count; i++) {
         key = "status";
         code = iis_settings_check_status(probe->status.items[i], err);
@@ -151,6 +169,10 @@ static enum error_code check_probe(const struct iis_probe *probe, struct error *
     enum error_code code = check_values(probe, err);
     if (!code && probe->timeout_ms == 0)
         code = error_set(err, ERR_INVALID, "[probe %s] timeout = 0: expected a duration above 0",
+                         probe->pool);
+    if (!code && probe->tcp_only && probe->warm_up.count > 0)
+        code = error_set(err, ERR_INVALID,
+                         "[probe %s] a tcp_only probe warms nothing up: leave out warm_up or tcp_only",
                          probe->pool);
     if (!code && probe->tcp_only && probe->status.count > 0)
         code = error_set(err, ERR_INVALID,

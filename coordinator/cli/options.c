@@ -20,6 +20,8 @@ enum kind {
     KIND_MEMORY
 };
 
+_Static_assert(OPT_COUNT <= 64, "OPT() has so many bits");
+
 struct option {
     const char *name;
     enum kind kind;

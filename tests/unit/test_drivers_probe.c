@@ -316,6 +316,31 @@ static void refused_silent_and_babbling_servers_do_not_answer(void **state)
     assert_false(probe.answered);
 }
 
+/* The site answers, and what warms it up does not yet: no pass, and it is said which. */
+static void warm_up_has_to_answer_too(void **state)
+{
+    (void)state;
+    for (int good = 0; good < 2; good++) {
+        struct server site, shop;
+        struct driver_probe probe;
+        char url[64], *urls[1] = {url};
+        server_start(&site, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        server_start(&shop, good ? "HTTP/1.1 204 Fine\r\nContent-Length: 0\r\n\r\n"
+                                 : "HTTP/1.1 503 Cold\r\nContent-Length: 0\r\n\r\n");
+        text_format(url, sizeof(url), "http://127.0.0.1:%u/cart", (unsigned)shop.port);
+        const struct iis_probe section = {.warm_up = {.items = urls, .count = 1}};
+        struct iis_target t = target_at(site.port);
+        t.expect = &section;
+        assert_int_equal(iis_probe_run(&t, 5000, &probe, NULL), ERR_NONE);
+        server_end(&site);
+        server_end(&shop);
+        assert_true(probe.answered);
+        assert_int_equal(probe.passed, good);
+        if (!good)
+            assert_non_null(strstr(probe.detail, "/cart answered 503"));
+    }
+}
+
 static void tcp_probe_passes_when_somebody_accepts(void **state)
 {
     (void)state;
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(unique_probe_carries_a_parameter),
         cmocka_unit_test(wrong_status_is_an_answer_that_does_not_pass),
         cmocka_unit_test(refused_silent_and_babbling_servers_do_not_answer),
+        cmocka_unit_test(warm_up_has_to_answer_too),
         cmocka_unit_test(tcp_probe_passes_when_somebody_accepts),
         cmocka_unit_test(tcp_probe_looks_no_name_up),
     };
