@@ -20,7 +20,7 @@ enum kind {
     KIND_MEMORY
 };
 
-_Static_assert(OPT_COUNT <= 64, "OPT() has so many bits");
+_Static_assert(OPT_COUNT <= 8 * sizeof(cli_options), "OPT() has so many bits");
 
 struct option {
     const char *name;
