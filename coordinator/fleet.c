@@ -526,6 +526,25 @@ static bool pool_down(const struct fleet_server *s, const char *name, char *why,
     return true;
 }
 
+/* IIS recycles by itself as well: by its clock, a limit, a crash. With overlap nobody notices; else
+ * a pool that always has a worker has none for a moment, and that server is out. */
+static bool lacks_worker(const struct fleet_server *s, const char *name, char *why, size_t why_size)
+{
+    const struct pool *pool = name ? fleet_pool(s, name) : NULL;
+    const struct state *latest = fleet_latest(s);
+    if (!pool || !latest || pool->state != POOL_STATE_STARTED ||
+        pool->start_mode != START_MODE_ALWAYS_RUNNING || (latest->trouble && latest->trouble[0])) {
+        return false;
+    }
+    for (size_t i = 0; i < latest->worker_count; i++) {
+        if (text_equal_nocase(latest->workers[i].pool, pool->name)) {
+            return false;
+        }
+    }
+    text_format(why, why_size, "pool %s has no worker now", pool->name);
+    return true;
+}
+
 static bool stopped_on_purpose(const struct fleet_server *s, const char *name)
 {
     const struct pool *pool = name ? fleet_pool(s, name) : NULL;
@@ -587,5 +606,6 @@ bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_m
         return true;
     }
     return !stopped_on_purpose(s, pool) &&
-           (pool_down(s, pool, why, why_size) || place_down(s, now_ms, why, why_size));
+           (pool_down(s, pool, why, why_size) || lacks_worker(s, pool, why, why_size) ||
+            place_down(s, now_ms, why, why_size));
 }

@@ -13,6 +13,8 @@ farmhand_test(kept SOURCES coordinator/test_kept.c coordinator/farm.c coordinato
 farmhand_test(remedy SOURCES coordinator/test_remedy.c LIBS farmhand_coordinator_pure)
 farmhand_test(warm SOURCES coordinator/test_warm.c coordinator/farm.c coordinator_store/files.c LIBS farmhand_brain
               TIMEOUT 120)
+farmhand_test(guards SOURCES coordinator/test_guards.c coordinator/play.c coordinator/farm.c
+              coordinator_store/files.c LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(plan SOURCES coordinator/test_plan.c LIBS farmhand_coordinator_pure)
 farmhand_test(coordinator_decisions SOURCES coordinator/test_small.c LIBS farmhand_coordinator_pure)
 farmhand_test(brain SOURCES coordinator/test_brain.c coordinator/farm.c coordinator_store/files.c LIBS farmhand_brain

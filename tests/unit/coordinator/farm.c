@@ -63,6 +63,7 @@ static struct pool shop_of(const struct farm_agent *a)
     struct pool shop = pool_of("Shop");
     shop.state = a->shop_stopped ? POOL_STATE_STOPPED : POOL_STATE_STARTED;
     shop.auto_start = !a->shop_manual;
+    shop.start_mode = a->workerless ? START_MODE_ALWAYS_RUNNING : START_MODE_ON_DEMAND;
     return shop;
 }
 
@@ -93,12 +94,12 @@ static void send_report(struct farm *f, size_t i, bool whole)
                                     .config_shared = a->shares_config,
                                     .trouble = "",
                                     .workers = &worker,
-                                    .worker_count = a->shop_stopped ? 0 : 1};
+                                    .worker_count = a->shop_stopped || a->workerless ? 0 : 1};
     if (whole) {
         m.report.state.services = services;
         m.report.state.service_count = 2;
         m.report.state.pools = pools;
-        m.report.state.pool_count = 2;
+        m.report.state.pool_count = a->shop_gone ? 1 : 2;
     }
     m.report.state.keepalive = !f->check_ms                 ? KEEPALIVE_NONE
                                : a->admin == BALANCER_READY ? KEEPALIVE_PRESENT
@@ -159,6 +160,13 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
         m.observation.would = a->would ? a->would : OUTCOME_DONE;
         m.observation.would_text = "would do as asked";
         m.observation.settings = c->rehearse == VERB_SET ? "startMode=OnDemand" : "";
+    }
+    if (a->shop_gone && strcmp(c->pool, "Shop") == 0) {
+        m.observation = (struct observation){.id = c->id,
+                                             .nonce = c->nonce,
+                                             .cause = CAUSE_UNKNOWN_POOL,
+                                             .detail = "pool Shop is not there",
+                                             .pool = pool_of(c->pool)};
     }
     if (a->late_questions > 0) {
         a->late_questions--;

@@ -35,6 +35,8 @@ struct farm_agent {
     char set[512];                  /* what it was told to set last */
     enum outcome would;             /* of a rehearsal; 0: DONE */
     bool shares_config;             /* with all others that do */
+    bool workerless;                /* Shop always runs, and has no worker just now */
+    bool shop_gone;                 /* somebody deleted the pool */
     bool shop_stopped, shop_manual; /* Stopped; autoStart off */
     uint32_t was_pid;               /* 0: 5 */
     uint32_t generation;
