@@ -27,7 +27,8 @@ struct run {
 
 struct world {
     struct remedy *m;
-    struct remedy_rule rules[3];
+    struct remedy_rule rules[4];
+    size_t rule_count; /* 0: 3 */
     struct remedy_guards guards;
     struct incident incidents[32];
     size_t count;
@@ -38,6 +39,7 @@ struct world {
     struct text story; /* "kind: text" of every note, and events as "! kind" */
     /* what is true */
     uint64_t memory[SERVERS + 1];
+    bool red[SERVERS + 1]; /* its probe fails */
     bool down[SERVERS + 1], silent[SERVERS + 1], identity[SERVERS + 1], on_purpose[SERVERS + 1];
     uint64_t worker_age_ms;
     uint64_t age_ms;
@@ -194,7 +196,7 @@ static void look(struct world *w, unsigned i)
     seen.has_worker = true;
     seen.worker_pid = 7;
     seen.worker_age_ms = w->worker_age_ms;
-    seen.probe_failures = w->probe_failures;
+    seen.probe_failures = w->red[i] ? 9 : w->probe_failures;
     seen.events = w->identity[i] ? &identity : NULL;
     seen.event_count = w->identity[i];
     remedy_look(w->m, &seen, w->now_ms);
@@ -235,7 +237,7 @@ static struct remedy_rule rule_of(const char *name, const char *when, const char
 static void restart(struct world *w)
 {
     remedy_free(w->m);
-    w->m = remedy_new(w->rules, 3, &w->guards, w->now_ms);
+    w->m = remedy_new(w->rules, w->rule_count ? w->rule_count : 3, &w->guards, w->now_ms);
 }
 
 static void begin(struct world *w, enum remedy_mode mode)
@@ -798,6 +800,58 @@ static void restart_forgets_no_incident_and_concludes_nothing_early(void **state
     end(&w);
 }
 
+/* ---- restraint ---- */
+
+/* A database is gone: seven of ten servers fail their probes. One worker really leaks, one pool has
+ * an account that is refused, the WAS of one server is disabled on purpose. */
+static void outage_of_a_database_makes_nothing_worse(void **state)
+{
+    (void)state;
+    struct world w;
+    struct text said = {0};
+    begin(&w, REMEDY_AUTO);
+    w.rules[3] = rule_of("sick", "probe-failures > 2", "recycle 5m, kill-worker 3m, quarantine",
+                         REMEDY_AUTO);
+    w.rule_count = 4;
+    restart(&w);
+    for (unsigned i = 1; i <= 7; i++) {
+        w.red[i] = true;
+    }
+    w.serving = 4; /* the balancer has taken red ones out: fewer than half are left */
+    leak(&w, 8, true);
+    w.identity[9] = true;
+    w.down[10] = w.on_purpose[10] = true;
+    run(&w, 30 * MINUTE);
+
+    /* Nothing is done anywhere, and each inaction has its reason. */
+    assert_int_equal(w.run_count, 0);
+    assert_int_equal(w.count, 9);
+    for (size_t i = 0; i < w.count; i++) {
+        const struct incident *n = &w.incidents[i];
+        unsigned server = index_of(n->server);
+        const char *why = server <= 7 ? "common cause: 7 of 10" : server == 8 ? "minimum: 4 of 10"
+                                                                               : "identity:";
+        assert_int_equal(n->phase, INCIDENT_BLOCKED);
+        if (!strstr(n->why, why)) {
+            fail_msg("%s: no '%s' in '%s'", n->server, why, n->why);
+        }
+    }
+    remedy_explain(w.m, "web10", w.now_ms, say, &said);
+    assert_non_null(strstr(text_get(&said), "Nothing is done: WAS is disabled: left alone"));
+
+    /* The farm is half well again: now the leak may be recycled, and only the leak. */
+    for (unsigned i = 1; i <= 6; i++) {
+        w.red[i] = false;
+    }
+    w.serving = 8;
+    run(&w, 30 * SECOND);
+    assert_int_equal(w.run_count, 1);
+    assert_string_equal(w.runs[0].server, "web08");
+    assert_int_equal(w.runs[0].act, REMEDY_RECYCLE);
+    text_reset(&said);
+    end(&w);
+}
+
 /* ---- words ---- */
 
 static void bad_words_are_told(void **state)
@@ -872,6 +926,7 @@ int main(void)
         cmocka_unit_test(what_is_held_is_put_back_at_the_end),
         cmocka_unit_test(quarantine_ends_by_time_or_word),
         cmocka_unit_test(restart_forgets_no_incident_and_concludes_nothing_early),
+        cmocka_unit_test(outage_of_a_database_makes_nothing_worse),
         cmocka_unit_test(bad_words_are_told),
     };
     return cmocka_run_group_tests_name("remedy", tests, NULL, NULL);
