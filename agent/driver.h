@@ -68,9 +68,13 @@ void driver_view_reset(struct driver_view *view);
 
 /* The process that hosts a service, and who lives in it. Where `more` is true the list is cut. */
 #define DRIVER_LODGERS_MAX 32
+#define DRIVER_ACTION_MAX 12
 struct driver_lodger {
     char service[WIRE_NAME_MAX];
     bool expendable; /* WAS, W3SVC, or one that depends on WAS: it stops with them anyway */
+    /* What the system does when its process ends unasked: "restart", "reboot", "run" (a program);
+     * "": nothing, or it is not known. */
+    char on_death[DRIVER_ACTION_MAX];
 };
 struct driver_host {
     uint32_t pid; /* 0: the service has no process now; then the rest is empty */

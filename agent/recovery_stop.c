@@ -221,6 +221,15 @@ static void watch_killed(struct recovery *r, uint64_t now_ms)
     recovery_enter(r, RECOVERY_KILLED, now_ms, "waiting until WAS and W3SVC are seen stopped");
 }
 
+/* A failure action of the system that will come of it, and does no harm to what we want. */
+static void say_program(struct recovery *r)
+{
+    for (size_t i = 0; i < r->host.lodger_count; i++)
+        if (text_equal(r->host.lodgers[i].on_death, "run"))
+            recovery_say(r, "the system runs a program when %.80s ends: a failure action",
+                         r->host.lodgers[i].service);
+}
+
 static void host_seen(struct recovery *r, const struct call_result *result, uint64_t now_ms)
 {
     char strangers[WIRE_TEXT_MAX / 4];
@@ -244,7 +253,15 @@ static void host_seen(struct recovery *r, const struct call_result *result, uint
                        left_standing(r), (unsigned)r->host.pid, strangers);
         recovery_start_half(r, now_ms);
         return;
+    case SERVICES_HOST_REBOOTS:
+        recovery_fails(r, CAUSE_DENIED_BY_AGENT,
+                       "%s does not stop, and its process %u was not ended since the machine would "
+                       "restart then: a failure action of %.80s says so",
+                       left_standing(r), (unsigned)r->host.pid, strangers);
+        recovery_start_half(r, now_ms);
+        return;
     case SERVICES_HOST_OURS:
+        say_program(r);
         recovery_enter(r, RECOVERY_KILL, now_ms, "ending process %u", (unsigned)r->host.pid);
         return;
     }

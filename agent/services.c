@@ -175,5 +175,12 @@ enum services_host services_judge_host(const struct driver_host *host, char *str
     }
     if (strangers)
         text_copy(strangers, size_bytes, list[0] == '\0' && host->more ? "more than fit" : list);
+    for (size_t i = 0; i < host->lodger_count && count == 0; i++) {
+        if (!text_equal(host->lodgers[i].on_death, "reboot"))
+            continue;
+        if (strangers)
+            text_copy(strangers, size_bytes, host->lodgers[i].service);
+        return SERVICES_HOST_REBOOTS;
+    }
     return count > 0 ? SERVICES_HOST_SHARED : SERVICES_HOST_OURS;
 }

@@ -55,8 +55,10 @@ enum services_host {
     SERVICES_HOST_NONE,   /* there is no process */
     SERVICES_HOST_OURS,   /* nobody but expendable services lives in it */
     SERVICES_HOST_SHARED, /* somebody else does: never killed */
+    SERVICES_HOST_REBOOTS, /* its end would restart the machine, by a failure action: never killed */
 };
-/* `strangers` ("Spooler, MSMQ", cut where it does not fit) may be NULL. */
+/* `strangers` ("Spooler, MSMQ", cut where it does not fit; of REBOOTS the one whose action it is) may
+ * be NULL. */
 enum services_host services_judge_host(const struct driver_host *host, char *strangers,
                                        size_t size_bytes);
 

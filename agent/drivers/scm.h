@@ -25,6 +25,7 @@ struct scm_row {
     uint32_t pid;        /* of the process that hosts it; 0: none */
     uint32_t exit_code;  /* of its last end, as the system tells it */
     uint32_t checkpoint; /* grows while a start or stop goes on */
+    char on_death[DRIVER_ACTION_MAX]; /* as struct driver_lodger has it, where the rows tell it */
 };
 
 /* `service` cannot run without `needs`. */

@@ -1,5 +1,6 @@
 /* scm_act.c - see scm.h: what is done with a back end, the same for all of them. */
 #include "agent/drivers/scm.h"
+#include "agent/drivers/scm_facts.h"
 #include "agent/drivers/scm_codes.h"
 #include "agent/services.h"
 #include "common/clock.h"
@@ -106,6 +107,10 @@ static void add_lodger(struct driver_host *host, const struct scm_row *row, bool
     struct driver_lodger *lodger = &host->lodgers[host->lodger_count++];
     text_copy(lodger->service, sizeof(lodger->service), row->name);
     lodger->expendable = expendable;
+    if (row->on_death[0])
+        text_copy(lodger->on_death, sizeof(lodger->on_death), row->on_death);
+    else
+        scm_on_death(row->name, lodger->on_death, sizeof(lodger->on_death));
 }
 
 /* Who may die is judged by the dependencies as they stand now. */
@@ -174,6 +179,11 @@ static enum error_code check_host(const struct driver_host *host, const char *na
         return error_set(err, ERR_STATE,
                          "process %" PRIu32 " of service %s is not killed, since others live in "
                          "it: %s",
+                         pid, name, strangers);
+    case SERVICES_HOST_REBOOTS:
+        return error_set(err, ERR_STATE,
+                         "process %" PRIu32 " of service %s is not killed, since the system would "
+                         "restart the machine: a failure action of %s",
                          pid, name, strangers);
     case SERVICES_HOST_OURS:
         break;

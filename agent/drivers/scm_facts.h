@@ -10,4 +10,7 @@
 /* What cannot be had is left out. */
 void scm_facts(const char *appcmd, driver_each_fact *each, void *arg);
 
+/* The first of the service's failure actions that is one, as struct driver_lodger has it. */
+void scm_on_death(const char *service, char *out, size_t size_bytes);
+
 #endif

@@ -5,3 +5,10 @@ void scm_facts(const char *appcmd, driver_each_fact *each, void *arg)
 {
     (void)appcmd, (void)each, (void)arg;
 }
+
+void scm_on_death(const char *service, char *out, size_t size_bytes)
+{
+    (void)service;
+    if (size_bytes > 0)
+        out[0] = '\0';
+}

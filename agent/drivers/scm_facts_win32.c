@@ -96,3 +96,27 @@ void scm_facts(const char *appcmd, driver_each_fact *each, void *arg)
     tell_actions(manager, L"W3SVC", "W3SVC.failure", each, arg);
     CloseServiceHandle(manager);
 }
+
+void scm_on_death(const char *service, char *out, size_t size_bytes)
+{
+    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT), one = NULL;
+    wchar_t *name = sys_wide(service);
+    SERVICE_FAILURE_ACTIONSW *actions = must_alloc(1, CONFIG_BYTES);
+    DWORD missing, found = 0;
+    text_copy(out, size_bytes, "");
+    if (manager && name)
+        one = OpenServiceW(manager, name, SERVICE_QUERY_CONFIG);
+    if (one && QueryServiceConfig2W(one, SERVICE_CONFIG_FAILURE_ACTIONS, (BYTE *)actions,
+                                    CONFIG_BYTES, &missing)) {
+        while (found < actions->cActions && actions->lpsaActions[found].Type == SC_ACTION_NONE)
+            found++;
+        if (found < actions->cActions)
+            text_copy(out, size_bytes, action_name(actions->lpsaActions[found].Type));
+    }
+    if (one)
+        CloseServiceHandle(one);
+    if (manager)
+        CloseServiceHandle(manager);
+    free(actions);
+    free(name);
+}

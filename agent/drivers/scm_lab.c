@@ -57,6 +57,8 @@ static bool read_row(const json_t *service, struct scm_rows *rows)
         .exit_code = number_of(service, "exit_code"),
         .checkpoint = number_of(service, "checkpoint"),
     };
+    const char *on_death = json_string_value(json_object_get(service, "on_failure"));
+    text_copy(row.on_death, sizeof(row.on_death), on_death ? on_death : "");
     if (!text_copy(row.name, sizeof(row.name), name))
         return true;
     scm_rows_add(rows, &row);

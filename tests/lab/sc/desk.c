@@ -33,7 +33,9 @@ static json_t *names(struct scm *scm, const struct service *s, bool dependents)
 static json_t *service_json(struct scm *scm, const struct service *s)
 {
     bool alive = s->host && s->state != SVC_STOPPED;
-    return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}", "name",
+    const char *on_failure = settings_get(scm->settings, "service", s->name, "on_failure");
+    return json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:I,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:o,s:o}",
+                     "on_failure", on_failure ? on_failure : "", "name",
                      s->name, "display", s->display, "state", (int)s->state, "state_name",
                      hosted_state_name(s->state), "pid", (json_int_t)(alive ? s->host->id.pid : 0),
                      "created", (json_int_t)(alive ? s->host->id.created : 0), "checkpoint",

@@ -215,6 +215,8 @@ static void lodgers(struct sbox *b, int i, struct call_result *out)
         struct driver_lodger *one = &out->lodgers.lodgers[out->lodgers.lodger_count++];
         text_copy(one->service, sizeof(one->service), b->services[k].name);
         one->expendable = k != SBOX_OTHER;
+        if (k == SBOX_WAS && b->on_death)
+            text_copy(one->on_death, sizeof(one->on_death), b->on_death);
     }
 }
 

@@ -265,6 +265,32 @@ static void shared_process_is_not_killed(void **state)
     end_life(life);
 }
 
+static void machine_is_not_restarted_by_a_kill(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RESTART);
+    (void)state;
+    life->box.services[SBOX_WAS].stop_takes = 200000;
+    life->box.on_death = "reboot";
+    assert_ends(life, OUTCOME_FAILED, CAUSE_DENIED_BY_AGENT);
+    assert_all_run(life);
+    assert_int_equal(life->box.kills, 0);
+    assert_says(life, "its process 700 was not ended since the machine would restart then: a "
+                      "failure action of WAS says so");
+    end_life(life);
+}
+
+static void program_that_a_kill_runs_is_told(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RESTART);
+    (void)state;
+    life->box.services[SBOX_WAS].stop_takes = 200000;
+    life->box.on_death = "run";
+    assert_ends(life, OUTCOME_DONE, CAUSE_NONE);
+    assert_int_equal(life->box.kills, 1);
+    assert_says(life, "the system runs a program when WAS ends: a failure action");
+    end_life(life);
+}
+
 static void silent_sites_take_the_whole_way(void **state)
 {
     struct life *life = new_life(VERB_SERVICE_RECOVER);
@@ -754,6 +780,8 @@ int main(void)
         cmocka_unit_test(disabled_is_enabled_when_told),
         cmocka_unit_test(disabled_and_running_is_not_restarted),
         cmocka_unit_test(shared_process_is_not_killed),
+        cmocka_unit_test(machine_is_not_restarted_by_a_kill),
+        cmocka_unit_test(program_that_a_kill_runs_is_told),
         cmocka_unit_test(silent_sites_take_the_whole_way),
         cmocka_unit_test(sites_that_stay_silent_are_a_failure),
         cmocka_unit_test(dead_pool_is_started_without_touching_services),

@@ -33,6 +33,16 @@ static const char lab_with_stranger[] =
     "[server]\nname = web01\nappcmd_delay_ms = 10\n"
     "[service Spooler]\nstart = auto\ndepends = HTTP\nhost = iissvcs\n";
 
+static const char lab_that_reboots[] = "[server]\nname = web01\nappcmd_delay_ms = 10\n"
+                                       "[service WAS]\non_failure = reboot\n";
+
+static int set_up_that_reboots(void **state)
+{
+    *state = farm_open(allow, lab_that_reboots);
+    codec_free_agent(desk_wait_whole(&((struct farm *)*state)->desk));
+    return 0;
+}
+
 static int set_up(void **state)
 {
     *state = farm_open(allow, lab);
@@ -232,6 +242,19 @@ static void shared_process_is_not_ended(void **state)
     codec_free_agent(m);
 }
 
+/* Killing it would restart the machine: looked at before. */
+static void process_with_a_restart_behind_it_is_not_ended(void **state)
+{
+    struct farm *f = *state;
+    FAULT("service-refuses-stop", "on", "--scope", "W3SVC");
+    struct agent_message *m = desk_act(&f->desk, VERB_SERVICE_RESTART, "", false);
+    assert_outcome(m, OUTCOME_FAILED, CAUSE_DENIED_BY_AGENT);
+    assert_says(m, "a failure action of WAS");
+    assert_int_equal(count_in_truth(f, "\"host_end\""), 0);
+    assert_all_run(f);
+    codec_free_agent(m);
+}
+
 static void silent_site_takes_the_whole_way(void **state)
 {
     struct farm *f = *state;
@@ -343,6 +366,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(pending_reboot_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_process_is_not_ended, set_up_with_stranger,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(process_with_a_restart_behind_it_is_not_ended,
+                                        set_up_that_reboots, tear_down),
         cmocka_unit_test_setup_teardown(silent_site_takes_the_whole_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_identity_is_not_retried, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stop_stays_and_start_undoes_it, set_up, tear_down),
