@@ -85,6 +85,7 @@ void agent_discard_answer(struct agent *a, struct answer *answer)
         return;
     agent_discard_record(a, answer->record);
     discard(a, answer->workers.items);
+    discard(a, answer->piece);
     discard(a, answer);
 }
 

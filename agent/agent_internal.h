@@ -79,6 +79,8 @@ struct observe {
     bool looked, settings_read;
     char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
     bool listing;         /* its requests are asked for, the rest is there */
+    bool dumping;         /* the dump is, and that is the last */
+    char piece_of[CALL_FILE_MAX]; /* "": no piece is asked for */
     char **probe_names; /* of a server: pools to be probed until one answers */
     size_t probe_count, probe_at;
     struct answer *answer; /* being filled */
@@ -95,6 +97,8 @@ struct answer {
     char detail[WIRE_TEXT_MAX];
     char would[WIRE_TEXT_MAX], settings[WIRE_TEXT_MAX]; /* "" unless rehearsed */
     char requests[WIRE_TEXT_MAX];
+    char dump[WIRE_TEXT_MAX];
+    char *piece; /* owned; NULL: none */
     uint64_t until_ms;
 };
 

@@ -5,6 +5,7 @@
 #include "common/must.h"
 #include "common/text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct answer *agent_new_observation(const struct command *command)
     answer->observation.would_text = answer->would;
     answer->observation.settings = answer->settings;
     answer->observation.requests = answer->requests;
+    answer->observation.dump = answer->dump;
+    answer->observation.piece = "";
     return answer;
 }
 
@@ -52,6 +55,9 @@ void agent_observe(struct agent *a, const struct arriving *arriving, uint64_t no
     observe->command.pool = observe->pool;
     text_copy(observe->settings, sizeof(observe->settings), command->settings);
     observe->command.settings = observe->settings;
+    text_copy(observe->piece_of, sizeof(observe->piece_of),
+              command->piece_of ? command->piece_of : "");
+    observe->command.piece_of = observe->piece_of;
     observe->command.actor = "";
     observe->command.reason = "";
     observe->answer = agent_new_observation(command);
@@ -228,7 +234,19 @@ static void observe_ends(struct agent *a, enum cause cause, const char *detail, 
     agent_observe_free(observe);
 }
 
-/* Looked and probed; its requests come last, where they are asked for. */
+/* Looked, probed, listed; the dump comes last, since its worker stands still meanwhile. */
+static void observe_last(struct agent *a, const char *detail, uint64_t now_ms)
+{
+    struct observe *observe = a->observes[0];
+    if (observe->command.dump && observe->pool[0] && observe->command.worker_pid) {
+        observe->dumping = true;
+        clean_text(observe->answer->detail, sizeof(observe->answer->detail), detail);
+        return;
+    }
+    observe_ends(a, CAUSE_NONE, detail, now_ms);
+}
+
+/* Its requests are listed after the probe, where they are asked for. */
 static void observe_finish(struct agent *a, const char *detail, uint64_t now_ms)
 {
     struct observe *observe = a->observes[0];
@@ -237,7 +255,31 @@ static void observe_finish(struct agent *a, const char *detail, uint64_t now_ms)
         clean_text(observe->answer->detail, sizeof(observe->answer->detail), detail);
         return;
     }
+    observe_last(a, detail, now_ms);
+}
+
+static void observe_dumped(struct agent *a, const struct call_result *result, uint64_t now_ms)
+{
+    struct answer *answer = a->observes[0]->answer;
+    char detail[WIRE_TEXT_MAX];
+    bool made = result->code == ERR_NONE;
+    text_copy(detail, sizeof(detail), answer->detail);
+    answer->observation.dump_bytes = made ? result->bytes : 0;
+    clean_text(answer->dump, sizeof(answer->dump), made ? result->call.file : result->text);
     observe_ends(a, CAUSE_NONE, detail, now_ms);
+}
+
+static void observe_got_piece(struct agent *a, const struct call_result *result, uint64_t now_ms)
+{
+    struct answer *answer = a->observes[0]->answer;
+    if (result->code != ERR_NONE) {
+        observe_ends(a, recipe_cause(result->code), result->text, now_ms);
+        return;
+    }
+    answer->piece = must_copy(result->piece);
+    answer->observation.piece = answer->piece;
+    answer->observation.dump_bytes = result->bytes;
+    observe_ends(a, CAUSE_NONE, "", now_ms);
 }
 
 static void observe_listed(struct agent *a, const struct call_result *result, uint64_t now_ms)
@@ -251,7 +293,8 @@ static void observe_listed(struct agent *a, const struct call_result *result, ui
     told->oldest_ms = told->requests_known ? result->requests.oldest_ms : 0;
     clean_text(answer->requests, sizeof(answer->requests),
                told->requests_known ? result->requests.text : result->text);
-    observe_ends(a, CAUSE_NONE, detail, now_ms);
+    a->observes[0]->listing = false;
+    observe_last(a, detail, now_ms);
 }
 
 static void observe_looked(struct agent *a, const struct call_result *result, uint64_t now_ms)
@@ -314,7 +357,11 @@ static void observe_probed(struct agent *a, const struct call_result *result, ui
 void agent_observe_on_result(struct agent *a, const struct call_result *result, uint64_t now_ms)
 {
     must(a->observe_count > 0);
-    if (result->call.kind == CALL_REQUESTS) {
+    if (result->call.kind == CALL_DUMP) {
+        observe_dumped(a, result, now_ms);
+    } else if (result->call.kind == CALL_PIECE) {
+        observe_got_piece(a, result, now_ms);
+    } else if (result->call.kind == CALL_REQUESTS) {
         observe_listed(a, result, now_ms);
     } else if (result->call.kind == CALL_SETTINGS) {
         a->observes[0]->settings_read = true;
@@ -330,16 +377,28 @@ struct call agent_observe_call(const struct agent *a)
 {
     const struct observe *observe = a->observes[0];
     bool whole = observe->pool[0] == '\0';
-    struct call call = {.kind = observe->listing  ? CALL_REQUESTS
+    struct call call = {.kind = observe->piece_of[0] ? CALL_PIECE
+                                : observe->dumping  ? CALL_DUMP
+                                : observe->listing  ? CALL_REQUESTS
                                 : observe->looked ? CALL_PROBE
                                 : whole           ? CALL_LOOK
                                                   : CALL_LOOK_POOL};
-    if (observe->looked && observe->command.rehearse == VERB_SET && !observe->settings_read)
+    if (observe->looked && !observe->dumping && observe->command.rehearse == VERB_SET &&
+        !observe->settings_read)
         call.kind = CALL_SETTINGS;
     const char *pool =
         whole && observe->looked ? observe->probe_names[observe->probe_at] : observe->pool;
     text_copy(call.pool, sizeof(call.pool), pool);
-    if (call.kind == CALL_PROBE)
+    if (call.kind == CALL_DUMP) {
+        call.pid = observe->command.worker_pid;
+        call.created = observe->command.worker_created;
+        text_format(call.file, sizeof(call.file), "incident-%" PRIu64 "-%" PRIu32 ".dmp",
+                    observe->command.run, call.pid);
+    } else if (call.kind == CALL_PIECE) {
+        text_copy(call.file, sizeof(call.file), observe->piece_of);
+        call.offset = observe->command.piece_at;
+    } else if (call.kind == CALL_PROBE) {
         call.timeout_ms = observe->command.limit_ms; /* 0: the driver's own */
+    }
     return call;
 }

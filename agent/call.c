@@ -46,6 +46,10 @@ const char *call_name(enum call_kind kind)
         return "guard";
     case CALL_GUARD_END:
         return "guard-end";
+    case CALL_DUMP:
+        return "dump";
+    case CALL_PIECE:
+        return "piece";
     case CALL_SETTINGS:
         return "settings";
     case CALL_CONFIGURE:
@@ -76,6 +80,8 @@ bool call_acts(enum call_kind kind)
     case CALL_LOOK_POOL:
     case CALL_PROBE:
     case CALL_REQUESTS:
+    case CALL_DUMP:
+    case CALL_PIECE:
     case CALL_SERVICES:
     case CALL_SERVICE_WAIT:
     case CALL_SERVICE_HOST:

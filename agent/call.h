@@ -41,8 +41,13 @@ enum call_kind {
     /* of one pool's settings (agent/setting.h) */
     CALL_SETTINGS,
     CALL_CONFIGURE,
+    /* of a dump (agent/dumps.h) */
+    CALL_DUMP,
+    CALL_PIECE,
 };
-#define CALL_COUNT 23
+#define CALL_COUNT       25
+#define CALL_PIECE_BYTES ((WIRE_PIECE_MAX - 1) / 2)
+#define CALL_FILE_MAX    64
 
 struct call {
     enum call_kind kind;
@@ -54,6 +59,8 @@ struct call {
     enum service_start start; /* SERVICE_SET_START */
     uint32_t pid;             /* SERVICE_KILL_HOST, WORKER_KILL: a process, with */
     uint64_t created;         /* its creation time */
+    char file[CALL_FILE_MAX]; /* DUMP, PIECE: its name, without a folder */
+    uint64_t offset;          /* PIECE */
     const char *services;     /* GUARD: to be started, one a line; lent while the call runs */
     const char *settings;     /* CONFIGURE: "name=value;..."; lent while the call runs */
     uint64_t within_ms;       /* GUARD: how long the guardian waits for the end to be told */
@@ -77,6 +84,8 @@ struct call_result {
     bool changed; /* BEAT: pools, sites or services may differ from the last look */
     struct driver_probe probe;
     struct driver_requests requests; /* REQUESTS */
+    uint64_t bytes; /* DUMP, PIECE: of the whole file */
+    char *piece;    /* PIECE: in hex; owned */
     struct driver_host lodgers;    /* SERVICE_HOST */
     struct driver_verdict verdict; /* VERDICT */
     struct call_host host;         /* BEAT, LOOK */

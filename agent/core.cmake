@@ -36,7 +36,7 @@ else()
   set(guardian_system guardian_posix.c)
 endif()
 add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} home.c home_${FARMHAND_SYSTEM}.c
-                                         identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
+                                         dumps.c identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   Threads::Threads PRIVATE mbedtls)
 

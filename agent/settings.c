@@ -177,6 +177,35 @@ static const struct config_key keys[] = {
      .offset = TOP(max_per_hour),
      .max = 100000,
      .expected = "a number of disruptive acts, 0 for no limit"},
+    {.section = "allow",
+     .key = "dumps",
+     .type = CONFIG_BOOL,
+     .offset = TOP(dumps),
+     .expected = "yes or no: whether an incident may have a worker's memory written to a file"},
+    {.section = "allow",
+     .key = "dumps_kept",
+     .type = CONFIG_UINT,
+     .offset = TOP(dumps_kept),
+     .min = 1,
+     .max = DUMPS_KEPT_MAX,
+     .expected = "how many files of dumps are kept, 1 to 64"},
+    {.section = "allow",
+     .key = "dump_max",
+     .type = CONFIG_SIZE,
+     .offset = TOP(dump_max_bytes),
+     .expected = "the size of one dump at most, such as 1G"},
+    {.section = "allow",
+     .key = "dump_free",
+     .type = CONFIG_SIZE,
+     .offset = TOP(dump_free_bytes),
+     .expected = "what stays free on the disk, such as 5G"},
+    {.section = "allow",
+     .key = "dump_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(dump_wait_ms),
+     .min = SECOND,
+     .max = 10 * 60 * SECOND,
+     .expected = "how long a worker may stand still for it, 1s to 10m"},
     {.section = "keepalive",
      .key = "file",
      .type = CONFIG_TEXT,
@@ -353,6 +382,10 @@ static void init(struct settings *settings)
         .service_start_ms = 2 * MINUTE,
         .site_ms = MINUTE,
         .max_per_hour = 20,
+        .dumps_kept = 4,
+        .dump_max_bytes = UINT64_C(1) << 30,
+        .dump_free_bytes = UINT64_C(5) << 30,
+        .dump_wait_ms = 20 * SECOND,
     };
     iis_settings_init(&settings->iis);
 }
@@ -547,4 +580,14 @@ struct agent_settings settings_for_agent(const struct settings *settings)
         if (p->warm_up.count > 0 && p->warm_up_limit_ms > agent.recipe.probe_retry_ms)
             agent.recipe.probe_retry_ms = p->warm_up_limit_ms;
     return agent;
+}
+
+struct dumps_spec settings_for_dumps(const struct settings *settings)
+{
+    return (struct dumps_spec){.data_dir = settings->data_dir,
+                               .allowed = settings->dumps,
+                               .kept = settings->dumps_kept,
+                               .limits = {.timeout_ms = settings->dump_wait_ms,
+                                          .max_bytes = settings->dump_max_bytes,
+                                          .keep_free_bytes = settings->dump_free_bytes}};
 }

@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/drivers/iis.h"
+#include "agent/dumps.h"
 #include "agent/identity.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -32,6 +33,8 @@ struct settings {
     /* [allow] */
     struct config_list verbs, pools;
     uint64_t cool_down_ms, max_per_hour;
+    bool dumps; /* of workers, when an incident asks for one */
+    uint64_t dumps_kept, dump_max_bytes, dump_free_bytes, dump_wait_ms;
     /* [keepalive] */
     char *keepalive; /* the path; NULL: none */
     /* [services]: recovery and restart */
@@ -59,5 +62,6 @@ enum error_code settings_apply(struct settings *settings, const struct identity 
 
 /* As the heart wants them; lent from `settings`. */
 struct agent_settings settings_for_agent(const struct settings *settings);
+struct dumps_spec settings_for_dumps(const struct settings *settings); /* lent from the settings */
 
 #endif

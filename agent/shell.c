@@ -413,6 +413,8 @@ static enum error_code open_threads(struct shell *s, struct error *err)
     enum error_code code = worker_open(s->driver, &s->guardian, on_result, s, &s->worker, err);
     if (code != ERR_NONE)
         return code;
+    const struct dumps_spec dumps = settings_for_dumps(s->settings);
+    worker_set_dumps(s->worker, &dumps);
     struct agent_link_tls tls;
     struct agent_link_spec spec = {
         .url = s->settings->coordinator,

@@ -21,6 +21,7 @@ struct worker_thread {
     struct mailbox *calls;
     atomic_bool stop;
     pthread_t thread;
+    struct dumps_spec dumps; /* set before the first call */
 };
 
 /* ---- one call ---- */
@@ -147,6 +148,7 @@ void worker_result_free(struct call_result *result)
         return;
     if (result->code == ERR_NONE)
         driver_view_reset(&result->view);
+    free(result->piece);
     free(result);
 }
 
@@ -159,7 +161,9 @@ static void *run(void *arg)
         struct call *call = mailbox_take(w->calls, UINT64_MAX);
         if (!call)
             continue;
-        if (!atomic_load(&w->stop))
+        if (!atomic_load(&w->stop) && dumps_is_call(call->kind))
+            w->deliver(w->arg, dumps_call(&w->dumps, w->driver, call));
+        else if (!atomic_load(&w->stop))
             w->deliver(w->arg, worker_call(w->driver, w->guardian, call));
         free(call);
     }
@@ -184,6 +188,11 @@ enum error_code worker_open(struct driver *driver, const struct guardian_spec *g
     }
     *out = w;
     return ERR_NONE;
+}
+
+void worker_set_dumps(struct worker_thread *w, const struct dumps_spec *spec)
+{
+    w->dumps = *spec;
 }
 
 void worker_close(struct worker_thread *w)

@@ -9,6 +9,7 @@
 
 #include "agent/call.h"
 #include "agent/driver.h"
+#include "agent/dumps.h"
 #include "agent/guardian.h"
 
 struct worker_thread;
@@ -23,6 +24,9 @@ enum error_code worker_open(struct driver *driver, const struct guardian_spec *g
                             struct error *err);
 /* Blocks until the call in hand has ended; those not begun are dropped. NULL is fine. */
 void worker_close(struct worker_thread *w);
+
+/* Whether and where dumps of evidence are made; before the first call. Without it: they are not. */
+void worker_set_dumps(struct worker_thread *w, const struct dumps_spec *spec);
 
 /* Never blocks. The call is copied. */
 void worker_give(struct worker_thread *w, const struct call *call);

@@ -139,6 +139,7 @@ void coordinator_close(struct coordinator *c)
     free(c->unsaved_drops);
     budgets_close(c);
     remedy_free(c->remedy);
+    free(c->piece.hex);
     free(c);
 }
 

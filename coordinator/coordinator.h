@@ -155,6 +155,19 @@ enum error_code coordinator_quarantine(struct coordinator *c, const char *server
 enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id, const char *actor,
                                              const char *reason, uint64_t now_ms, int64_t wall_ms,
                                              struct error *err);
+/* A piece of the dump that belongs to the evidence, from byte `at` on: *out is lent until the next
+ * event, NULL: its agent was asked, try again in a moment. The first piece stands in the audit
+ * trail: a dump holds secrets. */
+struct coordinator_piece {
+    uint64_t incident, at;
+    uint64_t bytes; /* of the whole dump */
+    char *hex;      /* NULL: it cannot be had, `why` */
+    char why[256];
+};
+enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incident *n,
+                                       const char *dump, uint64_t at, const char *actor,
+                                       const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                       const struct coordinator_piece **out, struct error *err);
 enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id, const char *actor,
                                              const char *reason, uint64_t now_ms, int64_t wall_ms,
                                              struct error *err);

@@ -113,6 +113,7 @@ static void pump(struct coordinator *c, struct session *s)
     }
     struct pending *p = &s->queue[0];
     p->command.pool = p->pool;
+    p->command.piece_of = p->piece_of;
     p->command.actor = p->actor;
     p->command.reason = p->reason;
     p->command.incarnation = s->server->incarnation;
@@ -407,7 +408,9 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
         return;
     }
     if (asked.patrol || asked.incident) {
-        (asked.patrol ? patrol_seen : evidence_seen)(c, &asked, seen);
+        (asked.patrol    ? patrol_seen
+         : asked.fetches ? evidence_got_piece
+                         : evidence_seen)(c, &asked, seen);
         return;
     }
     if (rotation_on_observation(c, &asked, seen)) {

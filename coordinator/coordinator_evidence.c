@@ -1,10 +1,12 @@
 /* Evidence first: what was known of a server and pool when its incident opened, kept with it. */
 #include "coordinator/coordinator_impl.h"
 
+#include "common/must.h"
 #include "common/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define EVENTS_KEPT_MAX  16 /* entries of the event log... */
 #define WORKERS_KEPT_MAX 16 /* ...and workers that an incident keeps */
@@ -12,6 +14,7 @@
 struct writing {
     struct coordinator *c;
     uint64_t incident;
+    const char *kind; /* of notes; NULL: "evidence" */
     enum error_code code;
     struct error *err;
 };
@@ -21,8 +24,8 @@ static void FORMAT_PRINTF(2, 3) keep(struct writing *w, const char *fmt, ...)
     if (w->code != ERR_NONE) {
         return;
     }
-    struct incident_note note = {
-        .incident = w->incident, .wall_ms = w->c->wall_ms, .kind = "evidence"};
+    struct incident_note note = {.incident = w->incident, .wall_ms = w->c->wall_ms};
+    text_copy(note.kind, sizeof note.kind, w->kind ? w->kind : "evidence");
     char text[INCIDENT_TEXT_MAX];
     va_list args;
     va_start(args, fmt);
@@ -111,22 +114,52 @@ enum error_code evidence_write_known(struct coordinator *c, const struct inciden
 
 /* ---- what only the agent can tell ---- */
 
-void evidence_ask(struct coordinator *c, const struct incident *n)
+/* The worker that a dump is worth most of: the one with the most memory. */
+static void choose_worker(struct coordinator *c, const struct incident *n, struct command *command)
+{
+    const struct fleet_server *s = fleet_find(c->fleet, n->server);
+    const struct state *latest = s ? fleet_latest(s) : NULL;
+    uint64_t most = 0;
+    for (size_t i = 0; latest && i < latest->worker_count; i++) {
+        const struct worker *w = &latest->workers[i];
+        if (text_equal_nocase(w->pool, n->pool) && w->memory_bytes >= most) {
+            most = w->memory_bytes;
+            command->worker_pid = w->pid;
+            command->worker_created = w->created;
+        }
+    }
+}
+
+static struct ask *ask_agent(struct coordinator *c, const struct incident *n, struct pending *q)
 {
     struct session *session = session_find(c, n->server);
-    if (!session || !n->pool[0]) {
-        return;
+    if (!session) {
+        return NULL;
     }
-    struct pending q = {.command = {.verb = VERB_OBSERVE, .probe = true, .requests = true}};
-    text_copy(q.pool, sizeof q.pool, n->pool);
-    q.command.id = session_next_id(c, session);
+    q->command.verb = VERB_OBSERVE;
+    q->command.run = n->id; /* a dump is called by it */
+    q->command.id = session_next_id(c, session);
     struct ask *a = ask_new(c);
     a->incident = n->id;
     text_copy(a->server, sizeof a->server, n->server);
     text_copy(a->pool, sizeof a->pool, n->pool);
     c->spec.ports.random_id(c->spec.ports.ctx, &a->nonce);
-    q.command.nonce = a->nonce;
-    session_send(c, session, &q);
+    q->command.nonce = a->nonce;
+    session_send(c, session, q);
+    return a;
+}
+
+void evidence_ask(struct coordinator *c, const struct incident *n, bool dump)
+{
+    struct pending q = {.command = {.probe = true, .requests = true, .dump = dump}};
+    if (!n->pool[0]) {
+        return;
+    }
+    text_copy(q.pool, sizeof q.pool, n->pool);
+    if (dump) {
+        choose_worker(c, n, &q.command);
+    }
+    ask_agent(c, n, &q);
 }
 
 static void keep_answer(struct writing *w, const struct observation *seen)
@@ -145,6 +178,12 @@ static void keep_answer(struct writing *w, const struct observation *seen)
         keep(w, "%u requests are executing, the oldest for %s: %s", seen->executing,
              text_format_duration(oldest, seen->oldest_ms), seen->requests);
     }
+    if (seen->dump_bytes) {
+        w->kind = "dump";
+        keep(w, "%s, %.1f MiB", seen->dump, (double)seen->dump_bytes / (1024.0 * 1024));
+    } else if (seen->dump[0]) {
+        keep(w, "no dump: %s", seen->dump);
+    }
 }
 
 void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen)
@@ -159,4 +198,69 @@ void evidence_seen(struct coordinator *c, const struct ask *a, const struct obse
         store_rollback(c->spec.store);
         store_failed(c, &err);
     }
+}
+
+/* ---- the dump, piece by piece ---- */
+
+#define PIECE_AGAIN_MS 8000 /* an agent that has not answered by then is asked again */
+
+static void forget_piece(struct coordinator *c)
+{
+    free(c->piece.hex);
+    c->piece = (struct coordinator_piece){0};
+}
+
+void evidence_got_piece(struct coordinator *c, const struct ask *a, const struct observation *seen)
+{
+    forget_piece(c);
+    c->piece_asked_ms = 0;
+    c->piece.incident = a->incident;
+    c->piece.at = a->piece_at;
+    c->piece.bytes = seen->dump_bytes;
+    if (seen->cause != CAUSE_NONE) {
+        text_copy(c->piece.why, sizeof c->piece.why,
+                  seen->detail[0] ? seen->detail : cause_name(seen->cause));
+    } else {
+        c->piece.hex = must_copy(seen->piece);
+    }
+}
+
+enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incident *n,
+                                       const char *dump, uint64_t at, const char *actor,
+                                       const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                       const struct coordinator_piece **out, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    *out = NULL;
+    bool here = c->piece.incident == n->id && c->piece.at == at;
+    if (here) {
+        *out = &c->piece;
+        return ERR_NONE;
+    }
+    if (c->piece_asked_ms && now_ms - c->piece_asked_ms < PIECE_AGAIN_MS) {
+        return ERR_NONE;
+    }
+    if (at == 0) {
+        enum error_code code = check_reason(reason, err);
+        code = code != ERR_NONE ? code : check_writable(c, err);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        char object[WIRE_NAME_MAX + 64];
+        text_format(object, sizeof object, "incident %llu on %s: %.60s", (unsigned long long)n->id,
+                    n->server, dump);
+        word_add(c, actor, "incident.fetch", 0, object, reason);
+        events_flush(c);
+    }
+    struct pending q = {.command = {.piece_of = dump, .piece_at = at}};
+    text_copy(q.piece_of, sizeof q.piece_of, dump);
+    struct ask *a = ask_agent(c, n, &q);
+    if (!a) {
+        return error_set(err, ERR_UNAVAILABLE, "%s has not been heard of: its dump lies there",
+                         n->server);
+    }
+    a->fetches = true;
+    a->piece_at = at;
+    c->piece_asked_ms = now_ms;
+    return ERR_NONE;
 }

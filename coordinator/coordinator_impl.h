@@ -45,6 +45,7 @@
 struct pending {
     struct command command; /* strings point into the run that owns it, or are "" */
     char pool[WIRE_NAME_MAX];
+    char piece_of[64];
     char actor[128];
     char reason[512];
     uint64_t asked_ms;
@@ -79,6 +80,8 @@ struct ask {
     bool patrol;             /* of the patrol of probes, about */
     char pool[WIRE_NAME_MAX]; /* this pool */
     uint64_t incident;       /* evidence for it; 0: none */
+    bool fetches;            /* a piece of its dump, from */
+    uint64_t piece_at;       /* this byte on */
     /* About the keep-alive file as well: asked of the agent first (no ticket yet), then of the
      * balancer, if there are other places. */
     bool of_file;
@@ -182,6 +185,8 @@ struct coordinator {
     struct remedy *remedy;
     uint64_t remedy_wait_ms;     /* a run of its could not be begun: not again before */
     char remedy_detail[INCIDENT_TEXT_MAX];
+    struct coordinator_piece piece; /* of a dump: the last that came */
+    uint64_t piece_asked_ms;
     size_t patrol_at;
     uint64_t patrol_ms;
     struct budget_group *groups; /* the default one last */
@@ -291,7 +296,8 @@ enum error_code remedies_release(struct coordinator *c, struct incident *n, cons
 
 /* coordinator_evidence.c */
 /* Executing requests, asked of its agent; they come as notes when it answers. */
-void evidence_ask(struct coordinator *c, const struct incident *n);
+void evidence_ask(struct coordinator *c, const struct incident *n, bool dump);
+void evidence_got_piece(struct coordinator *c, const struct ask *a, const struct observation *seen);
 void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen);
 /* What the reports tell of the server and pool, as notes, in the open transaction. */
 enum error_code evidence_write_known(struct coordinator *c, const struct incident *n,

@@ -403,6 +403,7 @@ static const struct path {
     {"GET", "/v1/incidents", desk_get_incidents},
     {"GET", "/v1/incidents/ID", desk_get_incident},
     {"POST", "/v1/incidents/ID/approve", desk_approve_incident},
+    {"POST", "/v1/incidents/ID/dump", desk_fetch_dump},
     {"POST", "/v1/incidents/ID/dismiss", desk_dismiss_incident},
     {"GET", "/v1/pools", get_pools},
     {"GET", "/v1/runs", get_runs},

@@ -4,9 +4,11 @@
 #include "common/text.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define WEEK_MS          (7 * DESK_DAY_MS)
 #define INCIDENTS_MAX    1000
+#define DUMP_NAME_MAX    64
 #define QUARANTINE_MAX   (366 * DESK_DAY_MS)
 
 /* ---- lists ---- */
@@ -86,6 +88,68 @@ void desk_get_incident(struct asking *a)
 {
     if (desk_no_args(a))
         answer_incident(a);
+}
+
+/* ---- the dump ---- */
+
+/* The name of the newest one in a story. */
+static void find_dump(void *arg, const struct incident_note *note)
+{
+    char *name = arg;
+    size_t len = strcspn(note->text, ",");
+    if (text_equal(note->kind, "dump") && len < DUMP_NAME_MAX) {
+        memcpy(name, note->text, len);
+        name[len] = '\0';
+    }
+}
+
+static void answer_piece(struct asking *a, const char *dump, const struct coordinator_piece *piece)
+{
+    if (!piece)
+        desk_answer(a, 202, json_pack("{s:b}", "waiting", 1));
+    else if (!piece->hex)
+        desk_refuse_as(a, ERR_STATE, "%s", piece->why);
+    else
+        desk_answer(a, 200, json_pack("{s:s, s:I, s:I, s:s}", "name", dump, "bytes",
+                                      (json_int_t)piece->bytes, "at", (json_int_t)piece->at,
+                                      "piece", piece->hex));
+}
+
+static enum error_code fetch(struct asking *a, uint64_t at, const char *reason, struct error *err)
+{
+    struct incident n;
+    char dump[DUMP_NAME_MAX] = "";
+    const struct coordinator_piece *piece;
+    enum error_code code = store_find_incident(a->desk->store, a->id, &n, err);
+    code = code ? code : store_load_notes(a->desk->store, a->id, find_dump, dump, err);
+    if (!code && !dump[0])
+        code = error_set(err, ERR_NOT_FOUND,
+                         "incident %" PRIu64 " has no dump: its rule has to say dump = yes, and the "
+                         "server's agent.conf dumps = yes",
+                         a->id);
+    code = code ? code
+                : coordinator_fetch_dump(a->desk->brain, &n, dump, at, a->request->actor, reason,
+                                         a->view.now_ms, a->view.wall_ms, &piece, err);
+    if (!code)
+        answer_piece(a, dump, piece);
+    return code;
+}
+
+void desk_fetch_dump(struct asking *a)
+{
+    struct error err = {0};
+    const char *reason = "";
+    uint64_t at = 0;
+    json_t *body = NULL;
+    const struct field fields[] = {
+        TEXT("reason", &reason),
+        U64("at", &at, 0, INT64_MAX),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    code = code ? code : fetch(a, at, reason, &err);
+    if (code)
+        desk_refuse(a, &err);
+    json_decref(body);
 }
 
 /* ---- changes ---- */

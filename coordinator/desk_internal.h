@@ -49,6 +49,7 @@ void desk_get_incidents(struct asking *a);
 void desk_get_incident(struct asking *a);
 void desk_approve_incident(struct asking *a);
 void desk_dismiss_incident(struct asking *a);
+void desk_fetch_dump(struct asking *a);
 void desk_quarantine(struct asking *a);
 void desk_get_why(struct asking *a);
 

@@ -207,6 +207,8 @@ static enum error_code check_observation(const struct codec_check *c, const stru
     TRY(check_sentence(c, "would_text", o->would_text));
     TRY(check_sentence(c, "settings", o->settings));
     TRY(check_sentence(c, "requests", o->requests ? o->requests : ""));
+    TRY(check_sentence(c, "dump", o->dump ? o->dump : ""));
+    TRY(check_text(c, "piece", o->piece ? o->piece : "", WIRE_PIECE_MAX));
     TRY(check_enum(c, "keepalive", o->keepalive, KEEPALIVE_COUNT));
     TRY(WITHIN(c->err, check_pool(c, &o->pool), "pool"));
     TRY(check_workers(c, "workers", o->workers, o->worker_count));
@@ -259,6 +261,7 @@ static enum error_code check_command(const struct codec_check *c, const struct c
     TRY(check_sentence(c, "settings", m->settings));
     TRY(check_name(c, "pool", m->pool));
     TRY(check_name(c, "actor", m->actor));
+    TRY(check_name(c, "piece_of", m->piece_of ? m->piece_of : ""));
     return check_sentence(c, "reason", m->reason);
 }
 

@@ -298,6 +298,9 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->executing = o->executing;
     w->oldest_ms = o->oldest_ms;
     w->requests = pack_text(o->requests);
+    w->dump = pack_text(o->dump);
+    w->dump_bytes = o->dump_bytes;
+    w->piece = pack_text(o->piece);
     w->keepalive = (Wire__Keepalive)o->keepalive;
     w->keepalive_age_ms = o->keepalive_age_ms;
     w->would = (Wire__Outcome)o->would;
@@ -387,6 +390,9 @@ static Wire__Command *pack_command(struct arena *arena, const struct command *m)
     w->rehearse = (Wire__Verb)m->rehearse;
     w->settings = pack_text(m->settings);
     w->requests = m->requests;
+    w->dump = m->dump;
+    w->piece_of = pack_text(m->piece_of);
+    w->piece_at = m->piece_at;
     w->probe = m->probe;
     w->about = pack_command_id(arena, &m->about);
     w->run = m->run;

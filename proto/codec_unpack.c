@@ -303,6 +303,9 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->executing = w->executing;
     o->oldest_ms = w->oldest_ms;
     TRY(unpack_text(u, "requests", &w->requests, &o->requests));
+    TRY(unpack_text(u, "dump", &w->dump, &o->dump));
+    o->dump_bytes = w->dump_bytes;
+    TRY(unpack_text(u, "piece", &w->piece, &o->piece));
     o->keepalive = (enum keepalive)w->keepalive;
     o->keepalive_age_ms = w->keepalive_age_ms;
     o->would = (enum outcome)w->would;
@@ -378,6 +381,9 @@ static enum error_code unpack_command(const struct unpack *u, const Wire__Comman
     m->rehearse = (enum verb)w->rehearse;
     TRY(unpack_text(u, "settings", &w->settings, &m->settings));
     m->requests = w->requests;
+    m->dump = w->dump;
+    TRY(unpack_text(u, "piece_of", &w->piece_of, &m->piece_of));
+    m->piece_at = w->piece_at;
     m->probe = w->probe;
     m->run = w->run;
     TRY(unpack_command_id(u, "id", w->id, &m->id));

@@ -21,6 +21,7 @@
 #define WIRE_MESSAGE_MAX  (1024 * 1024) /* bytes of one encoded message */
 #define WIRE_NAME_MAX     256  /* bytes of a name, NUL included: agent, pool, site, service */
 #define WIRE_TEXT_MAX     1024 /* bytes of a sentence, NUL included */
+#define WIRE_PIECE_MAX    131073 /* bytes of a piece of a dump in hex, NUL included */
 #define WIRE_POOLS_MAX    2000
 #define WIRE_WORKERS_MAX  4000
 #define WIRE_SITES_MAX    4000
@@ -319,6 +320,9 @@ struct observation {
     uint32_t executing;
     uint64_t oldest_ms;   /* so long the oldest of them has been executing */
     const char *requests; /* the oldest few in words, or why they are not known */
+    const char *dump;     /* asked for: the name of its file, or (dump_bytes 0) why there is none */
+    uint64_t dump_bytes;  /* of the whole file; also where a piece was asked for */
+    const char *piece;    /* in hex */
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */
 };
@@ -376,6 +380,9 @@ struct command {
     bool force;              /* SERVICE_RECOVER: also where nothing is wrong. START, STOP, SET:
                                 configuration that is shared is changed here for all */
     bool requests;           /* OBSERVE of a pool: list its executing requests as well */
+    bool dump;               /* OBSERVE of a pool: and then write a dump of its worker worker_pid */
+    const char *piece_of;    /* OBSERVE: in place of all else, a piece of that dump */
+    uint64_t piece_at;       /* from this byte on */
     uint32_t worker_pid;     /* WORKER_KILL: which, with its creation time */
     uint64_t worker_created;
     enum verb rehearse; /* OBSERVE: say what this verb would come to, and do nothing; NONE: no */

@@ -83,6 +83,7 @@ enum cli_option {
     OPT_FAILED,
     OPT_WAIT_REBOOT,
     OPT_WOULD,
+    OPT_TO,
     OPT_ALL,
     OPT_CHECK,
     OPT_APPLY,

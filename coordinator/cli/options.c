@@ -100,6 +100,7 @@ static const struct option options[OPT_COUNT] = {
     [OPT_STAY] = {"stay", KIND_SWITCH, NULL, NULL, "until `service start`, over restarts too"},
     [OPT_WOULD] = {"would", KIND_SWITCH, NULL, NULL,
                    "what rules that only observe would have done in the last week"},
+    [OPT_TO] = {"to", KIND_TEXT, "FILE", NULL, "where it is written; it must not be there yet"},
     [OPT_ALL] = {"all", KIND_SWITCH, NULL, NULL, "closed ones too"},
     [OPT_WAVES] = {"waves", KIND_TEXT, "N,N,N%", "waves",
                    "sizes of waves, such as 1,5,20%: each waits for the end of the one before, the "

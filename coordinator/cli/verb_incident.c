@@ -3,7 +3,15 @@
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/table.h"
 
+#include "common/clock.h"
+#include "common/must.h"
+#include "common/os.h"
+
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 static enum style style_of_phase(const char *phase)
 {
@@ -171,6 +179,97 @@ static int incident_dismiss(struct cli *cli)
     return change(cli, "/dismiss", "is closed");
 }
 
+/* ---- fetch ---- */
+
+#define PIECE_WAIT_MS 60000 /* an agent that is silent so long is given up */
+#define PIECE_LOOK_NS (50 * 1000000L)
+
+/* One piece from byte `at` on; *out is the answer when it came. */
+static int ask_piece(struct cli *cli, const char *path, int64_t at, const char *reason,
+                     json_t **out)
+{
+    uint64_t until_ms = clock_boot_ms() + PIECE_WAIT_MS;
+    while (clock_boot_ms() < until_ms) {
+        json_t *body = json_pack("{s:s, s:I}", "reason", reason, "at", (json_int_t)at);
+        int code = cli_post(cli, path, body, false, out);
+        if (code != CLI_DONE || !cli_true(*out, "waiting"))
+            return code;
+        json_decref(*out);
+        *out = NULL;
+        nanosleep(&(struct timespec){.tv_nsec = PIECE_LOOK_NS}, NULL);
+    }
+    return cli_fail(cli, CLI_FAILED, "its agent gave no answer for %d s", PIECE_WAIT_MS / 1000);
+}
+
+static bool write_piece(FILE *file, const char *hex, int64_t *at)
+{
+    size_t len = strlen(hex) / 2;
+    uint8_t *bytes = must_alloc(len + 1, 1);
+    bool good = text_from_hex(hex, bytes, len) && fwrite(bytes, 1, len, file) == len;
+    *at += (int64_t)len;
+    free(bytes);
+    return good;
+}
+
+static int fetch_all(struct cli *cli, const char *path, const char *reason, FILE *file)
+{
+    int64_t at = 0, whole = 1;
+    while (at < whole) {
+        json_t *answer = NULL;
+        int64_t before = at;
+        int code = ask_piece(cli, path, at, reason, &answer);
+        bool good = code == CLI_DONE && write_piece(file, cli_text(answer, "piece"), &at);
+        whole = cli_number(answer, "bytes");
+        json_decref(answer);
+        if (code != CLI_DONE)
+            return code;
+        if (!good || at == before)
+            return cli_fail(cli, CLI_FAILED, "the dump ended after %lld of %lld bytes, or cannot "
+                                             "be written",
+                            (long long)at, (long long)whole);
+    }
+    return CLI_DONE;
+}
+
+/* Only its owner may read it, and nothing is written over. NULL: said already. */
+static FILE *new_file(struct cli *cli, const char *path)
+{
+    struct os_file_id there;
+    struct error err = {0};
+    if (os_file_id(path, &there, NULL) == ERR_NONE && there.modified_ns != 0) {
+        cli_fail(cli, CLI_FAILED, "%s is there already: name another file", path);
+        return NULL;
+    }
+    if (os_write_file(path, "", 0, 0600, &err) != ERR_NONE) {
+        cli_fail(cli, CLI_FAILED, "%s", err.text);
+        return NULL;
+    }
+    FILE *file = fopen(path, "r+b");
+    if (!file)
+        cli_fail(cli, CLI_FAILED, "%s: %s", path, strerror(errno));
+    return file;
+}
+
+static int incident_fetch(struct cli *cli)
+{
+    struct text path = {0};
+    const char *to = cli_value(cli, OPT_TO, "");
+    if (!incident_path(cli, "/dump", &path))
+        return CLI_USAGE;
+    char *reason = cli_reason(cli);
+    FILE *file = reason ? new_file(cli, to) : NULL;
+    int code = file ? fetch_all(cli, text_get(&path), reason, file) : CLI_FAILED;
+    if (file && fclose(file) != 0 && code == CLI_DONE)
+        code = cli_fail(cli, CLI_FAILED, "%s: %s", to, strerror(errno));
+    if (file && code != CLI_DONE)
+        remove(to);
+    if (code == CLI_DONE)
+        printf("The dump is in %s; it holds secrets of the application\n", to);
+    free(reason);
+    text_reset(&path);
+    return code;
+}
+
 const struct cli_verb cli_verbs_incident[] = {
     {"incident", "list", "", 0, 0, OPT(WOULD) | OPT(ALL), 0,
      "Troubles that are open, and what is done about them",
@@ -185,6 +284,12 @@ const struct cli_verb cli_verbs_incident[] = {
      "Budget, leases, the minimum of\nhealthy servers, stale data and broken identities still "
      "hold it.",
      incident_approve},
+    {"incident", "fetch", "ID", 1, 1, OPT(TO) | OPT(REASON), OPT(TO),
+     "Bring the dump of a worker that belongs to the evidence",
+     "Made before anything was done, where the rule says dump = yes and the server's agent.conf "
+     "dumps = yes. It lies on the server\nuntil newer ones take its place. Who fetches it stands in "
+     "the audit trail.",
+     incident_fetch},
     {"incident", "dismiss", "ID", 1, 1, OPT(REASON), 0, "Close an incident that is none", NULL,
      incident_dismiss},
     {0},

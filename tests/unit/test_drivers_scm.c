@@ -185,8 +185,8 @@ static void refusals_and_rubbish_are_errors(void **state)
 static void stamp_changes_with_any_fact_and_not_with_the_order(void **state)
 {
     (void)state;
-    struct scm_row rows_a[] = {{"WAS", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0},
-                               {"W3SVC", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0}};
+    struct scm_row rows_a[] = {{"WAS", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0, ""},
+                               {"W3SVC", SVC_RUNNING, SVC_START_AUTO, 1, 0, 0, ""}};
     struct scm_row rows_b[] = {rows_a[1], rows_a[0]};
     struct scm_rows a = {.items = rows_a, .count = 2, .known = true};
     struct scm_rows b = {.items = rows_b, .count = 2, .known = true};

@@ -168,6 +168,18 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
                                              .detail = "pool Shop is not there",
                                              .pool = pool_of(c->pool)};
     }
+    if (c->dump) {
+        m.observation.dump = a->dump ? "incident-1-10.dmp" : "no dumps here";
+        m.observation.dump_bytes = a->dump ? strlen(a->dump) : 0;
+    }
+    char hex[64] = "";
+    if (c->piece_of[0]) {
+        size_t len = strlen(a->dump) - (size_t)c->piece_at;
+        assert_string_equal(c->piece_of, "incident-1-10.dmp");
+        text_to_hex(hex, (const uint8_t *)a->dump + c->piece_at, len < 4 ? len : 4);
+        m.observation.piece = hex;
+        m.observation.dump_bytes = strlen(a->dump);
+    }
     if (a->late_questions > 0) {
         a->late_questions--;
         m.observation = (struct observation){.id = c->id,

@@ -46,6 +46,7 @@ struct farm_agent {
     uint64_t memory_bytes; /* of its worker; a successor has little */
     bool down;             /* its services do not run; a recovery mends it */
     bool disabled;         /* WAS is */
+    const char *dump;      /* its dumps hold this; NULL: it makes none */
     enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
     uint64_t admin_since_ms;
 };

@@ -240,6 +240,78 @@ static void minimum_is_asked_again_when_the_server_is_taken(void **state)
     farm_end(&f);
 }
 
+/* ---- evidence ---- */
+
+static void add_note(void *arg, const struct incident_note *note)
+{
+    text_addf(arg, "%s: %s\n", note->kind, note->text);
+}
+
+static struct text story_of(struct farm *f, uint64_t incident)
+{
+    struct text story = {0};
+    assert_int_equal(store_load_notes(f->store, incident, add_note, &story, NULL), ERR_NONE);
+    return story;
+}
+
+static void evidence_stands_before_the_act(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    rules[0].dump = true;
+    f.agents[1].dump = "a picture";
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    struct text story = story_of(&f, 1);
+    static const char *const expected[] = {"seen: a worker has 3072 MiB",
+                                           "evidence: worker 10 of pool Shop: 3072 MiB",
+                                           "evidence: no request is executing",
+                                           "dump: incident-1-10.dmp, 0.0 MiB", "proof: run 1"};
+    for (size_t i = 0; i < 5; i++) {
+        if (!strstr(text_get(&story), expected[i])) {
+            fail_msg("no '%s' in:\n%s", expected[i], text_get(&story));
+        }
+    }
+    /* The dump was answered before the command of the act left: it is of the old worker. */
+    assert_true(strstr(text_get(&story), "dump: ") < strstr(text_get(&story), "proof: "));
+    text_reset(&story);
+    farm_end(&f);
+}
+
+static void dump_is_fetched_piece_by_piece(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    char got[32] = "";
+    const struct coordinator_piece *piece = NULL;
+    begin(&f, 4, 1);
+    rules[0].dump = true;
+    f.agents[1].dump = "a picture";
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    const struct incident n = {.id = 1, .server = "web02", .pool = "Shop"};
+    assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", 0, "anna", "",
+                                            f.now_ms, WALL(&f), &piece, &err),
+                     ERR_INVALID); /* who and why */
+    for (size_t at = 0; at < 9; at += 4) {
+        for (int tries = 0; tries < 100 && !piece; tries++) {
+            assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", at, "anna",
+                                                    "the leak", f.now_ms, WALL(&f), &piece, &err),
+                             ERR_NONE);
+            farm_run(&f, 50);
+        }
+        assert_non_null(piece);
+        assert_int_equal(piece->bytes, 9);
+        assert_true(text_from_hex(piece->hex, (uint8_t *)got + at, strlen(piece->hex) / 2));
+        piece = NULL;
+    }
+    assert_string_equal(got, "a picture");
+    expect_event(&f, "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
+    farm_end(&f);
+}
+
 /* ---- quarantine ---- */
 
 static void quarantine(struct farm *f, const char *server, uint64_t for_ms)
@@ -356,6 +428,8 @@ int main(void)
         cmocka_unit_test(half_of_the_farm_is_no_matter_for_single_servers),
         cmocka_unit_test(what_an_incident_keeps_out_is_probed_on),
         cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
+        cmocka_unit_test(evidence_stands_before_the_act),
+        cmocka_unit_test(dump_is_fetched_piece_by_piece),
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
         cmocka_unit_test(quarantine_ends_by_itself),
         cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),

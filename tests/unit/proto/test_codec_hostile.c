@@ -341,7 +341,8 @@ static void exceed_number(const struct walk *w, const struct field *f, char *at)
 static void exceed_text(const struct walk *w, const struct field *f, const char **at)
 {
     const char *old = *at;
-    char text[WIRE_TEXT_MAX + 1] = {0};
+    static char text[WIRE_PIECE_MAX + 1];
+    memset(text, 0, sizeof(text));
     memset(text, 'x', (size_t)f->max + 1);
     *at = text;
     expect_refused(w, f->name);
