@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LETTERS_MAX 1024
-#define FLUSH_MS    2000 /* results are told for that long when the process is to end */
+#define LETTERS_MAX   1024
+#define FLUSH_MS      2000  /* results are told for that long when the process is to end */
+#define START_STEP_MS 60000 /* a journal that is checked on a slow disk */
 
 /* What other threads post: exactly one of the two. */
 struct letter {
@@ -443,8 +444,10 @@ enum error_code shell_open(const struct settings *settings, struct identity *ide
     enum error_code code = renewal_init(&s->renewal, identity, settings->data_dir, err);
     if (code == ERR_NONE)
         code = open_journal(s, err);
+    service_progress(START_STEP_MS);
     if (code == ERR_NONE)
         code = open_heart(s, err);
+    service_progress(START_STEP_MS);
     if (code == ERR_NONE)
         code = open_threads(s, err);
     if (code != ERR_NONE) {
@@ -487,6 +490,8 @@ void shell_run(struct shell *s)
             mailbox_take(s->letters, deadline_ms < end_ms ? deadline_ms : end_ms);
         handle_letter(s, letter);
         renew_if_due(s);
+        if (end_ms != UINT64_MAX)
+            service_progress(2 * FLUSH_MS);
         if (end_ms == UINT64_MAX && service_stopping()) {
             end_ms = clock_boot_ms() + FLUSH_MS;
             agent_wind_down(s->agent);

@@ -45,8 +45,9 @@ enum disturbance {
     SERVICE_DENIED,    /* services may not be changed */
     SERVICE_FAILS,     /* the host service ends while it starts */
     SERVICES_LOCKED,   /* another process holds the service manager */
+    CONFIG_HELD,       /* another agent or tool of ours changes the configuration */
 };
-#define DISTURBANCE_COUNT 30
+#define DISTURBANCE_COUNT 31
 
 /* What was really done to a pool, counted by the world itself. */
 struct rig_acts {

@@ -347,6 +347,7 @@ static void iis_reset(struct rig *rig)
 {
     struct rig_iis *r = (struct rig_iis *)rig;
     end_visitor(r);
+    rig_iis_hold_config(false);
     must(RUN(NULL, r->sc, "fault", "all", "off") == 0);
     reset_services(r);
     reset_pools(r);
@@ -403,6 +404,7 @@ static struct fault fault_of(enum disturbance what)
         return (struct fault){"config-locked", NULL, NULL};
     case CONFIG_BROKEN:
         return (struct fault){"config-broken", NULL, NULL};
+    case CONFIG_HELD:
     case MANAGER_DOWN:
         return (struct fault){NULL, NULL, NULL};
     case MANAGER_HANGS:
@@ -438,6 +440,8 @@ static bool iis_disturb(struct rig *rig, enum disturbance what)
     struct rig_iis *r = (struct rig_iis *)rig;
     if (!rig_iis_can(what))
         return false;
+    if (what == CONFIG_HELD)
+        return rig_iis_hold_config(true);
     if (what == MANAGER_DOWN) {
         RUN(NULL, r->sc, "stop", "W3SVC");
         wait_service(r, "W3SVC", 1);

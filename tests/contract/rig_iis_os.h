@@ -23,6 +23,9 @@ void rig_iis_stopped(void); /* after `lab-sc down`: until it is gone */
 /* Copies a file, its @SECRET@ replaced by the word that is given backwards. */
 void rig_iis_put_secret(const char *from, const char *to, const char *backwards);
 
+/* Holds the lock of iis_lock.h as another process would, or lets it go. false: there is none. */
+bool rig_iis_hold_config(bool on);
+
 /* Whether the world can be disturbed so. Windows' own service manager cannot be told to fail. */
 bool rig_iis_can(enum disturbance what);
 

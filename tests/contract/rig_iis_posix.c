@@ -45,6 +45,12 @@ void rig_iis_stopped(void)
 }
 
 /* By a program of its own, so that this process never holds the word. */
+bool rig_iis_hold_config(bool on)
+{
+    (void)on;
+    return false;
+}
+
 bool rig_iis_knows_needs(const char *service)
 {
     (void)service;

@@ -574,12 +574,12 @@ static void settings_are_changed_and_put_back(void **state)
     const char *app = strstr(before, "preloadEnabled[");
     assert_non_null(app);
     char change[WIRE_TEXT_MAX], back[WIRE_TEXT_MAX];
-    text_format(change, sizeof(change), "startMode=OnDemand;%.*s=false", (int)(strchr(app, '=') - app),
-                app);
+    text_format(change, sizeof(change), "startMode=OnDemand;%.*s=false",
+                (int)(strchr(app, '=') - app), app);
     text_format(back, sizeof(back), "startMode=AlwaysRunning;%.*s=true",
                 (int)(strchr(app, '=') - app), app);
-    expect_code(ops->pool_configure(rig->driver, rig->pool, change, ENOUGH_MS, &err), ERR_NONE, &err,
-                "configure");
+    expect_code(ops->pool_configure(rig->driver, rig->pool, change, ENOUGH_MS, &err), ERR_NONE,
+                &err, "configure");
     expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, after, sizeof(after), &err),
                 ERR_NONE, &err, "settings");
     assert_non_null(strstr(after, "startMode=OnDemand"));
@@ -591,9 +591,9 @@ static void settings_are_changed_and_put_back(void **state)
     assert_string_equal(after, before);
     expect_code(ops->pool_configure(rig->driver, rig->pool, "queueLength=5", ENOUGH_MS, &err),
                 ERR_INVALID, &err, "configure");
-    expect_code(ops->pool_settings(rig->driver, "No such pool", ENOUGH_MS, after, sizeof(after),
-                                   &err),
-                ERR_NOT_FOUND, &err, "settings");
+    expect_code(
+        ops->pool_settings(rig->driver, "No such pool", ENOUGH_MS, after, sizeof(after), &err),
+        ERR_NOT_FOUND, &err, "settings");
 }
 
 static void deadlines_hold_when_the_tool_hangs(void **state)
@@ -633,6 +633,27 @@ static void locked_configuration_is_busy_and_only_for_changes(void **state)
     assert_true(view.pools[0].auto_start);
     driver_view_reset(&view);
     recycle_of(rig, rig->pool, 1);
+}
+
+/* Two changes at once would collide, and the loser's would be lost: the second waits its time, and
+ * nothing of it is done. */
+static void configuration_is_changed_by_one_of_us_at_a_time(void **state)
+{
+    struct rig *rig = *state;
+    struct error err;
+    if (!disturb(rig, CONFIG_HELD))
+        skip();
+    uint64_t began = clock_boot_ms();
+    expect_code(rig->driver->ops->pool_set_autostart(rig->driver, rig->pool, false, SHORT_MS, &err),
+                ERR_BUSY, &err, "set");
+    assert_true(late(began) < LATE_MS);
+    recycle_of(rig, rig->pool, 1); /* that changes no configuration */
+    rig->ops->reset(rig);
+    struct driver_view view;
+    look_pool(rig, rig->pool, &view);
+    assert_true(view.pools[0].auto_start);
+    driver_view_reset(&view);
+    expect_code(set_autostart(rig, rig->pool, true, &err), ERR_NONE, &err, "set");
 }
 
 static void manager_that_is_down_is_told_and_never_guessed(void **state)
@@ -763,6 +784,7 @@ int main(void)
         ON_RIG(deadlines_hold_when_the_tool_hangs),
         ON_RIG(deadlines_hold_when_the_manager_hangs),
         ON_RIG(locked_configuration_is_busy_and_only_for_changes),
+        ON_RIG(configuration_is_changed_by_one_of_us_at_a_time),
         ON_RIG(manager_that_is_down_is_told_and_never_guessed),
         ON_RIG(worker_that_stays_is_waited_for),
         ON_RIG(stop_lasts_until_the_limit_of_a_stubborn_worker),
