@@ -133,6 +133,8 @@ static void set_way(struct transfer *t)
         text_reset(&any);
         must(curl_easy_setopt(curl, CURLOPT_CONNECT_TO, t->connect_to) == CURLE_OK);
     }
+    if (t->call->ca_file)
+        set_text(curl, CURLOPT_CAINFO, t->call->ca_file);
     if (t->call->any_certificate) {
         set_long(curl, CURLOPT_SSL_VERIFYPEER, 0);
         set_long(curl, CURLOPT_SSL_VERIFYHOST, 0);

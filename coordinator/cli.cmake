@@ -23,7 +23,9 @@ add_library(farmhand_cli STATIC
   cli/verb_events.c
   cli/verb_incident.c
   cli/verb_notice.c
+  cli/verb_operator.c
   cli/verb_token.c
+  cli/way.c
   cli/verb_hold.c
   cli/verb_warm.c
 )

@@ -377,48 +377,54 @@ void desk_publish(struct desk *d, const struct event *event)
 static const struct path {
     const char *method, *pattern; /* NAME and ID stand for one part each */
     void (*act)(struct asking *a);
+    enum role role; /* the least that may, from afar */
+    enum gate_scope scope;
 } paths[] = {
-    {"GET", "/v1/status", get_status},
-    {"POST", "/v1/takeover", desk_takeover},
-    {"GET", "/v1/servers", get_servers},
-    {"GET", "/v1/servers/NAME", get_server},
-    {"POST", "/v1/servers/NAME/declare-out", desk_declare_out},
-    {"POST", "/v1/servers/NAME/release", desk_release},
-    {"POST", "/v1/servers/NAME/maintenance", desk_maintenance},
-    {"POST", "/v1/rehearsals", desk_rehearse},
-    {"GET", "/v1/rehearsals/ID", desk_get_rehearsal},
-    {"GET", "/v1/recycles", desk_get_recycles},
-    {"POST", "/v1/servers/NAME/approve", desk_approve_server},
-    {"POST", "/v1/servers/NAME/remove", desk_remove_server},
-    {"GET", "/v1/members", desk_get_members},
-    {"GET", "/v1/tokens", desk_get_tokens},
-    {"POST", "/v1/tokens", desk_create_token},
-    {"POST", "/v1/tokens/NAME/revoke", desk_revoke_token},
-    {"POST", "/v1/join", desk_join},
-    {"GET", "/v1/holds", desk_get_holds},
-    {"POST", "/v1/holds", desk_hold},
-    {"POST", "/v1/holds/release", desk_release_hold},
-    {"POST", "/v1/servers/NAME/quarantine", desk_quarantine},
-    {"GET", "/v1/servers/NAME/why", desk_get_why},
-    {"GET", "/v1/incidents", desk_get_incidents},
-    {"GET", "/v1/incidents/ID", desk_get_incident},
-    {"POST", "/v1/incidents/ID/approve", desk_approve_incident},
-    {"POST", "/v1/incidents/ID/dump", desk_fetch_dump},
-    {"POST", "/v1/incidents/ID/dismiss", desk_dismiss_incident},
-    {"GET", "/v1/pools", get_pools},
-    {"GET", "/v1/runs", get_runs},
-    {"POST", "/v1/runs", desk_start_run},
-    {"GET", "/v1/runs/ID", get_run},
-    {"POST", "/v1/runs/ID/pause", desk_pause},
-    {"POST", "/v1/runs/ID/resume", desk_resume},
-    {"POST", "/v1/runs/ID/abort", desk_abort},
-    {"POST", "/v1/runs/ID/approve", desk_approve},
-    {"POST", "/v1/runs/ID/resolve", desk_resolve},
-    {"POST", "/v1/runs/ID/set", desk_set},
-    {"POST", "/v1/runs/ID/retry", desk_retry},
-    {"GET", "/v1/events", get_events},
-    {"GET", "/v1/notices", desk_get_notices},
-    {"POST", "/v1/notices/NAME/test", desk_test_notice},
+    {"GET", "/v1/status", get_status, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/takeover", desk_takeover, ROLE_ADMIN, GATE_FARM},
+    {"GET", "/v1/servers", get_servers, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/servers/NAME", get_server, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/servers/NAME/declare-out", desk_declare_out, ROLE_OPERATOR, GATE_SERVER},
+    {"POST", "/v1/servers/NAME/release", desk_release, ROLE_OPERATOR, GATE_SERVER},
+    {"POST", "/v1/servers/NAME/maintenance", desk_maintenance, ROLE_OPERATOR, GATE_SERVER},
+    {"POST", "/v1/rehearsals", desk_rehearse, ROLE_OPERATOR, GATE_PLAN},
+    {"GET", "/v1/rehearsals/ID", desk_get_rehearsal, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/recycles", desk_get_recycles, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/servers/NAME/approve", desk_approve_server, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/servers/NAME/remove", desk_remove_server, ROLE_ADMIN, GATE_FARM},
+    {"GET", "/v1/members", desk_get_members, ROLE_ADMIN, GATE_ANY},
+    {"GET", "/v1/tokens", desk_get_tokens, ROLE_ADMIN, GATE_ANY},
+    {"POST", "/v1/tokens", desk_create_token, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/tokens/NAME/revoke", desk_revoke_token, ROLE_ADMIN, GATE_FARM},
+    {"GET", "/v1/operators", desk_get_operators, ROLE_ADMIN, GATE_ANY},
+    {"POST", "/v1/operators", desk_create_operator, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/operators/NAME/revoke", desk_revoke_operator, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/join", desk_join, ROLE_VIEWER, GATE_FARM},
+    {"GET", "/v1/holds", desk_get_holds, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/holds", desk_hold, ROLE_OPERATOR, GATE_FARM},
+    {"POST", "/v1/holds/release", desk_release_hold, ROLE_OPERATOR, GATE_FARM},
+    {"POST", "/v1/servers/NAME/quarantine", desk_quarantine, ROLE_OPERATOR, GATE_SERVER},
+    {"GET", "/v1/servers/NAME/why", desk_get_why, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/incidents", desk_get_incidents, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/incidents/ID", desk_get_incident, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/incidents/ID/approve", desk_approve_incident, ROLE_OPERATOR, GATE_FARM},
+    /* What a worker had in its memory. */
+    {"POST", "/v1/incidents/ID/dump", desk_fetch_dump, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/incidents/ID/dismiss", desk_dismiss_incident, ROLE_OPERATOR, GATE_FARM},
+    {"GET", "/v1/pools", get_pools, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/runs", get_runs, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/runs", desk_start_run, ROLE_OPERATOR, GATE_PLAN},
+    {"GET", "/v1/runs/ID", get_run, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/runs/ID/pause", desk_pause, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/resume", desk_resume, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/abort", desk_abort, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/approve", desk_approve, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/resolve", desk_resolve, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/set", desk_set, ROLE_OPERATOR, GATE_RUN},
+    {"POST", "/v1/runs/ID/retry", desk_retry, ROLE_OPERATOR, GATE_RUN},
+    {"GET", "/v1/events", get_events, ROLE_VIEWER, GATE_ANY},
+    {"GET", "/v1/notices", desk_get_notices, ROLE_VIEWER, GATE_ANY},
+    {"POST", "/v1/notices/NAME/test", desk_test_notice, ROLE_ADMIN, GATE_FARM},
 };
 
 /* One part of the path against one of the pattern. */
@@ -451,25 +457,17 @@ static bool path_fits(struct asking *a, const char *pattern, const char *path)
     }
 }
 
-/* From afar only joining is for those who have not proved who they are. */
-static bool is_open(const struct asking *a)
-{
-    return !a->request->far ||
-           (text_equal(a->request->path, "/v1/join") && text_equal(a->request->method, "POST"));
-}
-
 static void dispatch(struct asking *a)
 {
     bool other_method = false;
-    if (!is_open(a)) {
-        desk_answer(a, 401, view_error("denied", "from afar a token is needed"));
+    if (!gate_enter(a))
         return;
-    }
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (!path_fits(a, paths[i].pattern, a->request->path))
             continue;
         if (text_equal(paths[i].method, a->request->method)) {
-            paths[i].act(a);
+            if (gate_role(a, paths[i].role, paths[i].scope))
+                paths[i].act(a);
             return;
         }
         other_method = true;

@@ -9,6 +9,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/enrol.h"
 #include "coordinator/notices.h"
+#include "coordinator/operators.h"
 #include "coordinator/throttle.h"
 
 #include <stdint.h>
@@ -20,7 +21,9 @@ struct desk {
     struct notices *notices; /* NULL: nobody is told */
     struct api *api;
     struct enrol *enrol;       /* NULL: without TLS, nobody joins */
-    struct throttle *throttle; /* of those who come from afar */
+    struct operators *operators; /* who may come from afar; NULL: nobody */
+    struct throttle *throttle;   /* of those who do */
+    const char *ca_pem;          /* that they check us by */
     const char *join_url;      /* where agents join: "https://farm.example:7601" */
     uint16_t agents_port;
     int64_t started_wall_ms;

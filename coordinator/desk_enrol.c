@@ -202,20 +202,6 @@ void desk_remove_server(struct asking *a)
 
 /* ---- joining: from an agent, with nothing but its token ---- */
 
-static bool may_try(struct asking *a)
-{
-    uint64_t wait_ms = throttle_wait_ms(a->desk->throttle, a->request->address, a->view.now_ms);
-    char left[TEXT_DURATION_MAX];
-    if (wait_ms == 0)
-        return true;
-    struct text why = {0};
-    text_addf(&why, "too many wrong tokens came from %s: wait %s", a->request->address,
-              text_format_duration(left, wait_ms));
-    desk_answer(a, 429, view_error("busy", text_get(&why)));
-    text_reset(&why);
-    return false;
-}
-
 static void answer_join(struct asking *a, struct enrol_answer *answer)
 {
     if (!answer->in) {
@@ -244,7 +230,7 @@ void desk_join(struct asking *a)
     struct enrol_answer answer;
     json_t *body = NULL;
     bool wrong = false;
-    if (!has_ca(a) || !may_try(a))
+    if (!has_ca(a) || !gate_may_try(a))
         return;
     const struct field fields[] = {TEXT("token", &r.token), TEXT("name", &r.name),
                                    TEXT("request", &r.request)};

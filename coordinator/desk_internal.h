@@ -9,7 +9,8 @@
 /* One request while it is answered. */
 struct asking {
     struct desk *desk;
-    struct api_request *request; /* NULL once it was answered */
+    struct api_request *request;      /* NULL once it was answered */
+    const struct operator_right *who; /* NULL: at the unix socket, where all is allowed */
     struct view view;
     char name[WIRE_NAME_MAX]; /* NAME of the path */
     uint64_t id;              /* ID of the path */
@@ -26,6 +27,22 @@ void desk_refuse_as(struct asking *a, enum error_code code, const char *fmt, ...
 void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
 /* The server of the path; NULL: refused. */
 const struct fleet_server *desk_server(struct asking *a);
+
+/* desk_gate.c: who asks, and may they? Each: false, answered already. */
+enum gate_scope {
+    GATE_FARM,   /* about the farm as a whole: nothing for those who have servers of their own */
+    GATE_SERVER, /* NAME of the path */
+    GATE_RUN,    /* ID of the path */
+    GATE_ANY,    /* seen by everybody */
+    GATE_PLAN,   /* looked at when its plan is made: gate_plan */
+};
+bool gate_enter(struct asking *a);
+bool gate_role(struct asking *a, enum role needed, enum gate_scope scope);
+bool gate_plan(struct asking *a, const struct plan_request *q);
+bool gate_may_try(struct asking *a);
+void desk_get_operators(struct asking *a);
+void desk_create_operator(struct asking *a);
+void desk_revoke_operator(struct asking *a);
 
 /* desk_enrol.c */
 void desk_get_tokens(struct asking *a);

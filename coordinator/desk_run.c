@@ -114,6 +114,8 @@ static void begin_run(struct asking *a, const struct plan_request *request)
 
 void desk_plan_or_begin(struct asking *a, const struct plan_request *q, bool dry_run)
 {
+    if (!gate_plan(a, q))
+        return;
     if (dry_run)
         show_plan(a, q);
     else

@@ -25,6 +25,7 @@ struct entrance {
     struct ca *ca;
     struct members *members;
     struct enrol *enrol;
+    struct operators *operators;
     struct labels *labels;
 };
 
@@ -97,7 +98,9 @@ static enum error_code open_enrol(struct entrance *e, struct error *err)
                                     .event = on_event,
                                     .joined = on_joined,
                                     .cut = on_cut};
-    return enrol_open(&spec, &e->enrol, err);
+    const struct operators_spec people = {.store = e->spec.store, .ctx = e, .event = on_event};
+    enum error_code code = enrol_open(&spec, &e->enrol, err);
+    return code ? code : operators_open(&people, &e->operators, err);
 }
 
 enum error_code entrance_open(const struct entrance_spec *spec, struct entrance **out,
@@ -122,6 +125,7 @@ void entrance_close(struct entrance *e)
 {
     if (!e)
         return;
+    operators_close(e->operators);
     enrol_close(e->enrol);
     members_free(e->members);
     ca_close(e->ca);
@@ -136,6 +140,11 @@ void entrance_close(struct entrance *e)
 struct enrol *entrance_enrol(struct entrance *e)
 {
     return e->enrol;
+}
+
+struct operators *entrance_operators(struct entrance *e)
+{
+    return e->operators;
 }
 
 const struct ca *entrance_ca(const struct entrance *e)

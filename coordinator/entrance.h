@@ -10,6 +10,7 @@
 #include "coordinator/enrol.h"
 #include "coordinator/link.h"
 #include "coordinator/link_tls.h"
+#include "coordinator/operators.h"
 #include "coordinator/settings.h"
 
 struct entrance;
@@ -30,6 +31,7 @@ enum error_code entrance_open(const struct entrance_spec *spec, struct entrance 
 void entrance_close(struct entrance *e); /* NULL is fine */
 
 struct enrol *entrance_enrol(struct entrance *e);
+struct operators *entrance_operators(struct entrance *e);
 const struct ca *entrance_ca(const struct entrance *e);
 /* For link_open; lent from e. */
 struct link_tls entrance_tls(const struct entrance *e);

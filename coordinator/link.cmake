@@ -12,5 +12,5 @@ add_library(farmhand_ca STATIC ca.c members.c)
 target_link_libraries(farmhand_ca PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE OpenSSL::Crypto)
 
 # Who is let in.
-add_library(farmhand_enrol STATIC enrol.c)
+add_library(farmhand_enrol STATIC enrol.c operators.c)
 target_link_libraries(farmhand_enrol PUBLIC farmhand_ca farmhand_store farmhand_coordinator_pure)

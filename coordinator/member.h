@@ -49,4 +49,20 @@ struct joining {
     int64_t asked_ms, approved_ms;
 };
 
+/* What somebody may do who comes from afar; each may do what the one before it may. */
+enum role { ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN };
+#define ROLE_COUNT 3
+const char *role_name(enum role role);
+bool role_parse(const char *word, enum role *out);
+
+struct operator_right {
+    char id[MEMBER_ID_HEX];
+    char hash[SHA256_HEX];
+    char name[MEMBER_WHO_MAX];
+    enum role role;
+    char servers[WIRE_NAME_MAX]; /* a selector: what it changes is theirs alone; "all" */
+    int64_t created_ms, expires_ms, revoked_ms;
+    char created_by[MEMBER_WHO_MAX];
+};
+
 #endif

@@ -390,11 +390,25 @@ static const char version_18[] =
     "  approved_ms INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 19. Who may come from afar, and as what. */
+static const char version_19[] =
+    "CREATE TABLE operator_token ("
+    "  id TEXT PRIMARY KEY CHECK (length(id) = 16),"
+    "  hash TEXT NOT NULL CHECK (length(hash) = 64),"
+    "  name TEXT NOT NULL CHECK (name <> ''),"
+    "  role TEXT NOT NULL,"
+    "  servers TEXT NOT NULL CHECK (servers <> ''),"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL,"
+    "  revoked_ms INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL CHECK (created_by <> '')"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
                                          version_13, version_14, version_15, version_16,
-                                         version_17, version_18};
+                                         version_17, version_18, version_19};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -590,6 +604,12 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "INSERT INTO joining (key, name, token, address, why, asked_ms, approved_ms)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
         " ON CONFLICT (key) DO UPDATE SET approved_ms = excluded.approved_ms",
+    [SQL_SAVE_OPERATOR] =
+        "INSERT INTO operator_token (id, hash, name, role, servers, created_ms, expires_ms,"
+        " revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (id) DO UPDATE SET revoked_ms = excluded.revoked_ms",
+    [SQL_OPERATORS] = "SELECT id, hash, name, role, servers, created_ms, expires_ms, revoked_ms,"
+                      " created_by FROM operator_token ORDER BY created_ms",
     [SQL_DROP_JOINING] = "DELETE FROM joining WHERE key = ?1",
     [SQL_JOINING] = "SELECT key, name, token, address, why, asked_ms, approved_ms FROM joining"
                     " ORDER BY asked_ms, key",

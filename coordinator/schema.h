@@ -86,6 +86,8 @@ enum schema_statement {
     SQL_SAVE_JOINING,
     SQL_DROP_JOINING,
     SQL_JOINING,
+    SQL_SAVE_OPERATOR,
+    SQL_OPERATORS,
     SCHEMA_STATEMENT_COUNT
 };
 

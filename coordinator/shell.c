@@ -407,6 +407,8 @@ static void open_joining(struct shell *s)
     if (colon && text_parse_u64(colon + 1, 1, 65535, &port))
         s->desk.agents_port = (uint16_t)port;
     s->desk.enrol = entrance_enrol(s->entrance);
+    s->desk.operators = entrance_operators(s->entrance);
+    s->desk.ca_pem = ca_pem(entrance_ca(s->entrance));
     s->desk.throttle = &s->throttle;
     s->desk.join_url = s->join_url;
 }

@@ -306,6 +306,13 @@ enum error_code store_load_joining(struct store *s,
                                    void (*each)(void *arg, const struct joining *joining),
                                    void *arg, struct error *err);
 
+/* People who come from afar (operators.h). */
+enum error_code store_save_operator(struct store *s, const struct operator_right *right,
+                                    struct error *err);
+enum error_code store_load_operators(struct store *s,
+                                     void (*each)(void *arg, const struct operator_right *right),
+                                     void *arg, struct error *err);
+
 /* Online copy into a new file (ERR_EXISTS if it is there); not within a transaction. */
 enum error_code store_backup(struct store *s, const char *path, struct error *err);
 

@@ -1,6 +1,8 @@
 /* store_member.c - who belongs to the farm. See store.h. */
 #include "coordinator/store_internal.h"
 
+#include "common/text.h"
+
 /* ---- tokens ---- */
 
 enum error_code store_save_join_right(struct store *s, const struct join_right *t,
@@ -134,6 +136,66 @@ enum error_code store_load_joining(struct store *s,
         j.approved_ms = row_int(&r);
         if (!r.code)
             each(arg, &j);
+    }
+    return r.code;
+}
+
+/* ---- operators ---- */
+
+static const char *const role_words[] = {"viewer", "operator", "admin"};
+
+const char *role_name(enum role role)
+{
+    return (unsigned)role < ROLE_COUNT ? role_words[role] : "?";
+}
+
+bool role_parse(const char *word, enum role *out)
+{
+    for (int i = 0; i < ROLE_COUNT; i++)
+        if (text_equal(word, role_words[i])) {
+            *out = (enum role)i;
+            return true;
+        }
+    return false;
+}
+
+enum error_code store_save_operator(struct store *s, const struct operator_right *o,
+                                    struct error *err)
+{
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    struct binding b = binding_of(s, SQL_SAVE_OPERATOR);
+    bind_text(&b, o->id);
+    bind_text(&b, o->hash);
+    bind_text(&b, o->name);
+    bind_text(&b, role_name(o->role));
+    bind_text(&b, o->servers);
+    bind_int(&b, o->created_ms);
+    bind_int(&b, o->expires_ms);
+    bind_int(&b, o->revoked_ms);
+    bind_text(&b, o->created_by);
+    store_run_write(s, SQL_SAVE_OPERATOR);
+    return store_tell(s, err);
+}
+
+enum error_code store_load_operators(struct store *s,
+                                     void (*each)(void *arg, const struct operator_right *o),
+                                     void *arg, struct error *err)
+{
+    struct row r = row_of(s, SQL_OPERATORS, "operator", err);
+    while (row_next(&r)) {
+        struct operator_right o = {0};
+        row_text(&r, "id", o.id, sizeof(o.id));
+        row_text(&r, "hash", o.hash, sizeof(o.hash));
+        row_text(&r, "name", o.name, sizeof(o.name));
+        ROW_WORD(&r, "role", role, &o.role);
+        row_text(&r, "servers", o.servers, sizeof(o.servers));
+        o.created_ms = row_int(&r);
+        o.expires_ms = row_int(&r);
+        o.revoked_ms = row_int(&r);
+        row_text(&r, "created_by", o.created_by, sizeof(o.created_by));
+        if (!r.code)
+            each(arg, &o);
     }
     return r.code;
 }

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "coordinator/cli/say.h"
 #include "coordinator/cli/terminal.h"
+#include "coordinator/cli/way.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -95,6 +96,11 @@ enum cli_option {
     OPT_PROFILE,
     OPT_KEY,
     OPT_FOR_NAMES,
+    OPT_COORDINATOR,
+    OPT_TOKEN_FILE,
+    OPT_CA,
+    OPT_ROLE,
+    OPT_SERVERS,
     OPT_COUNT,
 };
 /* More than 64: gcc and clang have 128 bits on every 64-bit system. */
@@ -102,7 +108,9 @@ typedef unsigned __int128 cli_options;
 #define OPT_BIT(i) ((cli_options)1 << (i))
 #define OPT(name)  OPT_BIT(OPT_##name)
 
-#define CLI_EVERY (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(VERSION))
+#define CLI_EVERY                                                                                  \
+    (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(COORDINATOR) | OPT(TOKEN_FILE) | OPT(CA) |          \
+     OPT(VERSION))
 #define CLI_RUN_OPTIONS                                                                            \
     (OPT(ON) | OPT(REASON) | OPT(DRY_RUN) | OPT(DETACH) | OPT(YES) | OPT(BATCH) |                  \
      OPT(MAX_UNAVAILABLE) | OPT(SOAK) | OPT(TIMEOUT) | OPT(NO_DRAIN) | OPT(DRAIN_TIMEOUT) |        \
@@ -143,6 +151,7 @@ struct cli {
     size_t word_count;
     char *const *rest; /* what stood behind "--" where the verb takes a command; NULL: nothing */
     const char *values[OPT_COUNT]; /* NULL: not given; a switch holds "" */
+    struct way way;                /* to the coordinator */
     struct terminal terminal;
     bool reached; /* the coordinator has answered once */
     bool quiet;   /* failures are not told: they are tried again */
@@ -181,7 +190,6 @@ struct cli_option_words cli_option_words(enum cli_option option);
 int cli_get(struct cli *cli, const char *path, json_t **out);
 int cli_post(struct cli *cli, const char *path, json_t *body, bool change, json_t **out);
 
-const char *cli_socket(const struct cli *cli);
 /* Adds `part` to a path or query, escaped. */
 void cli_add_escaped(struct text *path, const char *part);
 /* "?a=b&c=d" for what is given: adds `name`=`value` unless value is NULL. */
@@ -246,6 +254,7 @@ int cli_pool_warm(struct cli *cli); /* verb_warm.c */
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],
-    cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[], cli_verbs_why[];
+    cli_verbs_operator[], cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[],
+    cli_verbs_why[];
 
 #endif

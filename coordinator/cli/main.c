@@ -8,7 +8,7 @@
 
 static const struct cli_verb *const groups[] = {
     cli_verbs_status,  cli_verbs_server, cli_verbs_pool,   cli_verbs_run, cli_verbs_events,
-    cli_verbs_service, cli_verbs_worker, cli_verbs_token, cli_verbs_notice, cli_verbs_hold, cli_verbs_incident,
+    cli_verbs_service, cli_verbs_worker, cli_verbs_token, cli_verbs_operator, cli_verbs_notice, cli_verbs_hold, cli_verbs_incident,
     cli_verbs_why,     NULL};
 
 /* No verb was named: the version, the help of a group or of everything. Asked for it is an answer,
@@ -53,6 +53,12 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     http_start();
+    const struct way_words words = {.socket = cli.values[OPT_SOCKET],
+                                    .coordinator = cli.values[OPT_COORDINATOR],
+                                    .token_file = cli.values[OPT_TOKEN_FILE],
+                                    .ca = cli.values[OPT_CA]};
+    if (way_find(&words, &cli.way, &err) != ERR_NONE)
+        return cli_fail(&cli, CLI_USAGE, "%s", err.text);
     int code = cli.verb->run(&cli);
     if (fflush(stdout) != 0 || ferror(stdout))
         return cli_fail(&cli, CLI_FAILED, "the output could not be written: is the disk full?");

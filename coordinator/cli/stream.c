@@ -25,7 +25,7 @@ struct letter {
 };
 
 struct stream {
-    char *socket_path;
+    struct way way;
     char *query;
     struct mailbox *box;
     atomic_bool closing;
@@ -51,7 +51,6 @@ static void leave(struct stream *s)
         return;
     mailbox_close(s->box);
     sse_reset(&s->sse);
-    free(s->socket_path);
     free(s->query);
     free(s);
 }
@@ -112,18 +111,17 @@ static bool connect_once(struct stream *s)
 {
     struct text url = {0};
     struct http_reply reply = {0};
-    const char *const headers[] = {"Accept: text/event-stream", NULL};
-    text_addf(&url, "http://farmhand/v1/events?follow=1&since=%llu%s%s",
+    const char *headers[WAY_HEADERS_MAX];
+    text_addf(&url, "%s/v1/events?follow=1&since=%llu%s%s", s->way.base,
               (unsigned long long)s->since, s->query[0] ? "&" : "", s->query);
     struct http_call call = {.method = "GET",
                              .url = text_get(&url),
-                             .unix_socket = s->socket_path,
-                             .headers = headers,
                              .timeout_ms = FOR_EVER_MS,
                              .response_max_bytes = ERROR_MAX,
                              .on_data = on_data,
                              .on_data_arg = s,
                              .go_on = go_on};
+    way_go(&s->way, "Accept: text/event-stream", headers, &call);
     uint64_t heard_before_ms = s->heard_ms;
     s->heard_ms = clock_boot_ms();
     enum error_code code = http_request(&call, &reply, NULL);
@@ -158,12 +156,12 @@ static void *stream_run(void *arg)
     return NULL;
 }
 
-struct stream *stream_open(const char *socket_path, const char *query, uint64_t since,
+struct stream *stream_open(const struct way *way, const char *query, uint64_t since,
                            uint64_t give_up_ms)
 {
     struct stream *s = must_alloc(1, sizeof(*s));
     pthread_t thread;
-    s->socket_path = must_copy(socket_path);
+    s->way = *way;
     s->query = must_copy(query);
     s->since = since;
     s->give_up_ms = give_up_ms;

@@ -6,6 +6,7 @@
 #ifndef FARMHAND_CLI_STREAM_H
 #define FARMHAND_CLI_STREAM_H
 
+#include "coordinator/cli/way.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ enum stream_news {
 struct stream;
 
 /* query: "run=7", or ""; since: events after this number. */
-struct stream *stream_open(const char *socket_path, const char *query, uint64_t since,
+struct stream *stream_open(const struct way *way, const char *query, uint64_t since,
                            uint64_t give_up_ms);
 /* Returns at once; the thread ends by itself within a second or so. */
 void stream_close(struct stream *s);

@@ -9,15 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_SOCKET "/run/farmhand/farmhand.sock"
-#define TIMEOUT_MS     30000
-#define ANSWER_MAX     (64 * 1024 * 1024) /* 10,000 servers with everything known */
-
-const char *cli_socket(const struct cli *cli)
-{
-    const char *env = getenv("FARMHAND_SOCKET");
-    return cli_value(cli, OPT_SOCKET, env && env[0] ? env : DEFAULT_SOCKET);
-}
+#define TIMEOUT_MS 30000
+#define ANSWER_MAX (64 * 1024 * 1024) /* 10,000 servers with everything known */
 
 void cli_add_escaped(struct text *path, const char *part)
 {
@@ -154,19 +147,26 @@ static int no_answer(struct cli *cli, const struct error *err, bool change)
                         "known. Look with \"farmhand status\" and \"farmhand run list\" before "
                         "doing it again",
                         err->text);
+    if (err->code == ERR_DENIED && !cli->way.unix_socket)
+        return cli_fail(
+            cli, CLI_UNREACHABLE,
+            "what answers at %s cannot prove that it is the coordinator (%s): is --ca the "
+            "farm's CA (data_dir/tls/ca.crt there), and is that name in its certificate "
+            "(farmhand-coordinator init --name)?",
+            way_name(&cli->way), err->text);
     if (err->code == ERR_DENIED)
         return cli_fail(cli, CLI_UNREACHABLE,
                         "you may not use the socket %s: try as root, or join the group that owns "
                         "it",
-                        cli_socket(cli));
+                        way_name(&cli->way));
     if (err->code == ERR_TIMEOUT)
         return cli_fail(cli, CLI_UNREACHABLE,
                         "the coordinator at %s does not answer (%s): is it stuck? see its log",
-                        cli_socket(cli), err->text);
+                        way_name(&cli->way), err->text);
     return cli_fail(cli, CLI_UNREACHABLE,
                     "no coordinator at %s (%s). Is farmhand-coordinator running? Another socket: "
                     "--socket PATH or FARMHAND_SOCKET",
-                    cli_socket(cli), err->text);
+                    way_name(&cli->way), err->text);
 }
 
 static int refused(struct cli *cli, int status, const json_t *answer)
@@ -193,7 +193,7 @@ static int take_reply(struct cli *cli, struct http_reply *reply, bool change, js
     else if (!json_is_object(answer))
         code = cli_fail(cli, change ? CLI_UNKNOWN : CLI_FAILED,
                         "what answers at %s is not this coordinator, or of another version: %s",
-                        cli_socket(cli), answer ? "not an object" : broken.text);
+                        way_name(&cli->way), answer ? "not an object" : broken.text);
     if (code == CLI_DONE && out)
         *out = answer;
     else
@@ -205,18 +205,17 @@ static int ask(struct cli *cli, const char *method, const char *path, const char
                json_t **out)
 {
     struct text url = {0};
-    const char *const headers[] = {"Content-Type: application/json", NULL};
-    text_addf(&url, "http://farmhand%s", path);
+    const char *headers[WAY_HEADERS_MAX];
+    text_addf(&url, "%s%s", cli->way.base, path);
     struct http_call call = {.method = method,
                              .url = text_get(&url),
-                             .unix_socket = cli_socket(cli),
-                             .headers = body ? headers : NULL,
                              .body = body,
                              .body_len = body ? strlen(body) : 0,
                              .timeout_ms = TIMEOUT_MS,
                              .response_max_bytes = ANSWER_MAX};
     struct http_reply reply = {0};
     struct error err = {0};
+    way_go(&cli->way, body ? "Content-Type: application/json" : NULL, headers, &call);
     enum error_code code = http_request(&call, &reply, &err);
     text_reset(&url);
     return code == ERR_NONE ? take_reply(cli, &reply, change, out) : no_answer(cli, &err, change);

@@ -115,7 +115,7 @@ static int follow_events(struct cli *cli)
     if (code != CLI_DONE)
         return code;
     add_filters(cli, &query);
-    struct stream *s = stream_open(cli_socket(cli), *text_get(&query) ? query.data + 1 : "", since,
+    struct stream *s = stream_open(&cli->way, *text_get(&query) ? query.data + 1 : "", since,
                                    STREAM_GIVE_UP_MS);
     for (bool ended = left == 0; !ended;) {
         json_t *event;

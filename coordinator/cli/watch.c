@@ -317,7 +317,7 @@ int cli_watch_run(struct cli *cli, int64_t id)
         w.code = tell_end(&w);
     } else {
         text_format(query, sizeof(query), "run=%lld", (long long)id);
-        w.stream = stream_open(cli_socket(cli), query, 0, STREAM_GIVE_UP_MS);
+        w.stream = stream_open(&cli->way, query, 0, STREAM_GIVE_UP_MS);
         w.over = false;
         w.stale = true; /* the history comes first: what is now is asked for behind it */
         if (w.drawn_in_place)

@@ -372,6 +372,95 @@ static void certificate_is_renewed_while_the_link_goes_on(void **state)
     farm_free(f);
 }
 
+/* ---- operators from afar ---- */
+
+/* The token's file; its number in id (17 bytes). */
+static void make_operator(struct farm *f, const char *name, const char *options, char id[17])
+{
+    char file[64], token[160];
+    assert_int_equal(run(f, "%s --socket %s/s operator create %s %s --reason test --json", COMMAND,
+                         f->dir, name, options),
+                     0);
+    const char *at = strstr(text_get(&f->out), "fho1."),
+               *number = strstr(text_get(&f->out), "\"id\": \"");
+    must(at && number);
+    snprintf(token, sizeof(token), "%.*s\n", (int)strcspn(at, "\""), at);
+    snprintf(id, 17, "%.16s", number + strlen("\"id\": \""));
+    snprintf(file, sizeof(file), "%s.token", name);
+    write_in(f, file, token);
+}
+
+#define FAR(f, who, words)                                                                         \
+    "%s --coordinator %s --token-file %s/%s.token --ca %s/d/tls/ca.crt " words, COMMAND, (f)->url, \
+        (f)->dir, (who), (f)->dir
+
+static void operators_come_from_afar_in_their_roles(void **state)
+{
+    struct farm *f = farm_of(state);
+    char id[17], token[160];
+    make_token(f, "--for 'o*' --label farm=web --uses 2", token);
+    assert_int_equal(join(f, "o1", f->url, token, ""), 0);
+    pid_t agent = start_agent(f, "o1");
+    UNTIL(f, "fresh", CLI(f, "server list --on o1"));
+    make_operator(f, "vera", "", id);
+    make_operator(f, "otto", "--role operator --servers farm=shop", id);
+    make_operator(f, "ada", "--role admin", id);
+    assert_int_equal(run(f, FAR(f, "vera", "server list --on o1")), 0);
+    expect_said(f, "fresh");
+    assert_int_equal(run(f, FAR(f, "vera", "server declare-out o1 --for 1m --reason x")), 1);
+    expect_said(f, "vera is viewer: that takes operator");
+    assert_int_equal(run(f, FAR(f, "vera", "token list")), 1);
+    assert_int_equal(run(f, FAR(f, "otto", "server declare-out o1 --for 1m --reason x")), 1);
+    expect_said(f, "for the servers farm=shop alone: o1 is not");
+    assert_int_equal(run(f, FAR(f, "otto", "hold acquire o1 --for 1m --reason x")), 1);
+    expect_said(f, "alone");
+    assert_int_equal(run(f, FAR(f, "ada", "server declare-out o1 --for 1m --reason 'a test'")), 0);
+    assert_int_equal(run(f, FAR(f, "ada", "events --limit 5")), 0);
+    expect_said(f, "ada");
+    assert_int_equal(run(f, FAR(f, "ada", "server release o1 --reason 'a test'")), 0);
+    assert_int_equal(run(f, CLI(f, "operator revoke %s --reason gone"), id), 0);
+    assert_int_equal(run(f, FAR(f, "ada", "status")), 1);
+    expect_said(f, "the token of ada was revoked");
+    stop(agent);
+}
+
+static void nobody_else_is_told_or_believed(void **state)
+{
+    struct farm *f = farm_new(3600), *other = farm_new(3600);
+    char id[17], *log, *token;
+    (void)state;
+    make_operator(f, "vera", "", id);
+    /* Not by the system's CAs, nor by another farm's. */
+    assert_int_equal(
+        run(f, "%s --coordinator %s --token-file %s/vera.token status", COMMAND, f->url, f->dir),
+        3);
+    expect_said(f, "cannot prove that it is the coordinator");
+    assert_int_equal(
+        run(f, "%s --coordinator %s --token-file %s/vera.token --ca %s/d/tls/ca.crt status",
+            COMMAND, f->url, f->dir, other->dir),
+        3);
+    assert_int_equal(run(f, "curl -sk %s/v1/status", f->url), 0);
+    expect_said(f, "a token is needed");
+    /* TLS 1.1 and ciphers without forward secrecy are not spoken. */
+    assert_int_not_equal(run(f, "curl -sk --tls-max 1.1 %s/v1/status", f->url), 0);
+    assert_int_not_equal(run(f, "curl -sk --tls-max 1.2 --ciphers AES128-SHA %s/v1/status", f->url),
+                         0);
+    for (int i = 0; i < 6; i++)
+        run(f, "curl -sk -H 'Authorization: Bearer fho1.AAAA' %s/v1/status", f->url);
+    expect_said(f, "too many wrong tokens");
+    assert_int_equal(run(f, FAR(f, "vera", "status")), 1); /* from the same address: it waits too */
+    expect_said(f, "wait");
+    token = read_in(f, "vera.token");
+    log = read_in(f, "c.log");
+    assert_non_null(strstr(log, "operator_refused"));
+    token[30] = '\0';
+    assert_null(strstr(log, token + 10));
+    free(token);
+    free(log);
+    farm_free(other);
+    farm_free(f);
+}
+
 static void agent_without_a_farm_says_how_to_join(void **state)
 {
     struct farm *f = farm_of(state);
@@ -401,6 +490,8 @@ int main(void)
         cmocka_unit_test(name_that_is_taken_waits_for_a_person),
         cmocka_unit_test(removed_server_is_cut_at_once),
         cmocka_unit_test(certificate_is_renewed_while_the_link_goes_on),
+        cmocka_unit_test(operators_come_from_afar_in_their_roles),
+        cmocka_unit_test(nobody_else_is_told_or_believed),
         cmocka_unit_test(agent_without_a_farm_says_how_to_join),
     };
     return cmocka_run_group_tests_name("enrol", tests, setup, teardown);

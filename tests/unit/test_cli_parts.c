@@ -303,11 +303,46 @@ static void endless_line_is_refused(void **state)
     text_reset(&got);
 }
 
+static void way_to_the_coordinator_is_found(void **state)
+{
+    struct way way;
+    struct error err = {0};
+    const char *headers[WAY_HEADERS_MAX];
+    struct http_call call = {0};
+    (void)state;
+    assert_int_equal(way_find(&(struct way_words){.socket = "/a"}, &way, &err), ERR_NONE);
+    assert_string_equal(way_name(&way), "/a");
+    setenv("FARMHAND_TOKEN", " fho1.secret\n", 1);
+    struct way_words far = {.coordinator = "https://farm.example:7601/", .ca = "/ca.crt"};
+    assert_int_equal(way_find(&far, &way, &err), ERR_NONE);
+    assert_string_equal(way.base, "https://farm.example:7601");
+    way_go(&way, "Accept: x", headers, &call);
+    assert_string_equal(headers[1], "Authorization: Bearer fho1.secret");
+    assert_null(call.unix_socket);
+    assert_string_equal(call.ca_file, "/ca.crt");
+    /* A secret goes over TLS, to a host, or nowhere. */
+    static const char *const bad[] = {"http://farm.example:7601", "farm.example", "https://",
+                                      "https://u@h", "https://h/v1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        far.coordinator = bad[i];
+        if (way_find(&far, &way, &err) == ERR_NONE && way.base[8])
+            fail_msg("%s was taken", bad[i]);
+        assert_null(strstr(err.text, "secret"));
+    }
+    far.coordinator = "https://h";
+    setenv("FARMHAND_TOKEN", "", 1);
+    assert_int_equal(way_find(&far, &way, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "token"));
+    unsetenv("FARMHAND_TOKEN");
+}
+
 static void silence_for_too_long_is_given_up(void **state)
 {
     (void)state;
     json_t *event;
-    struct stream *s = stream_open("/nonexistent/farmhand.sock", "", 0, 1);
+    struct stream *s = stream_open(
+        &(struct way){.base = "http://farmhand", .unix_socket = "/nonexistent/farmhand.sock"}, "",
+        0, 1);
     assert_int_equal(stream_next(s, 30000, &event), STREAM_LOST);
     assert_int_equal(stream_next(s, 30000, &event), STREAM_GONE);
     stream_close(s);
@@ -476,6 +511,7 @@ int main(void)
         cmocka_unit_test(shape_of_a_run_becomes_what_the_api_knows),
         cmocka_unit_test(events_arrive_in_any_pieces),
         cmocka_unit_test(endless_line_is_refused),
+        cmocka_unit_test(way_to_the_coordinator_is_found),
         cmocka_unit_test(silence_for_too_long_is_given_up),
         cmocka_unit_test(picture_shows_bar_counts_and_servers),
         cmocka_unit_test(failures_stay_in_sight_in_a_small_window),

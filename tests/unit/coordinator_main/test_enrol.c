@@ -1,5 +1,6 @@
 /* Who is let into the farm: tokens, waiting, renewal, removal, over a real store. */
 #include "coordinator/enrol.h"
+#include "coordinator/operators.h"
 #include "coordinator/throttle.h"
 
 #include "common/must.h"
@@ -346,6 +347,50 @@ static void wishes_are_looked_at(void **state)
     assert_int_equal(enrol_create(g->enrol, &w, NOW_MS, token, &right, &g->err), ERR_INVALID);
 }
 
+static void operators_are_known_by_their_token_alone(void **state)
+{
+    struct gate *g = *state;
+    struct operators *o = NULL;
+    const struct operators_spec spec = {.store = g->store, .ctx = g, .event = on_event};
+    const struct operator_right *right, *who = NULL;
+    char token[TOKEN_TEXT_MAX], other[TOKEN_TEXT_MAX], id[MEMBER_ID_HEX];
+    struct operator_token parts;
+    bool wrong;
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    struct operators_wish w = {.name = "vera",
+                               .role = ROLE_OPERATOR,
+                               .servers = "farm=web",
+                               .for_ms = HOUR_MS,
+                               .actor = "anna",
+                               .reason = "on call"};
+    assert_int_equal(operators_create(o, &w, NOW_MS, token, &right, &g->err), ERR_NONE);
+    assert_int_equal(operators_create(o, &w, NOW_MS, other, &right, &g->err), ERR_EXISTS);
+    w.name = "vera; rm";
+    assert_int_equal(operators_create(o, &w, NOW_MS, other, &right, &g->err), ERR_INVALID);
+    w.name = "otto";
+    w.servers = "";
+    assert_int_equal(operators_create(o, &w, NOW_MS, other, &right, &g->err), ERR_INVALID);
+    operators_close(o); /* and after a restart */
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    assert_int_equal(operators_find(o, token, NOW_MS, &who, &wrong, &g->err), ERR_NONE);
+    assert_string_equal(who->name, "vera");
+    assert_int_equal(who->role, ROLE_OPERATOR);
+    assert_string_equal(who->servers, "farm=web");
+    strcpy(id, who->id);
+    assert_int_equal(operators_find(o, token, NOW_MS + HOUR_MS, &who, &wrong, &g->err), ERR_DENIED);
+    assert_false(wrong);
+    assert_int_equal(operator_token_parse(token, &parts, NULL), ERR_NONE);
+    parts.secret[5] ^= 0x10;
+    operator_token_print(&parts, other);
+    assert_int_equal(operators_find(o, other, NOW_MS, &who, &wrong, &g->err), ERR_DENIED);
+    assert_true(wrong);
+    assert_int_equal(operators_find(o, "", NOW_MS, &who, &wrong, &g->err), ERR_DENIED);
+    assert_int_equal(operators_revoke(o, id, "anna", "left", NOW_MS, &g->err), ERR_NONE);
+    assert_int_equal(operators_find(o, token, NOW_MS, &who, &wrong, &g->err), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "was revoked"));
+    operators_close(o);
+}
+
 static void guessing_is_slowed_and_forgotten(void **state)
 {
     static struct throttle t;
@@ -386,6 +431,7 @@ int main(void)
         WITH_GATE(removed_member_is_out_for_good_and_may_join_again),
         WITH_GATE(renewal_keeps_the_former_certificate_good),
         WITH_GATE(wishes_are_looked_at),
+        WITH_GATE(operators_are_known_by_their_token_alone),
         cmocka_unit_test(guessing_is_slowed_and_forgotten),
     };
     return cmocka_run_group_tests_name("enrol", tests, NULL, NULL);

@@ -1,0 +1,95 @@
+/* way.c - see way.h. */
+#include "coordinator/cli/way.h"
+
+#include "common/os.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET "/run/farmhand/farmhand.sock"
+#define TOKEN_FILE_MAX 4096
+
+static const char *given(const char *word, const char *variable)
+{
+    const char *env = getenv(variable);
+    return word ? word : env && env[0] ? env : NULL;
+}
+
+static enum error_code take_token(const char *token, struct way *out, struct error *err)
+{
+    token += strspn(token, " \t\r\n");
+    size_t len = strcspn(token, " \t\r\n");
+    if (len == 0 || len > 200)
+        return error_set(err, ERR_INVALID, "there is no operator token in it");
+    text_format(out->authorization, sizeof(out->authorization), "Authorization: Bearer %.*s",
+                (int)len, token);
+    return ERR_NONE;
+}
+
+static enum error_code find_token(const struct way_words *words, struct way *out, struct error *err)
+{
+    const char *file = given(words->token_file, "FARMHAND_TOKEN_FILE");
+    const char *env = given(NULL, "FARMHAND_TOKEN");
+    char *bytes = NULL;
+    size_t len = 0;
+    if (!file && !env)
+        return error_set(err, ERR_INVALID,
+                         "from afar a token is needed: --token-file FILE, FARMHAND_TOKEN_FILE or "
+                         "FARMHAND_TOKEN. `farmhand operator create` on the coordinator makes one");
+    if (!file)
+        return take_token(env, out, err);
+    enum error_code code = os_read_file(file, TOKEN_FILE_MAX, &bytes, &len, err);
+    if (code == ERR_NONE && (code = take_token(bytes, out, err)) != ERR_NONE)
+        error_wrap(err, "%s", file);
+    if (bytes)
+        text_wipe(bytes, len);
+    free(bytes);
+    return code;
+}
+
+static enum error_code find_far(const char *address, const struct way_words *words, struct way *out,
+                                struct error *err)
+{
+    size_t len = strlen(address);
+    while (len > 0 && address[len - 1] == '/')
+        len--;
+    if (!text_starts(address, "https://") || len >= sizeof(out->base) ||
+        strcspn(address + strlen("https://"), "/?#@") < len - strlen("https://"))
+        return error_set(err, ERR_INVALID,
+                         "\"%.100s\": expected https://HOST:PORT, and nothing behind it", address);
+    memcpy(out->base, address, len);
+    out->base[len] = '\0';
+    out->ca_file = given(words->ca, "FARMHAND_CA");
+    return find_token(words, out, err);
+}
+
+enum error_code way_find(const struct way_words *words, struct way *out, struct error *err)
+{
+    *out = (struct way){.base = "http://farmhand"};
+    const char *far = words->socket ? NULL : given(words->coordinator, "FARMHAND_COORDINATOR");
+    if (far)
+        return find_far(far, words, out, err);
+    const char *socket = given(words->socket, "FARMHAND_SOCKET");
+    out->unix_socket = socket ? socket : DEFAULT_SOCKET;
+    return ERR_NONE;
+}
+
+const char *way_name(const struct way *way)
+{
+    return way->unix_socket ? way->unix_socket : way->base;
+}
+
+void way_go(const struct way *way, const char *extra, const char *headers[WAY_HEADERS_MAX],
+            struct http_call *call)
+{
+    size_t count = 0;
+    if (extra)
+        headers[count++] = extra;
+    if (way->authorization[0])
+        headers[count++] = way->authorization;
+    headers[count] = NULL;
+    call->headers = count > 0 ? headers : NULL;
+    call->unix_socket = way->unix_socket;
+    call->ca_file = way->ca_file;
+}
