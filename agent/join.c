@@ -264,7 +264,7 @@ static void drop_pending(const struct plan *p)
 {
     char path[4200];
     text_format(path, sizeof(path), "%s/joining", p->data_dir);
-    remove(path);
+    os_remove_file(path, NULL);
 }
 
 static enum error_code wait_for_approval(const struct plan *p, struct attempt *a, struct error *err)
