@@ -74,6 +74,7 @@ static const char *const migrations[] = {
     /* settings of pools */
     "ALTER TABLE command ADD COLUMN settings TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE command ADD COLUMN former_settings TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE command ADD COLUMN findings TEXT NOT NULL DEFAULT '';" /* of services, by rung */,
 };
 
 enum statement {
@@ -102,8 +103,8 @@ enum statement {
     "run, actor, reason, state, acknowledged, outcome, cause, detail, elapsed_ms, baseline_gone, " \
     "orphaned, probed, probe_status, probe_ms, gap_ms, enable, force, worker_pid, "                \
     "worker_created, "                                                                             \
-    "services, former, settings, former_settings"
-#define COLUMN_COUNT 32
+    "services, former, settings, former_settings, findings"
+#define COLUMN_COUNT 33
 
 static const char *const statements[] = {
     [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self (one, incarnation, start_no, fence_number,"
@@ -122,7 +123,7 @@ static const char *const statements[] = {
     [SQL_PUT] = "INSERT INTO command (" COLUMNS ", received_wall_ms, begun_wall_ms, ended_wall_ms)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
                 " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,"
-                " ?32, ?33, iif(?13 = 1, ?33, NULL), iif(?13 = 2, ?33, NULL))"
+                " ?32, ?33, ?34, iif(?13 = 1, ?34, NULL), iif(?13 = 2, ?34, NULL))"
                 " ON CONFLICT (fence_number, fence_instance, seq) DO UPDATE SET"
                 " state = excluded.state, acknowledged = excluded.acknowledged,"
                 " outcome = excluded.outcome, cause = excluded.cause, detail = excluded.detail,"
@@ -131,6 +132,7 @@ static const char *const statements[] = {
                 " probe_status = excluded.probe_status, probe_ms = excluded.probe_ms,"
                 " gap_ms = excluded.gap_ms, services = excluded.services,"
                 " former = excluded.former, former_settings = excluded.former_settings,"
+                " findings = excluded.findings,"
                 " begun_wall_ms = coalesce(begun_wall_ms, excluded.begun_wall_ms),"
                 " ended_wall_ms = coalesce(ended_wall_ms, excluded.ended_wall_ms)",
     [SQL_ACKNOWLEDGE] = "UPDATE command SET acknowledged = 1"
@@ -262,7 +264,8 @@ static void bind_record(struct journal *j, const struct record *r, int64_t wall_
     db_bind_int(j->db, SQL_PUT, 30, r->former);
     db_bind_text(j->db, SQL_PUT, 31, r->settings);
     db_bind_text(j->db, SQL_PUT, 32, r->former_settings);
-    db_bind_int(j->db, SQL_PUT, 33, wall_ms);
+    db_bind_text(j->db, SQL_PUT, 33, r->findings);
+    db_bind_int(j->db, SQL_PUT, 34, wall_ms);
 }
 
 static enum error_code put_workers(struct journal *j, int64_t command, int after,
@@ -408,6 +411,8 @@ static struct record *record_of_row(struct journal *j, int statement, int64_t *r
     r->former = (enum service_start)db_int(j->db, statement, 29);
     text_copy(r->settings, sizeof(r->settings), db_text(j->db, statement, 30));
     text_copy(r->former_settings, sizeof(r->former_settings), db_text(j->db, statement, 31));
+    text_copy(r->findings, sizeof(r->findings), db_text(j->db, statement, 32));
+    record_tell_findings(r);
     *row = db_int(j->db, statement, COLUMN_COUNT);
     return r;
 }

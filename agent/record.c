@@ -45,7 +45,32 @@ struct record *record_copy(const struct record *record)
     *copy = *record;
     copy_workers(copy, &copy->before, &record->before);
     copy_workers(copy, &copy->after, &record->after);
+    record_tell_findings(copy);
     return copy;
+}
+
+void record_add_finding(struct record *record, const char *rung, const char *text)
+{
+    size_t used = strlen(record->findings), room = sizeof(record->findings) - used;
+    if (strlen(rung) + strlen(text) + 3 <= room)
+        text_format(record->findings + used, room, "%s %s\n", rung, text);
+    record_tell_findings(record);
+}
+
+void record_tell_findings(struct record *record)
+{
+    text_copy(record->told, sizeof(record->told), record->findings);
+    record->finding_count = 0;
+    for (char *at = record->told; *at && record->finding_count < WIRE_FINDINGS_MAX;) {
+        char *end = at + strcspn(at, "\n"), *blank = at + strcspn(at, " \n");
+        bool last = *end == '\0';
+        *end = '\0';
+        if (blank < end) {
+            *blank = '\0';
+            record->finding_items[record->finding_count++] = (struct finding){at, blank + 1};
+        }
+        at = last ? end : end + 1;
+    }
 }
 
 void record_free(struct record *record)
@@ -80,6 +105,8 @@ struct result record_result(const struct record *record)
         .outcome = record->outcome,
         .cause = record->cause,
         .detail = record->detail,
+        .findings = record->finding_items,
+        .finding_count = record->finding_count,
         .proof =
             {
                 .before = record->before.items,

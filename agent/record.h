@@ -17,6 +17,8 @@
 
 #define RECORD_SERVICES_MAX 4096 /* bytes, NUL included */
 
+#define RECORD_FINDINGS_MAX 4096
+
 enum record_state { RECORD_RECEIVED, RECORD_BEGUN, RECORD_ENDED };
 
 /* Workers of one pool, owned; `pool` of each points to the record's own pool name. */
@@ -52,6 +54,12 @@ struct record {
     enum outcome outcome;
     enum cause cause;
     char detail[WIRE_TEXT_MAX];
+    /* Of services: what each rung found or did, one a line, "RUNG TEXT"; and the same as it goes over
+     * the wire, leading into what record_tell_findings makes of it. */
+    char findings[RECORD_FINDINGS_MAX];
+    char told[RECORD_FINDINGS_MAX];
+    struct finding finding_items[WIRE_FINDINGS_MAX];
+    size_t finding_count;
     uint64_t elapsed_ms; /* from its arrival, or from the agent's restart */
     /* the proof */
     struct record_workers before, after;
@@ -59,6 +67,11 @@ struct record {
     int32_t probe_status;
     uint32_t probe_ms, gap_ms;
 };
+
+/* Adds one; what does not fit is left out. */
+void record_add_finding(struct record *record, const char *rung, const char *text);
+/* Lines became items, and lead into this very record: after a copy, and after it was read. */
+void record_tell_findings(struct record *record);
 
 /* A new one in RECORD_RECEIVED. record_free takes NULL. */
 struct record *record_new(const struct command *command);

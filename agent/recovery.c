@@ -67,6 +67,50 @@ void recovery_enter(struct recovery *r, enum recovery_step step, uint64_t now_ms
 
 /* ---- what is told ---- */
 
+static const char *rung_name(enum recovery_step step)
+{
+    switch (step) {
+    case RECOVERY_LOOK:
+    case RECOVERY_JUDGE:
+    case RECOVERY_JUDGE_PROBE:
+        return "look";
+    case RECOVERY_BEGIN:
+        return "begin";
+    case RECOVERY_GUARD:
+    case RECOVERY_RELEASE:
+        return "guardian";
+    case RECOVERY_DISABLE:
+    case RECOVERY_ENABLE:
+        return "start-type";
+    case RECOVERY_STOP:
+    case RECOVERY_STOPPED:
+        return "stop";
+    case RECOVERY_HOST:
+    case RECOVERY_KILL:
+    case RECOVERY_KILLED:
+        return "kill";
+    case RECOVERY_ORPHANS:
+    case RECOVERY_ORPHAN:
+        return "orphans";
+    case RECOVERY_START:
+    case RECOVERY_STARTED:
+    case RECOVERY_SEE:
+        return "start";
+    case RECOVERY_REST:
+    case RECOVERY_REST_UP:
+        return "dependents";
+    case RECOVERY_POOLS:
+    case RECOVERY_VERDICT:
+    case RECOVERY_POOL_START:
+        return "pools";
+    case RECOVERY_PROBE:
+        return "probe";
+    case RECOVERY_END:
+        break;
+    }
+    return "end";
+}
+
 void recovery_say(struct recovery *r, const char *fmt, ...)
 {
     char raw[WIRE_TEXT_MAX], clean[WIRE_TEXT_MAX / 3];
@@ -75,6 +119,7 @@ void recovery_say(struct recovery *r, const char *fmt, ...)
     vsnprintf(raw, sizeof(raw), fmt, args);
     va_end(args);
     clean_text(clean, sizeof(clean), raw);
+    record_add_finding(r->record, rung_name(r->step), clean);
     size_t used = strlen(r->findings);
     text_format(r->findings + used, sizeof(r->findings) - used, "%s%s", used ? "; " : "", clean);
 }

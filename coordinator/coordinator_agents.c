@@ -388,7 +388,9 @@ static bool on_result(struct coordinator *c, struct session *s, const struct age
     struct rollout_change change;
     rollout_on_result(r, target, result, &view, c->now_ms, &change);
     change.former = result->former;
+    c->found = result;
     bool saved = runs_apply(c, r, &change);
+    c->found = NULL;
     return saved && !c->unsaved;
 }
 

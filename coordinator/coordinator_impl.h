@@ -197,6 +197,7 @@ struct coordinator {
     size_t event_count;
     uint64_t events_due_ms;   /* 0: none wait */
     bool drive_more;          /* a run has more to do at once than one turn is for */
+    const struct result *found; /* what a recovery found, while its result is taken; NULL */
     struct store_step *steps; /* made while the store could not be written */
     size_t step_count;
     struct word *words; /* of this turn, or as long as the store cannot write */

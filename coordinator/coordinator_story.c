@@ -34,12 +34,39 @@ static void describe(const struct coordinator *c, const struct rollout *r,
     }
 }
 
+/* What its rungs found goes before the step that the result brings: from acting to acting. */
+static size_t finding_count(const struct coordinator *c, const struct rollout_change *change)
+{
+    bool ends = change->from == TARGET_ACTING || change->from == TARGET_UNKNOWN;
+    return c->found && ends ? c->found->finding_count : 0;
+}
+
+static struct store_step finding_step(const struct coordinator *c, const struct rollout *r,
+                                      const struct rollout_change *change, size_t at)
+{
+    const struct finding *found = &c->found->findings[at];
+    struct store_step step = {.run = r->id,
+                              .place = change->target.order,
+                              .wall_ms = c->wall_ms,
+                              .from = TARGET_ACTING,
+                              .to = TARGET_ACTING};
+    text_format(step.text, sizeof step.text, "%s: %s", found->rung, found->text);
+    return step;
+}
+
 enum error_code story_write(struct coordinator *c, const struct rollout *r,
                             const struct rollout_change *change, struct error *err)
 {
     struct store_step step;
     if (!is_step(change)) {
         return ERR_NONE;
+    }
+    for (size_t i = 0; i < finding_count(c, change); i++) {
+        step = finding_step(c, r, change, i);
+        enum error_code code = store_add_step(c->spec.store, &step, err);
+        if (code != ERR_NONE) {
+            return code;
+        }
     }
     describe(c, r, change, &step);
     return store_add_step(c->spec.store, &step, err);
@@ -54,7 +81,11 @@ void story_keep(struct coordinator *c, const struct rollout *r, const struct rol
         log_warn("step_lost", LOG_UINT("run", r->id), LOG_TEXT("server", change->target.server));
         return;
     }
-    c->steps = must_realloc(c->steps, c->step_count + 1, sizeof *c->steps);
+    size_t found = finding_count(c, change);
+    c->steps = must_realloc(c->steps, c->step_count + found + 1, sizeof *c->steps);
+    for (size_t i = 0; i < found; i++) {
+        c->steps[c->step_count++] = finding_step(c, r, change, i);
+    }
     describe(c, r, change, &c->steps[c->step_count++]);
 }
 

@@ -69,9 +69,29 @@ static json_t *view_target(const struct view *v, const struct rollout *run, size
         view_measure(&t->after));
 }
 
+/* "kill: process 700 was ended": a finding of a recovery, kept among the steps. */
+static void add_finding(json_t *target, const struct store_step *step)
+{
+    const char *colon = strstr(step->text, ": ");
+    json_t *findings = json_object_get(target, "findings");
+    if (!findings) {
+        findings = json_array();
+        json_object_set_new(target, "findings", findings);
+    }
+    json_array_append_new(
+        findings,
+        json_pack("{s:o, s:o}", "rung",
+                  colon ? json_stringn(step->text, (size_t)(colon - step->text)) : json_string(""),
+                  "text", view_string(colon ? colon + 2 : step->text)));
+}
+
 void view_add_step(json_t *run, const struct store_step *step)
 {
     json_t *target = json_array_get(json_object_get(run, "targets"), step->place);
+    if (step->from == TARGET_ACTING && step->to == TARGET_ACTING) {
+        add_finding(target, step);
+        return;
+    }
     json_t *steps = json_object_get(target, "steps");
     if (!steps) {
         steps = json_array();

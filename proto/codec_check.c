@@ -184,6 +184,16 @@ static enum error_code check_proof(const struct codec_check *c, const struct pro
     return check_range(c, "probe_status", p->probe_status, 0, HTTP_STATUS_MAX);
 }
 
+static enum error_code check_findings(const struct codec_check *c, const struct result *r)
+{
+    TRY(check_count(c, "findings", r->findings, r->finding_count, WIRE_FINDINGS_MAX));
+    for (size_t i = 0; i < r->finding_count; i++) {
+        TRY(WITHIN(c->err, check_name(c, "rung", r->findings[i].rung), "findings[%zu]", i));
+        TRY(WITHIN(c->err, check_sentence(c, "text", r->findings[i].text), "findings[%zu]", i));
+    }
+    return ERR_NONE;
+}
+
 static enum error_code check_result(const struct codec_check *c, const struct result *r)
 {
     TRY(check_command_id(c, "id", &r->id));
@@ -194,6 +204,7 @@ static enum error_code check_result(const struct codec_check *c, const struct re
     TRY(check_enum(c, "cause", r->cause, CAUSE_COUNT));
     TRY(check_sentence(c, "detail", r->detail));
     TRY(check_sentence(c, "former", r->former));
+    TRY(check_findings(c, r));
     return WITHIN(c->err, check_proof(c, &r->proof), "proof");
 }
 

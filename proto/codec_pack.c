@@ -258,6 +258,22 @@ static Wire__Proof *pack_proof(struct arena *arena, const struct proof *p)
     return w;
 }
 
+static Wire__Finding **pack_findings(struct arena *arena, const struct result *r, size_t *count)
+{
+    Wire__Finding **all = arena_take(arena, r->finding_count * sizeof(*all));
+    *count = 0;
+    for (size_t i = 0; all && i < r->finding_count; i++) {
+        Wire__Finding *w = arena_take(arena, sizeof(*w));
+        if (!w)
+            return NULL;
+        wire__finding__init(w);
+        w->rung = pack_text(r->findings[i].rung);
+        w->text = pack_text(r->findings[i].text);
+        all[(*count)++] = w;
+    }
+    return all;
+}
+
 static Wire__Result *pack_result(struct arena *arena, const struct result *r)
 {
     Wire__Result *w = arena_take(arena, sizeof(*w));
@@ -274,6 +290,7 @@ static Wire__Result *pack_result(struct arena *arena, const struct result *r)
     w->proof = pack_proof(arena, &r->proof);
     w->elapsed_ms = r->elapsed_ms;
     w->former = pack_text(r->former);
+    w->findings = pack_findings(arena, r, &w->n_findings);
     return w;
 }
 

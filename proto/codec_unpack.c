@@ -275,6 +275,24 @@ static enum error_code unpack_proof(const struct unpack *u, const Wire__Proof *w
     return unpack_workers(u, "after", w->after, w->n_after, &p->after, &p->after_count);
 }
 
+static enum error_code unpack_findings(const struct unpack *u, const Wire__Result *w,
+                                       struct result *r)
+{
+    TRY(unpack_count(u, "findings", w->n_findings, WIRE_FINDINGS_MAX));
+    struct finding *all = arena_take(u->arena, w->n_findings * sizeof(*all));
+    if (!all)
+        return no_memory(u);
+    for (size_t i = 0; i < w->n_findings; i++) {
+        TRY(WITHIN(u->err, unpack_text(u, "rung", &w->findings[i]->rung, &all[i].rung),
+                   "findings[%zu]", i));
+        TRY(WITHIN(u->err, unpack_text(u, "text", &w->findings[i]->text, &all[i].text),
+                   "findings[%zu]", i));
+    }
+    r->findings = all;
+    r->finding_count = w->n_findings;
+    return ERR_NONE;
+}
+
 static enum error_code unpack_result(const struct unpack *u, const Wire__Result *w,
                                      struct result *r)
 {
@@ -287,6 +305,7 @@ static enum error_code unpack_result(const struct unpack *u, const Wire__Result 
     TRY(unpack_text(u, "pool", &w->pool, &r->pool));
     TRY(unpack_text(u, "detail", &w->detail, &r->detail));
     TRY(unpack_text(u, "former", &w->former, &r->former));
+    TRY(unpack_findings(u, w, r));
     return WITHIN(u->err, unpack_proof(u, w->proof, &r->proof), "proof");
 }
 

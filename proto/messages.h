@@ -27,6 +27,7 @@
 #define WIRE_SITES_MAX    4000
 #define WIRE_SERVICES_MAX 64
 #define WIRE_EVENTS_MAX   32
+#define WIRE_FINDINGS_MAX 24
 
 /* 16 random bytes: a journal's incarnation, a boot, an instance of a coordinator, a nonce. */
 struct wire_id {
@@ -278,6 +279,11 @@ struct progress {
     uint64_t elapsed_ms;
 };
 
+/* What one rung of a recovery found or did: "stop", "kill", "start", ... and a sentence. */
+struct finding {
+    const char *rung, *text;
+};
+
 /* The journal's word on a command: sent until acknowledged, and again as answer to QUERY. */
 struct result {
     struct command_id id;
@@ -287,6 +293,8 @@ struct result {
     enum outcome outcome;
     enum cause cause;
     const char *detail; /* a sentence for people */
+    const struct finding *findings; /* of a recovery, rung by rung, in turn */
+    size_t finding_count;
     struct proof proof;
     uint64_t elapsed_ms;
     const char *former; /* SET: what was changed, as it was before; see struct command */

@@ -28,7 +28,9 @@ static int bring_up(void **state)
         "--servers", "8", "--traffic", "--rate", "60", "--agent",
         "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
         " service-start, worker-kill",
-        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", NULL});
+        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", "--lab",
+        "web08:service Spooler.start=auto", "--lab", "web08:service Spooler.depends=HTTP", "--lab",
+        "web08:service Spooler.host=iissvcs", NULL});
     return 0;
 }
 
@@ -178,6 +180,21 @@ static void expect_end(const json_t *run, const char *server, const char *state_
                  detail_of(run, server));
 }
 
+/* The same as a list, rung by rung. */
+static void expect_finding(const json_t *run, const char *server, const char *rung,
+                           const char *said)
+{
+    const json_t *list = json_object_get(harness_target(run, server), "findings");
+    json_t *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        if (strcmp(harness_word(one, "rung"), rung) == 0 && strstr(harness_word(one, "text"), said))
+            return;
+    }
+    fail_msg("%s: no finding of %s with '%s' among %zu", server, rung, said, json_array_size(list));
+}
+
 /* web01 stopped, web02 stuck, web03 does not answer, web04 disabled on purpose, web05 with a pool
  * that rapid-fail protection stopped; the others are healthy. */
 static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
@@ -203,6 +220,7 @@ static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
     json_t *run = harness_run_end(h, id, 180000);
     expect_end(run, "web01", "done", "");
     expect_end(run, "web02", "done", "the host of WAS, was ended");
+    expect_finding(run, "web02", "kill", "the host of WAS, was ended");
     expect_end(run, "web03", "done", "no site answered");
     expect_end(run, "web04", "failed", "--enable");
     expect_end(run, "web05", "done", "");
@@ -220,12 +238,72 @@ static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
     harness_nothing_lost(h, "after");
 }
 
+/* Tries to log on with an account, as the lab counted them. */
+static size_t identity_tries(unsigned server)
+{
+    char tool[PATH_MAX], dir[PATH_MAX], name[FARM_NAME_MAX];
+    struct error err = {0};
+    struct process_result result = {0};
+    size_t count = 0;
+    farm_server_name(name, server);
+    farm_path(tool, &h->farm, "servers/%s/inetsrv/lab-sc", name);
+    farm_path(dir, &h->farm, "servers/%s", name);
+    const char *argv[] = {tool, "--server", dir, "truth", "--log", NULL};
+    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 16 << 20};
+    if (process_run(&call, &result, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    for (const char *at = result.output; (at = strstr(at, "identity_try")); at++)
+        count++;
+    free(result.output);
+    return count;
+}
+
+/* web06 denies the stop of W3SVC, web07 answers it with 1061, web08 shares its process with a
+ * stranger; web05 has a pool whose account is refused. The sites of the first three are silent, so
+ * that something has to be done; the others are healthy. */
+static void stops_that_are_refused_and_accounts_that_are(void **state)
+{
+    (void)state;
+    static const char *const silent[] = {"web06", "web07", "web08"};
+    FARM(h, "fault", "web05", "identity-fails", "on", "--scope", "Shop");
+    json_decref(harness_run_end(h, harness_run(h, "recycle", "Shop", "web05", NULL), 120000));
+    size_t tries = identity_tries(4);
+    for (size_t i = 0; i < 3; i++) {
+        FARM(h, "fault", silent[i], "site-refuses", "on");
+        FARM(h, "fault", silent[i], "service-slow-start", "on", "--scope", "WAS", "--value",
+             "4000");
+    }
+    FARM(h, "fault", "web06", "service-denied", "on", "--scope", "W3SVC");
+    FARM(h, "fault", "web07", "service-refuses-stop", "on", "--scope", "W3SVC");
+    FARM(h, "fault", "web08", "service-refuses-stop", "on", "--scope", "W3SVC");
+    harness_sleep_ms(2000);
+    json_t *options = json_pack("{s:s}", "on_failure", "continue");
+    long long id = harness_run(h, "service-recover", "", "all", options);
+    harness_wait_target(h, id, "web06", "acting", 180000);
+    wait_for_service(5, "WAS", "STOPPED"); /* its process was ended */
+    FARM(h, "fault", "web06", "all", "off");
+    harness_wait_target(h, id, "web07", "acting", 180000);
+    wait_for_service(6, "WAS", "START_PENDING");
+    FARM(h, "fault", "web07", "all", "off");
+    json_t *run = harness_run_end(h, id, 240000);
+    expect_end(run, "web01", "nothing", "");
+    expect_end(run, "web06", "done", "the host of WAS, was ended");
+    expect_end(run, "web07", "done", "the host of WAS, was ended");
+    expect_end(run, "web08", "failed", "Spooler lives there too");
+    json_decref(run);
+    assert_int_equal(identity_tries(4), tries); /* never tried again, by nobody */
+    assert_true(service_is(7, "Spooler", "RUNNING"));
+    FARM(h, "fault", "web08", "all", "off");
+    FARM(h, "fault", "web05", "all", "off");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(failed_iisreset_farm_comes_back_by_one_command, in_order),
         cmocka_unit_test_setup(healthy_farm_is_left_alone, in_order),
         cmocka_unit_test_setup(each_trouble_is_told_apart_beside_healthy_servers, in_order),
+        cmocka_unit_test_setup(stops_that_are_refused_and_accounts_that_are, in_order),
     };
     int failed = cmocka_run_group_tests_name("e2e_recovery", tests, bring_up, NULL);
     harness_down(h, failed != 0);

@@ -464,9 +464,10 @@ static void a_full_disk_is_told_and_overcome(void **state)
 static void a_newer_journal_is_refused(void **state)
 {
     static const char *const newer[] = {"CREATE TABLE a (b)", "CREATE TABLE c (d)",
-                                        "CREATE TABLE e (f)", "CREATE TABLE g (h)"};
+                                        "CREATE TABLE e (f)", "CREATE TABLE g (h)",
+                                        "CREATE TABLE i (j)"};
     const struct db_spec spec = {
-        .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = 4};
+        .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = 5};
     struct error err = {0};
     struct db *db = NULL;
     struct journal *j = NULL;
@@ -490,12 +491,12 @@ static void a_damaged_journal_is_refused(void **state)
 static void a_journal_without_itself_is_refused(void **state)
 {
     static const char *const drop[] = {"DELETE FROM self"};
-    static const char *const one[] = {"", "", ""};
+    static const char *const one[] = {"", "", "", ""};
     const char *path = in_dir(state, "selfless.db");
     journal_close(open_journal(path));
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 3,
+                                 .migration_count = 4,
                                  .statements = drop,
                                  .statement_count = 1};
     struct error err = {0};
@@ -512,14 +513,14 @@ static void a_journal_without_itself_is_refused(void **state)
 /* As many newer commands as it takes for old proofs to go, in one statement. */
 static void add_many(const char *path)
 {
-    static const char *const one[] = {"", "", ""};
+    static const char *const one[] = {"", "", "", ""};
     static const char *const many[] = {
         "WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)"
         " INSERT INTO command SELECT i, 5, zeroblob(16), i, 1, 'Shop', 0, 0, 0, 0, 0, '', '', 2, 0,"
-        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '' FROM n"};
+        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '', '' FROM n"};
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 3,
+                                 .migration_count = 4,
                                  .statements = many,
                                  .statement_count = 1};
     struct error err = {0};

@@ -139,6 +139,18 @@ static void wait_until_site_refuses(struct farm *f)
     }
 }
 
+/* Told by its rung as well as in the sentence. */
+static void assert_found(const struct agent_message *m, const char *rung, const char *what)
+{
+    for (size_t i = 0; i < m->result.finding_count; i++) {
+        const struct finding *f = &m->result.findings[i];
+        if (strcmp(f->rung, rung) == 0 && strstr(f->text, what))
+            return;
+    }
+    fail_msg("no finding of %s with \"%s\" among %zu: %s", rung, what, m->result.finding_count,
+             m->result.detail);
+}
+
 /* ---- the kinds of trouble ---- */
 
 static void stopped_services_are_started(void **state)
@@ -179,6 +191,8 @@ static void stuck_was_loses_its_process(void **state)
     assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
     assert_says(m, "W3SVC STOP_PENDING");
     assert_says(m, "the host of WAS, was ended");
+    assert_found(m, "kill", "the host of WAS, was ended");
+    assert_found(m, "start", "WAS and W3SVC run");
     assert_says(m, "left behind");
     assert_all_run(f);
     assert_int_equal(state_of(f, "NetTcpActivator"), 4);
@@ -321,6 +335,7 @@ static void agent_killed_in_the_middle_starts_them_again(void **state)
     struct agent_message *m = desk_result(&f->desk, seq);
     assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
     assert_says(m, "finished after the agent's restart");
+    assert_found(m, "start", "WAS and W3SVC run");
     assert_all_run(f);
     codec_free_agent(m);
 }

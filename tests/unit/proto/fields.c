@@ -173,6 +173,10 @@ static const struct field progress_fields[] = {F_STRUCT(struct progress, id, com
                                                F_U64(struct progress, elapsed_ms), F_END};
 const struct shape progress_shape = SHAPE(progress, progress_fields);
 
+static const struct field finding_fields[] = {
+    F_NAME(struct finding, rung), F_TEXT(struct finding, text), F_END};
+static const struct shape finding_shape = SHAPE(finding, finding_fields);
+
 static const struct field result_fields[] = {F_STRUCT(struct result, id, command_id_shape),
                                              F_ID(struct result, nonce),
                                              F_ENUM(struct result, verb, VERB_COUNT),
@@ -183,6 +187,8 @@ static const struct field result_fields[] = {F_STRUCT(struct result, id, command
                                              F_STRUCT(struct result, proof, proof_shape),
                                              F_U64(struct result, elapsed_ms),
                                              F_TEXT(struct result, former),
+                                             F_ARRAY(struct result, findings, finding_count,
+                                                     WIRE_FINDINGS_MAX, finding_shape),
                                              F_END};
 const struct shape result_shape = SHAPE(result, result_fields);
 
