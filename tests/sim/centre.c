@@ -6,11 +6,10 @@
  */
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/coordinator.h"
 #include "proto/codec.h"
+#include "tests/sim/centre_impl.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/vfs.h"
-#include "tests/sim/world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #define SILENT_MS      12000
 #define SETTLE_MS      3000
 #define TURN_MS        1000
-#define TICKETS_KEPT   32
 
 /* Rules in auto, with spans that fit into a history of minutes. */
 static const struct remedy_rule remedies[] = {
@@ -66,26 +64,9 @@ static const struct remedy_rule remedies[] = {
      .common_cause = {40, true}},
 };
 #define REMEDIES (sizeof(remedies) / sizeof(remedies[0]))
+_Static_assert(REMEDIES <= REMEDIES_MAX, "there is room for them");
 
-struct centre {
-    struct remedy_rule rules[REMEDIES];
-    struct world *world;
-    int index;
-    char disk[16], path[48];
-    struct store *store;
-    struct coordinator *brain; /* NULL: not running */
-    struct fence fence;
-    uint64_t life, timer;
-    uint64_t asleep_until_ms;
-    uint64_t stopped_ms; /* so long its clock stood still */
-    int64_t wall_ms;
-    bool dying;
-    uint64_t crashes;
-    uint64_t run_tickets[TICKETS_KEPT]; /* of the last questions that runs asked the balancer */
-    size_t ticket_count;
-};
-
-static uint64_t clock_of(const struct centre *c)
+uint64_t centre_clock(const struct centre *c)
 {
     return c->world->now_ms - c->stopped_ms;
 }
@@ -187,7 +168,7 @@ static void port_event(void *ctx, const struct event *e)
 
 /* ---- life ---- */
 
-static struct rollout_options defaults(void)
+struct rollout_options centre_defaults(void)
 {
     struct rollout_options o = {.batch = 1,
                                 .limit_ms = 25000,
@@ -206,7 +187,7 @@ static void on_time(struct world *w, const struct due *d);
 
 static void plan_time(struct centre *c)
 {
-    uint64_t now_ms = clock_of(c);
+    uint64_t now_ms = centre_clock(c);
     uint64_t at_ms = coordinator_wake_ms(c->brain, now_ms);
     at_ms = at_ms < now_ms + TURN_MS ? at_ms : now_ms + TURN_MS;
     at_ms = at_ms > now_ms ? at_ms : now_ms + 1;
@@ -244,7 +225,7 @@ static void settle(struct centre *c)
 }
 
 /* After what comes from outside; time turns plan the next by themselves. */
-static void after(struct centre *c)
+void centre_after(struct centre *c)
 {
     settle(c);
     if (c->brain)
@@ -304,13 +285,13 @@ static bool open_brain(struct centre *c, struct error *err)
                                     .budget = c->world->groups.rest,
                                     .groups = c->world->groups.rules,
                                     .group_count = c->world->groups.rule_count,
-                                    .defaults = defaults(),
+                                    .defaults = centre_defaults(),
                                     .windows = &c->world->hours.windows,
                                     .rules = remedy ? c->rules : NULL,
                                     .rule_count = remedy ? REMEDIES : 0,
                                     .guards = guards,
                                     .probe_every_ms = remedy ? 1000 : 0,
-                                    .now_ms = clock_of(c),
+                                    .now_ms = centre_clock(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)
         return false;
@@ -395,8 +376,8 @@ static void on_time(struct world *w, const struct due *d)
     struct centre *c = w->centres[d->who];
     if (!c->brain || d->arg != c->timer || sleeps(w, c, d))
         return;
-    coordinator_on_time(c->brain, clock_of(c), wall(c));
-    after(c);
+    coordinator_on_time(c->brain, centre_clock(c), wall(c));
+    centre_after(c);
 }
 
 struct heard {
@@ -420,8 +401,8 @@ static void on_heard(struct world *w, const struct due *d)
     struct coordinator_peer peer = {.pipe = h->from.pipe, .len = sizeof(h->from)};
     memcpy(peer.bytes, &h->from, sizeof(h->from));
     oracle_heard(w, c->index, m, h->from.node);
-    coordinator_on_agent(c->brain, m, &peer, "sim", clock_of(c), wall(c));
-    after(c);
+    coordinator_on_agent(c->brain, m, &peer, "sim", centre_clock(c), wall(c));
+    centre_after(c);
 }
 
 void centre_hear(struct world *w, int index, const struct net_return *from, const void *bytes,
@@ -441,8 +422,8 @@ static void on_gone(struct world *w, const struct due *d)
     struct centre *c = w->centres[d->who];
     if (!c->brain || sleeps(w, c, d))
         return;
-    coordinator_on_pipe_gone(c->brain, (uint32_t)d->arg, clock_of(c), wall(c));
-    after(c);
+    coordinator_on_pipe_gone(c->brain, (uint32_t)d->arg, centre_clock(c), wall(c));
+    centre_after(c);
 }
 
 void centre_gone(struct world *w, int index, uint32_t pipe)
@@ -450,7 +431,7 @@ void centre_gone(struct world *w, int index, uint32_t pipe)
     world_at(w, w->now_ms, on_gone, index, pipe, NULL, 0);
 }
 
-static int server_index(const struct world *w, const char *name)
+int centre_server(const struct world *w, const char *name)
 {
     for (size_t i = 0; i < w->servers; i++)
         if (text_equal(w->iis[i].name, name))
@@ -463,7 +444,7 @@ static void note_places(struct centre *c, const struct balancer_answer *answer)
     bool by_run = false;
     for (size_t i = 0; i < TICKETS_KEPT; i++)
         by_run = by_run || (answer->ticket && c->run_tickets[i] == answer->ticket);
-    int server = answer->entry_count ? server_index(c->world, answer->entries[0].name) : -1;
+    int server = answer->entry_count ? centre_server(c->world, answer->entries[0].name) : -1;
     if (by_run && server >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
         oracle_read_places(c->world, c->index, server);
 }
@@ -474,8 +455,8 @@ static void on_lb(struct world *w, const struct due *d)
     if (!c->brain || d->arg != c->life || sleeps(w, c, d))
         return;
     note_places(c, d->data);
-    coordinator_on_balancer(c->brain, d->data, clock_of(c), wall(c));
-    after(c);
+    coordinator_on_balancer(c->brain, d->data, centre_clock(c), wall(c));
+    centre_after(c);
 }
 
 void centre_lb_answer(struct world *w, int index, uint64_t life,
@@ -538,81 +519,6 @@ void centre_tell_runs(struct world *w, int index)
     }
 }
 
-/* ---- operators ---- */
-
-bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
-{
-    static const enum rollout_action actions[] = {ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP,
-                                                  ROLLOUT_UNDRAIN};
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    uint64_t id = 0;
-    if (!centre_up(c) || centre_asleep(c))
-        return false;
-    struct plan_request q = {.action = actions[wish->kind],
-                             .pool = "Shop",
-                             .selector = wish->selector,
-                             .actor = "anna",
-                             .reason = "simulated",
-                             .waves = wish->waves,
-                             .order = wish->order,
-                             .window = wish->hours,
-                             .windows = &w->hours.windows,
-                             .options = defaults()};
-    q.options.batch = wish->batch;
-    q.options.canary = wish->canary;
-    q.options.pause_after_canary = wish->pause_after_canary;
-    q.options.bake_ms = wish->bake_ms;
-    q.options.soak_ms = wish->soak_ms;
-    enum error_code code = coordinator_start_run(c->brain, &q, clock_of(c), wall(c), &id, &err);
-    if (code)
-        world_say(w, "c%d: no run: %s", index, err.text);
-    after(c);
-    return code == ERR_NONE;
-}
-
-void centre_request(struct world *w, int index, uint64_t run, enum request_kind what)
-{
-    static const enum rollout_request requests[] = {REQUEST_PAUSE, REQUEST_RESUME, REQUEST_ABORT};
-    static const char *const words[] = {"pauses", "resumes", "aborts"};
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
-        return;
-    world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
-    coordinator_request(c->brain, run, requests[what], "anna", "simulated", clock_of(c), wall(c),
-                        &err);
-    after(c);
-}
-
-void centre_resolve(struct world *w, int index, uint64_t run, const char *server,
-                    enum resolve_kind as)
-{
-    static const enum outcome outcomes[] = {OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_UNHEARD};
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
-        return;
-    world_say(w, "c%d: somebody settles %s of run %u as %s", index, server, (unsigned)run,
-              outcome_name(outcomes[as]));
-    oracle_resolved(w, index, run, server_index(w, server), as == RESOLVE_NOT_EXECUTED);
-    coordinator_resolve(c->brain, run, server, outcomes[as], "anna", "simulated", clock_of(c),
-                        wall(c), &err);
-    after(c);
-}
-
-void centre_takeover(struct world *w, int index)
-{
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    if (!centre_frozen(c) || w->now_ms < c->asleep_until_ms)
-        return;
-    world_say(w, "c%d: somebody says takeover", index);
-    if (coordinator_takeover(c->brain, "anna", "simulated", clock_of(c), wall(c), &err))
-        world_say(w, "c%d: no takeover: %s", index, err.text);
-    after(c);
-}
-
 void centre_restore(struct world *w, int index, const char *copy)
 {
     struct centre *c = w->centres[index];
@@ -626,29 +532,4 @@ void centre_retire(struct world *w, int index)
     struct centre *c = w->centres[index];
     centre_crash(w, index, "it is stopped for good");
     c->life++; /* the start that is due is void */
-}
-
-void centre_declare_out(struct world *w, int index, const char *server, uint64_t for_ms)
-{
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
-        return;
-    if (coordinator_declare_out(c->brain, server, for_ms, "anna", "simulated", clock_of(c), wall(c),
-                                &err) == ERR_NONE)
-        world_say(w, "c%d: somebody declares %s out for %u ms", index, server, (unsigned)for_ms);
-    after(c);
-}
-
-void centre_release(struct world *w, int index, const char *server)
-{
-    struct centre *c = w->centres[index];
-    struct error err = {0};
-    if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
-        return;
-    oracle_released(w, index, server_index(w, server));
-    if (coordinator_release(c->brain, server, "anna", "simulated", clock_of(c), wall(c), &err) ==
-        ERR_NONE)
-        world_say(w, "c%d: somebody releases %s", index, server);
-    after(c);
 }

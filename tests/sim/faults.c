@@ -84,7 +84,7 @@ static void break_disk(struct world *w)
 /* Well and unwell by turns; the last turn is well. */
 static void flap(struct world *w, const struct due *d)
 {
-    struct iis *s = &w->iis[d->who];
+    struct iis *s = world_iis(w, d->who);
     bool well = d->arg % 2 == 0;
     s->next_status = well ? 200 : 500;
     iis_answers(s, s->next_status);
@@ -147,10 +147,10 @@ static void break_iis(struct world *w)
 
     static const enum error_code codes[] = {ERR_NOT_FOUND,   ERR_STATE,   ERR_BUSY,    ERR_DENIED,
                                             ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CORRUPT, ERR_IO};
-    int at = a_server(w);
-    struct iis *s = &w->iis[at];
+    int at = world_unit_at(a_server(w), w->pools > 1 && rng_chance(&w->faults, 400));
+    struct iis *s = world_iis(w, at);
     uint64_t kind = rng_between(&w->faults, 0, 9);
-    world_say(w, "%s: trouble %u in its web server", s->name, (unsigned)kind);
+    world_say(w, "%s: trouble %u in its web server", world_unit_name(w, at), (unsigned)kind);
     switch (kind) {
     case 0:
         iis_crash_worker(s, w->now_ms);

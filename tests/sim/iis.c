@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#define POOL      "Shop"
 #define IIS_HEAVY (UINT64_C(3) << 30)
+
+const char *const iis_pool_names[IIS_POOLS] = {"Shop", "Api"};
 
 static struct iis_worker *add(struct iis *s, uint64_t created_ms)
 {
@@ -20,20 +21,21 @@ static struct iis_worker *add(struct iis *s, uint64_t created_ms)
                              .dies_ms = IIS_NEVER,
                              .status = s->next_status};
     /* Windows hands pids out again soon: creation time is what tells workers apart. */
-    s->next_pid = s->next_pid >= 116 ? 100 : s->next_pid + 4;
+    s->next_pid = s->next_pid >= s->first_pid + 16 ? s->first_pid : s->next_pid + 4;
     return w;
 }
 
-void iis_init(struct iis *s, const char *name, struct rng *rng, uint64_t now_ms)
+void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uint64_t now_ms)
 {
     *s = (struct iis){.services_up = true,
-                      .next_pid = 100,
+                      .first_pid = 100 + 200 * (uint32_t)pool,
+                      .next_pid = 100 + 200 * (uint32_t)pool,
                       .next_status = 200,
                       .startup_ms = rng_between(rng, 100, 900),
                       .drain_ms = rng_between(rng, 100, 1500),
                       .tool_ms = rng_between(rng, 50, 250)};
     text_copy(s->name, sizeof(s->name), name);
-    s->pool = (struct pool){.name = POOL,
+    s->pool = (struct pool){.name = iis_pool_names[pool],
                             .state = POOL_STATE_STARTED,
                             .auto_start = true,
                             .start_mode = START_MODE_ALWAYS_RUNNING,
@@ -181,16 +183,31 @@ bool iis_stop_is_over(struct iis *s, uint64_t now_ms)
     return s->pool.state != POOL_STATE_STOPPING;
 }
 
-static void fill_whole(struct iis *s, struct driver_view *view)
+static void fill_whole(struct iis *s, const struct iis *other, struct driver_view *view)
 {
     enum service_state state = s->services_up ? SVC_RUNNING : SVC_STOPPED;
     s->services[0] = (struct service){.name = "WAS", .state = state, .start = SVC_START_AUTO};
     s->services[1] = (struct service){.name = "W3SVC", .state = state, .start = SVC_START_AUTO};
+    s->seen_pools[0] = s->pool;
+    if (other)
+        s->seen_pools[1] = other->pool;
     view->pools_known = view->sites_known = view->services_known = true;
-    view->pools = &s->pool;
-    view->pool_count = 1;
+    view->pools = s->seen_pools;
+    view->pool_count = other ? 2 : 1;
     view->services = s->services;
     view->service_count = 2;
+}
+
+static void fill_workers(struct iis *s, const struct iis *of, uint64_t now_ms,
+                         struct driver_view *view)
+{
+    for (size_t i = 0; i < of->worker_count; i++)
+        if (lives(&of->workers[i], now_ms))
+            s->seen[view->worker_count++] =
+                (struct worker){.pool = of->pool.name,
+                                .pid = of->workers[i].pid,
+                                .created = of->workers[i].created_ms,
+                                .memory_bytes = of->workers[i].heavy ? IIS_HEAVY : 1};
 }
 
 static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *probe)
@@ -203,9 +220,10 @@ static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *prob
     text_format(probe->detail, sizeof(probe->detail), "status %d", probe->status);
 }
 
-void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out)
+void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out)
 {
     struct driver_view *view = &out->view;
+    bool of_pool = out->call.kind == CALL_LOOK_POOL;
     iis_now(s, now_ms);
     out->host = (struct call_host){.cpu_busy_ms = now_ms / 4,
                                    .cpu_total_ms = now_ms,
@@ -219,16 +237,16 @@ void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out)
     }
     *view = (struct driver_view){
         .workers_known = true, .workers = s->seen, .config_identity = "own", .trouble = ""};
-    for (size_t i = 0; i < s->worker_count; i++)
-        if (lives(&s->workers[i], now_ms))
-            s->seen[view->worker_count++] = (struct worker){.pool = POOL,
-                                                            .pid = s->workers[i].pid,
-                                                            .created = s->workers[i].created_ms,
-                                                            .memory_bytes =
-                                                                s->workers[i].heavy ? IIS_HEAVY
-                                                                                    : 1};
+    other = of_pool ? NULL : other;
+    fill_workers(s, s, now_ms, view);
+    if (other) {
+        iis_now(other, now_ms);
+        fill_workers(s, other, now_ms, view);
+        s->changed = s->changed || other->changed;
+        other->changed = false;
+    }
     if (out->call.kind != CALL_BEAT)
-        fill_whole(s, view);
+        fill_whole(s, other, view);
     out->changed = s->changed;
     s->changed = out->call.kind != CALL_BEAT && s->changed;
 }

@@ -1,5 +1,6 @@
-/* iis.h - the web server of one simulated machine: one pool "Shop", its workers, and what calls of
- * the driver see and do. Workers come and go by virtual time alone; nothing here is scheduled.
+/* iis.h - one pool of a simulated machine's web server, its workers, and what calls of the driver see
+ * and do. Workers come and go by virtual time alone; nothing here is scheduled. A machine has one
+ * pool, "Shop", or a second one beside it, "Api".
  */
 #ifndef FARMHAND_TESTS_SIM_IIS_H
 #define FARMHAND_TESTS_SIM_IIS_H
@@ -10,6 +11,9 @@
 
 #define IIS_WORKERS 24
 #define IIS_NEVER   UINT64_MAX
+#define IIS_POOLS   2
+
+extern const char *const iis_pool_names[IIS_POOLS];
 
 struct iis_worker {
     uint32_t pid;
@@ -27,7 +31,7 @@ struct iis {
     bool services_up;
     struct iis_worker workers[IIS_WORKERS];
     size_t worker_count;
-    uint32_t next_pid;
+    uint32_t first_pid, next_pid;
     uint64_t startup_ms, drain_ms, tool_ms;
     int next_status;    /* of workers started from now on */
     bool powered_off;   /* its machine is */
@@ -38,11 +42,13 @@ struct iis {
     enum error_code next_error;
     bool error_but_done;
     /* lent by iis_fill */
-    struct worker seen[IIS_WORKERS];
+    struct worker seen[2 * IIS_WORKERS];
+    struct pool seen_pools[2];
     struct service services[2];
 };
 
-void iis_init(struct iis *s, const char *name, struct rng *rng, uint64_t now_ms);
+/* pool: one of iis_pool_names */
+void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uint64_t now_ms);
 /* Brings workers and the pool's state up to date. */
 void iis_now(struct iis *s, uint64_t now_ms);
 /* How long a call takes (a stop takes as long as iis_is_stopping says so). */
@@ -50,8 +56,9 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng);
 /* Carries out what acts; true: it was really done. */
 bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code);
 bool iis_stop_is_over(struct iis *s, uint64_t now_ms);
-/* What a reading call sees now; points into s. */
-void iis_fill(struct iis *s, uint64_t now_ms, struct call_result *out);
+/* What a reading call sees now; points into s. other: the machine's other pool, which is seen too by
+ * calls that look at the whole machine; NULL: there is none. */
+void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out);
 /* The worker that a new request meets; NULL: nobody. */
 const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms);
 bool iis_serves(struct iis *s, uint64_t now_ms); /* well, or would on demand */

@@ -157,6 +157,17 @@ static void new_boot(struct world *w, struct node *n)
         n->boot.bytes[i] = (uint8_t)rng_next(&w->ids);
 }
 
+static void power(struct world *w, int index, bool on)
+{
+    for (size_t k = 0; k < w->pools; k++) {
+        struct iis *s = world_iis(w, world_unit_at(index, k));
+        if (on)
+            iis_power_on(s, w->now_ms);
+        else
+            iis_power_off(s, w->now_ms);
+    }
+}
+
 void node_crash(struct world *w, int index, const char *why, bool reboot)
 {
     struct node *n = w->nodes[index];
@@ -164,7 +175,7 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
         return;
     if (reboot) {
         new_boot(w, n);
-        iis_power_off(&w->iis[index], w->now_ms);
+        power(w, index, false);
     }
     die_for(w, n, reboot ? BOOT_MS : 0, why);
 }
@@ -185,7 +196,7 @@ static void start(struct world *w, const struct due *d)
     struct error err = {0};
     if (n->agent || d->arg != n->life || sleeps(w, n, d))
         return;
-    iis_power_on(&w->iis[d->who], w->now_ms);
+    power(w, d->who, true);
     if (journal_open(n->path, VFS_NAME, &n->journal, &err) != ERR_NONE ||
         journal_start(n->journal, WALL_ZERO + (int64_t)w->now_ms + n->wall_ms, VETO_HOUR_MS,
                       &memory, &err) != ERR_NONE) {
@@ -252,7 +263,8 @@ void node_clone(struct world *w, int index)
     w->cloned = index;
     text_format(name, sizeof(name), "clone%02d", index + 1);
     world_say(w, "%s: its machine is cloned, with its disk: %s", w->iis[index].name, name);
-    iis_init(&w->iis[at], name, &w->iis_rng, w->now_ms);
+    iis_init(&w->iis[at], name, 0, &w->iis_rng, w->now_ms);
+    iis_init(&w->api[at], name, 1, &w->iis_rng, w->now_ms);
     vfs_copy(node_disk(w->nodes[index]), name, true);
     oracle_journal_lost(w, index); /* as far as people are concerned: which one knows what? */
     w->nodes[at] = node_new(w, at);
@@ -261,7 +273,7 @@ void node_clone(struct world *w, int index)
 void node_switch_off(struct world *w, int index)
 {
     struct node *n = w->nodes[index];
-    iis_power_off(&w->iis[index], w->now_ms);
+    power(w, index, false);
     if (n->agent)
         die(w, n, "it is switched off for good");
     n->life++; /* the start that is due is void */
@@ -314,18 +326,19 @@ static void on_act(struct world *w, const struct due *d)
     struct node *n = w->nodes[d->who];
     enum error_code code = ERR_NONE;
     bool disrupts = c->call.kind == CALL_RECYCLE || c->call.kind == CALL_STOP;
+    int unit = world_unit(d->who, c->call.pool);
     if (disrupts)
-        oracle_before_act(w, d->who, &c->id, c->run);
-    bool done = iis_act(&w->iis[d->who], &c->call, w->now_ms, &code);
+        oracle_before_act(w, unit, &c->id, c->run);
+    bool done = iis_act(world_iis(w, unit), &c->call, w->now_ms, &code);
     if (n->life == c->life && n->call_no == d->arg)
         n->call_code = code;
-    world_say(w, "%s: %s is %s%s%s", w->iis[d->who].name, call_name(c->call.kind),
+    world_say(w, "%s: %s is %s%s%s", world_unit_name(w, unit), call_name(c->call.kind),
               done ? "done" : "not done", code ? ", told as " : "",
               code ? error_code_name(code) : "");
     if (done)
-        oracle_called(w, d->who, &c->call, c->verb);
+        oracle_called(w, unit, &c->call, c->verb);
     if (done && disrupts)
-        oracle_acted(w, d->who, &c->id, c->run, c->verb);
+        oracle_acted(w, unit, &c->id, c->run, c->verb);
 }
 
 static void on_called(struct world *w, const struct due *d)
@@ -335,7 +348,8 @@ static void on_called(struct world *w, const struct due *d)
     if (!n->agent || n->life != c->life || n->call_no != d->arg || sleeps(w, n, d))
         return;
     bool late = w->now_ms >= c->since_ms + 12000;
-    if (c->call.kind == CALL_STOP && !late && !iis_stop_is_over(&w->iis[d->who], w->now_ms)) {
+    int unit = world_unit(d->who, c->call.pool);
+    if (c->call.kind == CALL_STOP && !late && !iis_stop_is_over(world_iis(w, unit), w->now_ms)) {
         world_at(w, w->now_ms + 100, on_called, d->who, d->arg, d->data, d->len);
         return;
     }
@@ -345,9 +359,9 @@ static void on_called(struct world *w, const struct due *d)
     }
     struct call_result result = {.call = c->call, .code = n->call_code};
     if (result.code == ERR_NONE && !call_acts(c->call.kind))
-        iis_fill(&w->iis[d->who], w->now_ms, &result);
+        iis_fill(world_iis(w, unit), w->pools > 1 ? &w->api[d->who] : NULL, w->now_ms, &result);
     if (c->call.kind == CALL_PROBE && result.probe.passed)
-        oracle_probed(w, d->who, c->since_ms);
+        oracle_probed(w, unit, c->since_ms);
     if (result.code != ERR_NONE)
         text_format(result.text, sizeof(result.text), "simulated: %s",
                     error_code_name(result.code));
@@ -356,7 +370,7 @@ static void on_called(struct world *w, const struct due *d)
 
 static void make_call(struct world *w, struct node *n, const struct call *call)
 {
-    struct iis *s = &w->iis[n->index];
+    struct iis *s = world_iis(w, world_unit(n->index, call->pool));
     struct calling c = {.call = *call,
                         .id = n->begun,
                         .run = n->begun_run,
@@ -404,8 +418,9 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     n->begun = write->record->id;
     n->begun_run = write->record->run;
     n->begun_verb = write->record->verb;
-    oracle_begun(w, n->index, &n->begun, n->begun_run, clock_of(w, n));
-    world_say(w, "%s: begins %s, command %u/%u", n->settings.name, verb_name(n->begun_verb),
+    int unit = world_unit(n->index, write->record->pool);
+    oracle_begun(w, unit, &n->begun, n->begun_run, clock_of(w, n));
+    world_say(w, "%s: begins %s, command %u/%u", world_unit_name(w, unit), verb_name(n->begun_verb),
               (unsigned)n->begun.fence.number, (unsigned)n->begun.seq);
 }
 

@@ -58,15 +58,15 @@ bool oracle_is_cloned(const struct world *w, int server)
 
 /* ---- acts: at most once ---- */
 
-struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make)
+struct act *oracle_act(struct oracle *o, uint64_t run, int unit, bool make)
 {
     for (size_t i = 0; i < o->act_count; i++)
-        if (o->acts[i].run == run && o->acts[i].server == server)
+        if (o->acts[i].run == run && o->acts[i].unit == unit)
             return &o->acts[i];
     if (!make)
         return NULL;
     o->acts = must_realloc(o->acts, o->act_count + 1, sizeof(*o->acts));
-    o->acts[o->act_count] = (struct act){.run = run, .server = server};
+    o->acts[o->act_count] = (struct act){.run = run, .unit = unit};
     return &o->acts[o->act_count++];
 }
 
@@ -76,11 +76,11 @@ static bool was_well(const struct world *w, const struct server_seen *seen)
     return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
 }
 
-void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run)
+void oracle_before_act(struct world *w, int unit, const struct command_id *id, uint64_t run)
 {
-    struct iis *s = &w->iis[server];
+    struct iis *s = world_iis(w, unit);
     (void)id;
-    struct act *a = oracle_act(w->oracle, run, server, true);
+    struct act *a = oracle_act(w->oracle, run, unit, true);
     iis_now(s, w->now_ms);
     a->tried = true;
     a->acted_ms = w->now_ms;
@@ -99,35 +99,34 @@ static bool is_lost_order(const struct oracle *o, const struct act *a, const str
     return o->restored && id->fence.number <= o->restored_fence && !copied;
 }
 
-void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
+void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   enum verb verb)
 {
     struct oracle *o = w->oracle;
-    struct server_seen *seen = &o->servers[server];
-    struct act *a = oracle_act(o, run, server, true);
+    int machine = world_machine(unit);
+    struct server_seen *seen = &o->servers[machine];
+    struct act *a = oracle_act(o, run, unit, true);
+    const char *name = world_unit_name(w, unit);
     o->act_total++;
     if (id->seq == 0)
-        world_violate(w, "%s: a disruptive act that no journal knows as begun",
-                      w->iis[server].name);
+        world_violate(w, "%s: a disruptive act that no journal knows as begun", name);
     if (command_id_equal(&a->last, id))
-        world_violate(w, "%s: command %" PRIu64 "/%" PRIu64 " was carried out twice",
-                      w->iis[server].name, id->fence.number, id->seq);
+        world_violate(w, "%s: command %" PRIu64 "/%" PRIu64 " was carried out twice", name,
+                      id->fence.number, id->seq);
     a->times += !is_lost_order(o, a, id);
     a->last = *id;
-    if (a->times > 1 + a->resolved && !o->twins && !oracle_is_cloned(w, server))
-        world_violate(w, "%s: run %" PRIu64 " acted on it %u times", w->iis[server].name, run,
-                      a->times);
+    if (a->times > 1 + a->resolved && !o->twins && !oracle_is_cloned(w, machine))
+        world_violate(w, "%s: run %" PRIu64 " acted on it %u times", name, run, a->times);
     if (id->fence.number < seen->act_fence)
-        world_violate(w, "%s: an act under fence %" PRIu64 " after one under %" PRIu64,
-                      w->iis[server].name, id->fence.number, seen->act_fence);
-    if (!o->restored && !oracle_is_target(w, run, world_server(w, server)))
-        world_violate(w, "%s was never a target of run %" PRIu64 ", and was acted on",
-                      w->iis[server].name, run);
+        world_violate(w, "%s: an act under fence %" PRIu64 " after one under %" PRIu64, name,
+                      id->fence.number, seen->act_fence);
+    if (!o->restored && machine < (int)w->servers && !oracle_is_target(w, run, unit))
+        world_violate(w, "%s was never a target of run %" PRIu64 ", and was acted on", name, run);
     seen->act_fence = id->fence.number;
-    seen->acted_ms = w->now_ms;
+    o->pools[unit].acted_ms = w->now_ms;
     /* Out already, by others' doing: we took nothing. */
-    seen->out_by_act =
-        verb == VERB_RECYCLE && (w->lb.lines[server].ours ? seen->taken : was_well(w, seen));
+    o->pools[unit].out_by_act =
+        verb == VERB_RECYCLE && (w->lb.lines[machine].ours ? seen->taken : was_well(w, seen));
 }
 
 static bool was_before(const struct act *a, const struct iis_worker *worker)
@@ -138,14 +137,14 @@ static bool was_before(const struct act *a, const struct iis_worker *worker)
     return false;
 }
 
-void oracle_probed(struct world *w, int server, uint64_t asked_ms)
+void oracle_probed(struct world *w, int unit, uint64_t asked_ms)
 {
     struct oracle *o = w->oracle;
-    const struct iis_worker *worker = iis_serving(&w->iis[server], w->now_ms);
-    o->servers[server].probed_ms = asked_ms;
+    const struct iis_worker *worker = iis_serving(world_iis(w, unit), w->now_ms);
+    o->pools[unit].probed_ms = asked_ms;
     for (size_t i = 0; worker && i < o->act_count; i++) {
         struct act *a = &o->acts[i];
-        if (a->server == server && a->tried && asked_ms >= a->acted_ms && !was_before(a, worker))
+        if (a->unit == unit && a->tried && asked_ms >= a->acted_ms && !was_before(a, worker))
             a->proved = true;
     }
 }
@@ -198,13 +197,17 @@ void oracle_heard(struct world *w, int centre, const struct agent_message *m, in
 
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed)
 {
-    (void)centre;
-    if (server < 0)
+    const struct view *v = oracle_view(w, centre);
+    for (size_t i = 0; v && i < v->target_count; i++) {
+        const struct view_target *t = &v->targets[i];
+        if (t->run != run || t->server != server || !text_equal(t->state, "unknown"))
+            continue;
+        struct act *a = oracle_act(w->oracle, run, t->unit, true);
+        a->person = true;
+        a->person_ms = w->now_ms;
+        a->resolved += not_executed;
         return;
-    struct act *a = oracle_act(w->oracle, run, server, true);
-    a->person = true;
-    a->person_ms = w->now_ms;
-    a->resolved += not_executed;
+    }
 }
 
 void oracle_drained(struct world *w, int line)
@@ -216,50 +219,81 @@ void oracle_drained(struct world *w, int line)
     seen->taken = was_well(w, seen);
 }
 
+/* The pool that was acted on while the server was out has proved well since; or any, when none was
+ * acted on. One that was stopped on purpose has nothing to prove. */
+static bool is_proved(struct world *w, int line)
+{
+    const struct oracle *o = w->oracle;
+    uint64_t out_ms = o->servers[line].drained_ms, acted_ms = 0, probed_ms = 0;
+    bool stopped = false, acted_stopped = false, any = false;
+    for (size_t k = 0; k < w->pools; k++) {
+        int unit = world_unit_at(line, k);
+        const struct pool_seen *p = &o->pools[unit];
+        bool off = world_iis(w, unit)->pool.state != POOL_STATE_STARTED;
+        stopped = stopped || off;
+        any = any || off || p->probed_ms >= p->acted_ms;
+        if (p->acted_ms > acted_ms && p->acted_ms >= out_ms) {
+            acted_ms = p->acted_ms;
+            probed_ms = p->probed_ms;
+            acted_stopped = off;
+        } else if (!acted_ms && p->probed_ms > probed_ms) {
+            probed_ms = p->probed_ms;
+        }
+    }
+    if (o->restored)
+        return any; /* an old copy drains what was back, and cannot know of acts on the other pool */
+    return (acted_ms ? acted_stopped : stopped) ||
+           probed_ms >= (acted_ms > out_ms ? acted_ms : out_ms);
+}
+
 void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
     w->oracle->servers[line].kept_out = false;
     if (foreign && !ours && !w->oracle->restored)
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
-    if (oracle_is_cloned(w, line))
-        return;
-    /* A pool that was stopped on purpose has nothing to prove. */
-    const struct server_seen *seen = &w->oracle->servers[line];
-    uint64_t since_ms = seen->acted_ms > seen->drained_ms ? seen->acted_ms : seen->drained_ms;
-    if (w->oracle->restored) /* an old copy takes a server for drained, and drains what was back */
-        since_ms = seen->acted_ms;
-    if (ours && seen->probed_ms < since_ms && w->iis[line].pool.state == POOL_STATE_STARTED)
+    if (!oracle_is_cloned(w, line) && ours && !is_proved(w, line))
         world_violate(w, "%s: put back, and no probe passed since it was taken out",
                       w->iis[line].name);
 }
 
 /* ---- what runs ---- */
 
-void oracle_called(struct world *w, int server, const struct call *call, enum verb verb)
+void oracle_called(struct world *w, int unit, const struct call *call, enum verb verb)
 {
-    struct server_seen *seen = &w->oracle->servers[server];
     bool stops = call->kind == CALL_STOP || (call->kind == CALL_SET_AUTOSTART && !call->on);
     if (stops || call->kind == CALL_START)
-        seen->off_by_us = stops && verb == VERB_STOP;
+        w->oracle->pools[unit].off_by_us = stops && verb == VERB_STOP;
 }
 
-bool oracle_should_run(const struct world *w, int server)
+bool oracle_should_run(const struct world *w, int unit)
 {
-    return !w->oracle->servers[server].off_by_us;
+    return !w->oracle->pools[unit].off_by_us;
 }
 
 /* A pool stands still only if somebody said so: we by order, others by themselves. */
 static void check_running(struct world *w)
 {
-    for (size_t i = 0; i < w->servers; i++) {
-        const struct iis *s = &w->iis[i];
+    for (size_t i = 0; i < w->servers * w->pools; i++) {
+        int unit = world_unit_at((int)(i / w->pools), i % w->pools);
+        const struct iis *s = world_iis(w, unit);
         if (s->pool.state == POOL_STATE_STOPPED && !s->off_by_others &&
-            !w->oracle->servers[i].off_by_us)
-            world_violate(w, "%s: its pool is stopped, and nobody asked for that", s->name);
+            !w->oracle->pools[unit].off_by_us)
+            world_violate(w, "%s: its pool is stopped, and nobody asked for that",
+                          world_unit_name(w, unit));
     }
 }
 
 /* ---- after every event ---- */
+
+static bool is_out_by_act(struct world *w, int unit)
+{
+    struct pool_seen *p = &w->oracle->pools[unit];
+    struct iis *s = world_iis(w, unit);
+    const struct iis_worker *worker = p->out_by_act ? iis_serving(s, w->now_ms) : NULL;
+    if (worker && worker->status == 200 && worker->created_ms >= p->acted_ms)
+        p->out_by_act = false;
+    return p->out_by_act && !iis_serves(s, w->now_ms);
+}
 
 /* What we took out of a group is never more than its budget, at no moment. */
 static void check_budget(struct world *w, const struct group *g)
@@ -270,12 +304,10 @@ static void check_budget(struct world *w, const struct group *g)
     for (size_t i = 0; i < w->servers; i++) {
         if (!group_has(g, i))
             continue;
-        struct server_seen *seen = &o->servers[i];
-        const struct iis_worker *worker =
-            seen->out_by_act ? iis_serving(&w->iis[i], w->now_ms) : NULL;
-        if (worker && worker->status == 200 && worker->created_ms >= seen->acted_ms)
-            seen->out_by_act = false;
-        bool by_act = seen->out_by_act && !iis_serves(&w->iis[i], w->now_ms);
+        const struct server_seen *seen = &o->servers[i];
+        bool by_act = false;
+        for (size_t k = 0; k < w->pools; k++)
+            by_act = is_out_by_act(w, world_unit_at((int)i, k)) || by_act;
         if (!by_act && !(w->lb.lines[i].ours && seen->taken))
             continue;
         out++;
@@ -296,8 +328,11 @@ static void note_outs(struct world *w)
         if (well != seen->well)
             seen->changed_ms = w->now_ms;
         seen->well = well;
-        if (w->iis[i].pool.state != POOL_STATE_STARTED && !w->iis[i].pool.auto_start)
-            seen->purpose_ms = w->now_ms;
+        for (size_t k = 0; k < w->pools; k++) {
+            const struct pool *p = &world_iis(w, world_unit_at((int)i, k))->pool;
+            if (p->state != POOL_STATE_STARTED && !p->auto_start)
+                seen->purpose_ms = w->now_ms;
+        }
         seen->unwell_ms = well ? seen->unwell_ms : w->now_ms;
     }
     if (w->now_ms < w->lb.down_until_ms)

@@ -37,16 +37,16 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
 /* clock_ms: by the clock of the machine. */
 void oracle_said(struct world *w, int machine, const struct agent_message *m, uint64_t clock_ms);
 void oracle_heard(struct world *w, int centre, const struct agent_message *m, int server);
-void oracle_acted(struct world *w, int server, const struct command_id *id, uint64_t run,
+void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   enum verb verb);
-void oracle_begun(struct world *w, int machine, const struct command_id *id, uint64_t run,
+void oracle_begun(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   uint64_t clock_ms);
 /* A coordinator hears where a server stands, as a run has asked. */
 void oracle_read_places(struct world *w, int centre, int server);
 /* Any act of a driver's call, as carried out. */
-void oracle_called(struct world *w, int server, const struct call *call, enum verb verb);
-void oracle_before_act(struct world *w, int server, const struct command_id *id, uint64_t run);
-void oracle_probed(struct world *w, int server, uint64_t asked_ms);
+void oracle_called(struct world *w, int unit, const struct call *call, enum verb verb);
+void oracle_before_act(struct world *w, int unit, const struct command_id *id, uint64_t run);
+void oracle_probed(struct world *w, int unit, uint64_t asked_ms);
 void oracle_drained(struct world *w, int line);
 void oracle_ready(struct world *w, int line, bool ours, bool foreign);
 void oracle_released(struct world *w, int centre, int server);
@@ -60,14 +60,14 @@ void oracle_end(struct world *w);
 
 /* ---- what people see of the store ---- */
 
-#define VIEW_TARGETS 128
+#define VIEW_TARGETS 256
 #define VIEW_RUNS    64
 #define VIEW_HOLDS   64
 #define VIEW_SERVERS 16
 
 struct view_target {
     uint64_t run;
-    int server;
+    int server, unit; /* unit: with its pool, see world.h */
     char state[12];
     bool holds;
     bool has_place; /* its list of places to put back is not empty */
@@ -87,13 +87,13 @@ struct view_run {
     char hours[64];
 };
 struct view_hold {
-    int server;
+    int server, unit;
     bool by_run;
     uint64_t owner;
 };
 struct view_incident {
     uint64_t id;
-    int server;
+    int server, unit;
     bool has_place;
 };
 struct view {
@@ -114,8 +114,8 @@ bool view_run_ended(const struct view_run *r);
 bool view_target_ended(const struct view_target *t);
 /* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
 bool oracle_is_forgotten(const struct world *w, int server);
-/* Nobody wanted this server's pool stopped: in the end it runs. */
-bool oracle_should_run(const struct world *w, int server);
+/* Nobody wanted this pool stopped: in the end it runs. */
+bool oracle_should_run(const struct world *w, int unit);
 bool oracle_journal_was_lost(const struct world *w, int server);
 uint64_t oracle_acts(const struct world *w);
 

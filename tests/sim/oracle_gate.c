@@ -19,16 +19,19 @@ void oracle_gate_sent(struct world *w, int centre, const struct command *command
     size_t at = o->asked_no++ % ASKED_KEPT;
     o->asked[at].nonce = command->nonce;
     o->asked[at].at_ms = w->now_ms;
+    o->asked[at].unit = world_unit(server, command->pool);
 }
 
-/* The first time it was asked; 0: never. */
-static uint64_t asked_ms(const struct observed *o, const struct wire_id *nonce)
+/* The first time it was asked; 0: never. *unit: about which pool. */
+static uint64_t asked_ms(const struct observed *o, const struct wire_id *nonce, int *unit)
 {
     uint64_t first_ms = 0;
     for (size_t i = 0; i < ASKED_KEPT; i++)
         if (wire_id_equal(&o->asked[i].nonce, nonce) && !wire_id_is_zero(nonce) &&
-            (!first_ms || o->asked[i].at_ms < first_ms))
+            (!first_ms || o->asked[i].at_ms < first_ms)) {
             first_ms = o->asked[i].at_ms;
+            *unit = o->asked[i].unit;
+        }
     return first_ms;
 }
 
@@ -69,7 +72,7 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     const struct observation *seen = &m->observation;
     size_t at = o->seen_no++ % SEEN_KEPT;
     o->seen[at].boot = m->boot;
-    o->seen[at].asked_ms = asked_ms(o, &seen->nonce);
+    o->seen[at].asked_ms = asked_ms(o, &seen->nonce, &o->seen[at].unit);
     o->seen[at].heard_ms = w->now_ms;
     o->seen[at].told = seen->cause == CAUSE_NONE && o->seen[at].asked_ms != 0;
     o->seen[at].good =
@@ -90,11 +93,11 @@ static bool tells_time(const struct world *w, int centre)
 
 void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
 {
-    struct observed *o = &w->oracle->servers[t->server].observed[centre];
+    const struct observed *o = &w->oracle->servers[t->server].observed[centre];
     uint64_t told_ms = 0;
-    o->taken_ms = w->now_ms;
+    w->oracle->pools[t->unit].taken_ms[centre] = w->now_ms;
     for (size_t i = 0; i < SEEN_KEPT; i++)
-        if (o->seen[i].told && o->seen[i].heard_ms > told_ms)
+        if (o->seen[i].told && o->seen[i].unit == t->unit && o->seen[i].heard_ms > told_ms)
             told_ms = o->seen[i].heard_ms;
     if (!tells_time(w, centre) || w->oracle->stores[centre].reopened)
         return;
@@ -111,8 +114,8 @@ void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
 static uint64_t opened_ms(const struct world *w, int centre, const struct view_target *t)
 {
     const struct server_seen *s = &w->oracle->servers[t->server];
-    const struct act *a = oracle_act(w->oracle, t->run, t->server, false);
-    uint64_t at_ms = s->observed[centre].taken_ms;
+    const struct act *a = oracle_act(w->oracle, t->run, t->unit, false);
+    uint64_t at_ms = w->oracle->pools[t->unit].taken_ms[centre];
     for (size_t i = 0; i < RESULTS_KEPT; i++)
         if (t->seq && s->results[i].seq == t->seq && s->results[i].fence.number == t->fence &&
             s->results_ms[i] > at_ms)
@@ -130,7 +133,7 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
     uint64_t since_ms = opened_ms(w, centre, t);
     size_t good = 0;
     for (size_t i = 0; i < SEEN_KEPT; i++)
-        good += o->seen[i].good && o->seen[i].asked_ms >= since_ms &&
+        good += o->seen[i].good && o->seen[i].unit == t->unit && o->seen[i].asked_ms >= since_ms &&
                 (wire_id_equal(&o->seen[i].boot, &o->boot) ||
                  (belated && wire_id_equal(&o->seen[i].boot, &o->former_boot)));
     if (good < GATE_PASSES)

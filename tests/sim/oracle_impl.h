@@ -7,10 +7,10 @@
 
 #define RESULTS_KEPT 32
 
-/* What was done to one server for one run. */
+/* What was done to one pool of a server for one run. */
 struct act {
     uint64_t run;
-    int server;
+    int unit;
     uint32_t times, resolved;
     bool tried;  /* the order was given, done or not */
     bool person; /* somebody settled it */
@@ -40,9 +40,11 @@ struct observed {
     struct {
         struct wire_id nonce;
         uint64_t at_ms;
+        int unit;
     } asked[ASKED_KEPT];
     struct {
         struct wire_id boot;
+        int unit;
         uint64_t asked_ms, heard_ms;
         bool good, told; /* told: what it is like, not that it could not be asked */
     } seen[SEEN_KEPT];
@@ -51,7 +53,6 @@ struct observed {
     struct wire_id boot, former_boot; /* the last that it heard of */
     bool heard_any;                   /* by this process */
     bool two_machines;                /* they spoke in turn, and nobody has released it since */
-    uint64_t taken_ms;                /* a run took the server */
 };
 
 struct server_seen {
@@ -64,24 +65,28 @@ struct server_seen {
     struct command_id nothing;               /* the last that had nothing to do */
     struct command_id durable; /* the last one that left; its record was durable then */
     uint64_t result_no;
-    uint64_t acted_ms;
     uint64_t
         forgotten_ms; /* drained for somebody, and the balancer does not know any more; 0: no */
-    bool off_by_us;   /* somebody asked us for its pool to be stopped */
     struct observed observed[CENTRES_MAX];
     struct { /* that it sent, by its own clock */
         uint64_t no, at_ms;
     } listens[LISTENS_KEPT];
     struct given given[GIVEN_KEPT];
     uint64_t listen_count, given_count;
-    bool out_by_act;     /* recycled by us, and no newer worker has served since */
-    uint64_t probed_ms;  /* a probe that was asked then passed */
     uint64_t drained_ms; /* by us */
     bool kept_out;       /* drained by us, and not set ready by us since */
     bool taken;          /* in service when we drained it: it counts as taken out by us */
     bool well;
     uint64_t purpose_ms;            /* its pool was stopped on purpose */
     uint64_t changed_ms, unwell_ms; /* of well; when it was last not */
+};
+
+struct pool_seen {
+    uint64_t acted_ms;
+    uint64_t probed_ms;          /* a probe that was asked then passed */
+    uint64_t taken_ms[CENTRES_MAX]; /* a run took it */
+    bool out_by_act;             /* recycled by us, and no newer worker has served since */
+    bool off_by_us;              /* somebody asked us for it to be stopped */
 };
 
 struct sqlite3;
@@ -128,6 +133,7 @@ struct oracle {
     size_t act_count;
     uint64_t act_total;
     struct server_seen servers[MACHINES_MAX];
+    struct pool_seen pools[UNITS_MAX];
     struct store_seen stores[CENTRES_MAX];
     bool restored;           /* a store was put back from a copy: it cannot know everything */
     uint64_t restored_fence; /* the highest number given by then */
@@ -139,7 +145,7 @@ struct oracle {
 
 #define EVIDENCE_MS 2500 /* a server is taken on evidence no older than this */
 
-struct act *oracle_act(struct oracle *o, uint64_t run, int server, bool make);
+struct act *oracle_act(struct oracle *o, uint64_t run, int unit, bool make);
 
 bool oracle_is_cloned(const struct world *w, int server);
 /* oracle_order.c */
@@ -169,7 +175,7 @@ void oracle_check_waiting(struct world *w);
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);
 void oracle_check_forgotten(struct world *w);
-bool oracle_is_target(struct world *w, uint64_t run, int server);
+bool oracle_is_target(struct world *w, uint64_t run, int unit);
 void oracle_tell_open(struct world *w, int centre);
 
 #endif

@@ -31,11 +31,11 @@ static bool is_in_time(const struct server_seen *s, const struct given *g, uint6
     return false;
 }
 
-void oracle_begun(struct world *w, int machine, const struct command_id *id, uint64_t run,
+void oracle_begun(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   uint64_t clock_ms)
 {
-    const struct server_seen *s = &w->oracle->servers[machine];
-    const char *name = w->iis[machine].name;
+    const struct server_seen *s = &w->oracle->servers[world_machine(unit)];
+    const char *name = world_unit_name(w, unit);
     bool given = false, own = false, in_time = false;
     for (size_t i = 0; i < GIVEN_KEPT; i++) {
         const struct given *g = &s->given[i];
@@ -54,5 +54,5 @@ void oracle_begun(struct world *w, int machine, const struct command_id *id, uin
         world_violate(w, "%s: it begins a command that was given to another journal", name);
     else if (!in_time)
         world_violate(w, "%s: it begins a command whose time is over", name);
-    oracle_act(w->oracle, run, machine, true)->begun_ms = w->now_ms;
+    oracle_act(w->oracle, run, unit, true)->begun_ms = w->now_ms;
 }

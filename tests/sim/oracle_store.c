@@ -23,11 +23,11 @@ static const struct view_run *run_of(const struct view *v, uint64_t id)
     return NULL;
 }
 
-bool oracle_is_target(struct world *w, uint64_t run, int server)
+bool oracle_is_target(struct world *w, uint64_t run, int unit)
 {
     const struct store_seen *s = &w->oracle->stores[0];
     for (size_t i = 0; i < s->view.target_count; i++)
-        if (s->view.targets[i].run == run && s->view.targets[i].server == server)
+        if (s->view.targets[i].run == run && s->view.targets[i].unit == unit)
             return true;
     return false;
 }
@@ -97,10 +97,10 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
 
 /* ---- what changed ---- */
 
-static const struct view_target *target_in(const struct view *v, uint64_t run, int server)
+static const struct view_target *target_in(const struct view *v, uint64_t run, int unit)
 {
     for (size_t i = 0; i < v->target_count; i++)
-        if (v->targets[i].run == run && v->targets[i].server == server)
+        if (v->targets[i].run == run && v->targets[i].unit == unit)
             return &v->targets[i];
     return NULL;
 }
@@ -241,7 +241,7 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
 static void check_ordered(struct world *w, const struct view_target *was)
 {
     const struct server_seen *seen = &w->oracle->servers[was->server];
-    const struct act *a = oracle_act(w->oracle, was->run, was->server, false);
+    const struct act *a = oracle_act(w->oracle, was->run, was->unit, false);
     bool journal = false;
     for (size_t i = 0; i < RESULTS_KEPT; i++)
         journal = journal ||
@@ -254,8 +254,8 @@ static void check_ordered(struct world *w, const struct view_target *was)
 /* Done means: those from before are gone, and a newer one answered a probe asked after the act. */
 static void check_done(struct world *w, const struct view_target *t)
 {
-    struct iis *s = &w->iis[t->server];
-    struct act *a = oracle_act(w->oracle, t->run, t->server, false);
+    struct iis *s = world_iis(w, t->unit);
+    struct act *a = oracle_act(w->oracle, t->run, t->unit, false);
     const struct command_id *nothing = &w->oracle->servers[t->server].nothing;
     if (!text_equal(t->action, "recycle") || (a && a->person) || w->oracle->restored ||
         oracle_is_cloned(w, t->server))
@@ -282,7 +282,7 @@ static bool is_past_gate(const char *state)
 static void check_target(struct world *w, int centre, struct store_seen *s,
                          const struct view_target *t)
 {
-    const struct view_target *was = target_in(&s->former, t->run, t->server);
+    const struct view_target *was = target_in(&s->former, t->run, t->unit);
     if (t->holds && (!was || !was->holds)) {
         oracle_gate_taken(w, centre, t);
         oracle_run_taken(w, centre, t);
@@ -323,10 +323,14 @@ static void check_leases(struct world *w, const struct view *v)
         const struct view_run *r = run_of(v, t->run);
         bool leased = false;
         for (size_t k = 0; k < v->hold_count; k++)
-            leased = leased || (v->holds[k].server == t->server && v->holds[k].by_run &&
+            leased = leased || (v->holds[k].unit == t->unit && v->holds[k].by_run &&
                                 v->holds[k].owner == t->run);
         if (!t->holds && is_in_hand(t->state))
             world_violate(w, "%s is %s and holds nothing", w->iis[t->server].name, t->state);
+        for (size_t k = 0; k < i; k++)
+            if (t->holds && v->targets[k].holds && v->targets[k].server == t->server)
+                world_violate(w, "%s: two of its pools are in hand at once",
+                              w->iis[t->server].name);
         if (t->holds && !leased)
             world_violate(w, "%s is %s without a lease", w->iis[t->server].name, t->state);
         if (t->holds && r && view_run_ended(r))
@@ -406,14 +410,14 @@ static void meet_copy(struct oracle *o, const struct store_seen *s)
 {
     for (size_t i = 0; i < o->act_count; i++) {
         struct act *a = &o->acts[i];
-        const struct view_target *t = target_in(&s->view, a->run, a->server);
+        const struct view_target *t = target_in(&s->view, a->run, a->unit);
         a->copied = (struct command_id){.seq = 0};
         if (!t || t->seq != a->last.seq || t->fence != a->last.fence.number)
             a->times = a->resolved = 0;
     }
     for (size_t i = 0; i < s->view.target_count; i++) {
         const struct view_target *t = &s->view.targets[i];
-        oracle_act(o, t->run, t->server, true)->copied =
+        oracle_act(o, t->run, t->unit, true)->copied =
             (struct command_id){.fence = {.number = t->fence}, .seq = t->seq};
     }
 }

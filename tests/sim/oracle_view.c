@@ -12,12 +12,12 @@
 
 static const char *const queries[] = {
     [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
-                  " t.command_fence, t.command_seq, r.action, t.wave FROM target t JOIN run r"
+                  " t.command_fence, t.command_seq, r.action, t.wave, t.pool FROM target t JOIN run r"
                   " ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
                " pause_after_canary, hours, actor = 'remediation' FROM run",
-    [Q_LEASES] = "SELECT server, owner, owner_id FROM lease",
-    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2 FROM incident WHERE closed_how IS NULL",
+    [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
+    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
                   " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
@@ -90,6 +90,7 @@ static void read_targets(const struct world *w, struct store_seen *s)
                                   .fence = (uint64_t)sqlite3_column_int64(q, 5),
                                   .seq = (uint64_t)sqlite3_column_int64(q, 6),
                                   .wave = (uint32_t)sqlite3_column_int(q, 8)};
+        t->unit = world_unit(t->server, oracle_word(q, 9));
         text_copy(t->state, sizeof(t->state), oracle_word(q, 2));
         text_copy(t->action, sizeof(t->action), oracle_word(q, 7));
     }
@@ -126,6 +127,7 @@ static void read_holds(const struct world *w, struct store_seen *s)
     while (sqlite3_step(q) == SQLITE_ROW && v->hold_count < VIEW_HOLDS)
         v->holds[v->hold_count++] =
             (struct view_hold){.server = server_of(w, oracle_word(q, 0)),
+                               .unit = world_unit(server_of(w, oracle_word(q, 0)), oracle_word(q, 3)),
                                .by_run = text_equal(oracle_word(q, 1), "run"),
                                .owner = (uint64_t)sqlite3_column_int64(q, 2)};
     sqlite3_reset(q);
@@ -134,6 +136,8 @@ static void read_holds(const struct world *w, struct store_seen *s)
         v->incidents[v->incident_count++] =
             (struct view_incident){.id = (uint64_t)sqlite3_column_int64(q, 0),
                                    .server = server_of(w, oracle_word(q, 1)),
+                                   .unit = world_unit(server_of(w, oracle_word(q, 1)),
+                                                      oracle_word(q, 3)),
                                    .has_place = sqlite3_column_int(q, 2) != 0};
     sqlite3_reset(q);
 }

@@ -47,6 +47,12 @@ static void want_waves(struct world *w, struct run_wish *wish)
         wish->bake_ms = rng_between(&w->people, 500, 8000);
 }
 
+static const char *a_pool(struct world *w)
+{
+    static const char *const pools[] = {"Shop", "*", "*", "Api", "*,!Shop", "Shop,Api"};
+    return w->pools > 1 ? pools[rng_next(&w->people) % 6] : pools[0];
+}
+
 static void want(struct world *w, struct run_wish *wish)
 {
     if (w->options.crash_actor != ACTOR_NONE)
@@ -69,6 +75,7 @@ static void wish(struct world *w)
     bool all = w->runs_begun == 0 || rng_chance(&w->people, 600);
     text_copy(one, sizeof(one), w->iis[rng_next(&w->people) % w->servers].name);
     struct run_wish wish = {.kind = w->runs_begun == 0 ? ASK_RECYCLE : a_kind(w),
+                            .pool = a_pool(w),
                             .selector = all ? "all" : one,
                             .batch = (uint32_t)rng_between(&w->people, 1, 3)};
     want(w, &wish);
@@ -118,7 +125,8 @@ static void declare(struct world *w)
 static void mend_servers(struct world *w)
 {
     for (size_t i = 0; i < w->servers; i++) {
-        iis_mend(&w->iis[i], w->now_ms);
+        for (size_t k = 0; k < w->pools; k++)
+            iis_mend(world_iis(w, world_unit_at((int)i, k)), w->now_ms);
         if (w->lb.lines[i].foreign || oracle_is_forgotten(w, (int)i))
             lb_foreign(w, (int)i, BALANCER_READY);
     }
@@ -182,19 +190,23 @@ static void settle_incidents(struct world *w, const struct view *v)
             centre_request(w, 0, r->id, REQ_ABORT);
         return;
     }
-    bool stopped = w->iis[server].pool.state == POOL_STATE_STOPPED;
+    int unit = v->incidents[0].unit;
+    bool stopped = world_iis(w, unit)->pool.state == POOL_STATE_STOPPED;
     centre_start_run(w, 0,
                      &(struct run_wish){.kind = stopped ? ASK_START : ASK_UNDRAIN,
+                                        .pool = iis_pool_names[unit >= MACHINES_MAX],
                                         .selector = w->iis[server].name,
                                         .batch = 1});
 }
 
 /* Where people have stopped pools for good, too few servers may be left for a run to go on. */
-static bool some_pool_is_off(const struct world *w)
+static bool some_pool_is_off(struct world *w)
 {
-    for (size_t i = 0; i < w->servers; i++)
-        if (w->iis[i].pool.state == POOL_STATE_STOPPED && !w->iis[i].pool.auto_start)
+    for (size_t i = 0; i < w->servers * w->pools; i++) {
+        const struct iis *s = world_iis(w, world_unit_at((int)(i / w->pools), i % w->pools));
+        if (s->pool.state == POOL_STATE_STOPPED && !s->pool.auto_start)
             return true;
+    }
     return false;
 }
 
@@ -236,10 +248,12 @@ static bool all_ended(struct world *w)
     if (!v || !w->faults_over || w->runs_begun < w->runs_wanted || an_open_run(v) ||
         v->incident_count || v->hold_count)
         return false;
-    for (size_t i = 0; i < w->servers; i++)
-        if (w->lb.lines[i].admin != BALANCER_READY ||
-            (oracle_should_run(w, (int)i) && !iis_serves(&w->iis[i], w->now_ms)))
+    for (size_t i = 0; i < w->servers * w->pools; i++) {
+        int server = (int)(i / w->pools), unit = world_unit_at(server, i % w->pools);
+        if (w->lb.lines[server].admin != BALANCER_READY ||
+            (oracle_should_run(w, unit) && !iis_serves(world_iis(w, unit), w->now_ms)))
             return false;
+    }
     return w->now_ms > w->calm_since_ms + HEAL_AFTER_MS;
 }
 

@@ -113,6 +113,35 @@ int world_server(const struct world *w, int machine)
     return machine < (int)w->servers ? machine : w->cloned;
 }
 
+int world_unit(int machine, const char *pool)
+{
+    return world_unit_at(machine, text_equal(pool, iis_pool_names[1]));
+}
+
+int world_unit_at(int machine, size_t pool)
+{
+    return machine + (int)pool * MACHINES_MAX;
+}
+
+int world_machine(int unit)
+{
+    return unit % MACHINES_MAX;
+}
+
+struct iis *world_iis(struct world *w, int unit)
+{
+    return unit < MACHINES_MAX ? &w->iis[unit] : &w->api[unit - MACHINES_MAX];
+}
+
+const char *world_unit_name(const struct world *w, int unit)
+{
+    static char name[40];
+    if (unit < MACHINES_MAX)
+        return w->iis[unit].name;
+    text_format(name, sizeof(name), "%s/%s", w->iis[world_machine(unit)].name, iis_pool_names[1]);
+    return name;
+}
+
 static bool on_sync(void *arg, const char *disk, bool before)
 {
     struct world *w = arg;
@@ -148,6 +177,9 @@ static void begin(struct world *w, const struct world_options *options)
                         .people = rng_of(options->seed, 5),
                         .ids = rng_of(options->seed, 6),
                         .hash = UINT64_C(14695981039346656037)};
+    struct rng rng = rng_of(options->seed, 10);
+    bool plain = options->crash_actor != ACTOR_NONE || options->remedy;
+    w->pools = !plain && rng_chance(&rng, 350) ? 2 : 1;
     must(w->servers >= 1 && w->servers <= SERVERS_MAX);
     vfs_reset(options->seed);
     random_begin(options->seed);
@@ -155,7 +187,8 @@ static void begin(struct world *w, const struct world_options *options)
     for (size_t i = 0; i < w->servers; i++) {
         char name[16];
         text_format(name, sizeof(name), "web%02zu", i + 1);
-        iis_init(&w->iis[i], name, &w->iis_rng, w->now_ms);
+        iis_init(&w->iis[i], name, 0, &w->iis_rng, w->now_ms);
+        iis_init(&w->api[i], name, 1, &w->iis_rng, w->now_ms);
         w->nodes[i] = node_new(w, (int)i);
     }
     groups_begin(&w->groups, options->seed, w->servers, options->crash_actor != ACTOR_NONE);

@@ -99,7 +99,8 @@ struct world {
     size_t servers;
     size_t machines; /* as many, or one more: a clone of server `cloned` */
     int cloned;
-    struct iis iis[MACHINES_MAX];
+    struct iis iis[MACHINES_MAX], api[MACHINES_MAX]; /* the first pool of each, and the second */
+    size_t pools;                                    /* of each machine: 1 or 2 */
     struct groups groups;
     struct hours hours;
     struct lb lb;
@@ -147,6 +148,15 @@ void world_say(struct world *w, const char *fmt, ...) __attribute__((format(prin
 void world_violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Whose name that machine speaks under. */
 int world_server(const struct world *w, int machine);
+/* A pool of a machine, by a number: the machine's own for the first, MACHINES_MAX more for the
+ * second. */
+#define UNITS_MAX (2 * MACHINES_MAX)
+int world_unit(int machine, const char *pool);
+int world_unit_at(int machine, size_t pool);
+int world_machine(int unit);
+struct iis *world_iis(struct world *w, int unit);
+/* As it is told: "web01", "web01/Api". */
+const char *world_unit_name(const struct world *w, int unit);
 /* One more step of that actor is ahead: true if it dies before it. */
 bool world_step(struct world *w, enum actor actor, int who);
 
@@ -212,6 +222,7 @@ void centre_tell_runs(struct world *w, int index);
 enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN };
 struct run_wish {
     enum ask_kind kind;
+    const char *pool; /* or which ones */
     const char *selector;
     uint32_t batch, canary;
     const char *waves, *order; /* NULL: none */
