@@ -223,7 +223,6 @@ static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *prob
 void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out)
 {
     struct driver_view *view = &out->view;
-    bool of_pool = out->call.kind == CALL_LOOK_POOL;
     iis_now(s, now_ms);
     out->host = (struct call_host){.cpu_busy_ms = now_ms / 4,
                                    .cpu_total_ms = now_ms,
@@ -237,7 +236,6 @@ void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_res
     }
     *view = (struct driver_view){
         .workers_known = true, .workers = s->seen, .config_identity = "own", .trouble = ""};
-    other = of_pool ? NULL : other;
     fill_workers(s, s, now_ms, view);
     if (other) {
         iis_now(other, now_ms);

@@ -56,8 +56,7 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng);
 /* Carries out what acts; true: it was really done. */
 bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code);
 bool iis_stop_is_over(struct iis *s, uint64_t now_ms);
-/* What a reading call sees now; points into s. other: the machine's other pool, which is seen too by
- * calls that look at the whole machine; NULL: there is none. */
+/* What a reading call sees now; points into s. other: the machine's other pool, if it is seen too. */
 void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out);
 /* The worker that a new request meets; NULL: nobody. */
 const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms);

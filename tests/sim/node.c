@@ -157,17 +157,6 @@ static void new_boot(struct world *w, struct node *n)
         n->boot.bytes[i] = (uint8_t)rng_next(&w->ids);
 }
 
-static void power(struct world *w, int index, bool on)
-{
-    for (size_t k = 0; k < w->pools; k++) {
-        struct iis *s = world_iis(w, world_unit_at(index, k));
-        if (on)
-            iis_power_on(s, w->now_ms);
-        else
-            iis_power_off(s, w->now_ms);
-    }
-}
-
 void node_crash(struct world *w, int index, const char *why, bool reboot)
 {
     struct node *n = w->nodes[index];
@@ -175,7 +164,7 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
         return;
     if (reboot) {
         new_boot(w, n);
-        power(w, index, false);
+        world_power(w, index, false);
     }
     die_for(w, n, reboot ? BOOT_MS : 0, why);
 }
@@ -196,7 +185,7 @@ static void start(struct world *w, const struct due *d)
     struct error err = {0};
     if (n->agent || d->arg != n->life || sleeps(w, n, d))
         return;
-    power(w, d->who, true);
+    world_power(w, d->who, true);
     if (journal_open(n->path, VFS_NAME, &n->journal, &err) != ERR_NONE ||
         journal_start(n->journal, WALL_ZERO + (int64_t)w->now_ms + n->wall_ms, VETO_HOUR_MS,
                       &memory, &err) != ERR_NONE) {
@@ -273,7 +262,7 @@ void node_clone(struct world *w, int index)
 void node_switch_off(struct world *w, int index)
 {
     struct node *n = w->nodes[index];
-    power(w, index, false);
+    world_power(w, index, false);
     if (n->agent)
         die(w, n, "it is switched off for good");
     n->life++; /* the start that is due is void */
@@ -341,6 +330,13 @@ static void on_act(struct world *w, const struct due *d)
         oracle_acted(w, unit, &c->id, c->run, c->verb);
 }
 
+static void see(struct world *w, int unit, struct call_result *out)
+{
+    bool one = out->call.kind == CALL_LOOK_POOL || out->call.kind == CALL_PROBE;
+    struct iis *whole = &w->iis[world_machine(unit)], *other = &w->api[world_machine(unit)];
+    iis_fill(one ? world_iis(w, unit) : whole, !one && w->pools > 1 ? other : NULL, w->now_ms, out);
+}
+
 static void on_called(struct world *w, const struct due *d)
 {
     const struct calling *c = d->data;
@@ -359,7 +355,7 @@ static void on_called(struct world *w, const struct due *d)
     }
     struct call_result result = {.call = c->call, .code = n->call_code};
     if (result.code == ERR_NONE && !call_acts(c->call.kind))
-        iis_fill(world_iis(w, unit), w->pools > 1 ? &w->api[d->who] : NULL, w->now_ms, &result);
+        see(w, unit, &result);
     if (c->call.kind == CALL_PROBE && result.probe.passed)
         oracle_probed(w, unit, c->since_ms);
     if (result.code != ERR_NONE)

@@ -142,6 +142,17 @@ const char *world_unit_name(const struct world *w, int unit)
     return name;
 }
 
+void world_power(struct world *w, int machine, bool on)
+{
+    for (size_t k = 0; k < w->pools; k++) {
+        struct iis *s = world_iis(w, world_unit_at(machine, k));
+        if (on)
+            iis_power_on(s, w->now_ms);
+        else
+            iis_power_off(s, w->now_ms);
+    }
+}
+
 static bool on_sync(void *arg, const char *disk, bool before)
 {
     struct world *w = arg;

@@ -155,6 +155,7 @@ int world_unit(int machine, const char *pool);
 int world_unit_at(int machine, size_t pool);
 int world_machine(int unit);
 struct iis *world_iis(struct world *w, int unit);
+void world_power(struct world *w, int machine, bool on); /* all its pools */
 /* As it is told: "web01", "web01/Api". */
 const char *world_unit_name(const struct world *w, int unit);
 /* One more step of that actor is ahead: true if it dies before it. */
