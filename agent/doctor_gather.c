@@ -180,6 +180,28 @@ static void on_link(void *arg, const struct agent_link_event *event)
     (void)arg, (void)event; /* its state is asked instead */
 }
 
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+/* The coordinator dated the certificate by its own clock: one that comes from the future tells that
+ * ours is behind. */
+static void certificate_facts(struct doctor_facts *f, const struct identity *identity)
+{
+    struct identity_cert cert;
+    struct error err;
+    int64_t now_ms = clock_wall_ms();
+    if (identity_check(identity, &cert, &err) != ERR_NONE) {
+        add(f, "certificate.error", err.text);
+        return;
+    }
+    if (now_ms < cert.from_ms)
+        add_number(f, "", "clock.behind_s", (uint64_t)(cert.from_ms - now_ms) / 1000);
+    if (now_ms >= cert.until_ms)
+        add(f, "certificate.error", "its time is over");
+    else
+        add_number(f, "", "certificate.days", (uint64_t)(cert.until_ms - now_ms) / DAY_MS);
+    add(f, "certificate.late", now_ms >= identity_renew_ms(&cert) ? "yes" : "no");
+}
+
 /* Where, and as whom; false: said why not. */
 static bool link_spec_of(struct doctor_facts *f, const struct settings *settings,
                          struct agent_link_spec *spec)
@@ -201,6 +223,7 @@ static bool link_spec_of(struct doctor_facts *f, const struct settings *settings
                                   : err.text);
         return false;
     }
+    certificate_facts(f, &identity);
     tls = (struct agent_link_tls){
         .ca_pem = identity.ca_pem, .cert_pem = identity.cert_pem, .key_pem = identity.key_pem};
     spec->tls = &tls;

@@ -4,7 +4,8 @@
  * look.error look.trouble look.counts · services.known yes|no · WAS.state .start .failure, W3SVC
  * the same · dependents · barred · reboot.renames yes|no · host.pid .lodgers .strangers .error ·
  * events yes|no · figures N · requests.error · warmup.error · config.shared yes|no ·
- * coordinator.url .ms .error · data_dir.path .error
+ * coordinator.url .ms .error · data_dir.path .error ·
+ * certificate.days .late yes|no .error · clock.behind_s .service .source
  */
 #include "agent/doctor.h"
 
@@ -248,18 +249,53 @@ static void judge_coordinator(const struct doctor_facts *f, struct doctor_report
                    "is it running, and does a firewall stand between?",
                    "the coordinator at %s cannot be reached: %s", url,
                    or_unknown(fact(f, "coordinator.error")));
-    doctor_say(r, DOCTOR_INFO, "clock", "",
-               "compare the clocks by hand: they matter for windows and display alone",
-               "the difference of the clocks is not told by the protocol");
-    if (text_starts(url, "tcp://") || text_starts(url, "ipc://"))
+}
+
+static void judge_certificate(const struct doctor_facts *f, struct doctor_report *r)
+{
+    const char *days = fact(f, "certificate.days"), *url = or_unknown(fact(f, "coordinator.url"));
+    if (fact(f, "certificate.error"))
+        doctor_say(r, DOCTOR_FAIL, "certificate", "", "let this server join again",
+                   "the certificate of this server: %s", fact(f, "certificate.error"));
+    else if (days && doctor_fact_is(f, "", "certificate.late", "yes"))
+        doctor_say(r, DOCTOR_WARN, "certificate", "",
+                   "the agent renews it by itself when it reaches its coordinator: does it run?",
+                   "the certificate of this server ends in %s days, and was not renewed in time",
+                   days);
+    else if (days)
+        doctor_say(r, DOCTOR_OK, "certificate", "", "",
+                   "the certificate of this server is good for %s days, and renews itself", days);
+    else if (text_starts(url, "tcp://") || text_starts(url, "ipc://"))
         doctor_say(r, DOCTOR_INFO, "certificate", "", "",
                    "no certificate is looked at: %s is not encrypted", url);
 }
 
+/* The protocol tells no time, so the difference to the coordinator's clock is only seen when it is
+ * too large for the certificate, and else whether somebody keeps this clock. */
+static void judge_clock(const struct doctor_facts *f, struct doctor_report *r)
+{
+    const char *source = fact(f, "clock.source"), *behind = fact(f, "clock.behind_s");
+    bool kept = doctor_fact_is(f, "", "clock.service", "running") &&
+                !doctor_fact_is(f, "", "clock.source", "NoSync");
+    if (behind)
+        doctor_say(r, DOCTOR_WARN, "clock", "", "set this clock, and see who keeps it",
+                   "this machine's clock is %s s or more behind the coordinator's", behind);
+    else if (!fact(f, "clock.service"))
+        doctor_say(r, DOCTOR_INFO, "clock", "",
+                   "compare the clocks by hand: they matter for hours in windows and for display",
+                   "how far this clock is from the coordinator's is not known");
+    else
+        doctor_say(r, kept ? DOCTOR_OK : DOCTOR_WARN, "clock", "",
+                   kept ? "" : "start the Windows Time service, or see what else keeps this clock",
+                   "the Windows Time service is %s (%s)", fact(f, "clock.service"),
+                   source ? source : "no source known");
+}
+
 static void (*const checks[])(const struct doctor_facts *, struct doctor_report *) = {
-    judge_elevation, judge_data_dir, judge_appcmd,   judge_worker,  judge_look,
-    judge_config,    judge_services, judge_barred,   judge_host,    judge_failure_actions,
-    judge_events,    judge_figures,  judge_requests, judge_warm_up, judge_coordinator,
+    judge_elevation,   judge_data_dir, judge_appcmd,   judge_worker,  judge_look,
+    judge_config,      judge_services, judge_barred,   judge_host,    judge_failure_actions,
+    judge_events,      judge_figures,  judge_requests, judge_warm_up, judge_coordinator,
+    judge_certificate, judge_clock,
 };
 
 void doctor_judge_server(const struct doctor_facts *facts, struct doctor_report *out)
@@ -280,6 +316,14 @@ const struct doctor_question doctor_questions[] = {
      "changes nothing"},
     {"Is a list of requests without the Request Monitor empty, or code 50?", "answer.request_list",
      "look on a server without that feature"},
+    {"What does a start of W3SVC say while WAS is stopping, 1068?", NULL,
+     "sc stop WAS with a busy worker, and sc start W3SVC before it has stopped; doctor changes "
+     "nothing"},
+    {"Does W3SVC stay in STOP_PENDING until its workers have drained?", NULL,
+     "sc stop W3SVC while a slow request executes, then sc query W3SVC; doctor changes nothing"},
+    {"Does a second recycle leave alone what the first one replaces?", NULL,
+     "appcmd recycle apppool twice within a second, and count the worker processes; doctor "
+     "changes nothing"},
     {"Under which names do events about pools arrive?", "answer.events",
      "recycle a pool, then run doctor again"},
     {"Which queues without a pool do the counters list?", "answer.instances",

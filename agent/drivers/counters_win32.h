@@ -14,6 +14,10 @@ struct counters_reader;
  * timeout_ms. ERR_UNAVAILABLE: there are no such counters (no IIS, or they are broken). */
 enum error_code counters_read(struct counters_reader **reader, uint64_t timeout_ms,
                               struct scm_counters *out, struct error *err);
+/* The names of instances that are no pool (scm_is_pool_instance), with blanks between, for people; cut
+ * to fit. */
+enum error_code counters_others(uint64_t timeout_ms, char *out, size_t size_bytes,
+                                struct error *err);
 void counters_close(struct counters_reader *reader); /* NULL is fine */
 
 #endif

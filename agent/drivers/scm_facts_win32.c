@@ -1,6 +1,7 @@
 /* scm_facts_win32.c - see scm_facts.h. */
 #include "agent/drivers/scm_facts.h"
 
+#include "agent/drivers/counters_win32.h"
 #include "agent/drivers/scm_machine.h"
 #include "common/must.h"
 #include "common/sys_win32.h"
@@ -77,6 +78,39 @@ static void tell_actions(SC_HANDLE manager, const wchar_t *name, const char *key
     free(actions);
 }
 
+#define COUNTERS_MS 5000
+
+static void tell_instances(driver_each_fact *each, void *arg)
+{
+    char others[256];
+    if (counters_others(COUNTERS_MS, others, sizeof(others), NULL) == ERR_NONE)
+        each(arg, "", "answer.instances", *others ? others : "none");
+}
+
+/* NT5DS: from the domain; NTP: from servers of its own; NoSync: from nobody. Source: "Windows Time
+ * service tools and settings". */
+#define TIME L"SYSTEM\\CurrentControlSet\\Services\\W32Time\\Parameters"
+
+static void tell_clock(SC_HANDLE manager, driver_each_fact *each, void *arg)
+{
+    wchar_t wide[64] = L"";
+    DWORD bytes = sizeof(wide);
+    SERVICE_STATUS status;
+    SC_HANDLE service = OpenServiceW(manager, L"W32Time", SERVICE_QUERY_STATUS);
+    bool runs =
+        service && QueryServiceStatus(service, &status) && status.dwCurrentState == SERVICE_RUNNING;
+    if (service)
+        CloseServiceHandle(service);
+    each(arg, "", "clock.service", runs ? "running" : "not running");
+    if (RegGetValueW(HKEY_LOCAL_MACHINE, TIME, L"Type", RRF_RT_REG_SZ, NULL, wide, &bytes) !=
+        ERROR_SUCCESS)
+        return;
+    char *source = sys_utf8(wide);
+    if (source)
+        each(arg, "", "clock.source", source);
+    free(source);
+}
+
 static void tell_machine(driver_each_fact *each, void *arg)
 {
     struct scm_machine machine;
@@ -89,11 +123,13 @@ void scm_facts(const char *appcmd, driver_each_fact *each, void *arg)
     tell_elevation(each, arg);
     tell_version(appcmd, each, arg);
     tell_machine(each, arg);
+    tell_instances(each, arg);
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     if (!manager)
         return;
     tell_actions(manager, L"WAS", "WAS.failure", each, arg);
     tell_actions(manager, L"W3SVC", "W3SVC.failure", each, arg);
+    tell_clock(manager, each, arg);
     CloseServiceHandle(manager);
 }
 

@@ -42,6 +42,10 @@ static void healthy(struct doctor_facts *f)
         {"data_dir.path", "C:\\ProgramData\\Farmhand"},
         {"coordinator.url", "tcp://10.0.0.1:7600"},
         {"coordinator.ms", "3"},
+        {"certificate.days", "60"},
+        {"certificate.late", "no"},
+        {"clock.service", "running"},
+        {"clock.source", "NT5DS"},
     };
     static const char *const pool[][2] = {
         {"state", "Started"},
@@ -134,6 +138,12 @@ static void each_fact_that_is_wrong_has_its_line(void **state)
         {"", "figures", "0", "counters", DOCTOR_WARN, "cannot be read"},
         {"", "requests.error", "Request Monitor", "requests", DOCTOR_WARN, "Request Monitor"},
         {"", "coordinator.ms", NULL, "coordinator", DOCTOR_FAIL, "cannot be reached"},
+        {"", "certificate.error", "it is for web02", "certificate", DOCTOR_FAIL, "web02"},
+        {"", "certificate.late", "yes", "certificate", DOCTOR_WARN, "60 days"},
+        {"", "clock.behind_s", "3700", "clock", DOCTOR_WARN, "3700 s or more behind"},
+        {"", "clock.service", "not running", "clock", DOCTOR_WARN, "not running"},
+        {"", "clock.source", "NoSync", "clock", DOCTOR_WARN, "NoSync"},
+        {"", "clock.service", NULL, "clock", DOCTOR_INFO, "not known"},
         {"Shop", "state", "Stopped", "state", DOCTOR_WARN, "should run"},
         {"Shop", "state", "Unknown", "state", DOCTOR_WARN, "Unknown"},
         {"Shop", "autoStart", "false", "auto-start", DOCTOR_INFO, "stays stopped"},
