@@ -23,13 +23,14 @@ add_library(farmhand_cli STATIC
   cli/verb_events.c
   cli/verb_incident.c
   cli/verb_notice.c
+  cli/verb_audit.c
   cli/verb_operator.c
   cli/verb_token.c
   cli/way.c
   cli/verb_hold.c
   cli/verb_warm.c
 )
-target_link_libraries(farmhand_cli PUBLIC farmhand_base farmhand_common PkgConfig::JANSSON Threads::Threads)
+target_link_libraries(farmhand_cli PUBLIC farmhand_base farmhand_audit farmhand_common PkgConfig::JANSSON Threads::Threads)
 add_executable(farmhand cli/main.c)
 target_link_libraries(farmhand PRIVATE farmhand_cli)
 farmhand_resources(farmhand "Farmhand operator's command")

@@ -77,7 +77,7 @@ void desk_refuse_as(struct asking *a, enum error_code code, const char *fmt, ...
 /* ---- parameters ---- */
 
 /* false: answered already. */
-static bool only_args(struct asking *a, const char *const *known)
+bool desk_only_args(struct asking *a, const char *const *known)
 {
     const char *unknown = api_unknown_arg(a->request, known);
     if (!unknown)
@@ -93,11 +93,10 @@ static bool only_args(struct asking *a, const char *const *known)
 
 bool desk_no_args(struct asking *a)
 {
-    return only_args(a, (const char *const[]){NULL});
+    return desk_only_args(a, (const char *const[]){NULL});
 }
 
-static bool number_arg(struct asking *a, const char *name, uint64_t min, uint64_t max,
-                       uint64_t *out)
+bool desk_number_arg(struct asking *a, const char *name, uint64_t min, uint64_t max, uint64_t *out)
 {
     const char *text = api_arg(a->request, name);
     if (!text || text_parse_u64(text, min, max, out))
@@ -124,7 +123,7 @@ static const char *selector_arg(struct asking *a)
 
 static void get_status(struct asking *a)
 {
-    if (!only_args(a, (const char *const[]){NULL}))
+    if (!desk_only_args(a, (const char *const[]){NULL}))
         return;
     json_t *status =
         view_status(&a->view, a->desk->started_wall_ms, archive_trouble(a->desk->archive));
@@ -151,7 +150,7 @@ static void add_server(struct asking *a, const struct fleet_server *s, void *arg
 
 static void get_servers(struct asking *a)
 {
-    if (!only_args(a, (const char *const[]){"on", NULL}))
+    if (!desk_only_args(a, (const char *const[]){"on", NULL}))
         return;
     const char *on = selector_arg(a);
     if (!on)
@@ -173,7 +172,7 @@ const struct fleet_server *desk_server(struct asking *a)
 static void get_server(struct asking *a)
 {
     const struct fleet_server *s =
-        only_args(a, (const char *const[]){NULL}) ? desk_server(a) : NULL;
+        desk_only_args(a, (const char *const[]){NULL}) ? desk_server(a) : NULL;
     if (s)
         desk_answer(a, 200, view_server(&a->view, s, true));
 }
@@ -194,7 +193,7 @@ static void add_pools(struct asking *a, const struct fleet_server *s, void *arg)
 
 static void get_pools(struct asking *a)
 {
-    if (!only_args(a, (const char *const[]){"on", "pool", NULL}))
+    if (!desk_only_args(a, (const char *const[]){"on", "pool", NULL}))
         return;
     const char *on = selector_arg(a), *glob = api_arg(a->request, "pool");
     if (!on)
@@ -220,8 +219,8 @@ static void get_runs(struct asking *a)
 {
     struct error err;
     uint64_t limit = RUNS_DEFAULT;
-    if (!only_args(a, (const char *const[]){"limit", NULL}) ||
-        !number_arg(a, "limit", 1, RUNS_MAX, &limit))
+    if (!desk_only_args(a, (const char *const[]){"limit", NULL}) ||
+        !desk_number_arg(a, "limit", 1, RUNS_MAX, &limit))
         return;
     a->list = json_array();
     if (!store_list_runs(a->desk->store, limit, add_run, a, &err)) {
@@ -270,7 +269,7 @@ void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped)
 
 static void get_run(struct asking *a)
 {
-    if (only_args(a, (const char *const[]){NULL}))
+    if (desk_only_args(a, (const char *const[]){NULL}))
         desk_answer_run(a, 200, a->id, false);
 }
 
@@ -346,9 +345,10 @@ static void get_events(struct asking *a)
     static const char *const known[] = {"since", "run", "server", "limit", "follow", NULL};
     struct history_query query = {0};
     uint64_t limit = EVENTS_DEFAULT, follow = 0;
-    if (!only_args(a, known) || !number_arg(a, "since", 0, INT64_MAX, &query.since) ||
-        !number_arg(a, "run", 0, INT64_MAX, &query.run) ||
-        !number_arg(a, "limit", 1, EVENTS_MAX, &limit) || !number_arg(a, "follow", 0, 1, &follow))
+    if (!desk_only_args(a, known) || !desk_number_arg(a, "since", 0, INT64_MAX, &query.since) ||
+        !desk_number_arg(a, "run", 0, INT64_MAX, &query.run) ||
+        !desk_number_arg(a, "limit", 1, EVENTS_MAX, &limit) ||
+        !desk_number_arg(a, "follow", 0, 1, &follow))
         return;
     const char *server = api_arg(a->request, "server");
     query.server = server && server[0] != '\0' ? server : NULL;
@@ -422,6 +422,7 @@ static const struct path {
     {"POST", "/v1/runs/ID/resolve", desk_resolve, ROLE_OPERATOR, GATE_RUN},
     {"POST", "/v1/runs/ID/set", desk_set, ROLE_OPERATOR, GATE_RUN},
     {"POST", "/v1/runs/ID/retry", desk_retry, ROLE_OPERATOR, GATE_RUN},
+    {"GET", "/v1/audit", desk_get_audit, ROLE_OPERATOR, GATE_ANY},
     {"GET", "/v1/events", get_events, ROLE_VIEWER, GATE_ANY},
     {"GET", "/v1/notices", desk_get_notices, ROLE_VIEWER, GATE_ANY},
     {"POST", "/v1/notices/NAME/test", desk_test_notice, ROLE_ADMIN, GATE_FARM},
@@ -488,9 +489,11 @@ void desk_take(struct desk *d, struct api_request *request, uint64_t now_ms, int
                                 .wall_ms = wall_ms,
                                 .map = d->map,
                                 .map_ctx = d->map_ctx}};
+    store_audit_origin(d->store, request->far ? request->address : "socket");
     if (request->hungry)
         feed(&a);
     else
         dispatch(&a);
+    store_audit_origin(d->store, "");
     must(a.request == NULL); /* answered once, on every way */
 }

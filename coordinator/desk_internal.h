@@ -60,6 +60,13 @@ json_t *desk_notices(const struct asking *a);
 
 /* Without parameters in its URL; false: answered already. */
 bool desk_no_args(struct asking *a);
+/* With none but these (NULL-terminated); a number within bounds, *out as it was where it is
+ * missing. false: answered already. */
+bool desk_only_args(struct asking *a, const char *const *known);
+bool desk_number_arg(struct asking *a, const char *name, uint64_t min, uint64_t max, uint64_t *out);
+
+/* desk_audit.c */
+void desk_get_audit(struct asking *a);
 
 /* desk_incident.c */
 void desk_get_incidents(struct asking *a);

@@ -404,11 +404,15 @@ static const char version_19[] =
     "  created_by TEXT NOT NULL CHECK (created_by <> '')"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 20. Where the words of the audit trail came from, and its chain (audit_chain.h). */
+static const char version_20[] = "ALTER TABLE audit ADD COLUMN origin TEXT NOT NULL DEFAULT '';"
+                                 "ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
                                          version_13, version_14, version_15, version_16,
-                                         version_17, version_18, version_19};
+                                         version_17, version_18, version_19, version_20};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -584,8 +588,13 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                        " to_word FROM notice WHERE id = ?1",
     [SQL_DROP_NOTICE] = "DELETE FROM notice WHERE id = ?1",
     [SQL_LAST_NOTICE] = "SELECT coalesce(max(id), 0) FROM notice",
-    [SQL_INSERT_AUDIT] = "INSERT INTO audit (at_ms, actor, action, object, reason)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_INSERT_AUDIT] = "INSERT INTO audit (id, at_ms, actor, origin, action, object, reason, hash)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_LAST_AUDIT] = "SELECT coalesce(max(id), 0), coalesce((SELECT seq FROM sqlite_sequence"
+                       " WHERE name = 'audit'), 0), coalesce((SELECT hash FROM audit"
+                       " ORDER BY id DESC LIMIT 1), '') FROM audit",
+    [SQL_AUDIT] = "SELECT id, at_ms, actor, origin, action, object, reason, hash FROM audit"
+                  " WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_SAVE_JOIN_RIGHT] =
         "INSERT INTO join_token (id, hash, names, labels, profile, uses, used, created_ms,"
         " expires_ms, revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"

@@ -79,6 +79,8 @@ enum schema_statement {
     SQL_DROP_NOTICE,
     SQL_LAST_NOTICE,
     SQL_INSERT_AUDIT,
+    SQL_LAST_AUDIT,
+    SQL_AUDIT,
     SQL_SAVE_JOIN_RIGHT,
     SQL_JOIN_RIGHTS,
     SQL_SAVE_MEMBER,

@@ -126,6 +126,7 @@ static const struct config_key keys[] = {
      .expected = "the name by which other machines reach this one, such as farm.example"},
     {MAIN("certificate_life", CONFIG_DURATION, certificate_life_ms), .min = 10 * SECOND_MS,
      .max = 3650 * DAY_MS},
+    {MAIN("audit_syslog", CONFIG_BOOL, audit_syslog), .expected = "yes or no"},
     {MAIN("without_tls", CONFIG_CHOICE, without_tls), .choices = plain_words},
     {MAIN("socket", CONFIG_TEXT, socket), .expected = "the absolute path of a unix socket",
      .check = check_path},

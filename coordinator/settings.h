@@ -89,6 +89,7 @@ struct settings {
     char *https;   /* ADDRESS:PORT; "none" */
     char *address; /* by which agents and operators are told to come; NULL: this machine's name */
     uint64_t certificate_life_ms;
+    bool audit_syslog; /* each audit row goes to the system's log too */
     char *window;     /* the name of the one that holds for every run; NULL: none */
     char *time_zone;  /* of windows that name none, and of blackouts; NULL: UTC */
     char *own_server; /* NULL: the one that is called as this machine, if there is one */

@@ -21,11 +21,13 @@
 #include "proto/url.h"
 
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #define MAILBOX_LETTERS 16384
 #define ADDRESS_MAX     64
@@ -297,6 +299,19 @@ static enum error_code open_data_dir(struct shell *s, struct error *err)
     return code;
 }
 
+/* For those who keep logs elsewhere; its hash is what proves later that nothing was made anew. */
+static void on_audit(void *arg, const struct audit_row *row)
+{
+    char at[TEXT_TIME_MAX];
+    (void)arg;
+    syslog(LOG_AUTHPRIV | LOG_NOTICE,
+           "farmhand audit row=%" PRIu64
+           " at=%s actor=\"%s\" origin=\"%s\" action=\"%s\" object=\"%s\" "
+           "reason=\"%s\" hash=%s",
+           row->id, text_format_time(at, row->wall_ms), row->actor, row->origin, row->action,
+           row->object, row->reason, row->hash);
+}
+
 static enum error_code open_stores(struct shell *s, struct fence *fence, struct error *err)
 {
     char path[PATH_BYTES_MAX];
@@ -306,6 +321,8 @@ static enum error_code open_stores(struct shell *s, struct fence *fence, struct 
     enum error_code code = store_open(&spec, &s->store, fence, err);
     if (code)
         return code;
+    if (s->settings->audit_syslog)
+        store_on_audit(s->store, on_audit, s);
     text_format(path, sizeof(path), "%s/history.db", s->settings->data_dir);
     struct archive_spec archive = {.path = path,
                                    .store = s->store,

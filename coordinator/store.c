@@ -73,6 +73,8 @@ void store_close(struct store *s)
     if (!s)
         return;
     db_close(s->db);
+    store_audit_end(s, false);
+    free(s->told);
     free(s->path);
     free(s);
 }
@@ -133,6 +135,7 @@ enum error_code store_commit(struct store *s, struct error *err)
     else
         db_rollback(s->db);
     s->begun = false;
+    store_audit_end(s, !s->first.code);
     return store_tell(s, err);
 }
 
@@ -140,6 +143,7 @@ void store_rollback(struct store *s)
 {
     db_rollback(s->db);
     s->begun = false;
+    store_audit_end(s, false);
 }
 
 enum error_code store_probe(struct store *s, struct error *err)
@@ -233,22 +237,6 @@ enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *e
     db_bind_uint(s->db, SQL_RAISE_EVENT, 1, seq);
     store_run_write(s, SQL_RAISE_EVENT);
     return store_commit(s, err);
-}
-
-enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
-                                const char *action, const char *object, const char *reason,
-                                struct error *err)
-{
-    if (!store_may_write(s))
-        return store_tell(s, err);
-    struct binding b = binding_of(s, SQL_INSERT_AUDIT);
-    bind_int(&b, wall_ms);
-    bind_text(&b, actor);
-    bind_text(&b, action);
-    bind_text(&b, object);
-    bind_text(&b, reason);
-    store_run_write(s, SQL_INSERT_AUDIT);
-    return store_tell(s, err);
 }
 
 enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,

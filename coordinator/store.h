@@ -10,6 +10,7 @@
 #define FARMHAND_COORDINATOR_STORE_H
 
 #include "common/error.h"
+#include "coordinator/audit_chain.h"
 #include "coordinator/incident.h"
 #include "coordinator/member.h"
 #include "coordinator/rollout.h"
@@ -249,6 +250,17 @@ enum error_code store_add_event(struct store *s, struct event *event, struct err
 enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
                                 const char *action, const char *object, const char *reason,
                                 struct error *err);
+/* Where the words of the next rows come from: "192.0.2.7", "socket"; "": from ourselves. */
+void store_audit_origin(struct store *s, const char *origin);
+/* Told of each row once it is there for good; lent for the call. */
+void store_on_audit(struct store *s, void (*told)(void *arg, const struct audit_row *row),
+                    void *arg);
+/* Rows above `after`, oldest first, lent for the call; and the highest number ever given: where rows
+ * at the end are missing it is more than the last one's. */
+enum error_code store_load_audit(struct store *s, uint64_t after, size_t limit,
+                                 void (*each)(void *arg, const struct audit_row *row), void *arg,
+                                 struct error *err);
+enum error_code store_audit_last(struct store *s, uint64_t *out_id, struct error *err);
 /* Outbox rows above `after`, oldest first; at most `limit`. */
 enum error_code store_outbox(struct store *s, uint64_t after, size_t limit,
                              void (*each)(void *arg, const struct event *event), void *arg,

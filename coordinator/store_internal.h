@@ -18,7 +18,15 @@ struct store {
     struct error first; /* of this transaction; code ERR_NONE: none */
     const struct store_notice_rule *rules; /* who is told of which events */
     size_t rule_count;
+    char origin[64];                                            /* of audit rows, from now on */
+    void (*audit_told)(void *arg, const struct audit_row *row); /* NULL: nobody is told */
+    void *audit_arg;
+    struct audit_row *told; /* of this transaction; texts are ours */
+    size_t told_count;
 };
+
+/* store_audit.c: the transaction has ended. */
+void store_audit_end(struct store *s, bool committed);
 
 /* store_notice.c: rows for those who are told of this event. */
 void store_write_notices(struct store *s, const struct event *event);

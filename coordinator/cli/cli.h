@@ -101,6 +101,7 @@ enum cli_option {
     OPT_CA,
     OPT_ROLE,
     OPT_SERVERS,
+    OPT_HEAD,
     OPT_COUNT,
 };
 /* More than 64: gcc and clang have 128 bits on every 64-bit system. */
@@ -254,7 +255,7 @@ int cli_pool_warm(struct cli *cli); /* verb_warm.c */
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],
-    cli_verbs_operator[], cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[],
+    cli_verbs_operator[], cli_verbs_audit[], cli_verbs_notice[], cli_verbs_hold[], cli_verbs_incident[],
     cli_verbs_why[];
 
 #endif

@@ -8,7 +8,7 @@
 
 static const struct cli_verb *const groups[] = {
     cli_verbs_status,  cli_verbs_server, cli_verbs_pool,   cli_verbs_run, cli_verbs_events,
-    cli_verbs_service, cli_verbs_worker, cli_verbs_token, cli_verbs_operator, cli_verbs_notice, cli_verbs_hold, cli_verbs_incident,
+    cli_verbs_service, cli_verbs_worker, cli_verbs_token, cli_verbs_operator, cli_verbs_audit, cli_verbs_notice, cli_verbs_hold, cli_verbs_incident,
     cli_verbs_why,     NULL};
 
 /* No verb was named: the version, the help of a group or of everything. Asked for it is an answer,

@@ -143,6 +143,7 @@ static const struct option options[OPT_COUNT] = {
     [OPT_ROLE] = {"role", KIND_CHOICE, "viewer|operator|admin", NULL, "what it allows (viewer)"},
     [OPT_SERVERS] = {"servers", KIND_TEXT, "SELECTOR", NULL,
                      "what it changes is these servers' alone (all)"},
+    [OPT_HEAD] = {"head", KIND_TEXT, "HASH", NULL, "a hash noted before: it must be among them"},
     [OPT_LABEL] = {"label", KIND_TEXT, "K=V,...", NULL, "labels that the servers get, as farm=web"},
     [OPT_USES] = {"uses", KIND_COUNT, "N", NULL, "so many servers may join by it (1)"},
     [OPT_EXPIRES] = {"expires", KIND_DURATION, "LENGTH", NULL, "it is good for so long (1h)"},

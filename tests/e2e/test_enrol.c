@@ -424,6 +424,28 @@ static void operators_come_from_afar_in_their_roles(void **state)
     stop(agent);
 }
 
+static void audit_trail_is_whole_until_somebody_touches_it(void **state)
+{
+    struct farm *f = farm_new(3600);
+    char id[17], head[65];
+    (void)state;
+    make_operator(f, "ada", "--role admin", id);
+    assert_int_equal(run(f, FAR(f, "ada", "token create --for x --reason 'from afar'")), 0);
+    assert_int_equal(run(f, CLI(f, "audit list")), 0);
+    expect_said(f, "127.0.0.1"); /* from where */
+    expect_said(f, "token.create");
+    assert_int_equal(run(f, CLI(f, "audit verify --json")), 0);
+    const char *at = strstr(text_get(&f->out), "\"head\": \"");
+    must(at != NULL);
+    snprintf(head, sizeof(head), "%.64s", at + strlen("\"head\": \""));
+    make_operator(f, "otto", "", id);
+    assert_int_equal(run(f, "%s --socket %s/s audit verify --head %s", COMMAND, f->dir, head), 0);
+    expect_said(f, "is among them");
+    head[0] = head[0] == '0' ? '1' : '0';
+    assert_int_equal(run(f, "%s --socket %s/s audit verify --head %s", COMMAND, f->dir, head), 1);
+    farm_free(f);
+}
+
 static void nobody_else_is_told_or_believed(void **state)
 {
     struct farm *f = farm_new(3600), *other = farm_new(3600);
@@ -491,6 +513,7 @@ int main(void)
         cmocka_unit_test(removed_server_is_cut_at_once),
         cmocka_unit_test(certificate_is_renewed_while_the_link_goes_on),
         cmocka_unit_test(operators_come_from_afar_in_their_roles),
+        cmocka_unit_test(audit_trail_is_whole_until_somebody_touches_it),
         cmocka_unit_test(nobody_else_is_told_or_believed),
         cmocka_unit_test(agent_without_a_farm_says_how_to_join),
     };

@@ -32,3 +32,4 @@ target_compile_definitions(
 farmhand_test(ca SOURCES coordinator_main/test_ca.c link/certs.c LIBS farmhand_ca OpenSSL::SSL)
 farmhand_test(enrol SOURCES coordinator_main/test_enrol.c coordinator_store/files.c link/certs.c
               LIBS farmhand_enrol farmhand_desk OpenSSL::SSL)
+farmhand_test(audit SOURCES coordinator_store/test_audit.c coordinator_store/files.c LIBS farmhand_store)

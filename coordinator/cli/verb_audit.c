@@ -1,0 +1,143 @@
+/* verb_audit.c - farmhand audit ...: who did what, from where, and why; and whether all of it is
+ * still there as it was written. */
+#include "coordinator/audit_chain.h"
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/table.h"
+
+#include <stdio.h>
+
+#define PAGE 1000
+
+static void add_row(struct table *t, const json_t *one)
+{
+    char at[SAY_TIME_MAX];
+    table_cellf(t, STYLE_DIM, "%lld", (long long)cli_number(one, "id"));
+    table_cell(t, STYLE_DIM, say_time(at, cli_text(one, "at")));
+    table_cell(t, STYLE_BOLD, cli_text(one, "actor"));
+    table_cell(t, STYLE_PLAIN, *cli_text(one, "origin") ? cli_text(one, "origin") : NULL);
+    table_cell(t, STYLE_PLAIN, cli_text(one, "action"));
+    table_cell(t, STYLE_PLAIN, *cli_text(one, "object") ? cli_text(one, "object") : NULL);
+    table_cell(t, STYLE_PLAIN, cli_text(one, "reason"));
+}
+
+static int audit_list(struct cli *cli)
+{
+    static const struct table_column columns[] = {
+        {"ROW", 3, 3, true},   {"AT (UTC)", 4, 10, false}, {"WHO", 9, 4, false},
+        {"FROM", 2, 6, false}, {"DID", 8, 8, false},       {"TO", 7, 6, false},
+        {"WHY", 5, 8, false},
+    };
+    struct text path = {0};
+    json_t *answer = NULL;
+    text_addf(&path, "/v1/audit?limit=%llu", (unsigned long long)cli_count(cli, OPT_LIMIT, 50));
+    int code = cli_get(cli, text_get(&path), &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        struct text out = {0};
+        struct table *t = table_open(columns, 7);
+        size_t i;
+        const json_t *one;
+        json_array_foreach(cli_list(answer, "rows"), i, one) add_row(t, one);
+        table_lay(t, &cli->terminal, cli_columns(cli), &out);
+        table_close(t);
+        cli_print(&out);
+        text_reset(&out);
+    }
+    json_decref(answer);
+    text_reset(&path);
+    return code;
+}
+
+/* ---- verify ---- */
+
+struct look {
+    struct audit_chain chain;
+    uint64_t last;    /* the highest number that was ever given */
+    const char *head; /* to be met on the way; NULL: none */
+    bool met;
+    uint64_t bad_id;
+    const char *bad; /* NULL: nothing */
+};
+
+static void look_at_rows(struct look *l, const json_t *answer)
+{
+    size_t i;
+    const json_t *one;
+    l->last = (uint64_t)cli_number(answer, "last");
+    json_array_foreach(cli_list(answer, "rows"), i, one)
+    {
+        const struct audit_row row = {.id = (uint64_t)cli_number(one, "id"),
+                                      .wall_ms = cli_number(one, "at_ms"),
+                                      .actor = cli_text(one, "actor"),
+                                      .origin = cli_text(one, "origin"),
+                                      .action = cli_text(one, "action"),
+                                      .object = cli_text(one, "object"),
+                                      .reason = cli_text(one, "reason"),
+                                      .hash = cli_text(one, "hash")};
+        l->bad = audit_chain_add(&l->chain, &row);
+        l->bad_id = row.id;
+        if (l->bad)
+            return;
+        l->met |= l->head && text_equal(l->head, l->chain.hash);
+    }
+}
+
+static int look_at_all(struct cli *cli, struct look *l)
+{
+    int code = CLI_DONE;
+    uint64_t before;
+    do {
+        struct text path = {0};
+        json_t *answer = NULL;
+        before = l->chain.id;
+        text_addf(&path, "/v1/audit?after=%llu&limit=%d", (unsigned long long)before, PAGE);
+        code = cli_get(cli, text_get(&path), &answer);
+        if (code == CLI_DONE)
+            look_at_rows(l, answer);
+        json_decref(answer);
+        text_reset(&path);
+    } while (code == CLI_DONE && !l->bad && l->chain.id > before);
+    return code;
+}
+
+static int audit_verify(struct cli *cli)
+{
+    struct look l = {.head = cli_has(cli, OPT_HEAD) ? cli_value(cli, OPT_HEAD, "") : NULL};
+    audit_chain_begin(&l.chain);
+    int code = look_at_all(cli, &l);
+    if (code != CLI_DONE)
+        return code;
+    if (l.bad)
+        return cli_fail(cli, CLI_FAILED,
+                        "row %llu: %s. The rows before it are as they were written",
+                        (unsigned long long)l.bad_id, l.bad);
+    if (l.last > l.chain.id)
+        return cli_fail(cli, CLI_FAILED,
+                        "the last rows are missing: row %llu is the last one there, and "
+                        "%llu were written",
+                        (unsigned long long)l.chain.id, (unsigned long long)l.last);
+    if (l.head && !l.met)
+        return cli_fail(cli, CLI_FAILED,
+                        "no row has that hash: the trail was made anew since it was noted");
+    json_t *told = json_pack("{s:I, s:s}", "rows", (json_int_t)l.chain.id, "head", l.chain.hash);
+    if (!cli_print_json(cli, told))
+        printf(
+            "%llu rows, all as they were written%s\nThe last one's hash, to note elsewhere: %s\n",
+            (unsigned long long)l.chain.id,
+            l.head ? ", and the head that you noted is among them" : "", l.chain.hash);
+    json_decref(told);
+    return CLI_DONE;
+}
+
+const struct cli_verb cli_verbs_audit[] = {
+    {"audit", "list", "", 0, 0, OPT(LIMIT), 0, "Who did what, from where, and why", NULL,
+     audit_list},
+    {"audit", "verify", "", 0, 0, OPT(HEAD), 0,
+     "Find rows of the audit trail that were changed, taken out or put in",
+     "Each row's hash covers the row and the hash before it. Whoever can write the coordinator's "
+     "files could "
+     "make the whole\ntrail anew: note the last hash elsewhere now and then (audit_syslog does "
+     "with every "
+     "row), and give it as --head.",
+     audit_verify},
+    {0},
+};

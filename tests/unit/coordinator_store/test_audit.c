@@ -1,0 +1,242 @@
+/* The audit trail as a chain: what is done to its rows behind our back is found. */
+#include "coordinator/store.h"
+
+#include "common/must.h"
+#include "common/text.h"
+#include "files.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROWS 10
+
+struct trail {
+    struct files files;
+    const char *path;
+    struct store *store;
+    struct error err;
+    struct audit_chain chain; /* as verify finds it */
+    const char *bad;
+    uint64_t bad_id;
+    size_t told;
+};
+
+static void open_store(struct trail *t)
+{
+    struct fence fence;
+    const struct store_spec spec = {.path = t->path, .instance = {{1}}, .wall_ms = 1000};
+    if (store_open(&spec, &t->store, &fence, &t->err) != ERR_NONE)
+        fail_msg("%s", t->err.text);
+}
+
+static void add(struct trail *t, int i)
+{
+    char object[32];
+    snprintf(object, sizeof(object), "run %d", i);
+    store_audit_origin(t->store, i % 2 ? "192.0.2.7" : "socket");
+    must(store_begin(t->store, NULL) == ERR_NONE);
+    must(store_add_audit(t->store, 1000 + i, "anna", "run.pause", object, "lunch", NULL) ==
+         ERR_NONE);
+    must(store_commit(t->store, NULL) == ERR_NONE);
+}
+
+static int setup(void **state)
+{
+    struct trail *t = must_alloc(1, sizeof(*t));
+    static char path[FILES_PATH_MAX];
+    files_open(&t->files);
+    text_copy(path, sizeof(path), files_path(&t->files, "state.db"));
+    t->path = path;
+    open_store(t);
+    for (int i = 0; i < ROWS; i++)
+        add(t, i);
+    *state = t;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct trail *t = *state;
+    store_close(t->store);
+    files_close(&t->files);
+    free(t);
+    return 0;
+}
+
+static void look(void *arg, const struct audit_row *row)
+{
+    struct trail *t = arg;
+    if (t->bad)
+        return;
+    t->bad = audit_chain_add(&t->chain, row);
+    t->bad_id = row->id;
+}
+
+/* NULL: whole. */
+static const char *verify(struct trail *t)
+{
+    uint64_t last = 0;
+    audit_chain_begin(&t->chain);
+    t->bad = NULL;
+    must(store_load_audit(t->store, 0, SIZE_MAX, look, t, NULL) == ERR_NONE);
+    must(store_audit_last(t->store, &last, NULL) == ERR_NONE);
+    if (!t->bad && last > t->chain.id)
+        t->bad = "rows at the end are missing";
+    return t->bad;
+}
+
+static int run_sql(const char *statement, void *arg)
+{
+    if (statement[0] != '\0')
+        files_sql(((struct trail *)arg)->path, statement);
+    return 0;
+}
+
+/* With the store closed, as an intruder would; its triggers are taken away first. */
+static void tamper(struct trail *t, const char *sql)
+{
+    store_close(t->store);
+    files_sql(t->path, "DROP TRIGGER IF EXISTS audit_stays");
+    files_sql(t->path, "DROP TRIGGER IF EXISTS audit_is_kept");
+    text_split(sql, ';', run_sql, t);
+    open_store(t);
+}
+
+static void untouched_trail_is_whole_over_restarts(void **state)
+{
+    struct trail *t = *state;
+    assert_null(verify(t));
+    assert_int_equal(t->chain.id, ROWS);
+    store_close(t->store);
+    open_store(t);
+    add(t, ROWS);
+    assert_null(verify(t));
+}
+
+static void found(struct trail *t, const char *sql, uint64_t id)
+{
+    tamper(t, sql);
+    assert_non_null(verify(t));
+    assert_int_equal(t->bad_id, id);
+}
+
+static void changed_row_is_found(void **state)
+{
+    found(*state, "UPDATE audit SET actor = 'otto' WHERE id = 4;", 4);
+}
+
+static void changed_time_is_found(void **state)
+{
+    found(*state, "UPDATE audit SET at_ms = at_ms + 1 WHERE id = 7;", 7);
+}
+
+static void changed_origin_is_found(void **state)
+{
+    found(*state, "UPDATE audit SET origin = '' WHERE id = 10;", 10);
+}
+
+static void removed_row_is_found(void **state)
+{
+    found(*state, "DELETE FROM audit WHERE id = 5;", 6);
+}
+
+static void first_row_that_was_removed_is_found(void **state)
+{
+    found(*state, "DELETE FROM audit WHERE id = 1;", 2);
+}
+
+static void row_moved_down_over_a_removed_one_is_found(void **state)
+{
+    found(*state, "DELETE FROM audit WHERE id = 5; UPDATE audit SET id = 5 WHERE id = 6;", 5);
+}
+
+static void inserted_row_is_found(void **state)
+{
+    found(*state,
+          "INSERT INTO audit (id, at_ms, actor, action, object, reason, hash) VALUES (11, 1, 'x', "
+          "'y', "
+          "'z', 'w', 'abc');",
+          11);
+}
+
+static void inserted_row_without_a_hash_is_found(void **state)
+{
+    found(*state,
+          "INSERT INTO audit (id, at_ms, actor, action, object, reason) VALUES (11, 1, 'x', 'y', "
+          "'z', "
+          "'w');",
+          11);
+}
+
+static void last_rows_that_were_removed_are_found_even_after_new_ones(void **state)
+{
+    struct trail *t = *state;
+    tamper(t, "DELETE FROM audit WHERE id > 8;");
+    assert_non_null(verify(t));
+    add(t, 50);
+    assert_non_null(verify(t));
+}
+
+/* A trail from before there were hashes: its rows are covered from the first new one on. */
+static void older_rows_are_covered_too(void **state)
+{
+    struct trail *t = *state;
+    tamper(t, "UPDATE audit SET hash = '';");
+    assert_null(verify(t));
+    add(t, 1);
+    add(t, 2);
+    assert_null(verify(t));
+    store_close(t->store);
+    files_sql(t->path, "UPDATE audit SET reason = 'dinner' WHERE id = 3;");
+    open_store(t);
+    assert_non_null(verify(t));
+    assert_int_equal(t->bad_id, ROWS + 1);
+}
+
+static void count(void *arg, const struct audit_row *row)
+{
+    struct trail *t = arg;
+    assert_int_equal(strlen(row->hash), 64);
+    t->told++;
+}
+
+static void rows_are_told_once_they_are_there_for_good(void **state)
+{
+    struct trail *t = *state;
+    store_on_audit(t->store, count, t);
+    must(store_begin(t->store, NULL) == ERR_NONE);
+    must(store_add_audit(t->store, 1, "anna", "a", "b", "c", NULL) == ERR_NONE);
+    must(store_add_audit(t->store, 1, "anna", "d", "e", "f", NULL) == ERR_NONE);
+    assert_int_equal(t->told, 0);
+    store_rollback(t->store);
+    assert_int_equal(t->told, 0);
+    add(t, 1);
+    assert_int_equal(t->told, 1);
+    assert_null(verify(t));
+}
+
+#define TRAIL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRAIL(untouched_trail_is_whole_over_restarts),
+        TRAIL(changed_row_is_found),
+        TRAIL(changed_time_is_found),
+        TRAIL(changed_origin_is_found),
+        TRAIL(removed_row_is_found),
+        TRAIL(first_row_that_was_removed_is_found),
+        TRAIL(row_moved_down_over_a_removed_one_is_found),
+        TRAIL(inserted_row_is_found),
+        TRAIL(inserted_row_without_a_hash_is_found),
+        TRAIL(last_rows_that_were_removed_are_found_even_after_new_ones),
+        TRAIL(older_rows_are_covered_too),
+        TRAIL(rows_are_told_once_they_are_there_for_good),
+    };
+    return cmocka_run_group_tests_name("audit", tests, NULL, NULL);
+}
