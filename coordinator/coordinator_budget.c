@@ -195,6 +195,12 @@ void coordinator_budget(const struct coordinator *c, size_t index, const char *p
     *out = *look(changing, &changing->groups[index], pool);
 }
 
+void budgets_look(struct coordinator *c, size_t index, const char *pool, struct budget *out)
+{
+    sort_into_groups(c);
+    *out = *look(c, &c->groups[index], pool);
+}
+
 bool coordinator_in_budget(const struct coordinator *c, size_t index, const char *server)
 {
     must(index < c->group_count);

@@ -359,6 +359,8 @@ void declared_out_expire(struct coordinator *c);
 /* coordinator_budget.c */
 void budgets_open(struct coordinator *c);
 void budgets_close(struct coordinator *c);
+/* As coordinator_budget, within a turn. */
+void budgets_look(struct coordinator *c, size_t index, const char *pool, struct budget *out);
 /* Has every group that this server is in room for it? On no, `why` names the group and who. */
 bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
                       char *why, size_t why_size);

@@ -121,7 +121,7 @@ static bool view_healthy(void *ctx, size_t at, const char *server, const char *p
         struct budget b;
         struct budget_use use;
         char why[160];
-        coordinator_budget(c, i, pool, c->now_ms, &b);
+        budgets_look(c, i, pool, &b);
         budget_count(&b, &use);
         *serving = use.in_service;
         *total = (uint32_t)b.count;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLOSE_MAX 64 /* incidents that wait, looked at closely with each turn */
+
 /* ---- names ---- */
 
 static const char *const phase_names[INCIDENT_PHASE_COUNT] = {
@@ -41,6 +43,8 @@ struct remedy *remedy_new(const struct remedy_rule *rules, size_t count,
     m->rule_count = count;
     m->guards = *guards;
     m->born_ms = now_ms;
+    m->memo = must_alloc(1, sizeof *m->memo);
+    m->memo->shows = must_alloc(count + 1, sizeof *m->memo->shows);
     return m;
 }
 
@@ -49,6 +53,8 @@ void remedy_free(struct remedy *m)
     if (m) {
         free(m->watches);
         free(m->slots);
+        free(m->memo->shows);
+        free(m->memo);
         free(m->past);
         free(m);
     }
@@ -462,17 +468,19 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
 
 /* ---- a trouble that is new ---- */
 
-static const struct incident *find_open(const struct incident *incidents, size_t count,
-                                        const char *rule, const char *server, const char *pool)
+/* Which troubles have their incident already; thousands of them in an outage. */
+static void mark_told(const struct remedy *m, const struct incident *incidents, size_t count)
 {
+    m->memo->round++;
     for (size_t i = 0; i < count; i++) {
-        const struct incident *n = &incidents[i];
-        if ((!rule || strcmp(n->rule, rule) == 0) && text_equal_nocase(n->server, server) &&
-            text_equal_nocase(n->pool, pool)) {
-            return n;
+        const struct remedy_rule *rule = remedy_rule_find(m, incidents[i].rule);
+        struct watch *w = rule ? watch_find(m, (size_t)(rule - m->rules), incidents[i].server,
+                                            incidents[i].pool)
+                               : NULL;
+        if (w) {
+            w->told = m->memo->round;
         }
     }
-    return NULL;
 }
 
 /* The trouble of a server's services explains those of its pools. */
@@ -531,11 +539,12 @@ static void open_incident(const struct remedy *m, const struct watch *w,
 static bool open_next(const struct remedy *m, const struct incident *incidents, size_t count,
                       const struct remedy_view *view, uint64_t now_ms, struct remedy_change *c)
 {
+    mark_told(m, incidents, count);
     for (size_t i = 0; i < m->watch_count; i++) {
         const struct watch *w = &m->watches[i];
         uint64_t age_ms = 0;
         if (!watch_fires(m, w, now_ms) || w->on_purpose ||
-            find_open(incidents, count, m->rules[w->rule].name, w->server, w->pool) ||
+            w->told == m->memo->round ||
             is_explained(m, w, incidents, count) || is_in_hand(w, incidents, count, view) ||
             !view->fresh(view->ctx, w->server, &age_ms)) {
             continue;
@@ -553,8 +562,20 @@ void remedy_next(const struct remedy *m, const struct incident *incidents, size_
     if (view->settling) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (due_incident(m, &incidents[i], view, now_ms, out) && out->any) {
+    /* In an outage thousands are blocked, and each would ask for budget, leases and groups: some of
+     * them are looked at closely, in turn; those that have something in hand always. */
+    size_t first = count ? m->memo->next % count : 0, looked = 0;
+    m->memo->next = 0;
+    for (size_t k = 0; k < count; k++) {
+        const struct incident *n = &incidents[(first + k) % count];
+        bool asks = n->phase == INCIDENT_BLOCKED || n->phase == INCIDENT_PROPOSED ||
+                    n->phase == INCIDENT_OBSERVED;
+        if (asks && looked++ >= CLOSE_MAX) {
+            m->memo->next = looked == CLOSE_MAX + 1 ? (first + k) % count : m->memo->next;
+            continue;
+        }
+        if (due_incident(m, n, view, now_ms, out) && out->any) {
+            m->memo->next = first;
             return;
         }
     }

@@ -2,8 +2,10 @@
  * sentence that names what would have to change. */
 #include "coordinator/remedy_impl.h"
 
+#include "common/must.h"
 #include "common/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define HOUR_MS 3600000
@@ -176,19 +178,32 @@ static bool shows_lately(const struct remedy *m, const struct watch *w, size_t r
     return w->rule == rule && (shows || did) && !w->on_purpose;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return text_compare_nocase(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* Servers, however many of their pools do. */
 static uint32_t count_shows(const struct remedy *m, size_t rule, uint64_t now_ms)
 {
-    uint32_t count = 0;
-    for (size_t i = 0; i < m->watch_count; i++) {
-        bool first = shows_lately(m, &m->watches[i], rule, now_ms);
-        for (size_t k = 0; k < i && first; k++) {
-            first = !(shows_lately(m, &m->watches[k], rule, now_ms) &&
-                      text_equal_nocase(m->watches[k].server, m->watches[i].server));
-        }
-        count += first;
+    struct shows *memo = &m->memo->shows[rule];
+    if (memo->looks == m->looks && memo->now_ms == now_ms) {
+        return memo->count;
     }
-    return count;
+    const char **names = must_alloc(m->watch_count + 1, sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; i < m->watch_count; i++) {
+        if (shows_lately(m, &m->watches[i], rule, now_ms)) {
+            names[count++] = m->watches[i].server;
+        }
+    }
+    qsort(names, count, sizeof *names, compare_names);
+    *memo = (struct shows){.looks = m->looks, .now_ms = now_ms};
+    for (size_t i = 0; i < count; i++) {
+        memo->count += i == 0 || compare_names(&names[i - 1], &names[i]) != 0;
+    }
+    free(names);
+    return memo->count;
 }
 
 static bool cause_allows(const struct remedy *m, const struct remedy_rule *rule,

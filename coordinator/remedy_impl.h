@@ -32,6 +32,7 @@ struct watch {
     int64_t mark[REJECTED_MARKS];
     size_t marks;
     /* of the newest look */
+    uint64_t told; /* an incident tells of it, as of memo->round */
     bool has_worker, on_purpose, identity;
     uint64_t worker_age_ms;
     uint32_t worker_pid;
@@ -46,6 +47,17 @@ struct past {
     bool acted; /* else: opened */
 };
 
+/* What decisions remember between two of them; nothing follows from it but speed and whose turn it
+ * is. */
+struct remedy_memo {
+    uint64_t round;
+    size_t next; /* the incident whose turn it is to be looked at closely */
+    struct shows {
+        uint64_t looks, now_ms; /* as of these */
+        uint32_t count;
+    } *shows; /* of each rule */
+};
+
 struct remedy {
     const struct remedy_rule *rules;
     size_t rule_count;
@@ -55,6 +67,8 @@ struct remedy {
     uint32_t *slots; /* index + 1 of the watch, by its hash; 0: free */
     size_t slot_count;
     uint64_t born_ms;
+    uint64_t looks; /* grows with each */
+    struct remedy_memo *memo;
     struct past *past; /* oldest first */
     size_t past_count;
 };

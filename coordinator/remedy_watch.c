@@ -238,6 +238,7 @@ static bool concerns(const struct remedy_rule *rule, const struct remedy_seen *s
 
 void remedy_look(struct remedy *m, const struct remedy_seen *seen, uint64_t now_ms)
 {
+    m->looks++;
     for (size_t i = 0; i < m->rule_count; i++) {
         const struct remedy_rule *rule = &m->rules[i];
         if (!concerns(rule, seen)) {

@@ -800,6 +800,61 @@ static void restart_forgets_no_incident_and_concludes_nothing_early(void **state
     end(&w);
 }
 
+/* ---- an outage of thousands ---- */
+
+static size_t view_fresh_thousands(void *ctx, const char *servers)
+{
+    (void)ctx;
+    (void)servers;
+    return 5000;
+}
+
+/* Every one of 5000 servers fails its probe: each is told once, nothing is done, and a turn stays
+ * short. index_of gives 0 for such names, which is nobody's. */
+static void thousands_at_once_are_told_and_left_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct remedy_change c;
+    begin(&w, REMEDY_AUTO);
+    w.rules[0] = rule_of("sick", "probe-failures > 2", "recycle 5m, quarantine", REMEDY_AUTO);
+    size_t count = 0, opened = 0, room = 5000;
+    struct incident *all = calloc(room, sizeof *all);
+    for (int round = 0; round < 12; round++, w.now_ms += LOOK_MS) {
+        for (unsigned i = 0; i < 5000; i++) {
+            char name[16];
+            text_format(name, sizeof name, "xyz.%04u", i);
+            const struct remedy_seen seen = {.server = name,
+                                             .pool = "Shop",
+                                             .queued = -1,
+                                             .rejected = -1,
+                                             .oldest_ms = -1,
+                                             .probe_failures = 9};
+            remedy_look(w.m, &seen, w.now_ms);
+        }
+        for (int turns = 0; turns < 600; turns++) { /* as many decisions as ten seconds may bring */
+            struct remedy_view view = view_of(&w);
+            view.fresh_count = view_fresh_thousands;
+            remedy_next(w.m, all, count, &view, w.now_ms, &c);
+            if (!c.any) {
+                break;
+            }
+            assert_int_not_equal(c.effect, REMEDY_BEGIN);
+            if (c.opens) {
+                opened++;
+                c.incident.id = count + 1;
+                all[count++] = c.incident;
+            } else {
+                all[c.incident.id - 1] = c.incident;
+            }
+        }
+    }
+    assert_true(opened > 1000);
+    assert_int_equal(opened, count);
+    free(all);
+    end(&w);
+}
+
 /* ---- restraint ---- */
 
 /* A database is gone: seven of ten servers fail their probes. One worker really leaks, one pool has
@@ -926,6 +981,7 @@ int main(void)
         cmocka_unit_test(what_is_held_is_put_back_at_the_end),
         cmocka_unit_test(quarantine_ends_by_time_or_word),
         cmocka_unit_test(restart_forgets_no_incident_and_concludes_nothing_early),
+        cmocka_unit_test(thousands_at_once_are_told_and_left_alone),
         cmocka_unit_test(outage_of_a_database_makes_nothing_worse),
         cmocka_unit_test(bad_words_are_told),
     };
