@@ -10,9 +10,8 @@
 
 #define PATTERNS 4
 
-static const enum agent_message_kind kinds[] = {AGENT_LISTEN, AGENT_REPORT, AGENT_PROGRESS,
-                                                AGENT_RESULT, AGENT_OBSERVATION,
-                                                AGENT_RENEW};
+static const enum agent_message_kind kinds[] = {AGENT_LISTEN, AGENT_REPORT,      AGENT_PROGRESS,
+                                                AGENT_RESULT, AGENT_OBSERVATION, AGENT_RENEW};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* What was taken must encode, and decode to the same. */

@@ -10,9 +10,9 @@
 
 #define PATTERNS 4
 
-static const enum coordinator_message_kind kinds[] = {COORDINATOR_NOTHING, COORDINATOR_COMMAND,
-                                                      COORDINATOR_ACK, COORDINATOR_QUARANTINED,
-                                                      COORDINATOR_RESEND_WHOLE, COORDINATOR_CERTIFICATE};
+static const enum coordinator_message_kind kinds[] = {
+    COORDINATOR_NOTHING,     COORDINATOR_COMMAND,      COORDINATOR_ACK,
+    COORDINATOR_QUARANTINED, COORDINATOR_RESEND_WHOLE, COORDINATOR_CERTIFICATE};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* What was taken must encode, and decode to the same. */
