@@ -27,6 +27,7 @@ bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
     q.options.pause_after_canary = wish->pause_after_canary;
     q.options.bake_ms = wish->bake_ms;
     q.options.soak_ms = wish->soak_ms;
+    q.options.gate_min_ms = wish->quick_gate ? 0 : q.options.gate_min_ms;
     enum error_code code = coordinator_start_run(c->brain, &q, centre_clock(c), centre_wall_ms(c), &id, &err);
     if (code)
         world_say(w, "c%d: no run: %s", index, err.text);

@@ -60,6 +60,7 @@ static void want(struct world *w, struct run_wish *wish)
     want_waves(w, wish);
     if (rng_chance(&w->people, 250))
         wish->soak_ms = rng_between(&w->people, 300, 5000);
+    wish->quick_gate = rng_chance(&w->people, 300);
     if (groups_label(&w->groups, 0) && rng_chance(&w->people, 400))
         wish->order = "zone";
     if (rng_chance(&w->people, 200))

@@ -229,6 +229,7 @@ struct run_wish {
     const char *waves, *order; /* NULL: none */
     bool pause_after_canary;
     uint64_t bake_ms, soak_ms;
+    bool quick_gate; /* as many passes as it takes, however soon */
     char hours[64]; /* "": any */
 };
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish);
