@@ -41,11 +41,15 @@ target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_j
                                                   Threads::Threads PRIVATE mbedtls)
 
 # What is right and wrong with a server.
-add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
-target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE PkgConfig::JANSSON)
+# One question to a coordinator's HTTPS: joining, and doctor's look at its clock.
+add_library(farmhand_join STATIC join_http.c join_tls.c)
+target_link_libraries(farmhand_join PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE mbedtls)
 
-add_executable(farmhand-agent main.c dump_run.c join.c join_http.c join_tls.c verbs_${FARMHAND_SYSTEM}.c)
-target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor mbedtls PkgConfig::JANSSON)
+add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
+target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE farmhand_join PkgConfig::JANSSON)
+
+add_executable(farmhand-agent main.c dump_run.c join.c verbs_${FARMHAND_SYSTEM}.c)
+target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor farmhand_join PkgConfig::JANSSON)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)
   target_sources(farmhand-agent PRIVATE service_setup_win32.c)

@@ -2,6 +2,8 @@
  */
 #include "agent/doctor_run.h"
 #include "agent/identity.h"
+#include "agent/join_http.h"
+#include "agent/join_tls.h"
 #include "agent/link.h"
 #include "agent/services.h"
 #include "common/clock.h"
@@ -202,6 +204,31 @@ static void certificate_facts(struct doctor_facts *f, const struct identity *ide
     add(f, "certificate.late", now_ms >= identity_renew_ms(&cert) ? "yes" : "no");
 }
 
+/* The coordinator's HTTPS tells its time with any answer; nothing is asked of it but that. Whole
+ * seconds: half a one is added. */
+static void clock_facts(struct doctor_facts *f, const struct identity *identity)
+{
+    struct join_where where;
+    uint8_t ca[SHA256_BYTES];
+    char request[512], number[24], *reply = NULL, *ca_pem = NULL;
+    size_t len;
+    int64_t theirs_ms, began_ms = clock_wall_ms();
+    if (!identity->https || join_where_parse(identity->https, &where, NULL) != ERR_NONE ||
+        join_fingerprint(identity->ca_pem, ca, NULL) != ERR_NONE)
+        return;
+    text_format(request, sizeof(request), "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                where.host);
+    if (join_exchange(where.host, where.port, ca, request, &reply, &len, &ca_pem, NULL) != ERR_NONE)
+        return;
+    if (join_reply_date(reply, &theirs_ms)) {
+        int64_t ours_ms = began_ms + (clock_wall_ms() - began_ms) / 2;
+        text_format(number, sizeof(number), "%" PRId64, (ours_ms - theirs_ms - 500) / 1000);
+        add(f, "clock.ahead_s", number);
+    }
+    free(reply);
+    free(ca_pem);
+}
+
 /* Where, and as whom; false: said why not. */
 static bool link_spec_of(struct doctor_facts *f, const struct settings *settings,
                          struct agent_link_spec *spec)
@@ -224,6 +251,7 @@ static bool link_spec_of(struct doctor_facts *f, const struct settings *settings
         return false;
     }
     certificate_facts(f, &identity);
+    clock_facts(f, &identity);
     tls = (struct agent_link_tls){
         .ca_pem = identity.ca_pem, .cert_pem = identity.cert_pem, .key_pem = identity.key_pem};
     spec->tls = &tls;

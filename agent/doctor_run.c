@@ -32,8 +32,7 @@ static const char help[] =
     "or\n"
     "configuration.\n";
 
-static const struct options_program program = {
-    .name = "farmhand-agent doctor", .help = help};
+static const struct options_program program = {.name = "farmhand-agent doctor", .help = help};
 
 struct words {
     const char *config;

@@ -5,7 +5,7 @@
  * the same · dependents · barred · reboot.renames yes|no · host.pid .lodgers .strangers .error ·
  * events yes|no · figures N · requests.error · warmup.error · config.shared yes|no ·
  * coordinator.url .ms .error · data_dir.path .error ·
- * certificate.days .late yes|no .error · clock.behind_s .service .source
+ * certificate.days .late yes|no .error · clock.ahead_s .behind_s .service .source
  */
 #include "agent/doctor.h"
 
@@ -270,22 +270,39 @@ static void judge_certificate(const struct doctor_facts *f, struct doctor_report
                    "no certificate is looked at: %s is not encrypted", url);
 }
 
-/* The protocol tells no time, so the difference to the coordinator's clock is only seen when it is
- * too large for the certificate, and else whether somebody keeps this clock. */
-static void judge_clock(const struct doctor_facts *f, struct doctor_report *r)
+#define SKEW_S 30 /* seconds that nobody notices */
+
+/* Whole seconds, ours before theirs. */
+static bool judge_skew(const struct doctor_facts *f, struct doctor_report *r)
 {
-    const char *source = fact(f, "clock.source"), *behind = fact(f, "clock.behind_s");
-    bool kept = doctor_fact_is(f, "", "clock.service", "running") &&
-                !doctor_fact_is(f, "", "clock.source", "NoSync");
+    const char *text = fact(f, "clock.ahead_s"), *behind = fact(f, "clock.behind_s");
+    int64_t ahead = 0;
+    if (text && text_parse_i64(text, INT32_MIN, INT32_MAX, &ahead)) {
+        bool good = ahead >= -SKEW_S && ahead <= SKEW_S;
+        doctor_say(r, good ? DOCTOR_OK : DOCTOR_WARN, "clock", "",
+                   good ? "" : "set the clocks: hours in windows and what people read go by them",
+                   "this machine's clock is %lld s %s the coordinator's",
+                   (long long)(ahead < 0 ? -ahead : ahead), ahead < 0 ? "behind" : "ahead of");
+        return true;
+    }
     if (behind)
         doctor_say(r, DOCTOR_WARN, "clock", "", "set this clock, and see who keeps it",
                    "this machine's clock is %s s or more behind the coordinator's", behind);
-    else if (!fact(f, "clock.service"))
+    return behind != NULL;
+}
+
+/* How far it is from the coordinator's, where that can be asked, and who keeps it. */
+static void judge_clock(const struct doctor_facts *f, struct doctor_report *r)
+{
+    const char *source = fact(f, "clock.source");
+    bool kept = doctor_fact_is(f, "", "clock.service", "running") &&
+                !doctor_fact_is(f, "", "clock.source", "NoSync");
+    if (!judge_skew(f, r))
         doctor_say(r, DOCTOR_INFO, "clock", "",
-                   "compare the clocks by hand: they matter for hours in windows and for display",
+                   "it is, once this server has joined; the protocol itself tells no time",
                    "how far this clock is from the coordinator's is not known");
-    else
-        doctor_say(r, kept ? DOCTOR_OK : DOCTOR_WARN, "clock", "",
+    if (fact(f, "clock.service"))
+        doctor_say(r, kept ? DOCTOR_OK : DOCTOR_WARN, "clock-service", "",
                    kept ? "" : "start the Windows Time service, or see what else keeps this clock",
                    "the Windows Time service is %s (%s)", fact(f, "clock.service"),
                    source ? source : "no source known");

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GB ((uint64_t)1 << 30)
-
 static const char help[] =
     "farmhand-agent worker dump - a picture of a worker's memory in a file\n"
     "\n"
@@ -31,11 +29,10 @@ static const char help[] =
     "  --to FILE         an absolute path that does not exist yet; without it a new file in\n"
     "                    dumps, below the agent's data_dir\n"
     "  --full            with all its memory; else stacks, threads, modules and handles\n"
-    "  --max-size SIZE   give up above that (4G)\n"
-    "  --keep-free SIZE  so much of the disk stays free (5G)\n"
-    "  --within TIME     give up after that (60s): the worker stands still meanwhile, and IIS "
-    "ends\n"
-    "                    one that misses its ping (90s by default)\n"
+    "  --max-size SIZE   give up above that (dump_max of the configuration)\n"
+    "  --keep-free SIZE  so much of the disk stays free (dump_free)\n"
+    "  --within TIME     give up after that (dump_wait): the worker stands still meanwhile, and\n"
+    "                    IIS ends one that misses its ping (90s by default)\n"
     "  --config FILE     the agent's configuration, %s by default\n"
     "  --json            for programs\n"
     "\n"
@@ -49,7 +46,8 @@ struct words {
     const char *config, *to;
     uint32_t pid;
     bool json;
-    struct driver_dump_limits limits;
+    struct driver_dump_limits limits; /* 0: the configuration's */
+    bool keep_free_given;
 };
 
 /* ---- the words ---- */
@@ -80,6 +78,7 @@ static const char *take(int option, const char *value, struct words *out)
         return take_size(value, &limits->max_bytes) ? NULL
                                                     : "--max-size wants 4G or the like, not ";
     case 'k':
+        out->keep_free_given = true;
         return text_parse_size(value, &limits->keep_free_bytes)
                    ? NULL
                    : "--keep-free wants 5G or the like, not ";
@@ -124,9 +123,7 @@ static int parse(int argc, char **argv, struct words *out)
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option;
-    *out = (struct words){
-        .config = home_config(),
-        .limits = {.timeout_ms = 60000, .max_bytes = 4 * GB, .keep_free_bytes = 5 * GB}};
+    *out = (struct words){.config = home_config()};
     while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
         if (option == 'h') {
             printf(help, home_config());
@@ -220,6 +217,16 @@ static enum error_code dump(const struct settings *settings, struct driver *driv
     return code;
 }
 
+/* What the command line does not say, the configuration does. */
+static void fill_limits(const struct settings *settings, struct words *words)
+{
+    struct driver_dump_limits *limits = &words->limits;
+    limits->timeout_ms = limits->timeout_ms ? limits->timeout_ms : settings->dump_wait_ms;
+    limits->max_bytes = limits->max_bytes ? limits->max_bytes : settings->dump_max_bytes;
+    if (!words->keep_free_given)
+        limits->keep_free_bytes = settings->dump_free_bytes;
+}
+
 int dump_main(int argc, char **argv)
 {
     struct words words;
@@ -232,6 +239,7 @@ int dump_main(int argc, char **argv)
         return end;
     if (settings_read(words.config, &settings, options_config_line, &told, &err) != ERR_NONE)
         return options_config_refused(&program, told, &err);
+    fill_limits(&settings, &words);
     log_set_level(LOG_LEVEL_ERROR);
     free(settings.iis.state_dir); /* the bookmark in the event log is the agent's */
     settings.iis.state_dir = NULL;

@@ -6,7 +6,6 @@
 #include "common/text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,15 +115,17 @@ static enum error_code read_piece(const struct dumps_spec *spec, const struct ca
     code = code ? code : os_file_id(path, &id, err);
     if (code)
         return code;
-    FILE *file = id.size_bytes ? fopen(path, "rb") : NULL;
-    if (!file)
+    if (id.size_bytes == 0)
         return error_set(err, ERR_NOT_FOUND,
-                         "the dump %s is not there any more: newer ones took its place", call->file);
+                         "the dump %s is not there any more: newer ones took its place",
+                         call->file);
     bytes = must_alloc(CALL_PIECE_BYTES, 1);
     size_t got = 0;
-    if (fseek(file, (long)call->offset, SEEK_SET) == 0)
-        got = fread(bytes, 1, CALL_PIECE_BYTES, file);
-    fclose(file);
+    code = os_read_at(path, call->offset, bytes, CALL_PIECE_BYTES, &got, err);
+    if (code) {
+        free(bytes);
+        return code;
+    }
     out->piece = must_alloc(2 * got + 1, 1);
     text_to_hex(out->piece, bytes, got);
     out->bytes = id.size_bytes;

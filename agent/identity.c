@@ -19,6 +19,7 @@ void identity_reset(struct identity *id)
         text_wipe(id->key_pem, strlen(id->key_pem));
     free(id->name);
     free(id->coordinator);
+    free(id->https);
     free(id->key_pem);
     free(id->cert_pem);
     free(id->ca_pem);
@@ -59,6 +60,7 @@ enum error_code identity_parse(const char *text, struct identity *out, struct er
 {
     struct identity id = {.name = find_word(text, "name"),
                           .coordinator = find_word(text, "coordinator"),
+                          .https = find_word(text, "https"),
                           .key_pem = find_block(text, KEY_LABEL, 0),
                           .cert_pem = find_block(text, PEM_CERTIFICATE, 0),
                           .ca_pem = find_block(text, PEM_CERTIFICATE, 1)};
@@ -103,6 +105,8 @@ enum error_code identity_write(const char *data_dir, const struct identity *id, 
         return error_set(err, ERR_INVALID, "data_dir %s is too long a path", data_dir);
     text_addf(&out, "name = %s\ncoordinator = %s\nprofile = %s\n", id->name, id->coordinator,
               profile_name(id->profile));
+    if (id->https)
+        text_addf(&out, "https = %s\n", id->https);
     text_add(&out, id->key_pem);
     text_add(&out, id->cert_pem);
     text_add(&out, id->ca_pem);

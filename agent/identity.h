@@ -4,6 +4,7 @@
  *
  *   name = web01                                  lines of words, in any order
  *   coordinator = tls+tcp://farm.example:7600
+ *   https = https://farm.example:7601          where it joined; may be missing
  *   profile = observe
  *   -----BEGIN EC PRIVATE KEY-----                made here; never leaves this machine
  *   -----BEGIN CERTIFICATE-----                   ours, then the farm's CA
@@ -22,6 +23,7 @@
 
 struct identity {
     char *name, *coordinator; /* url */
+    char *https;              /* url; NULL */
     enum profile profile;
     char *key_pem, *cert_pem, *ca_pem;
 };

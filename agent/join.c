@@ -178,6 +178,7 @@ static enum error_code take_certificate(const struct plan *p, struct attempt *a,
     text_format(url, sizeof(url), "tls+tcp://%s%s%s:%d", v6 ? "[" : "", p->where.host,
                 v6 ? "]" : "", port);
     a->id.coordinator = must_copy(url);
+    a->id.https = must_copy(p->url);
     a->id.cert_pem = must_copy(string_of(json, "certificate"));
     a->id.ca_pem = must_copy(ca_pem);
     a->id.profile = p->pass.profile; /* the token's, as the owner of this server pasted it */

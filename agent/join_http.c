@@ -85,3 +85,21 @@ enum error_code join_reply(const char *bytes, size_t len, int *status, const cha
     *body = end + 4;
     return ERR_NONE;
 }
+
+/* "Fri, 27 Nov 2026 07:36:15 GMT", the one form that is written today. Source: RFC 9110, 5.6.7. */
+bool join_reply_date(const char *bytes, int64_t *wall_ms)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const char *end = strstr(bytes, "\r\n\r\n");
+    const char *value = end ? find_header(bytes, end + 2, "Date") : NULL;
+    char iso[32], month[4] = "";
+    if (!value || strcspn(value, "\r\n") != 29 || strncmp(value + 25, " GMT", 4) != 0)
+        return false;
+    memcpy(month, value + 8, 3);
+    const char *found = strstr(months, month);
+    if (!found || (found - months) % 3 != 0)
+        return false;
+    text_format(iso, sizeof(iso), "%.4s-%02d-%.2sT%.8sZ", value + 12, (int)(found - months) / 3 + 1,
+                value + 5, value + 17);
+    return text_parse_time(iso, wall_ms);
+}

@@ -5,7 +5,9 @@
 #include "common/error.h"
 #include "common/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* https://HOST:PORT and nothing behind it; without a port 7601. ERR_INVALID says what was expected.
  */
@@ -21,5 +23,8 @@ void join_request(struct text *out, const char *host, const char *path, const ch
  * Content-Length, or cut. body is lent from `bytes`, which must be NUL-terminated. */
 enum error_code join_reply(const char *bytes, size_t len, int *status, const char **body,
                            struct error *err);
+
+/* When the answer was made, by the other side's clock: its Date. false: it does not say. */
+bool join_reply_date(const char *bytes, int64_t *wall_ms);
 
 #endif

@@ -212,3 +212,14 @@ enum error_code join_exchange(const char *host, const char *port,
         *ca_pem = ca;
     return code;
 }
+
+enum error_code join_fingerprint(const char *ca_pem, uint8_t out[SHA256_BYTES], struct error *err)
+{
+    mbedtls_x509_crt ca;
+    mbedtls_x509_crt_init(&ca);
+    int rv = mbedtls_x509_crt_parse(&ca, (const unsigned char *)ca_pem, strlen(ca_pem) + 1);
+    if (rv == 0)
+        fingerprint_of(&ca, out);
+    mbedtls_x509_crt_free(&ca);
+    return rv ? failed(err, ERR_CORRUPT, rv, "the CA's certificate cannot be read") : ERR_NONE;
+}

@@ -19,4 +19,7 @@ enum error_code join_exchange(const char *host, const char *port,
                               const uint8_t fingerprint[SHA256_BYTES], const char *request,
                               char **reply, size_t *reply_len, char **ca_pem, struct error *err);
 
+/* What a token would say of that CA. ERR_CORRUPT: it is none. */
+enum error_code join_fingerprint(const char *ca_pem, uint8_t out[SHA256_BYTES], struct error *err);
+
 #endif

@@ -62,6 +62,9 @@ enum error_code os_file_id(const char *path, struct os_file_id *out, struct erro
  * files and devices (ERR_INVALID), since a pipe could block for ever. */
 enum error_code os_read_file(const char *path, size_t max_bytes, char **out, size_t *out_len,
                              struct error *err);
+/* Up to `size` bytes from `offset` on; *got less at the end of the file, 0 beyond it. */
+enum error_code os_read_at(const char *path, uint64_t offset, void *out, size_t size, size_t *got,
+                           struct error *err);
 /* Written to a new file beside it, synced and renamed over it: old or new, never half. */
 enum error_code os_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
                               struct error *err);

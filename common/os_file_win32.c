@@ -151,6 +151,30 @@ enum error_code os_read_file(const char *path, size_t max_bytes, char **out, siz
     return ERR_NONE;
 }
 
+enum error_code os_read_at(const char *path, uint64_t offset, void *out, size_t size, size_t *got,
+                           struct error *err)
+{
+    enum error_code code;
+    HANDLE file = open_file(path, GENERIC_READ, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, &code, err);
+    if (code)
+        return code;
+    LARGE_INTEGER at = {.QuadPart = (LONGLONG)offset};
+    size_t done = 0;
+    DWORD part = 1;
+    bool good = SetFilePointerEx(file, at, NULL, FILE_BEGIN) != FALSE;
+    while (good && part > 0 && done < size) {
+        size_t want = size - done < PIECE_MAX ? size - done : PIECE_MAX;
+        good = ReadFile(file, (char *)out + done, (DWORD)want, &part, NULL) != FALSE;
+        done += good ? part : 0;
+    }
+    if (good)
+        *got = done;
+    else
+        code = sys_error(err, GetLastError(), "cannot read %s", path);
+    CloseHandle(file);
+    return code;
+}
+
 /* ---- writing ---- */
 
 /* A search indexer or a virus scanner holds a new file for moments, and Windows then refuses to

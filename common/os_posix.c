@@ -262,6 +262,28 @@ static enum error_code sync_directory_of(const char *path, struct error *err)
     return code;
 }
 
+enum error_code os_read_at(const char *path, uint64_t offset, void *out, size_t size, size_t *got,
+                           struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot open %s", path);
+    enum error_code code = ERR_NONE;
+    size_t done = 0;
+    while (!code && done < size) {
+        ssize_t part = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
+        if (part < 0 && errno != EINTR)
+            code = error_errno(err, errno, "cannot read %s", path);
+        else if (part == 0)
+            break;
+        done += part > 0 ? (size_t)part : 0;
+    }
+    close(fd);
+    if (!code)
+        *got = done;
+    return code;
+}
+
 enum error_code os_move_file(const char *from, const char *to, struct error *err)
 {
     if (rename(from, to) != 0)

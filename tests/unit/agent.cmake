@@ -11,6 +11,7 @@ farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c L
 farmhand_test(agent_rotation SOURCES agent/test_rotation.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_setting SOURCES agent/test_setting.c agent/stage.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_keepalive SOURCES agent/test_keepalive.c LIBS farmhand_agent_shell)
+farmhand_test(agent_join_http SOURCES agent/test_join_http.c LIBS farmhand_join)
 farmhand_test(agent_home SOURCES agent/test_home.c LIBS farmhand_agent_shell)
 farmhand_test(agent_dumps SOURCES agent/test_dumps.c LIBS farmhand_agent_shell)
 farmhand_test(agent_worker SOURCES agent/test_worker.c LIBS farmhand_agent_shell)

@@ -104,6 +104,23 @@ static void reading_has_limits_and_reasons(void **state)
     assert_code(os_write_file(in_dir(state, "no/such"), "x", 1, 0600, &err), ERR_NOT_FOUND, &err);
 }
 
+static void a_piece_is_read_from_any_place(void **state)
+{
+    struct error err = {0};
+    char piece[4];
+    size_t got = 99;
+    const char *path = in_dir(state, "pieces");
+    assert_code(os_write_file(path, "0123456789", 10, 0600, &err), ERR_NONE, &err);
+    assert_code(os_read_at(path, 3, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 4);
+    assert_memory_equal(piece, "3456", 4);
+    assert_code(os_read_at(path, 8, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 2);
+    assert_code(os_read_at(path, UINT64_C(5) << 30, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 0);
+    assert_code(os_read_at(in_dir(state, "none"), 0, piece, 4, &got, &err), ERR_NOT_FOUND, &err);
+}
+
 /* A virus scanner, say, has the file open for a moment and lets nobody delete it. */
 static DWORD WINAPI let_go_soon(void *arg)
 {
@@ -270,6 +287,7 @@ int main(void)
         cmocka_unit_test(the_boot_id_stays_and_random_bytes_do_not),
         cmocka_unit_test(paths_may_be_long_and_in_any_script),
         cmocka_unit_test(reading_has_limits_and_reasons),
+        cmocka_unit_test(a_piece_is_read_from_any_place),
         cmocka_unit_test(file_that_is_held_for_a_moment_is_replaced),
         cmocka_unit_test(a_changed_file_has_another_identity),
         cmocka_unit_test(a_lock_has_one_holder_who_is_named),

@@ -304,6 +304,23 @@ static void reading_has_limits_and_reasons(void **state)
     assert_int_equal(len, 99);
 }
 
+static void a_piece_is_read_from_any_place(void **state)
+{
+    struct error err = {0};
+    char piece[4];
+    size_t got = 99;
+    const char *path = in_dir(state, "pieces");
+    assert_code(os_write_file(path, "0123456789", 10, 0600, &err), ERR_NONE, &err);
+    assert_code(os_read_at(path, 3, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 4);
+    assert_memory_equal(piece, "3456", 4);
+    assert_code(os_read_at(path, 8, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 2);
+    assert_code(os_read_at(path, UINT64_C(5) << 30, piece, 4, &got, &err), ERR_NONE, &err);
+    assert_int_equal(got, 0);
+    assert_code(os_read_at(in_dir(state, "none"), 0, piece, 4, &got, &err), ERR_NOT_FOUND, &err);
+}
+
 /* The limit on the size of a file stands for a full disk; it is put back at once. */
 static void a_write_that_fails_leaves_the_old_file(void **state)
 {
@@ -386,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_changed_file_has_another_identity),
         cmocka_unit_test(a_file_comes_back_as_written),
         cmocka_unit_test(reading_has_limits_and_reasons),
+        cmocka_unit_test(a_piece_is_read_from_any_place),
         cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
         cmocka_unit_test(a_file_is_moved_over_another),
         cmocka_unit_test(a_lock_has_one_holder_who_is_named),
