@@ -274,10 +274,12 @@ struct shown {
     size_t count;
 };
 
+/* Those of the same moment by name: Windows' qsort keeps no order of its own. */
 static int by_end_latest_first(const void *a, const void *b)
 {
     const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
-    return strcmp(cli_text(y, "ended_at"), cli_text(x, "ended_at"));
+    int later = strcmp(cli_text(y, "ended_at"), cli_text(x, "ended_at"));
+    return later ? later : strcmp(cli_text(x, "server"), cli_text(y, "server"));
 }
 
 static struct shown pick(const struct progress *p, bool (*wanted)(enum mark mark))

@@ -86,6 +86,21 @@ static char *join(const char *folder, const char *name)
     return text_take(&path);
 }
 
+#define START_TRIES 5
+
+/* Wine on a busy machine now and then fails to start a process ("Internal error"): the world that a
+ * driver is tried on must not end by that. */
+static enum error_code run_or_try_again(const struct process_call *call, struct process_result *out,
+                                        struct error *err)
+{
+    enum error_code code = process_run(call, out, err);
+    for (int i = 1; code == ERR_IO && i < START_TRIES; i++) {
+        sleep_ms(300);
+        code = process_run(call, out, err);
+    }
+    return code;
+}
+
 /* Runs a program; its output where asked for. Gives back its whole exit code. */
 static uint32_t run(const char *const *argv, char **output)
 {
@@ -95,7 +110,7 @@ static uint32_t run(const char *const *argv, char **output)
                                 .exit_fd_env = "FARMHAND_EXIT_FD"};
     struct process_result result;
     struct error err;
-    if (process_run(&call, &result, &err) != ERR_NONE) {
+    if (run_or_try_again(&call, &result, &err) != ERR_NONE) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }

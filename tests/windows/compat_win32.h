@@ -20,6 +20,16 @@ static inline char *realpath(const char *path, char *resolved)
     return _fullpath(resolved, path, 4096);
 }
 
+static inline int setenv(const char *name, const char *value, int replace)
+{
+    return replace || !getenv(name) ? _putenv_s(name, value) : 0;
+}
+
+static inline int unsetenv(const char *name)
+{
+    return _putenv_s(name, "");
+}
+
 static inline int rand_r(unsigned *seed)
 {
     *seed = *seed * 1103515245u + 12345u;
