@@ -184,6 +184,30 @@ static void service_that_hangs_in_its_stop_is_waited_for_and_killed(void **state
     sys_close(&w->stuck);
 }
 
+#define REBOOT                                                                                     \
+    L"SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending"
+
+/* As Windows' own setup leaves it until the restart. */
+static void machine_that_waits_for_a_reboot_bars_its_services(void **state)
+{
+    struct world *w = *state;
+    HKEY key;
+    struct scm_rows rows = query(w);
+    assert_string_equal(rows.barred, "");
+    scm_rows_reset(&rows);
+    assert_int_equal(RegCreateKeyExW(HKEY_LOCAL_MACHINE, REBOOT, 0, NULL, REG_OPTION_VOLATILE,
+                                     KEY_QUERY_VALUE, NULL, &key, NULL),
+                     ERROR_SUCCESS);
+    RegCloseKey(key);
+    rows = query(w);
+    assert_non_null(strstr(rows.barred, "a reboot of the machine is pending"));
+    scm_rows_reset(&rows);
+    assert_int_equal(RegDeleteKeyW(HKEY_LOCAL_MACHINE, REBOOT), ERROR_SUCCESS);
+    rows = query(w);
+    assert_string_equal(rows.barred, "");
+    scm_rows_reset(&rows);
+}
+
 /* Wine has neither: what counts is that the answer is "not known", in time. */
 static void figures_that_cannot_be_had_are_unknown(void **state)
 {
@@ -346,6 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(services_of_iis_are_seen_with_who_needs_whom),
         cmocka_unit_test(start_brings_up_what_is_needed_and_stop_keeps_its_order),
         cmocka_unit_test(disabled_and_unknown_are_told),
+        cmocka_unit_test(machine_that_waits_for_a_reboot_bars_its_services),
         cmocka_unit_test(figures_that_cannot_be_had_are_unknown),
         cmocka_unit_test(call_that_hangs_is_given_up_and_released_later),
         cmocka_unit_test(worker_is_pictured_within_limits),
