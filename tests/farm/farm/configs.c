@@ -131,8 +131,10 @@ static void fill_agent(struct ini *ini, const struct farm *f, unsigned index, co
 {
     unsigned port = farm_port_server(f, index);
     ini_set(ini, "agent", "name", "%s", name);
-    ini_set(ini, "agent", "coordinator", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
-    ini_set(ini, "agent", "without_tls", "loopback-only");
+    if (!f->tls) { /* else joining tells it */
+        ini_set(ini, "agent", "coordinator", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
+        ini_set(ini, "agent", "without_tls", "loopback-only");
+    }
     char path[PATH_MAX];
     const char *exe = f->windows ? ".exe" : "";
     farm_server_path(path, f, "agents/%s", name);
@@ -194,8 +196,14 @@ static void fill_coordinator(struct ini *ini, const struct farm *f)
 {
     char socket[108], section[64], name[FARM_NAME_MAX];
     farm_socket(socket, f, "farmhand");
-    ini_set(ini, "coordinator", "listen", "tcp://127.0.0.1:%u", farm_port_coordinator(f));
-    ini_set(ini, "coordinator", "without_tls", "loopback-only");
+    ini_set(ini, "coordinator", "listen", "%stcp://127.0.0.1:%u", f->tls ? "tls+" : "",
+            farm_port_coordinator(f));
+    if (f->tls) {
+        ini_set(ini, "coordinator", "https", "127.0.0.1:0");
+        ini_set(ini, "coordinator", "address", "127.0.0.1");
+    } else {
+        ini_set(ini, "coordinator", "without_tls", "loopback-only");
+    }
     ini_set(ini, "coordinator", "socket", "%s", socket);
     ini_set(ini, "coordinator", "data_dir", "%s/coordinator", f->dir);
     ini_set(ini, "coordinator", "silent_after", "4s");

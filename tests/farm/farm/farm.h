@@ -27,6 +27,7 @@ struct farm {
     unsigned slow_ms; /* one visitor in 28 asks for a page that takes so long; 0: none does */
     bool agents;      /* coordinator and agents */
     bool balancer, traffic;
+    bool tls;     /* between them; every server joins with a token */
     bool windows; /* servers and agents are Windows programs, each server in a Wine of its own */
 };
 

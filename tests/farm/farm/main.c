@@ -15,6 +15,7 @@ static const char usage[] =
     "  up [--servers N] [--traffic] [--rate R] [--no-agents] [--balancer haproxy|none] [--quiet]\n"
     "     [--slow-page MS]                 one visitor in 28 asks for a page that takes so long\n"
     "     [--garden N]                     worker processes of the pool Shop\n"
+    "     [--tls]                          between coordinator and agents; every server joins\n"
     "     [--windows]                      servers and agents are Windows programs under Wine\n"
     "     [--while PID]                    taken down when that process has ended\n"
     "     [--agent [SERVER:]SECTION.KEY=VALUE] [--coordinator SECTION.KEY=VALUE]\n"

@@ -1,5 +1,6 @@
 /* up.c - farm up: makes a farm and returns when all of it is of use. */
 #include "tests/farm/farm/configs.h"
+#include "tests/farm/farm/enrol.h"
 #include "tests/farm/farm/parts.h"
 #include "tests/farm/farm/proc.h"
 #include "tests/farm/farm/verbs.h"
@@ -66,6 +67,7 @@ static bool take_options(int argc, char **argv, struct up *up)
     f->agents = !verb_flag(&argc, argv, "--no-agents");
     f->traffic = verb_flag(&argc, argv, "--traffic");
     f->windows = verb_flag(&argc, argv, "--windows");
+    f->tls = verb_flag(&argc, argv, "--tls");
     up->quiet = verb_flag(&argc, argv, "--quiet");
     if (!take_number(&argc, argv, "--servers", FARM_SERVERS_MAX, &f->servers) ||
         !take_number(&argc, argv, "--rate", 10000, &f->rate) ||
@@ -101,7 +103,11 @@ static void say(const struct up *up, const char *text)
 
 static enum error_code start_agents(const struct up *up, struct error *err)
 {
-    enum error_code code = parts_start_coordinator(&up->farm, err);
+    enum error_code code = up->farm.tls ? enrol_init(&up->farm, err) : ERR_NONE;
+    if (code == ERR_NONE)
+        code = parts_start_coordinator(&up->farm, err);
+    if (code == ERR_NONE && up->farm.tls)
+        code = enrol_join_all(&up->farm, err);
     for (unsigned i = 0; i < up->farm.servers && code == ERR_NONE; i++)
         code = parts_start_agent(&up->farm, i, err);
     return code;

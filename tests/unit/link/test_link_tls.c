@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,6 +30,14 @@
 #define STORM       3000
 #define MEMORY_MORE (256 * 1024)
 #define DAY_MS      (24ULL * 60 * 60 * 1000)
+
+/* nng 1.5.2 never frees a dialer that was stuck in a handshake, though it closes its connection:
+ * some forty kilobytes each time that a coordinator hangs for two minutes. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:nng_dialer_create\nleak:libnng.so\n";
+}
 
 static struct ca *farm, *other; /* two farms that know nothing of each other */
 static const char *removed;     /* the name that is not let in any more */
@@ -353,7 +363,7 @@ static void stuck_handshake_does_not_hold_the_agent(void **state)
 {
     struct centre c;
     struct agent a;
-    char url[64];
+    char url[64], bytes[1024];
     struct certs web01 = certs_make(farm, "web01", DAY_MS);
     const struct agent_link_tls tls = {
         .ca_pem = ca_pem(farm), .cert_pem = web01.cert_pem, .key_pem = web01.key_pem};
@@ -365,6 +375,12 @@ static void stuck_handshake_does_not_hold_the_agent(void **state)
     const struct link_tls own = tls_of(farm);
     centre_open_spec(&c, (struct link_spec){.url = url, .tls = &own});
     hears(&c, &a);
+    const struct timeval limit = {.tv_sec = 5};
+    setsockopt(taken, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    ssize_t got;
+    while ((got = read(taken, bytes, sizeof(bytes))) > 0) /* its hello, then the end */
+        ;
+    assert_int_equal(got, 0);
     close(taken);
     agent_close(&a);
     centre_close(&c);
