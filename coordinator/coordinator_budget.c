@@ -72,7 +72,7 @@ static void sort_into_groups(struct coordinator *c)
     c->grouped = fleet_count(c->fleet);
     for (size_t k = 0; k < c->group_count; k++) {
         c->groups[k].count = 0;
-        c->groups[k].turn = 0;
+        c->groups[k].seen = false;
     }
     for (size_t i = 0; i < c->grouped; i++) {
         const struct fleet_server *s = fleet_at(c->fleet, i);
@@ -111,23 +111,10 @@ static void look_at_member(struct coordinator *c, struct budget_group *g, size_t
     }
 }
 
-static const struct budget *look(struct coordinator *c, struct budget_group *g, const char *pool)
-{
-    if (g->turn == c->turn && strcmp(g->pool, pool ? pool : "") == 0) {
-        return &g->budget;
-    }
-    for (size_t i = 0; i < g->count; i++) {
-        look_at_member(c, g, i, pool);
-    }
-    g->budget = (struct budget){.members = g->members, .count = g->count};
-    budget_apply_rule(&g->budget, &g->rule);
-    g->turn = c->turn;
-    text_copy(g->pool, sizeof g->pool, pool ? pool : "");
-    return &g->budget;
-}
+#define NOWHERE SIZE_MAX
 
-static bool has_server(const struct coordinator *c, const struct budget_group *g,
-                       const char *server)
+static size_t find_member(const struct coordinator *c, const struct budget_group *g,
+                          const char *server)
 {
     size_t low = 0,
            high = g->count; /* the members stand in the order of their names, as the fleet */
@@ -135,12 +122,74 @@ static bool has_server(const struct coordinator *c, const struct budget_group *g
         size_t mid = low + (high - low) / 2;
         int order = text_compare_nocase(fleet_at(c->fleet, g->at[mid])->name, server);
         if (order == 0) {
-            return true;
+            return mid;
         }
         low = order < 0 ? mid + 1 : low;
         high = order < 0 ? high : mid;
     }
-    return false;
+    return NOWHERE;
+}
+
+static bool has_server(const struct coordinator *c, const struct budget_group *g,
+                       const char *server)
+{
+    return find_member(c, g, server) != NOWHERE;
+}
+
+/* ---- what was seen stands until something changes ----
+ *
+ * A run asks a dozen times per server, and of ten thousand servers one or two have changed by then:
+ * those alone are looked at again. All of them are once a second, since a reading of places ages
+ * and nobody tells; and every turn as long as there are incidents, whose phases bear on who counts.
+ */
+
+#define ALL_AGAIN_MS 1000
+
+static void look_again(void *arg, struct fleet_server *s)
+{
+    struct coordinator *c = arg;
+    for (size_t k = 0; k < c->group_count; k++) {
+        struct budget_group *g = &c->groups[k];
+        size_t at = g->seen ? find_member(c, g, s->name) : NOWHERE;
+        if (at != NOWHERE) {
+            look_at_member(c, g, at, g->pool);
+            g->changed = true;
+        }
+    }
+}
+
+static void refresh(struct coordinator *c)
+{
+    bool incidents = c->incident_count > 0;
+    bool some = fleet_each_touched(c->fleet, look_again, c);
+    bool none_left = c->had_incidents && !incidents;
+    for (size_t k = 0; k < c->group_count; k++) {
+        struct budget_group *g = &c->groups[k];
+        bool of_this_turn = !incidents || g->turn == c->turn;
+        g->seen = g->seen && some && of_this_turn && !none_left;
+    }
+    c->had_incidents = incidents;
+}
+
+static const struct budget *look(struct coordinator *c, struct budget_group *g, const char *pool)
+{
+    bool same = strcmp(g->pool, pool ? pool : "") == 0;
+    refresh(c);
+    if (!g->seen || !same || c->now_ms - g->seen_ms >= ALL_AGAIN_MS || c->now_ms < g->seen_ms) {
+        for (size_t i = 0; i < g->count; i++) {
+            look_at_member(c, g, i, pool);
+        }
+        g->seen = g->changed = true;
+        g->seen_ms = c->now_ms;
+        g->turn = c->turn;
+        text_copy(g->pool, sizeof g->pool, pool ? pool : "");
+    }
+    if (g->changed) {
+        g->budget = (struct budget){.members = g->members, .count = g->count};
+        budget_apply_rule(&g->budget, &g->rule);
+        g->changed = false;
+    }
+    return &g->budget;
 }
 
 /* Every group that the server belongs to; one that is in none is the default group's. */
@@ -190,8 +239,8 @@ void coordinator_budget(const struct coordinator *c, size_t index, const char *p
     struct coordinator *changing = (struct coordinator *)c;
     must(index < c->group_count);
     changing->now_ms = now_ms;
-    changing->turn++;
     sort_into_groups(changing);
+    changing->groups[index].seen = false; /* people see ages */
     *out = *look(changing, &changing->groups[index], pool);
 }
 

@@ -125,7 +125,9 @@ struct budget_group {
     struct budget_rule rule;
     uint32_t *at; /* in the fleet, ascending */
     size_t count, cap;
-    uint64_t turn; /* that the rest is of */
+    bool seen;        /* its members were looked at, for `pool`, at seen_ms */
+    bool changed;     /* one of them since the budget was made */
+    uint64_t seen_ms, turn;
     char pool[WIRE_NAME_MAX];
     struct budget_member *members;
     char (*whys)[96];
@@ -192,6 +194,7 @@ struct coordinator {
     struct budget_group *groups; /* the default one last */
     size_t group_count;
     size_t grouped; /* so many servers were sorted into them */
+    bool had_incidents;
     struct serving_cache serving;
     struct event *events; /* of this turn, not durable yet; they own their strings */
     size_t event_count;

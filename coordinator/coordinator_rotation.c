@@ -197,6 +197,7 @@ static void deliver(struct coordinator *c, const struct ask *asked, struct balan
     struct fleet_server *s = fleet_find(c->fleet, asked->server);
     if (s && answer->code == ERR_NONE) {
         fleet_note_places(s, answer->entries, answer->entry_count, false, c->now_ms);
+        fleet_touch(c->fleet, s);
     }
     if (r) {
         struct rollout_view view = runs_view(c);
@@ -338,6 +339,7 @@ bool rotation_round(struct coordinator *c, struct fleet_server *s, struct balanc
     struct balancer_answer answer = {.op = BALANCER_OP_READ};
     rotation_add(c, asked, &answer);
     fleet_note_places(s, answer.entries, answer.entry_count, true, c->now_ms);
+    fleet_touch(c->fleet, s);
     s->places_life_ms = 2 * round_span_ms(c);
     return false;
 }

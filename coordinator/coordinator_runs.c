@@ -517,6 +517,7 @@ static void note_answer(struct coordinator *c, const struct ask *asked,
     if (answer->code == ERR_NONE) {
         bool all = asked->run == 0 && answer->op == BALANCER_OP_READ;
         fleet_note_places(s, answer->entries, answer->entry_count, all, c->now_ms - answer->age_ms);
+        fleet_touch(c->fleet, s);
         s->places_life_ms = 2 * round_span_ms(c);
     }
     if (answer->op == BALANCER_OP_DRAIN && asked->mends) {

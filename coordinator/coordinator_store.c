@@ -268,13 +268,14 @@ static bool has_effect(const struct rollout_change *change, enum effect_kind kin
     return false;
 }
 
-#define INHERIT_MAX 16 /* incidents of one server: one per pool at most, and the rest is blocked */
+#define INHERIT_MAX 16 /* incidents of one server: one per pool at most, and the rest is blocked   \
+                        */
 
 struct leasing {
     bool take, inherit, drop, to_incident;
     uint64_t inherited[INHERIT_MAX]; /* incidents whose leases and places pass to the run */
     size_t inherited_count;
-    bool own;               /* `opened` is the incident that asked for the run: it is there already */
+    bool own; /* `opened` is the incident that asked for the run: it is there already */
     struct incident opened; /* takes over from the run */
 };
 
@@ -509,6 +510,15 @@ static struct lease *lease_exact(struct coordinator *c, const char *server, cons
     return NULL;
 }
 
+/* Whose it is bears on the budget. */
+static void touch(struct coordinator *c, const char *server)
+{
+    struct fleet_server *s = fleet_find(c->fleet, server);
+    if (s) {
+        fleet_touch(c->fleet, s);
+    }
+}
+
 static void mirror_lease(struct coordinator *c, const char *server, const char *pool,
                          enum lease_owner owner, uint64_t owner_id)
 {
@@ -522,6 +532,7 @@ static void mirror_lease(struct coordinator *c, const char *server, const char *
     }
     l->owner = owner;
     l->owner_id = owner_id;
+    touch(c, server);
 }
 
 static void mirror_drop(struct coordinator *c, const char *server, const char *pool)
@@ -529,6 +540,7 @@ static void mirror_drop(struct coordinator *c, const char *server, const char *p
     struct lease *l = lease_exact(c, server, pool);
     if (l) {
         *l = c->leases[--c->lease_count];
+        touch(c, server);
     }
 }
 
@@ -541,6 +553,7 @@ static void mirror_inherited(struct coordinator *c, const char *server, uint64_t
             c->leases[i] = c->leases[--c->lease_count];
         }
     }
+    touch(c, server);
     struct incident *n = incident_by_id(c, id);
     n->place_count = 0;
     if (n->phase == INCIDENT_LEFT) {

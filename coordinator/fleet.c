@@ -16,6 +16,9 @@ struct fleet {
     struct fleet_server **gone; /* removed ones, that somebody may still point to */
     size_t gone_count;
     bool mass_silence;
+    struct fleet_server **touched;
+    size_t touched_count, touched_cap;
+    bool all_touched;
 };
 
 static const struct state no_state;
@@ -32,6 +35,7 @@ static void drop_reports(struct fleet *f, struct fleet_server *s)
     f->spec.free_message(s->whole);
     f->spec.free_message(s->latest);
     s->whole = s->latest = NULL;
+    s->services_down[0] = '\0';
 }
 
 static void free_server(struct fleet *f, struct fleet_server *s)
@@ -54,6 +58,7 @@ void fleet_free(struct fleet *f)
         free_server(f, f->gone[i]);
     }
     free(f->servers);
+    free(f->touched);
     free(f->gone);
     free(f);
 }
@@ -99,8 +104,43 @@ struct fleet_server *fleet_add(struct fleet *f, const char *name)
     return s;
 }
 
+void fleet_touch(struct fleet *f, struct fleet_server *s)
+{
+    if (s->touched || f->all_touched) {
+        return;
+    }
+    if (f->touched_count == f->touched_cap) {
+        f->touched_cap = f->touched_cap ? f->touched_cap * 2 : 16;
+        f->touched = must_realloc(f->touched, f->touched_cap, sizeof *f->touched);
+    }
+    s->touched = true;
+    f->touched[f->touched_count++] = s;
+}
+
+static void touch_all(struct fleet *f)
+{
+    for (size_t i = 0; i < f->touched_count; i++) {
+        f->touched[i]->touched = false;
+    }
+    f->touched_count = 0;
+    f->all_touched = true;
+}
+
+bool fleet_each_touched(struct fleet *f, void (*each)(void *arg, struct fleet_server *s), void *arg)
+{
+    bool some = !f->all_touched;
+    for (size_t i = 0; i < f->touched_count; i++) {
+        f->touched[i]->touched = false;
+        each(arg, f->touched[i]);
+    }
+    f->touched_count = 0;
+    f->all_touched = false;
+    return some;
+}
+
 void fleet_remove(struct fleet *f, struct fleet_server *s)
 {
+    touch_all(f);
     size_t at = lower_bound(f, s->name);
     must(at < f->count && f->servers[at] == s);
     f->count--;
@@ -286,6 +326,21 @@ static void renew_figures(struct fleet_server *s, const struct state *is, uint64
     s->figure_count = is->worker_count;
 }
 
+/* Asked of every server of a group with every budget: so it is read once per report. */
+static void note_services(struct fleet_server *s)
+{
+    const struct state *state = &s->whole->report.state;
+    s->services_down[0] = '\0';
+    for (size_t i = 0; i < state->service_count && !s->services_down[0]; i++) {
+        const struct service *v = &state->services[i];
+        bool needed = text_equal_nocase(v->name, "WAS") || text_equal_nocase(v->name, "W3SVC");
+        if (needed && v->state != SVC_RUNNING && v->state != SVC_UNKNOWN) {
+            text_format(s->services_down, sizeof s->services_down, "%s is %s", v->name,
+                        service_state_name(v->state));
+        }
+    }
+}
+
 static void take_report(struct fleet *f, struct fleet_server *s, struct agent_message *message,
                         uint64_t now_ms, fleet_on_change *changed, void *arg)
 {
@@ -301,12 +356,14 @@ static void take_report(struct fleet *f, struct fleet_server *s, struct agent_me
         drop_reports(f, s);
         s->whole = message;
         s->whole_ms = now_ms;
+        note_services(s);
     } else {
         f->spec.free_message(s->latest);
         s->latest = message;
     }
     s->seq = message->seq;
     s->state_ms = now_ms;
+    fleet_touch(f, s);
 }
 
 static enum fleet_hearing quarantine(struct fleet_server *s, const struct agent_message *message,
@@ -445,6 +502,7 @@ void fleet_note_places(struct fleet_server *s, const struct balancer_entry *entr
 
 void fleet_forget_freshness(struct fleet *f)
 {
+    touch_all(f);
     for (size_t i = 0; i < f->count; i++) {
         f->servers[i]->heard_ms = f->servers[i]->places_ms = 0;
     }
@@ -475,6 +533,7 @@ void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, in
         return;
     }
     s->presence = is;
+    fleet_touch(f, s);
     char text[400];
     text_format(text, sizeof text, "%s, was %s%s%s", presence_name(is), presence_name(was),
                 is == PRESENCE_QUARANTINED ? ": " : "",
@@ -504,16 +563,11 @@ bool fleet_mass_silence(const struct fleet *f)
 
 static bool services_down(const struct fleet_server *s, char *why, size_t why_size)
 {
-    const struct state *state = fleet_whole(s);
-    for (size_t i = 0; state && i < state->service_count; i++) {
-        const struct service *v = &state->services[i];
-        bool needed = text_equal_nocase(v->name, "WAS") || text_equal_nocase(v->name, "W3SVC");
-        if (needed && v->state != SVC_RUNNING && v->state != SVC_UNKNOWN) {
-            text_format(why, why_size, "%s is %s", v->name, service_state_name(v->state));
-            return true;
-        }
+    if (!s->services_down[0]) {
+        return false;
     }
-    return false;
+    text_copy(why, why_size, s->services_down);
+    return true;
 }
 
 static bool pool_down(const struct fleet_server *s, const char *name, char *why, size_t why_size)

@@ -51,6 +51,7 @@ struct fleet_server {
     uint64_t heard_ms;        /* last message taken, boot clock */
     uint64_t state_ms;        /* last report taken */
     uint64_t whole_ms;
+    char services_down[64];       /* what the whole report says: which service is down; "": none */
     struct agent_message *whole;  /* newest whole report, owned by fleet; NULL: none */
     struct agent_message *latest; /* newest report if it was not whole, else NULL */
     struct fleet_figure *figures;
@@ -80,6 +81,7 @@ struct fleet_server {
 
     void *session; /* the coordinator's own, not looked at here */
     bool stored;   /* the same: the approved journal stands in the store */
+    bool touched;  /* waits to be told by fleet_each_touched */
 };
 
 struct fleet_spec {
@@ -135,6 +137,13 @@ void fleet_release(struct fleet_server *s);
 /* What the balancer said. all: these are all places of the server; else some of them. */
 void fleet_note_places(struct fleet_server *s, const struct balancer_entry *entries, size_t count,
                        bool all, uint64_t now_ms);
+
+/* Something of this server changed that bears on whether it is out, or whose it is. What happens in
+ * this module is noted here by itself; places, and who holds it, by the caller. */
+void fleet_touch(struct fleet *f, struct fleet_server *s);
+/* Those that were touched since the last call; false: all may have been, none is told. */
+bool fleet_each_touched(struct fleet *f, void (*each)(void *arg, struct fleet_server *s),
+                        void *arg);
 
 /* A suspended machine woke up: nothing that is known is fresh any more. */
 void fleet_forget_freshness(struct fleet *f);
