@@ -252,6 +252,9 @@ void cli_add_event(const struct terminal *t, const json_t *event, size_t columns
 void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out);
 
 int cli_pool_warm(struct cli *cli); /* verb_warm.c */
+/* verb_hold.c: a hold under other names. */
+int cli_server_drain(struct cli *cli);
+int cli_server_give_back(struct cli *cli);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],

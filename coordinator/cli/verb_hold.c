@@ -246,6 +246,27 @@ static int hold_acquire(struct cli *cli)
     return code;
 }
 
+/* A person takes it, for themselves: the name is enough to give it back. */
+int cli_server_drain(struct cli *cli)
+{
+    char length[TEXT_DURATION_MAX];
+    struct hold h = {.cli = cli};
+    int code = acquire(&h);
+    if (code != CLI_DONE)
+        return code;
+    json_t *answer = json_pack("{s:s, s:I}", "server", cli->words[0], "run", (json_int_t)h.run);
+    if (!cli_print_json(cli, answer))
+        printf("%s is out of rotation for at most %s: farmhand server undrain %s\n", cli->words[0],
+               text_format_duration(length, cli_duration_ms(cli, OPT_FOR)), cli->words[0]);
+    json_decref(answer);
+    return code;
+}
+
+int cli_server_give_back(struct cli *cli)
+{
+    return hold_release(cli);
+}
+
 /* ---- run ---- */
 
 /* The command is over, so its server has to be given back: not arriving once is no reason. */

@@ -437,8 +437,11 @@ static int server_cycle(struct cli *cli)
     return cli_start_run_with(cli, "cycle", "", cli_value(cli, OPT_ON, ""), more);
 }
 
+/* What a failed run left out is one pool's; what a person drained is the whole server. */
 static int server_undrain(struct cli *cli)
 {
+    if (!cli_has(cli, OPT_POOL))
+        return cli_server_give_back(cli);
     return cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
 }
 
@@ -468,25 +471,37 @@ const struct cli_verb cli_verbs_server[] = {
     {"server", "waiting", "", 0, 0, 0, 0, "Servers that asked to join, and wait for a person", NULL,
      cli_server_waiting},
     {"server", "approve", "NAME", 1, 1, OPT(REASON) | OPT(KEY), 0, "Let a server in that waits",
-     "Compare its address, and its key if somebody else may want that name. If a server of that name "
+     "Compare its address, and its key if somebody else may want that name. If a server of that "
+     "name "
      "has joined before, its\nformer key is worth nothing from then on.",
      cli_server_approve},
     {"server", "remove", "NAME", 1, 1, OPT(REASON), 0,
      "Shut a server out: it is cut at once, and its certificate is worth nothing any more",
-     "It leaves the list as well, unless a run, a hold or an incident still has it. It may join again "
+     "It leaves the list as well, unless a run, a hold or an incident still has it. It may join "
+     "again "
      "with a token.",
      cli_server_remove},
-    {"server", "cycle", "", 0, 0,
-     (CLI_RUN_OPTIONS & ~OPT(TIMEOUT)) | OPT(WAIT_REBOOT) | OPT(FOR), OPT(ON) | OPT(WAIT_REBOOT),
+    {"server", "cycle", "", 0, 0, (CLI_RUN_OPTIONS & ~OPT(TIMEOUT)) | OPT(WAIT_REBOOT) | OPT(FOR),
+     OPT(ON) | OPT(WAIT_REBOOT),
      "Drain servers one after the other while others reboot them, and put them back",
      "Each is drained, and then waited for until its machine has started anew (whoever starts it: "
      "an updater, a person),\nat most --for (1h); it has to prove itself before it is put back and "
      "the next one begins. One that does not\nstart anew in time stays out, and the run pauses.",
      server_cycle},
+    {"server", "drain", "NAME", 1, 1,
+     OPT(FOR) | OPT(REASON) | OPT(WAIT) | OPT(DRAIN_TIMEOUT) | OPT(ON_DRAIN_TIMEOUT) | OPT(WINDOW),
+     OPT(FOR), "Take a server out of rotation for a while, as budget and balancer allow",
+     "A hold without a token (see \"farmhand hold\"): \"farmhand server undrain NAME\" gives it "
+     "back, once its "
+     "probe passes.\nAfter --for it expires loudly and stays out.",
+     cli_server_drain},
     {"server", "undrain", "NAME", 1, 1,
      (CLI_RUN_OPTIONS & ~OPT(ON) & ~OPT(NO_DRAIN) & ~OPT(DRAIN_TIMEOUT) & ~OPT(ON_DRAIN_TIMEOUT)) |
          OPT(POOL),
-     OPT(POOL), "Put a server back that a failed run left out of rotation",
-     "Its probe must pass first: a run with one target does it.", server_undrain},
+     0, "Put a server back that was drained, or that a failed run left out of rotation",
+     "Its probe must pass first. What a failed run left out of one pool is named with --pool: a "
+     "run with one "
+     "target does it.",
+     server_undrain},
     {0},
 };

@@ -106,6 +106,22 @@ static void hold_that_is_not_to_be_had_is_given_up(void **state)
     assert_asked(b, "POST /v1/holds/release {\"token\":\"" TOKEN "\"", true);
 }
 
+/* The same for a person: by name, without a token. */
+static void person_drains_a_server_and_gives_it_back(void **state)
+{
+    struct bench *b = *state;
+    serve(b, hold_routes, 6, NULL, 0);
+    run(b, "server|drain|web03|--for|2h|--reason|new board");
+    assert_ended(b, 0);
+    assert_has(&b->out, "web03 is out of rotation for at most 2h: farmhand server undrain web03\n");
+    assert_lacks(&b->out, TOKEN);
+    run(b, "server|undrain|web03|--reason|done");
+    assert_ended(b, 0);
+    assert_asked(
+        b, "POST /v1/holds/release {\"server\":\"web03\",\"failed\":false,\"reason\":\"done\"}",
+        true);
+}
+
 static void cycle_waits_for_reboots_of_others(void **state)
 {
     struct bench *b = *state;
@@ -131,6 +147,7 @@ int main(void)
         TEST(server_is_given_back_though_the_command_never_began),
         TEST(acquired_hold_prints_its_token),
         TEST(hold_that_is_not_to_be_had_is_given_up),
+        TEST(person_drains_a_server_and_gives_it_back),
         TEST(cycle_waits_for_reboots_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
