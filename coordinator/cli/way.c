@@ -3,6 +3,7 @@
 
 #include "common/os.h"
 #include "common/text.h"
+#include "proto/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +59,17 @@ static enum error_code find_far(const char *address, const struct way_words *wor
         strcspn(address + strlen("https://"), "/?#@") < len - strlen("https://"))
         return error_set(err, ERR_INVALID,
                          "\"%.100s\": expected https://HOST:PORT, and nothing behind it", address);
-    memcpy(out->base, address, len);
-    out->base[len] = '\0';
+    memcpy(out->shown, address, len);
+    out->shown[len] = '\0';
+    text_copy(out->base, sizeof(out->base), out->shown);
     out->ca_file = given(words->ca, "FARMHAND_CA");
+    if (out->ca_file) {
+        const char *host = out->shown + strlen("https://");
+        const char *bracket = strrchr(host, ']');
+        bool port = strchr(bracket ? bracket : host, ':') != NULL;
+        text_copy(out->base, sizeof(out->base), "https://" WIRE_COORDINATOR_NAME);
+        text_format(out->connect_to, sizeof(out->connect_to), "%s%s", host, port ? "" : ":443");
+    }
     return find_token(words, out, err);
 }
 
@@ -72,12 +81,13 @@ enum error_code way_find(const struct way_words *words, struct way *out, struct 
         return find_far(far, words, out, err);
     const char *socket = given(words->socket, "FARMHAND_SOCKET");
     out->unix_socket = socket ? socket : DEFAULT_SOCKET;
+    text_copy(out->shown, sizeof(out->shown), out->unix_socket);
     return ERR_NONE;
 }
 
 const char *way_name(const struct way *way)
 {
-    return way->unix_socket ? way->unix_socket : way->base;
+    return way->shown;
 }
 
 void way_go(const struct way *way, const char *extra, const char *headers[WAY_HEADERS_MAX],
@@ -92,4 +102,5 @@ void way_go(const struct way *way, const char *extra, const char *headers[WAY_HE
     call->headers = count > 0 ? headers : NULL;
     call->unix_socket = way->unix_socket;
     call->ca_file = way->ca_file;
+    call->connect_to = way->connect_to[0] ? way->connect_to : NULL;
 }

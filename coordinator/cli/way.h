@@ -1,9 +1,10 @@
 /* way.h - how the coordinator is reached: by its socket on this machine, or over HTTPS from afar.
  *
- * From afar a token says who asks: read from a file, or from the environment, never from the
- * command line, which others see. It leaves for an https:// address alone, and only after the other
- * side has proved by its certificate that it has that name: by the farm's CA, if --ca names its
- * file.
+ * From afar a token says who asks: read from a file, or from the environment, never from the command
+ * line, which others see. It leaves for an https:// address alone, and only after the other side has
+ * proved by its certificate who it is: by the farm's CA and the name that its coordinator has wherever
+ * it runs (proto/url.h), if --ca names the CA's file; else by the system's CAs and the name in the
+ * address. (Windows' TLS finds no addresses in certificates, and needs the first.)
  */
 #ifndef FARMHAND_CLI_WAY_H
 #define FARMHAND_CLI_WAY_H
@@ -13,6 +14,8 @@
 
 struct way {
     char base[320];          /* "http://farmhand", "https://farm.example:7601" */
+    char connect_to[300];    /* with a CA: there, whatever base says; "": where it says */
+    char shown[320];         /* for people */
     const char *unix_socket; /* NULL: from afar */
     const char *ca_file;     /* NULL: the system's own */
     char authorization[256]; /* a header; "": none */

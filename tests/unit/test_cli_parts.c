@@ -315,7 +315,9 @@ static void way_to_the_coordinator_is_found(void **state)
     setenv("FARMHAND_TOKEN", " fho1.secret\n", 1);
     struct way_words far = {.coordinator = "https://farm.example:7601/", .ca = "/ca.crt"};
     assert_int_equal(way_find(&far, &way, &err), ERR_NONE);
-    assert_string_equal(way.base, "https://farm.example:7601");
+    assert_string_equal(way_name(&way), "https://farm.example:7601");
+    assert_string_equal(way.base, "https://farmhand-coordinator"); /* the name in its certificate */
+    assert_string_equal(way.connect_to, "farm.example:7601");
     way_go(&way, "Accept: x", headers, &call);
     assert_string_equal(headers[1], "Authorization: Bearer fho1.secret");
     assert_null(call.unix_socket);
@@ -329,6 +331,10 @@ static void way_to_the_coordinator_is_found(void **state)
             fail_msg("%s was taken", bad[i]);
         assert_null(strstr(err.text, "secret"));
     }
+    far = (struct way_words){.coordinator = "https://farm.example:7601"};
+    assert_int_equal(way_find(&far, &way, &err), ERR_NONE); /* by the system's CAs */
+    assert_string_equal(way.base, "https://farm.example:7601");
+    assert_string_equal(way.connect_to, "");
     far.coordinator = "https://h";
     setenv("FARMHAND_TOKEN", "", 1);
     assert_int_equal(way_find(&far, &way, &err), ERR_INVALID);
