@@ -28,7 +28,7 @@ struct answer *agent_new_observation(const struct command *command)
 }
 
 void agent_end_observation(struct agent *a, struct answer *answer, enum cause cause,
-                               const char *detail, uint64_t now_ms)
+                           const char *detail, uint64_t now_ms)
 {
     answer->observation.cause = cause;
     clean_text(answer->detail, sizeof(answer->detail), detail);
@@ -142,6 +142,13 @@ static void take_pool_view(struct answer *answer, const struct driver_view *view
     }
     told->workers = answer->workers.items;
     told->worker_count = answer->workers.count;
+    for (size_t i = 0; i < view->figure_count; i++) {
+        const struct pool_figures *f = &view->figures[i];
+        if (f->rejected >= 0 && text_equal_nocase(f->pool, answer->pool)) {
+            told->rejected_known = true;
+            told->rejected = (uint64_t)f->rejected;
+        }
+    }
 }
 
 /* ---- rehearsals: what a verb would come to ---- */
@@ -185,8 +192,8 @@ static void rehearse(struct agent *a, struct observe *observe, const struct call
     command.verb = verb;
     command.actor = command.reason = "";
     struct record *record = record_new(&command);
-    enum outcome outcome = recipe_rehearse(record, &a->settings.recipe, look, now_ms, &cause, text,
-                                           sizeof(text));
+    enum outcome outcome =
+        recipe_rehearse(record, &a->settings.recipe, look, now_ms, &cause, text, sizeof(text));
     record_free(record);
     would(observe, outcome, cause, text);
 }
@@ -378,11 +385,11 @@ struct call agent_observe_call(const struct agent *a)
     const struct observe *observe = a->observes[0];
     bool whole = observe->pool[0] == '\0';
     struct call call = {.kind = observe->piece_of[0] ? CALL_PIECE
-                                : observe->dumping  ? CALL_DUMP
-                                : observe->listing  ? CALL_REQUESTS
-                                : observe->looked ? CALL_PROBE
-                                : whole           ? CALL_LOOK
-                                                  : CALL_LOOK_POOL};
+                                : observe->dumping   ? CALL_DUMP
+                                : observe->listing   ? CALL_REQUESTS
+                                : observe->looked    ? CALL_PROBE
+                                : whole              ? CALL_LOOK
+                                                     : CALL_LOOK_POOL};
     if (observe->looked && !observe->dumping && observe->command.rehearse == VERB_SET &&
         !observe->settings_read)
         call.kind = CALL_SETTINGS;

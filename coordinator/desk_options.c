@@ -68,6 +68,7 @@ static enum error_code take_each(json_t *object, struct plan_request *q, struct 
         U64("gate_interval_ms", &o->gate_interval_ms, 100, DESK_DAY_MS),
         BOUND("gate_latency", gate_latency, "\"150%\" of before, or a number of ms"),
         BOUND("gate_queue", gate_queue, "a number of requests"),
+        BOUND("gate_errors", gate_errors, "a number of requests"),
         BOUND("gate_memory", gate_memory, "\"150%\" of before, or a text with a number of bytes"),
         POLICY("on_failure", "max_failures", TROUBLE_FAILED),
         POLICY("on_gate_failure", "max_gate_failures", TROUBLE_GATE),

@@ -75,6 +75,10 @@ enum error_code plan_check_options(const struct rollout_options *o, struct error
                          o->gate_passes, (unsigned long long)o->gate_interval_ms,
                          (unsigned long long)o->gate_deadline_ms);
     }
+    if (o->gate_errors.percent) {
+        return error_set(err, ERR_INVALID,
+                         "gate_errors is a number of requests: of none before there is no part");
+    }
     if (o->gate_queue.percent) {
         return error_set(err, ERR_INVALID,
                          "gate_queue is a number of requests: a queue of before is none to go by");

@@ -26,6 +26,11 @@ static void say_bounds(const struct rollout_options *o,
                   (unsigned long long)o->gate_queue.value);
         join = ", ";
     }
+    if (o->gate_errors.set) {
+        text_addf(&text, "%sat most %llu requests were answered 503 since before", join,
+                  (unsigned long long)o->gate_errors.value);
+        join = ", ";
+    }
     if (o->gate_memory.set) {
         text_addf(&text, "%sits workers use at most %llu%s", join,
                   (unsigned long long)o->gate_memory.value,

@@ -61,8 +61,8 @@ enum rollout_action {
     ROLLOUT_SERVICE_START,
     ROLLOUT_WORKER_KILL,
     /* the server as a whole, while others work on it: nothing is asked of its agent */
-    ROLLOUT_HOLD,  /* until they release it */
-    ROLLOUT_CYCLE, /* until its machine has started anew */
+    ROLLOUT_HOLD,       /* until they release it */
+    ROLLOUT_CYCLE,      /* until its machine has started anew */
     ROLLOUT_QUARANTINE, /* out of rotation and left there, with an incident */
     /* the settings that keep a pool warm */
     ROLLOUT_WARM,
@@ -145,7 +145,9 @@ struct measure {
     bool taken;
     bool probed; /* a probe passed, in probe_ms */
     uint32_t probe_ms;
-    int64_t queued;        /* -1: not known */
+    int64_t queued; /* -1: not known */
+    bool rejected_known;
+    uint64_t rejected;     /* 503s since the pool's queue exists */
     uint64_t memory_bytes; /* of its workers */
 };
 
@@ -174,6 +176,7 @@ struct rollout_options {
     uint32_t canary;               /* servers of a wave before all others; 0: none */
     bool pause_after_canary;
     struct bound gate_latency, gate_queue, gate_memory;
+    struct bound gate_errors;         /* requests that were answered 503 since before: a number */
     uint64_t bake_ms;                 /* between two waves */
     char window[WINDOW_TEXT_MAX];     /* its hours, "": any; see window.h */
     char order_by[ROLLOUT_LABEL_MAX]; /* a label: never two of its values at once; "": by name */
@@ -230,7 +233,7 @@ struct rollout_target {
     uint32_t quiet;                  /* reads without a session, in a row */
     char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
     bool told;                       /* the balancer confirmed drain or ready in this state */
-    bool down; /* its services did not run when it was looked at: there is nothing to drain */
+    bool down;      /* its services did not run when it was looked at: there is nothing to drain */
     bool proof_old; /* returning since before a restart of ours: back to its gate first */
 };
 

@@ -38,6 +38,8 @@ struct measure compare_measure(const struct observation *seen)
                             .probe_ms = seen->probed && seen->probe_passed ? seen->probe_ms : 0,
                             .probed = seen->probed && seen->probe_passed,
                             .queued = seen->pool.queued,
+                            .rejected_known = seen->rejected_known,
+                            .rejected = seen->rejected,
                             .memory_bytes = memory_of(seen)};
 }
 
@@ -86,6 +88,28 @@ static const char *queue_misses(const struct rollout_options *o, const struct ob
     return text;
 }
 
+/* A counter that began anew counts from there. */
+static const char *errors_misses(const struct rollout_options *o, const struct measure *before,
+                                 const struct observation *seen, char *text, size_t size)
+{
+    if (!is_set(&o->gate_errors)) {
+        return NULL;
+    }
+    if (!seen->rejected_known) {
+        return "how many requests were rejected is not known, and a limit was set on it";
+    }
+    bool goes_on = before->rejected_known && seen->rejected >= before->rejected;
+    uint64_t since = goes_on ? seen->rejected - before->rejected : seen->rejected;
+    if (since <= o->gate_errors.value) {
+        return NULL;
+    }
+    text_format(text, size,
+                "%" PRIu64 " requests were answered 503 since before, at most %" PRIu64
+                " are allowed",
+                since, o->gate_errors.value);
+    return text;
+}
+
 static const char *memory_misses(const struct rollout_options *o, const struct measure *before,
                                  const struct observation *seen, char *text, size_t size)
 {
@@ -112,5 +136,6 @@ const char *compare_misses(const struct rollout *r, const struct rollout_target 
     }
     const char *missing = latency_misses(o, &t->before, seen, text, size);
     missing = missing ? missing : queue_misses(o, seen, text, size);
+    missing = missing ? missing : errors_misses(o, &t->before, seen, text, size);
     return missing ? missing : memory_misses(o, &t->before, seen, text, size);
 }

@@ -408,11 +408,15 @@ static const char version_19[] =
 static const char version_20[] = "ALTER TABLE audit ADD COLUMN origin TEXT NOT NULL DEFAULT '';"
                                  "ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';";
 
+/* Version 21. A limit on requests that are answered 503. */
+static const char version_21[] =
+    "ALTER TABLE run ADD COLUMN gate_errors TEXT NOT NULL DEFAULT '';";
+
 const char *const schema_migrations[] = {version_1, version_2,  version_3,  version_4,
                                          version_5, version_6,  version_7,  version_8,
                                          version_9, version_10, version_11, version_12,
                                          version_13, version_14, version_15, version_16,
-                                         version_17, version_18, version_19, version_20};
+                                         version_17, version_18, version_19, version_20, version_21};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -423,7 +427,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     " pause_after_canary, bake_ms, order_by, wave, wave_over, approve_by, approve_until_ms, "      \
     "policies, troubles, parent, hours,"                                                           \
     " gate_latency, gate_queue, gate_memory, enable, all_servers, worker_pid, worker_created,"  \
-    " hold_key, shared"
+    " hold_key, shared, gate_errors"
 
 #define TARGET_COLUMNS                                                                             \
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
@@ -452,7 +456,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "INSERT INTO run (" RUN_COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
         " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
-        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50, ?51)",
+        " ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50, ?51, ?52)",
     /* All that can change in a run's life: its options too, since they may be set live. */
     [SQL_UPDATE_RUN] =
         "UPDATE run SET action = ?2, pool = ?3, selector = ?4, actor = ?5, reason = ?6, batch = ?7,"
@@ -465,7 +469,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " wave_over = ?36, approve_by = ?37, approve_until_ms = ?38, policies = ?39,"
         " troubles = ?40, parent = ?41, hours = ?42, gate_latency = ?43, gate_queue = ?44,"
         " gate_memory = ?45, enable = ?46, all_servers = ?47, worker_pid = ?48,"
-        " worker_created = ?49, hold_key = ?50, shared = ?51 WHERE id = ?1",
+        " worker_created = ?49, hold_key = ?50, shared = ?51, gate_errors = ?52 WHERE id = ?1",
     [SQL_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE " OPEN_STATES " ORDER BY id",
     [SQL_ONE_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
     [SQL_LIST_RUNS] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id DESC LIMIT ?1",

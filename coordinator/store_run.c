@@ -74,6 +74,12 @@ static void bind_bounds(struct binding *b, const struct rollout_options *o)
     bind_uint(b, o->worker_created);
 }
 
+static void bind_gate_errors(struct binding *b, const struct rollout_options *o)
+{
+    char text[BOUND_TEXT_MAX];
+    bind_text(b, bound_format(text, &o->gate_errors));
+}
+
 static void bind_run(struct binding *b, const struct rollout *run)
 {
     char causes[PAUSE_CAUSES_MAX];
@@ -97,6 +103,7 @@ static void bind_run(struct binding *b, const struct rollout *run)
     bind_bounds(b, &run->options);
     bind_text(b, run->hold_key);
     bind_bool(b, run->options.shared);
+    bind_gate_errors(b, &run->options);
 }
 
 static void read_options(struct row *r, struct rollout_options *o)
@@ -175,29 +182,35 @@ static void read_run(struct row *r, struct rollout *run)
     run->options.worker_created = row_uint(r, "worker_created", INT64_MAX);
     row_text(r, "hold_key", run->hold_key, sizeof(run->hold_key));
     run->options.shared = row_bool(r, "shared");
+    ROW_WORD(r, "gate_errors", bound, &run->options.gate_errors);
 }
 
-/* "1 12 -1 7340032": probed, probe_ms, queued, memory; "": not taken. */
-#define MEASURE_TEXT_MAX 80
+/* "1 12 -1 7340032 1 5": probed, probe_ms, queued, memory, and whether 503s are known, and how
+ * many;
+ * "": not taken. */
+#define MEASURE_TEXT_MAX 120
 
 static const char *measure_format(char out[MEASURE_TEXT_MAX], const struct measure *m)
 {
     out[0] = '\0';
     if (m->taken)
-        text_format(out, MEASURE_TEXT_MAX, "%d %" PRIu32 " %" PRId64 " %" PRIu64, (int)m->probed,
-                    m->probe_ms, m->queued, m->memory_bytes);
+        text_format(out, MEASURE_TEXT_MAX, "%d %" PRIu32 " %" PRId64 " %" PRIu64 " %d %" PRIu64,
+                    (int)m->probed, m->probe_ms, m->queued, m->memory_bytes, (int)m->rejected_known,
+                    m->rejected);
     return out;
 }
 
 static void read_measure(struct row *r, const char *column, struct measure *m)
 {
-    int probed;
+    int probed = 0, known = 0;
     const char *text = row_word(r);
     *m = (struct measure){.taken = text[0] != '\0'};
-    if (m->taken && sscanf(text, "%d %" SCNu32 " %" SCNd64 " %" SCNu64, &probed, &m->probe_ms,
-                           &m->queued, &m->memory_bytes) != 4)
+    int got = sscanf(text, "%d %" SCNu32 " %" SCNd64 " %" SCNu64 " %d %" SCNu64, &probed,
+                     &m->probe_ms, &m->queued, &m->memory_bytes, &known, &m->rejected);
+    if (m->taken && got != 4 && got != 6) /* 4: from before the last two */
         row_bad(r, column, text);
     m->probed = m->taken && probed == 1;
+    m->rejected_known = m->taken && known == 1;
 }
 
 /* ---- a target: its row in, its row out ---- */

@@ -68,6 +68,7 @@ json_t *view_options(const struct rollout_options *o)
     char text[BOUND_TEXT_MAX];
     set_text(out, "gate_latency", bound_format(text, &o->gate_latency));
     set_text(out, "gate_queue", bound_format(text, &o->gate_queue));
+    set_text(out, "gate_errors", bound_format(text, &o->gate_errors));
     set_text(out, "gate_memory", bound_format(text, &o->gate_memory));
     set_policies(out, o->policies);
     set_text(out, "unreachable", on_unreachable_name(o->unreachable));

@@ -311,6 +311,8 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->probe_passed = o->probe_passed;
     w->probe_status = o->probe_status;
     w->probe_ms = o->probe_ms;
+    w->rejected_known = o->rejected_known;
+    w->rejected = o->rejected;
     w->requests_known = o->requests_known;
     w->executing = o->executing;
     w->oldest_ms = o->oldest_ms;

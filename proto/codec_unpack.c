@@ -318,6 +318,8 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->probe_passed = w->probe_passed;
     o->probe_status = w->probe_status;
     o->probe_ms = w->probe_ms;
+    o->rejected_known = w->rejected_known;
+    o->rejected = w->rejected;
     o->requests_known = w->requests_known;
     o->executing = w->executing;
     o->oldest_ms = w->oldest_ms;

@@ -324,6 +324,8 @@ struct observation {
     enum cause would_cause;
     const char *would_text;
     const char *settings;
+    bool rejected_known; /* the system counts, and could be asked */
+    uint64_t rejected;   /* requests of the pool that were answered 503, since its queue exists */
     bool requests_known; /* they were asked for, and could be listed */
     uint32_t executing;
     uint64_t oldest_ms;   /* so long the oldest of them has been executing */

@@ -119,6 +119,8 @@ static const struct option options[OPT_COUNT] = {
                           "the probe after may take so long, or that part of before"},
     [OPT_GATE_QUEUE] = {"gate-queue", KIND_COUNT, "N", "gate_queue",
                         "at most so many requests are queued after"},
+    [OPT_GATE_ERRORS] = {"gate-errors", KIND_COUNT, "N", "gate_errors",
+                         "at most so many requests are answered 503 since before"},
     [OPT_GATE_MEMORY] = {"gate-memory", KIND_MEMORY, "N%|SIZE", "gate_memory",
                          "the workers after may use so much, or that part of before"},
     [OPT_WINDOW] = {"window", KIND_TEXT, "WINDOW", "window",

@@ -233,6 +233,8 @@ static void deliver_observation(struct play *p, const struct play_letter *l)
                                         .queued = s->queued},
                                .workers = workers,
                                .worker_count = s->workers,
+                               .rejected_known = !s->no_figures,
+                               .rejected = s->rejected,
                                .services_up = !s->services_down,
                                .probed = l->probe && s->pool == POOL_STATE_STARTED,
                                .probe_passed = s->probe_status == 200,

@@ -26,6 +26,8 @@ struct play_server {
     uint32_t generation;
     uint32_t probe_ms;
     int64_t queued;
+    uint64_t rejected;
+    bool no_figures; /* 503s are not counted there */
     uint64_t memory_bytes; /* of each worker */
     int probe_status;      /* what a probe of it answers */
     int probe_after;       /* status that a worker started by us will answer with; 0: 200 */

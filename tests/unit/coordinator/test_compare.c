@@ -179,6 +179,35 @@ static void long_evidence_keeps_its_newest_looks(void **state)
     play_end(&p);
 }
 
+/* What was rejected before the act is not held against it; what is since, is. */
+static void visitors_turned_away_since_before_pass_no_gate(void **state)
+{
+    (void)state;
+    const struct {
+        uint64_t before, after;
+        bool unknown;
+        enum run_state end;
+    } cases[] = {
+        {40, 40, false, RUN_DONE},  {40, 43, false, RUN_DONE}, {40, 44, false, RUN_FAILED},
+        {40, 2, false, RUN_DONE}, /* the queue is another one: it counts from 0 */
+        {40, 5, false, RUN_FAILED}, {0, 0, true, RUN_FAILED},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct play p;
+        play_begin(&p, ROLLOUT_RECYCLE, 1);
+        p.servers[0].others = 2;
+        p.servers[0].rejected = cases[i].before;
+        p.servers[0].no_figures = cases[i].unknown;
+        p.run->options.gate_errors = (struct bound){.value = 3, .set = true};
+        for (int n = 0; n < 200 && p.servers[0].acts == 0; n++)
+            play_until(&p, p.now_ms + 100);
+        p.servers[0].rejected = cases[i].after;
+        play_to_end(&p, 120000);
+        assert_int_equal(p.run->state, cases[i].end);
+        play_end(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +219,7 @@ int main(void)
         cmocka_unit_test(soak_compares_as_well),
         cmocka_unit_test(gate_keeps_what_it_saw_look_by_look),
         cmocka_unit_test(long_evidence_keeps_its_newest_looks),
+        cmocka_unit_test(visitors_turned_away_since_before_pass_no_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

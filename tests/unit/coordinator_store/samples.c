@@ -62,7 +62,7 @@ void sample_target(struct rollout_target *t, uint32_t order)
     t->started_wall_ms = 1790000000001;
     t->ended_wall_ms = 1790000000002;
     t->wave = order + 3;
-    t->before = (struct measure){true, true, 12, -1, 7340032};
+    t->before = (struct measure){true, true, 12, -1, true, 41, 7340032};
     t->after = (struct measure){.taken = order % 2 == 1, .queued = 3 * (order % 2)};
     t->put_off = order % 3 == 0;
     t->trouble = (enum trouble)(order % ROLLOUT_TROUBLES);
@@ -109,6 +109,7 @@ struct rollout *sample_run(size_t target_count)
         .approve_until_ms = 1234567890123,
         .gate_latency = {150, true, true},
         .gate_queue = {0, false, true},
+        .gate_errors = {7, false, true},
         .window = "22:00-05:00 @Europe/Berlin",
         .enable = true,
         .all_servers = true,

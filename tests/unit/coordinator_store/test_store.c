@@ -116,6 +116,8 @@ static void assert_same_options(const struct rollout_options *a, const struct ro
     char m[BOUND_TEXT_MAX], n[BOUND_TEXT_MAX];
     assert_string_equal(bound_format(m, &a->gate_latency), bound_format(n, &b->gate_latency));
     assert_string_equal(bound_format(m, &a->gate_queue), bound_format(n, &b->gate_queue));
+    assert_string_equal(bound_format(m, &a->gate_errors), bound_format(n, &b->gate_errors));
+    assert_int_equal(a->shared, b->shared);
     assert_string_equal(bound_format(m, &a->gate_memory), bound_format(n, &b->gate_memory));
 }
 
@@ -126,6 +128,8 @@ static void assert_same_measure(const struct measure *a, const struct measure *b
     assert_int_equal(a->probe_ms, b->probe_ms);
     assert_int_equal(a->queued, b->queued);
     assert_int_equal(a->memory_bytes, b->memory_bytes);
+    assert_int_equal(a->rejected_known, b->rejected_known);
+    assert_int_equal(a->rejected, b->rejected);
 }
 
 static void assert_same_target(const struct rollout_target *a, const struct rollout_target *b)

@@ -204,6 +204,8 @@ static const struct field observation_fields[] = {
     F_BOOL(struct observation, probe_passed),
     F_I32(struct observation, probe_status, 0, 999),
     F_U32(struct observation, probe_ms),
+    F_BOOL(struct observation, rejected_known),
+    F_U64(struct observation, rejected),
     F_BOOL(struct observation, requests_known),
     F_U32(struct observation, executing),
     F_U64(struct observation, oldest_ms),
