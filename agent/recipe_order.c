@@ -172,7 +172,8 @@ static uint32_t recent_crashes(const struct recipe *r, const struct driver_view 
     return count;
 }
 
-/* True: one more could make WAS stop the pool. */
+/* True: one more could make WAS stop the pool. While workers end, another may have ended that is
+ * not in the log yet. */
 static bool would_stop_pool(struct recipe *r, const struct driver_view *view, uint64_t now_ms)
 {
     uint32_t recent = recent_crashes(r, view);
@@ -182,7 +183,7 @@ static bool would_stop_pool(struct recipe *r, const struct driver_view *view, ui
         recipe_finish(r, now_ms, OUTCOME_REFUSED, CAUSE_RAPID_FAIL,
                       "the events of WAS cannot be read, so it is not known how close the pool is "
                       "to its rapid-fail protection");
-    else if (recent + 1 >= r->pool.rapid_fail_crashes)
+    else if (recent + 1 + (recent > 0) >= r->pool.rapid_fail_crashes)
         recipe_finish(
             r, now_ms, OUTCOME_REFUSED, CAUSE_RAPID_FAIL,
             "workers of this pool ended %u times of late, and rapid-fail protection stops "

@@ -56,7 +56,8 @@ enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id,
     struct remedy_change change;
     turn_begin(c, now_ms, wall_ms);
     enum error_code code = begin(c, id, reason, &n, err);
-    code = code != ERR_NONE ? code : remedy_approve(c->remedy, n, actor, wall_ms, &change, err);
+    code = code != ERR_NONE ? code : remedy_approve(c->remedy, n, actor, reason, wall_ms,
+                                                            &change, err);
     return code != ERR_NONE ? code : end(c, &change, actor, "incident.approve", reason, err);
 }
 

@@ -227,7 +227,7 @@ static void decide(const struct remedy *m, struct remedy_change *c, const struct
     const struct remedy_rung *rung = &rule->rungs[n->rung];
     char said[WIRE_NAME_MAX * 2 + 64], why[INCIDENT_TEXT_MAX] = "";
     remedy_say_act(rung->act, n->server, n->pool, said, sizeof said);
-    if (rung->act == REMEDY_CALL && rule->mode == REMEDY_AUTO) {
+    if (rung->act == REMEDY_CALL && (rule->mode != REMEDY_OBSERVE || n->approved_by[0])) {
         call_person(c, view->wall_ms, "its ladder ends here");
         return;
     }

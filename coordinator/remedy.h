@@ -227,7 +227,8 @@ bool remedy_enough_stay(const struct remedy *m, uint32_t serving, uint32_t total
 void remedy_install(struct remedy *m, const struct remedy_change *change, int64_t wall_ms);
 /* A person's words; any == false: `err` says why not. */
 enum error_code remedy_approve(const struct remedy *m, const struct incident *n, const char *actor,
-                               int64_t wall_ms, struct remedy_change *out, struct error *err);
+                               const char *reason, int64_t wall_ms, struct remedy_change *out,
+                               struct error *err);
 enum error_code remedy_dismiss(const struct incident *n, const char *actor, const char *reason,
                                bool holds, int64_t wall_ms, struct remedy_change *out,
                                struct error *err);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum error_code remedy_approve(const struct remedy *m, const struct incident *n, const char *actor,
-                               int64_t wall_ms, struct remedy_change *out, struct error *err)
+                               const char *reason, int64_t wall_ms, struct remedy_change *out,
+                               struct error *err)
 {
     *out = (struct remedy_change){.incident = *n};
     bool waits = n->phase == INCIDENT_PROPOSED || n->phase == INCIDENT_BLOCKED ||
@@ -19,7 +20,7 @@ enum error_code remedy_approve(const struct remedy *m, const struct incident *n,
     char said[WIRE_NAME_MAX * 2 + 64];
     remedy_say_act(rule->rungs[n->rung].act, n->server, n->pool, said, sizeof said);
     text_copy(out->incident.approved_by, sizeof out->incident.approved_by, actor);
-    change_note(out, wall_ms, "word", "%s lets it %s", actor, said);
+    change_note(out, wall_ms, "word", "%s lets it %s: %.300s", actor, said, reason);
     return ERR_NONE;
 }
 
@@ -94,11 +95,12 @@ void remedy_explain(const struct remedy *m, const char *server, uint64_t now_ms,
             text_format(text, sizeof text, "%s%s%s. Nothing is done: %s", w->pool,
                         w->pool[0] ? ": " : "", w->text, w->held);
         } else if (shown_ms < rule->for_ms) {
-            text_format(text, sizeof text,
-                        "%s%s%s, for %s now. Rule %s waits %s more before it takes it for a trouble",
-                        w->pool, w->pool[0] ? ": " : "", w->text,
-                        text_format_duration(span, shown_ms / 1000 * 1000), rule->name,
-                        text_format_duration(left, (rule->for_ms - shown_ms + 999) / 1000 * 1000));
+            text_format(
+                text, sizeof text,
+                "%s%s%s, for %s now. Rule %s waits %s more before it takes it for a trouble",
+                w->pool, w->pool[0] ? ": " : "", w->text,
+                text_format_duration(span, shown_ms / 1000 * 1000), rule->name,
+                text_format_duration(left, (rule->for_ms - shown_ms + 999) / 1000 * 1000));
         } else {
             continue; /* an incident tells it */
         }

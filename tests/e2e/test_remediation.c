@@ -39,7 +39,9 @@ static const char rules[] =
     "[rule sick]\nwhen = probe-failures > 2\nfor = 2s\nsamples = 2/3\npools = Shop\n"
     "actions = recycle 1m, kill-worker 30s, quarantine\nmode = auto\n"
     "[rule watched]\nwhen = memory > 1M\nfor = 2s\nsamples = 2/3\npools = Api\n"
-    "actions = recycle 1m\nmode = observe\n";
+    "actions = recycle 1m\nmode = observe\n"
+    "[rule asked]\nwhen = memory > 1M\nfor = 2s\nsamples = 2/3\npools = Api\nservers = web04\n"
+    "actions = recycle 20s, call\nmode = propose\n";
 
 static int bring_up(void **state)
 {
@@ -54,8 +56,8 @@ static int bring_up(void **state)
         "--servers", "4", "--traffic", "--rate", "60", "--agent",
         "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
         " service-start, worker-kill",
-        "--agent", "services.stop_wait=3s", "--agent", "agent.look_every=5s", "--coordinator", given,
-        NULL});
+        "--agent", "services.stop_wait=3s", "--agent", "agent.look_every=5s", "--coordinator",
+        given, NULL});
     return 0;
 }
 
@@ -257,6 +259,39 @@ static void rule_that_observes_only_tells(void **state)
     harness_cli_free(&cli);
 }
 
+static void expect_said(const char *words, int code, struct harness_cli cli)
+{
+    if (cli.code != code || !strstr(cli.out, words))
+        fail_msg("exit code %d:\n%s", cli.code, cli.out);
+    harness_cli_free(&cli);
+}
+
+/* Nothing is done before the approval, once after it; it does not help, so a person is called. */
+static void proposal_waits_for_a_person(void **state)
+{
+    (void)state;
+    char id[24];
+    json_t *one = wait_for_phase("asked", "web04", "proposed", 60000);
+    text_format(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(one, "id")));
+    long long before = harness_recycles(h, "web04", "Api");
+    harness_sleep_ms(4000);
+    assert_int_equal(harness_recycles(h, "web04", "Api"), before);
+    expect_said("recycle pool Api on web04", 0, CLI(h, "incident", "show", id));
+    expect_said("incident approve", 0, CLI(h, "why", "web04"));
+    expect_said(
+        "has no dump", 1,
+        CLI(h, "incident", "fetch", id, "--to", "/tmp/farmhand-e2e-none", "--reason", "a look"));
+    expect_said("may do what it proposes", 0,
+                CLI(h, "incident", "approve", id, "--reason", "a quiet hour"));
+    json_decref(one);
+    one = wait_for_phase("asked", "web04", "called", 90000);
+    assert_int_equal(harness_recycles(h, "web04", "Api"), before + 1);
+    expect_note(one, "word", "a quiet hour");
+    expect_said("a quiet hour", 0, CLI(h, "incident", "show", id));
+    expect_said("is closed", 0, CLI(h, "incident", "dismiss", id, "--reason", "it is meant so"));
+    json_decref(one);
+}
+
 static void quarantine_takes_a_server_out_and_release_puts_it_back(void **state)
 {
     (void)state;
@@ -296,6 +331,7 @@ int main(void)
         cmocka_unit_test(dead_services_come_back),
         cmocka_unit_test(red_farm_is_left_alone),
         cmocka_unit_test(rule_that_observes_only_tells),
+        cmocka_unit_test(proposal_waits_for_a_person),
         cmocka_unit_test(quarantine_takes_a_server_out_and_release_puts_it_back),
     };
     int failed = cmocka_run_group_tests_name("e2e_remediation", tests, bring_up, NULL);

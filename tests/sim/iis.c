@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-#define IIS_HEAVY (UINT64_C(3) << 30)
+#define IIS_HEAVY   (UINT64_C(3) << 30)
+#define RAPID_ENDS  5
+#define RAPID_MS    60000
+#define EVENT_ENDED 5011
 
 const char *const iis_pool_names[IIS_POOLS] = {"Shop", "Api"};
 
@@ -48,6 +51,13 @@ void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uin
     add(s, now_ms)->up_ms = now_ms;
 }
 
+void iis_protect(struct iis *s)
+{
+    s->pool.rapid_fail = true;
+    s->pool.rapid_fail_crashes = RAPID_ENDS;
+    s->pool.rapid_fail_interval_ms = RAPID_MS;
+}
+
 void iis_now(struct iis *s, uint64_t now_ms)
 {
     size_t kept = 0, living = 0;
@@ -81,6 +91,7 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng)
     case CALL_START:
     case CALL_STOP:
     case CALL_SET_AUTOSTART:
+    case CALL_WORKER_KILL:
     default:
         break;
     }
@@ -124,7 +135,7 @@ static enum error_code start(struct iis *s, uint64_t now_ms)
     if (s->pool.state != POOL_STATE_STOPPED)
         return ERR_BUSY;
     s->pool.state = POOL_STATE_STARTED;
-    s->off_by_others = false;
+    s->off_by_others = s->rapid_failed = s->killed_off = false;
     add(s, now_ms);
     return ERR_NONE;
 }
@@ -138,6 +149,59 @@ static enum error_code stop(struct iis *s, uint64_t now_ms)
     return ERR_NONE;
 }
 
+/* ---- workers that end, and rapid-fail protection ---- */
+
+static const struct iis_end *end_at(const struct iis *s, uint64_t no)
+{
+    return &s->ends[no % IIS_EVENTS];
+}
+
+/* WAS counts what ended since the pool was started within its interval. */
+static size_t ends_of_late(const struct iis *s, uint64_t now_ms)
+{
+    size_t count = 0;
+    for (uint64_t i = 0; i < s->end_count && i < IIS_EVENTS; i++)
+        count += end_at(s, s->end_count - 1 - i)->at_ms + RAPID_MS >= now_ms;
+    return count;
+}
+
+/* One ended that nobody asked to: another takes its place, or the pool is stopped. */
+static void ended(struct iis *s, const struct iis_worker *w, bool by_us, uint64_t now_ms)
+{
+    s->ends[s->end_count % IIS_EVENTS] =
+        (struct iis_end){.at_ms = now_ms, .record = s->end_count + 1, .pid = w->pid};
+    s->end_count++;
+    if (s->pool.rapid_fail && ends_of_late(s, now_ms) >= RAPID_ENDS) {
+        s->rapid_failed = s->changed = true;
+        s->killed_off = by_us;
+        s->off_by_others = !by_us;
+        stop(s, now_ms);
+    } else {
+        add(s, now_ms);
+    }
+}
+
+static void end_worker(struct iis *s, struct iis_worker *of, bool by_us, uint64_t now_ms)
+{
+    struct iis_worker w = *of;
+    of->dies_ms = now_ms;
+    iis_now(s, now_ms);
+    if (w.stopping_ms == IIS_NEVER && s->pool.state == POOL_STATE_STARTED)
+        ended(s, &w, by_us, now_ms);
+}
+
+static enum error_code kill_worker(struct iis *s, const struct call *call, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->worker_count; i++) {
+        struct iis_worker *w = &s->workers[i];
+        if (w->pid != call->pid || w->created_ms != call->created || !lives(w, now_ms))
+            continue;
+        end_worker(s, w, true, now_ms);
+        return ERR_NONE;
+    }
+    return ERR_NOT_FOUND;
+}
+
 static enum error_code carry_out(struct iis *s, const struct call *call, uint64_t now_ms)
 {
     switch (call->kind) {
@@ -147,6 +211,8 @@ static enum error_code carry_out(struct iis *s, const struct call *call, uint64_
         return start(s, now_ms);
     case CALL_STOP:
         return stop(s, now_ms);
+    case CALL_WORKER_KILL:
+        return kill_worker(s, call, now_ms);
     case CALL_SET_AUTOSTART:
         s->pool.auto_start = call->on;
         s->off_by_others = s->off_by_others && call->on; /* if it is, it is meant to be */
@@ -210,6 +276,23 @@ static void fill_workers(struct iis *s, const struct iis *of, uint64_t now_ms,
                                 .memory_bytes = of->workers[i].heavy ? IIS_HEAVY : 1};
 }
 
+/* Oldest first. */
+static void fill_events(struct iis *s, const struct iis *of, uint64_t now_ms,
+                        struct driver_view *view)
+{
+    uint64_t from = of->end_count > IIS_EVENTS ? of->end_count - IIS_EVENTS : 0;
+    for (uint64_t i = from; of->pool.rapid_fail && i < of->end_count; i++)
+        s->seen_events[view->event_count++] =
+            (struct server_event){.pool = of->pool.name,
+                                  .id = EVENT_ENDED,
+                                  .pid = end_at(of, i)->pid,
+                                  /* one log for both pools */
+                                  .record = 2 * end_at(of, i)->record + (of->first_pid > 100),
+                                  .age_ms = now_ms - end_at(of, i)->at_ms};
+    view->events_known = of->pool.rapid_fail;
+    view->events = s->seen_events;
+}
+
 static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *probe)
 {
     const struct iis_worker *w = iis_serving(s, now_ms);
@@ -234,12 +317,18 @@ void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_res
         fill_probe(s, now_ms, &out->probe);
         return;
     }
+    if (out->call.kind == CALL_VERDICT) {
+        out->verdict.rapid_fail = s->rapid_failed;
+        return;
+    }
     *view = (struct driver_view){
         .workers_known = true, .workers = s->seen, .config_identity = "own", .trouble = ""};
     fill_workers(s, s, now_ms, view);
+    fill_events(s, s, now_ms, view);
     if (other) {
         iis_now(other, now_ms);
         fill_workers(s, other, now_ms, view);
+        fill_events(s, other, now_ms, view);
         s->changed = s->changed || other->changed;
         other->changed = false;
     }
@@ -285,12 +374,7 @@ void iis_crash_worker(struct iis *s, uint64_t now_ms)
     for (size_t i = 0; i < s->worker_count; i++) {
         if (!lives(&s->workers[i], now_ms))
             continue;
-        bool replaced =
-            s->workers[i].stopping_ms == IIS_NEVER && s->pool.state == POOL_STATE_STARTED;
-        s->workers[i].dies_ms = now_ms;
-        iis_now(s, now_ms);
-        if (replaced)
-            add(s, now_ms);
+        end_worker(s, &s->workers[i], false, now_ms);
         return;
     }
 }

@@ -12,6 +12,7 @@
 #define IIS_WORKERS 24
 #define IIS_NEVER   UINT64_MAX
 #define IIS_POOLS   2
+#define IIS_EVENTS  12
 
 extern const char *const iis_pool_names[IIS_POOLS];
 
@@ -23,6 +24,12 @@ struct iis_worker {
     uint64_t dies_ms;
     int status; /* what it answers */
     bool heavy; /* it has leaked */
+};
+
+/* A worker that ended unasked: event 5009 or 5011 of WAS, which counts towards rapid-fail. */
+struct iis_end {
+    uint64_t at_ms, record;
+    uint32_t pid;
 };
 
 struct iis {
@@ -38,6 +45,10 @@ struct iis {
     bool off_by_others; /* its pool was stopped, not by us */
     bool stubborn;      /* workers ignore their stop until the shutdown limit */
     bool changed;       /* configuration or services, since the last beat */
+    bool rapid_failed;  /* rapid-fail protection stopped the pool */
+    bool killed_off;    /* it did, and the worker that was one too many was killed by us */
+    struct iis_end ends[IIS_EVENTS]; /* a ring */
+    uint64_t end_count;
     /* The next act of a driver's call ends with this, done or not. */
     enum error_code next_error;
     bool error_but_done;
@@ -45,10 +56,13 @@ struct iis {
     struct worker seen[2 * IIS_WORKERS];
     struct pool seen_pools[2];
     struct service services[2];
+    struct server_event seen_events[2 * IIS_EVENTS];
 };
 
 /* pool: one of iis_pool_names */
 void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uint64_t now_ms);
+/* From now on too many ends within a minute stop the pool. */
+void iis_protect(struct iis *s);
 /* Brings workers and the pool's state up to date. */
 void iis_now(struct iis *s, uint64_t now_ms);
 /* How long a call takes (a stop takes as long as iis_is_stopping says so). */

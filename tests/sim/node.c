@@ -223,6 +223,7 @@ struct node *node_new(struct world *w, int index)
     n->settings.veto.verbs[VERB_RECYCLE] = true;
     n->settings.veto.verbs[VERB_START] = true;
     n->settings.veto.verbs[VERB_STOP] = true;
+    n->settings.veto.verbs[VERB_WORKER_KILL] = true;
     recipe_limits_init(&n->settings.recipe);
     n->settings.recipe.margin_ms = 3000;
     new_boot(w, n);
@@ -254,6 +255,10 @@ void node_clone(struct world *w, int index)
     world_say(w, "%s: its machine is cloned, with its disk: %s", w->iis[index].name, name);
     iis_init(&w->iis[at], name, 0, &w->iis_rng, w->now_ms);
     iis_init(&w->api[at], name, 1, &w->iis_rng, w->now_ms);
+    if (w->options.remedy) {
+        iis_protect(&w->iis[at]);
+        iis_protect(&w->api[at]);
+    }
     vfs_copy(node_disk(w->nodes[index]), name, true);
     oracle_journal_lost(w, index); /* as far as people are concerned: which one knows what? */
     w->nodes[at] = node_new(w, at);
@@ -314,7 +319,8 @@ static void on_act(struct world *w, const struct due *d)
     const struct calling *c = d->data;
     struct node *n = w->nodes[d->who];
     enum error_code code = ERR_NONE;
-    bool disrupts = c->call.kind == CALL_RECYCLE || c->call.kind == CALL_STOP;
+    bool disrupts = c->call.kind == CALL_RECYCLE || c->call.kind == CALL_STOP ||
+                    c->call.kind == CALL_WORKER_KILL;
     int unit = world_unit(d->who, c->call.pool);
     if (disrupts)
         oracle_before_act(w, unit, &c->id, c->run);
@@ -332,7 +338,8 @@ static void on_act(struct world *w, const struct due *d)
 
 static void see(struct world *w, int unit, struct call_result *out)
 {
-    bool one = out->call.kind == CALL_LOOK_POOL || out->call.kind == CALL_PROBE;
+    bool one = out->call.kind == CALL_LOOK_POOL || out->call.kind == CALL_PROBE ||
+               out->call.kind == CALL_VERDICT;
     struct iis *whole = &w->iis[world_machine(unit)], *other = &w->api[world_machine(unit)];
     iis_fill(one ? world_iis(w, unit) : whole, !one && w->pools > 1 ? other : NULL, w->now_ms, out);
 }

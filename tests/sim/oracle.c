@@ -125,8 +125,8 @@ void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64
     seen->act_fence = id->fence.number;
     o->pools[unit].acted_ms = w->now_ms;
     /* Out already, by others' doing: we took nothing. */
-    o->pools[unit].out_by_act =
-        verb == VERB_RECYCLE && (w->lb.lines[machine].ours ? seen->taken : was_well(w, seen));
+    o->pools[unit].out_by_act = (verb == VERB_RECYCLE || verb == VERB_WORKER_KILL) &&
+                                (w->lb.lines[machine].ours ? seen->taken : was_well(w, seen));
 }
 
 static bool was_before(const struct act *a, const struct iis_worker *worker)
@@ -276,8 +276,11 @@ static void check_running(struct world *w)
     for (size_t i = 0; i < w->servers * w->pools; i++) {
         int unit = world_unit_at((int)(i / w->pools), i % w->pools);
         const struct iis *s = world_iis(w, unit);
-        if (s->pool.state == POOL_STATE_STOPPED && !s->off_by_others &&
-            !w->oracle->pools[unit].off_by_us)
+        if (s->killed_off)
+            world_violate(w, "%s: rapid-fail protection stopped its pool after our own kill",
+                          world_unit_name(w, unit));
+        else if (s->pool.state == POOL_STATE_STOPPED && !s->off_by_others &&
+                 !w->oracle->pools[unit].off_by_us)
             world_violate(w, "%s: its pool is stopped, and nobody asked for that",
                           world_unit_name(w, unit));
     }

@@ -151,6 +151,24 @@ static bool leased_by_run(const struct view *v, int server)
     return false;
 }
 
+static bool speaks(const struct world *w, const struct store_seen *s, int server)
+{
+    uint64_t reported_ms = w->oracle->servers[server].reported_ms[0];
+    return reported_ms > s->attached_ms && w->now_ms < reported_ms + HEARTBEAT_MS;
+}
+
+/* A run whose turn is with a server that fell silent looks at it for a minute (what is looked at is
+ * not saved: it may be any of its targets). */
+static bool turn_may_be_silent(const struct world *w, const struct store_seen *s)
+{
+    const struct view *v = &s->view;
+    for (size_t i = 0; i < v->target_count; i++)
+        if (restores(&v->targets[i]) && text_equal(v->targets[i].state, "waiting") &&
+            !speaks(w, s, v->targets[i].server))
+            return true;
+    return false;
+}
+
 /* A start or undrain whose turn it is, on a server that speaks and that no run holds: it does not
  * wait for the budget or for the farm's health. */
 static bool waits_in_vain(const struct world *w, const struct store_seen *s,
@@ -158,12 +176,11 @@ static bool waits_in_vain(const struct world *w, const struct store_seen *s,
 {
     const struct view *v = &s->view;
     const struct view_run *r = run_of(v, t->run);
-    uint64_t reported_ms = w->oracle->servers[t->server].reported_ms[0];
     return restores(t) && r && text_equal(r->state, "running") && r->causes[0] == '\0' &&
            (text_equal(t->state, "waiting") || text_equal(t->state, "checking")) && t->wave == 0 &&
            !leased_by_run(v, t->server) && v->declared_until_ms[t->server] == 0 &&
            !oracle_is_cloned(w, t->server) && !oracle_journal_was_lost(w, t->server) &&
-           reported_ms > s->attached_ms && w->now_ms < reported_ms + HEARTBEAT_MS;
+           speaks(w, s, t->server);
 }
 
 /* Could it ask what it has to know, all this time? */
@@ -180,7 +197,7 @@ void oracle_check_waiting(struct world *w)
 {
     struct store_seen *s = &w->oracle->stores[0];
     bool waits = false;
-    if (!is_able(w, s) || anything_in_hand(&s->view)) {
+    if (!is_able(w, s) || anything_in_hand(&s->view) || turn_may_be_silent(w, s)) {
         s->waits_since_ms = 0;
         return;
     }

@@ -200,6 +200,10 @@ static void begin(struct world *w, const struct world_options *options)
         text_format(name, sizeof(name), "web%02zu", i + 1);
         iis_init(&w->iis[i], name, 0, &w->iis_rng, w->now_ms);
         iis_init(&w->api[i], name, 1, &w->iis_rng, w->now_ms);
+        if (options->remedy) {
+            iis_protect(&w->iis[i]);
+            iis_protect(&w->api[i]);
+        }
         w->nodes[i] = node_new(w, (int)i);
     }
     groups_begin(&w->groups, options->seed, w->servers, options->crash_actor != ACTOR_NONE);

@@ -366,12 +366,38 @@ static void proposal_waits_for_a_word(void **state)
     run(&w, 10 * MINUTE);
     assert_int_equal(w.run_count, 0);
     expect(&w, "! incident.proposed");
-    assert_int_equal(remedy_approve(w.m, &w.incidents[0], "anna", wall(&w), &c, &err), ERR_NONE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, &err), ERR_NONE);
     apply(&w, &c);
     run(&w, LOOK_MS);
     assert_int_equal(w.run_count, 1);
     expect(&w, "approved by anna");
-    assert_int_equal(remedy_approve(w.m, &w.incidents[0], "anna", wall(&w), &c, &err), ERR_STATE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, &err),
+        ERR_STATE);
+    end(&w);
+}
+
+/* To call one needs no word of a person. */
+static void person_is_called_without_being_asked(void **state)
+{
+    (void)state;
+    struct world w;
+    struct remedy_change c;
+    struct error err;
+    begin(&w, REMEDY_PROPOSE);
+    w.rules[0] = rule_of("leak", "memory > 2G", "recycle 5m, call", REMEDY_PROPOSE);
+    leak(&w, 3, true);
+    run(&w, 3 * MINUTE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, &err), ERR_NONE);
+    apply(&w, &c);
+    run(&w, LOOK_MS);
+    finish(&w, TARGET_DONE, CAUSE_NONE, "recycled"); /* and it leaks on */
+    run(&w, 10 * MINUTE);
+    assert_int_equal(w.run_count, 1);
+    assert_int_equal(w.incidents[0].phase, INCIDENT_CALLED);
+    expect(&w, "! incident.given-up");
     end(&w);
 }
 
@@ -447,7 +473,8 @@ static void broken_identity_is_never_tried(void **state)
     assert_int_equal(w.run_count, 0);
     expect(&w, "blocked: would start pool Shop on web04, and may not yet: identity:");
     struct remedy_change c;
-    assert_int_equal(remedy_approve(w.m, &w.incidents[0], "anna", wall(&w), &c, NULL), ERR_NONE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, NULL), ERR_NONE);
     apply(&w, &c); /* no word lifts that */
     run(&w, 5 * MINUTE);
     assert_int_equal(w.run_count, 0);
@@ -670,7 +697,8 @@ static void storm_brake_holds_until_a_person_looked(void **state)
     }
     expect_blocked(&w, "storm: 6 remediations within the hour, no more than 6");
     struct remedy_change c;
-    assert_int_equal(remedy_approve(w.m, &w.incidents[0], "anna", wall(&w), &c, NULL), ERR_NONE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, NULL), ERR_NONE);
     apply(&w, &c);
     run(&w, LOOK_MS);
     assert_int_equal(w.run_count, 1);
@@ -884,8 +912,9 @@ static void outage_of_a_database_makes_nothing_worse(void **state)
     for (size_t i = 0; i < w.count; i++) {
         const struct incident *n = &w.incidents[i];
         unsigned server = index_of(n->server);
-        const char *why = server <= 7 ? "common cause: 7 of 10" : server == 8 ? "minimum: 4 of 10"
-                                                                               : "identity:";
+        const char *why = server <= 7   ? "common cause: 7 of 10"
+                          : server == 8 ? "minimum: 4 of 10"
+                                        : "identity:";
         assert_int_equal(n->phase, INCIDENT_BLOCKED);
         if (!strstr(n->why, why)) {
             fail_msg("%s: no '%s' in '%s'", n->server, why, n->why);
@@ -930,8 +959,8 @@ static void bad_words_are_told(void **state)
         }
         assert_true(err.text[0] != '\0');
     }
-    static const char *const ladders[] = {"",         "recycle",  "recycle 0", "dance 5m",
-                                          "call 5m", "recycle 5m 5m"};
+    static const char *const ladders[] = {"",         "recycle", "recycle 0",
+                                          "dance 5m", "call 5m", "recycle 5m 5m"};
     for (size_t i = 0; i < sizeof ladders / sizeof ladders[0]; i++) {
         struct remedy_rule r = {0};
         struct error err = {0};
@@ -957,6 +986,7 @@ int main(void)
         cmocka_unit_test(counter_is_judged_over_its_window),
         cmocka_unit_test(observing_says_what_it_would_do),
         cmocka_unit_test(proposal_waits_for_a_word),
+        cmocka_unit_test(person_is_called_without_being_asked),
         cmocka_unit_test(act_that_helps_closes_the_incident),
         cmocka_unit_test(ladder_is_climbed_to_its_end),
         cmocka_unit_test(last_rung_calls_a_person),
