@@ -32,3 +32,7 @@ farmhand_test(agent_services_lab SOURCES agent/test_services_lab.c agent/desk.c 
 target_compile_definitions(test_agent_services_lab PRIVATE LAB_SC="$<TARGET_FILE:lab-sc>"
                                                            FARMHAND_AGENT="$<TARGET_FILE:farmhand-agent>")
 add_dependencies(test_agent_services_lab farmhand-agent lab)
+
+# Who it is in its farm. The CA is the coordinator's, which Linux alone has.
+farmhand_test(agent_identity SOURCES agent/test_identity.c link/certs.c
+              LIBS farmhand_agent_shell farmhand_join farmhand_ca OpenSSL::SSL)

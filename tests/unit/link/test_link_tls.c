@@ -39,13 +39,14 @@ const char *__lsan_default_suppressions(void)
     return "leak:nng_dialer_create\nleak:libnng.so\n";
 }
 
-static struct ca *farm, *other; /* two farms that know nothing of each other */
-static const char *removed;     /* the name that is not let in any more */
+static struct ca *farm, *other;       /* two farms that know nothing of each other */
+static _Atomic(const char *) removed; /* the name that is not let in any more */
 
 static bool admit(void *arg, const struct link_cert *cert)
 {
     (void)arg;
-    return cert->issued_wall_ms > 0 && !(removed && text_equal(cert->name, removed));
+    const char *name = removed;
+    return cert->issued_wall_ms > 0 && !(name && text_equal(cert->name, name));
 }
 
 static struct link_tls tls_of(const struct ca *ca)
