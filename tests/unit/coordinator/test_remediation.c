@@ -1,4 +1,5 @@
-/* Remediation with the whole brain, a real store and agents that speak the wire, on virtual time. */
+/* Remediation with the whole brain, a real store and agents that speak the wire, on virtual time.
+ */
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
@@ -112,6 +113,40 @@ static void what_is_disabled_is_left_alone_and_explained(void **state)
     farm_run(&f, 20000);
     assert_int_equal(f.agents[2].acts, 0);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void maintenance_keeps_its_hands_off_and_says_so(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    begin(&f, 4, 1);
+    assert_int_equal(coordinator_maintenance(f.brain, "web02", 30000, "anna", "patching", f.now_ms,
+                                             WALL(&f), &err),
+                     ERR_NONE);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_non_null(strstr(only_incident(&f)->why, "maintenance: patching (by anna)"));
+    farm_run(&f, 25000); /* it is over */
+    assert_int_equal(f.agents[1].acts, 1);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void rule_waits_for_its_window(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    rules[0].window = "00:18-05:00"; /* it is 00:16 when a farm begins */
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_non_null(strstr(only_incident(&f)->why, "00:18"));
+    farm_run(&f, 100000);
+    assert_int_equal(f.agents[1].acts, 1);
     farm_end(&f);
 }
 
@@ -264,10 +299,9 @@ static void evidence_stands_before_the_act(void **state)
     f.agents[1].memory_bytes = 3 * GIB;
     farm_run(&f, 20000);
     struct text story = story_of(&f, 1);
-    static const char *const expected[] = {"seen: a worker has 3072 MiB",
-                                           "evidence: worker 10 of pool Shop: 3072 MiB",
-                                           "evidence: no request is executing",
-                                           "dump: incident-1-10.dmp, 0.0 MiB", "proof: run 1"};
+    static const char *const expected[] = {
+        "seen: a worker has 3072 MiB", "evidence: worker 10 of pool Shop: 3072 MiB",
+        "evidence: no request is executing", "dump: incident-1-10.dmp, 0.0 MiB", "proof: run 1"};
     for (size_t i = 0; i < 5; i++) {
         if (!strstr(text_get(&story), expected[i])) {
             fail_msg("no '%s' in:\n%s", expected[i], text_get(&story));
@@ -308,7 +342,8 @@ static void dump_is_fetched_piece_by_piece(void **state)
         piece = NULL;
     }
     assert_string_equal(got, "a picture");
-    expect_event(&f, "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
+    expect_event(&f,
+                 "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
     farm_end(&f);
 }
 
@@ -335,11 +370,11 @@ static void quarantine_takes_out_and_leaves_alone(void **state)
     assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
     assert_int_equal(f.agents[1].acts, 0);
     assert_int_equal(coordinator_run_count(f.brain), 0);
-    assert_int_equal(coordinator_quarantine(f.brain, "web02", 0, "anna", "again", f.now_ms, WALL(&f),
-                                            &err),
-                     ERR_EXISTS);
+    assert_int_equal(
+        coordinator_quarantine(f.brain, "web02", 0, "anna", "again", f.now_ms, WALL(&f), &err),
+        ERR_EXISTS);
 
-    f.agents[1].memory_bytes = 3 * GIB; /* no rule touches it */
+    f.agents[1].memory_bytes = 3 * GIB;     /* no rule touches it */
     uint64_t run = farm_recycle(&f, "all"); /* nor does a run; the others are not blocked by it */
     farm_run(&f, 30000);
     assert_int_equal(f.agents[1].acts, 0);
@@ -353,9 +388,9 @@ static void quarantine_takes_out_and_leaves_alone(void **state)
     farm_start(&f);
     farm_run(&f, 3000);
     assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
-    assert_int_equal(coordinator_release(f.brain, "web02", "anna", "mended", f.now_ms, WALL(&f),
-                                         &err),
-                     ERR_NONE);
+    assert_int_equal(
+        coordinator_release(f.brain, "web02", "anna", "mended", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
     farm_run(&f, 10000);
     assert_int_equal(f.agents[1].admin, BALANCER_READY);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
@@ -389,8 +424,8 @@ static void reload_of_the_balancer_forgets_no_quarantine(void **state)
     farm_end(&f);
 }
 
-/* A failed recycle left web02 out with an incident of pool Shop: the recovery of the server takes it
- * over, where it was blocked by it before. */
+/* A failed recycle left web02 out with an incident of pool Shop: the recovery of the server takes
+ * it over, where it was blocked by it before. */
 static void recovery_takes_over_what_pools_left(void **state)
 {
     (void)state;
@@ -422,6 +457,8 @@ int main(void)
         cmocka_unit_test(leak_is_recycled_without_a_person),
         cmocka_unit_test(dead_services_are_recovered),
         cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
+        cmocka_unit_test(maintenance_keeps_its_hands_off_and_says_so),
+        cmocka_unit_test(rule_waits_for_its_window),
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
         cmocka_unit_test(remediation_survives_any_restart),
         cmocka_unit_test(run_of_a_person_goes_first),
