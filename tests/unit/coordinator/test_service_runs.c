@@ -183,6 +183,9 @@ static struct fleet *farm_of(size_t count, const char *down)
         s->whole = calloc(1, sizeof *s->whole);
         s->whole->report.state = (struct state){
             .whole = true, .services = is_down ? off : up, .service_count = 2, .trouble = ""};
+        if (is_down) { /* as the fleet reads it from a report that it is told */
+            text_copy(s->services_down, sizeof s->services_down, "WAS is stopped");
+        }
     }
     return f;
 }
