@@ -68,11 +68,12 @@ static void choose_seed(struct chaos *c)
     c->people_seed = ~seed;
 }
 
-/* A small file system that nobody else sees and that goes with this process. */
+/* A small file system that nobody else sees and that goes with this process. Two stores whose logs grow
+ * to 4 MiB each before SQLite empties them have room in it, while nobody fills it. */
 static bool mount_small(const char *path)
 {
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("small", path, "tmpfs", 0, "size=8m,mode=0700") == 0;
+           mount("small", path, "tmpfs", 0, "size=24m,mode=0700") == 0;
 }
 
 static void make_scratch(struct chaos *c)
