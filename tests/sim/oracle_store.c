@@ -90,6 +90,8 @@ void oracle_sent(struct world *w, int centre, const struct coordinator_message *
         world_violate(w, "%s: a command leaves, and its target is %s", name, oracle_word(q, 1));
     else if (sqlite3_column_int(q, 2) == 0 || sqlite3_column_int(q, 5) == 0)
         world_violate(w, "%s: a command leaves without a lease", name);
+    else if (sqlite3_column_int(q, 8))
+        world_violate(w, "%s: a command leaves, and its coordinator is frozen", name);
     else if (!sqlite3_column_int(q, 7))
         world_violate(w, "%s: a command under a fence that is not the store's", name);
     sqlite3_reset(q);

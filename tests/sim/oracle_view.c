@@ -21,7 +21,8 @@ static const char *const queries[] = {
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
                   " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
-                  " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3"
+                  " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3,"
+                  " self.freeze_why <> ''"
                   " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place, self"
                   " WHERE c.server = ?1 AND c.fence_number = ?2 AND c.fence_instance = ?3"
                   " AND c.seq = ?4",
