@@ -262,6 +262,7 @@ struct rollout *runs_find(const struct coordinator *c, uint64_t id);
 /* Is there a balancer that has a place for it? pool "": for any pool. */
 bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
 const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
+bool incident_has_place(const struct incident *n, const struct balancer_entry *place);
 /* Is that the lease of an incident which a run on (server, pool) takes over? pool "": of any pool. */
 bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
                   const struct lease *lease);

@@ -34,6 +34,16 @@ static const struct incident *incident_of(const struct coordinator *c, uint64_t 
     return NULL;
 }
 
+bool incident_has_place(const struct incident *n, const struct balancer_entry *place)
+{
+    for (uint32_t k = 0; k < n->place_count; k++) {
+        if (balancer_same_place(&n->places[k], place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
                   const struct lease *l)
 {
@@ -127,8 +137,9 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
     if (l) {
         const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
         bool apart = n && n->phase == INCIDENT_QUARANTINED;
-        text_format(why, why_size, "%s is %s %s %llu%s", server, apart ? "in quarantine by" : "held by",
-                    n ? "incident" : "run", (unsigned long long)l->owner_id,
+        text_format(why, why_size, "%s is %s %s %llu%s", server,
+                    apart ? "in quarantine by" : "held by", n ? "incident" : "run",
+                    (unsigned long long)l->owner_id,
                     apart ? ": `farmhand server release` ends it" : "");
         return false;
     }
@@ -195,6 +206,22 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
     return count;
 }
 
+/* Its own incident is over since it has taken the server, or holds nothing any more. */
+static bool view_kept_out(void *ctx, const char *server, const struct balancer_entry *place,
+                          char *why, size_t why_size)
+{
+    const struct coordinator *c = ctx;
+    for (size_t i = 0; i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        if (text_equal_nocase(n->server, server) && incident_has_place(n, place)) {
+            text_format(why, why_size, "incident %llu (%.60s)", (unsigned long long)n->id,
+                        n->pool[0] ? n->pool : n->kind);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool share_a_backend(const struct rollout_target *a, const struct rollout_target *b)
 {
     for (uint32_t i = 0; i < a->place_count; i++) {
@@ -235,6 +262,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .boot = view_boot,
                                  .may_drain_again = view_may_drain_again,
                                  .inherited = view_inherited,
+                                 .kept_out = view_kept_out,
                                  .taken_since = view_taken_since,
                                  .store_broken = c->store_trouble[0] != '\0',
                                  .settling = coordinator_settling(c, c->now_ms),

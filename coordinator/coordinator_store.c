@@ -268,8 +268,9 @@ static bool has_effect(const struct rollout_change *change, enum effect_kind kin
     return false;
 }
 
-#define INHERIT_MAX 16 /* incidents of one server: one per pool at most, and the rest is blocked   \
-                        */
+#define INHERIT_MAX                                                                                \
+    16 /* incidents of one server: one per pool at most, and the rest is blocked                   \
+        */
 
 struct leasing {
     bool take, inherit, drop, to_incident;
@@ -321,6 +322,30 @@ static bool find_own(const struct coordinator *c, const struct rollout *r, struc
         }
     }
     return false;
+}
+
+/* Pools may stand in one place. One that was acted upon while another's incident kept that out has
+ * to prove well before it is put back, as if it had taken it out itself: both incidents keep it. */
+static void keep_shared_places(const struct coordinator *c, struct incident *i)
+{
+    const struct coordinator_ports *ports = &c->spec.ports;
+    struct balancer_entry mine[BALANCER_ENTRIES_MAX];
+    size_t count =
+        ports->map ? ports->map(ports->ctx, i->server, i->pool, mine, BALANCER_ENTRIES_MAX) : 0;
+    for (size_t n = 0; n < c->incident_count; n++) {
+        const struct incident *other = &c->incidents[n];
+        for (uint32_t k = 0; k < other->place_count && other->id != i->id; k++) {
+            const struct balancer_entry *place = &other->places[k];
+            bool shared = false;
+            for (size_t m = 0; m < count; m++) {
+                shared = shared || balancer_same_place(&mine[m], place);
+            }
+            if (shared && text_equal_nocase(other->server, i->server) &&
+                !incident_has_place(i, place) && i->place_count < BALANCER_ENTRIES_MAX) {
+                i->places[i->place_count++] = *place;
+            }
+        }
+    }
 }
 
 static void describe_incident(struct coordinator *c, const struct rollout *r,
@@ -379,9 +404,11 @@ static enum error_code write_leasing(struct coordinator *c, const struct rollout
         if (l->own) {
             l->opened.place_count = t->place_count;
             memcpy(l->opened.places, t->places, sizeof l->opened.places);
+            keep_shared_places(c, &l->opened);
             code = store_save_places(s, &l->opened, err);
         } else {
             describe_incident(c, r, t, &l->opened);
+            keep_shared_places(c, &l->opened);
             code = store_open_incident(s, &l->opened, err);
         }
         return code != ERR_NONE

@@ -11,7 +11,7 @@
 /* ---- names ---- */
 
 static const char *const action_names[ROLLOUT_ACTION_COUNT] = {
-    "recycle",         "start",        "stop",          "undrain",    "service-recover",
+    "recycle",         "start",        "stop",          "undrain",     "service-recover",
     "service-restart", "service-stop", "service-start", "worker-kill", "hold",
     "cycle",           "quarantine",   "warm",          "unwarm"};
 static const char *const run_names[RUN_STATE_COUNT] = {"running", "stopping", "aborting", "done",
@@ -129,8 +129,7 @@ bool rollout_action_of_services(enum rollout_action action)
 
 bool rollout_of_server(const struct rollout *r)
 {
-    return rollout_action_of_server(r->action) ||
-           (r->action == ROLLOUT_UNDRAIN && !r->pool[0]);
+    return rollout_action_of_server(r->action) || (r->action == ROLLOUT_UNDRAIN && !r->pool[0]);
 }
 
 bool rollout_action_by_others(enum rollout_action action)
@@ -466,9 +465,35 @@ void change_soak(const struct rollout *r, struct rollout_change *c, const struct
                                                  : "in service again, watched for a while");
 }
 
+/* Places where another pool of the server has not proved well stay out: its incident keeps them. */
+static bool leave_to_others(struct rollout_target *t, const struct rollout_view *view, char *why,
+                            size_t why_size)
+{
+    uint32_t kept = 0, had = t->place_count;
+    for (uint32_t i = 0; i < had; i++) {
+        if (!view->kept_out ||
+            !view->kept_out(view->ctx, t->server, &t->places[i], why, why_size)) {
+            t->places[kept++] = t->places[i];
+        }
+    }
+    t->place_count = kept;
+    return kept < had;
+}
+
 void change_return(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms)
 {
+    char why[128], detail[ROLLOUT_STEP_MAX];
+    if (leave_to_others(&c->target, view, why, sizeof why)) {
+        text_format(detail, sizeof detail, "%.300s; out of rotation still, for %s",
+                    c->target.detail[0] ? c->target.detail : "proved", why);
+        text_copy(c->target.detail, sizeof c->target.detail, detail);
+        if (c->target.place_count == 0) {
+            end_returned(r, c, view,
+                         now_ms); /* nothing of it is in service that a soak could watch */
+            return;
+        }
+    }
     if (c->target.place_count == 0) {
         change_soak(r, c, view, now_ms);
         return;

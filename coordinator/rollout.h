@@ -338,6 +338,10 @@ struct rollout_view {
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                         size_t max);
+    /* Does an incident keep this place out of rotation as well, of another pool that stands in it?
+     * Then it is not the target's alone to put back. `why` says which. NULL: none does. */
+    bool (*kept_out)(void *ctx, const char *server, const struct balancer_entry *place, char *why,
+                     size_t why_size);
     /* Has anybody taken a place out of one of the target's backends since then (or is at it)? Then
      * what the balancer said of those that remain is old. NULL: nobody could. */
     bool (*taken_since)(void *ctx, const struct rollout *r, const struct rollout_target *t,
