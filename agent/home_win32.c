@@ -352,13 +352,21 @@ static DWORD purge_entry(const wchar_t *path, const WIN32_FIND_DATAW *entry, voi
     return DeleteFileW(path) ? 0 : GetLastError();
 }
 
+/* What is deleted while somebody has it open is gone with his handle, and until then it fills its
+ * directory (before Windows 10 1809), or may not be opened. */
+static bool is_held(DWORD number)
+{
+    return number == ERROR_SHARING_VIOLATION || number == ERROR_DIR_NOT_EMPTY ||
+           number == ERROR_ACCESS_DENIED || number == ERROR_DELETE_PENDING;
+}
+
 /* A service that has told STOPPED holds its files until its process has ended, moments later. */
 static DWORD purge_patiently(const wchar_t *path, struct purge *purge)
 {
     uint64_t deadline_ms = clock_boot_ms() + PURGE_WAIT_MS;
     for (;;) {
         DWORD number = for_each(path, purge_entry, purge);
-        if (number != ERROR_SHARING_VIOLATION || clock_boot_ms() >= deadline_ms)
+        if (!is_held(number) || clock_boot_ms() >= deadline_ms)
             return number;
         clock_sleep_ms(100);
     }

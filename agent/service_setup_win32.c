@@ -5,8 +5,8 @@
  *   a server that a run restarted is out of rotation until its agent answers.
  * - When it fails it is started again after 5 s, 30 s, and every 60 s; a day without failure begins
  *   anew. Also when it ends by itself with a failure (FAILURE_ACTIONS_FLAG), not only in a crash.
- * - A preshutdown may take 60 s: a recovery under way is brought to its end before Windows stops the
- *   services that it works on.
+ * - A preshutdown may take 60 s, much more than the moments in which results are told. A recovery
+ *   under way is not waited for: its guardian, or the next start, goes on.
  * - LocalSystem with few of its privileges: SeDebugPrivilege to read and end workers of any
  *   identity, SeImpersonatePrivilege since appcmd speaks COM, SeChangeNotifyPrivilege, which every
  *   path needs. A SID of its own, so that other things can be opened to it alone.
@@ -169,7 +169,7 @@ static enum error_code register_source(const struct service_name *name, struct e
     return ERR_NONE;
 }
 
-static void unregister_source(const struct service_name *name)
+void service_setup_forget(const struct service_name *name)
 {
     wchar_t *key = source_key(name);
     RegDeleteTreeW(HKEY_LOCAL_MACHINE, key);
@@ -178,6 +178,17 @@ static void unregister_source(const struct service_name *name)
 }
 
 /* ---- the entry ---- */
+
+/* The service runs in System32, wherever the one who installs it stands. NULL: no path. */
+static char *absolute(const char *path)
+{
+    wchar_t *wide = sys_wide(path), *full = must_alloc(PATH_UNITS_MAX, sizeof(*full));
+    DWORD len = wide ? GetFullPathNameW(wide, PATH_UNITS_MAX, full, NULL) : 0;
+    char *utf8 = len > 0 && len < PATH_UNITS_MAX ? sys_utf8(full) : NULL;
+    free(full);
+    free(wide);
+    return utf8;
+}
 
 /* "C:\Program Files\Farmhand\farmhand-agent.exe" --service [--config FILE]; free() it. */
 static wchar_t *command(const char *config)
@@ -221,8 +232,13 @@ enum error_code service_setup_install(const struct service_name *name, const cha
     enum error_code code = open_manager(SC_MANAGER_CREATE_SERVICE, &manager, err);
     if (code)
         return code;
-    wchar_t *wide = sys_wide(name->name), *display = sys_wide(name->display),
-            *line = command(config);
+    char *file = config ? absolute(config) : NULL;
+    if (config && !file) {
+        CloseServiceHandle(manager);
+        return error_set(err, ERR_INVALID, "--config: %s is no path", config);
+    }
+    wchar_t *wide = sys_wide(name->name), *display = sys_wide(name->display), *line = command(file);
+    free(file);
     SC_HANDLE service = make_entry(manager, wide, display, line);
     if (!service)
         code = failed(name, "make", err);
@@ -315,15 +331,21 @@ enum error_code service_setup_start(const struct service_name *name, struct erro
     return code;
 }
 
+/* One that is just starting takes no control yet, and one that is stopping none any more: asked
+ * until it takes it or is down. */
 static enum error_code stop(SC_HANDLE service, const struct service_name *name, struct error *err)
 {
     SERVICE_STATUS status;
-    if (!ControlService(service, SERVICE_CONTROL_STOP, &status)) {
+    uint64_t deadline_ms = clock_boot_ms() + CHANGE_WAIT_MS;
+    while (!ControlService(service, SERVICE_CONTROL_STOP, &status)) {
         DWORD number = GetLastError();
         if (number == ERROR_SERVICE_NOT_ACTIVE)
             return ERR_NONE;
         if (number != ERROR_SERVICE_CANNOT_ACCEPT_CTRL)
             return failed(name, "stop", err);
+        if (clock_boot_ms() >= deadline_ms)
+            break;
+        clock_sleep_ms(CHANGE_POLL_MS);
     }
     return await(service, name, SERVICE_STOPPED, 0, err);
 }
@@ -352,6 +374,6 @@ enum error_code service_setup_remove(const struct service_name *name, struct err
         code = failed(name, "remove", err);
     close_both(manager, service);
     if (!code)
-        unregister_source(name);
+        service_setup_forget(name);
     return code;
 }

@@ -17,6 +17,9 @@ enum error_code service_setup_install(const struct service_name *name, const cha
 /* Stops it first; ERR_NOT_FOUND: there is none. What the event log knows of it is gone as well. */
 enum error_code service_setup_remove(const struct service_name *name, struct error *err);
 
+/* What the event log knows of it, where the entry is gone already: an MSI takes the entry alone. */
+void service_setup_forget(const struct service_name *name);
+
 /* Waits until it runs, or has stopped, at most 60 s. ERR_NONE if that was so already. */
 enum error_code service_setup_start(const struct service_name *name, struct error *err);
 enum error_code service_setup_stop(const struct service_name *name, struct error *err);

@@ -186,6 +186,8 @@ static enum error_code purge(const struct service_name *service, const struct wo
     enum error_code code = service_setup_stop(service, err); /* it holds its files */
     if (code && code != ERR_NOT_FOUND)
         return code;
+    if (code == ERR_NOT_FOUND) /* an MSI has taken the entry, and knows nothing of the rest */
+        service_setup_forget(service);
     return home_purge(home_root(), words->keep_logs, err);
 }
 

@@ -23,8 +23,13 @@
 
 /* ---- one process, through its handle ---- */
 
+/* Workers run as identities of their own, whose processes an administrator may open with
+ * SeDebugPrivilege alone. */
 static HANDLE open_process(uint32_t pid, DWORD access)
 {
+    static volatile LONG enabled;
+    if (InterlockedExchange(&enabled, 1) == 0)
+        sys_enable(L"SeDebugPrivilege");
     return OpenProcess(access | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, pid);
 }
 

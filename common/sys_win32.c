@@ -189,6 +189,17 @@ enum error_code sys_error(struct error *err, DWORD number, const char *fmt, ...)
                      (unsigned long)number);
 }
 
+void sys_enable(const wchar_t *privilege)
+{
+    HANDLE token = NULL;
+    TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1,
+                               .Privileges[0].Attributes = SE_PRIVILEGE_ENABLED};
+    if (LookupPrivilegeValueW(NULL, privilege, &wanted.Privileges[0].Luid) &&
+        OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token))
+        AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL);
+    sys_close(&token);
+}
+
 uint64_t sys_filetime(FILETIME time)
 {
     return (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;

@@ -35,6 +35,10 @@ enum error_code sys_code(DWORD number);
 /* Windows' own words, without their line end; "" where it has none. */
 void sys_words(DWORD number, char *out, size_t size_bytes);
 
+/* Switches on a privilege that this process has been given; an administrator's console has most of
+ * them switched off, LocalSystem has not. Without it, the calls that want it say so. */
+void sys_enable(const wchar_t *privilege);
+
 uint64_t sys_filetime(FILETIME time); /* 100 ns since 1601 */
 
 void sys_close(HANDLE *handle); /* NULL and INVALID_HANDLE_VALUE are fine; *handle becomes NULL */

@@ -52,7 +52,12 @@ static BOOL CALLBACK on_step(void *arg, MINIDUMP_CALLBACK_INPUT *input,
         output->Cancel = give_up(call);
         output->CheckCancel = TRUE;
     }
-    return TRUE;
+    /* A whole dump asks about each region, and without this word it would end there. Source:
+     * MINIDUMP_CALLBACK_OUTPUT. */
+    if (input->CallbackType == IncludeVmRegionCallback)
+        output->Continue = TRUE;
+    /* TRUE to these two says that there is another region to add, or to leave out */
+    return input->CallbackType != MemoryCallback && input->CallbackType != RemoveMemoryCallback;
 }
 
 static uint32_t run(struct guard_call *base)
