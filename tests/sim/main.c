@@ -61,7 +61,7 @@ static const char help_text[] =
     "reached\n"
     "                                     in FILE and goes on from there the next time\n"
     "\n"
-    "  --servers K         1 to 16; otherwise the seed chooses 2 to 5 (exhaustive: 2)\n"
+    "  --servers K         2 to 16; otherwise the seed chooses 2 to 5 (exhaustive: 2)\n"
     "  --profile NAME      which kinds of faults; otherwise the seed mixes its own\n"
     "  --faults MASK       the same in numbers, as a violation prints it\n"
     "  --without N,N...    those faults do not strike (numbers as in the transcript)\n"
@@ -316,7 +316,7 @@ static bool take_number(const char *name, const char *value, struct command_line
         line->first = line->last = n;
     else if (text_equal(name, "--step") && text_parse_u64(value, 1, UINT64_MAX - 1, &n))
         line->step = n;
-    else if (text_equal(name, "--servers") && text_parse_u64(value, 1, SERVERS_MAX, &n))
+    else if (text_equal(name, "--servers") && text_parse_u64(value, 2, SERVERS_MAX, &n))
         line->wish.servers = (size_t)n;
     else if (text_equal(name, "--runs") && text_parse_u64(value, 1, RUNS_WANTED_MAX, &n))
         line->wish.runs_max = (uint32_t)n;

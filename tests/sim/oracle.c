@@ -91,8 +91,8 @@ void oracle_before_act(struct world *w, int unit, const struct command_id *id, u
             a->before[a->before_count++] = s->workers[i];
 }
 
-/* Ordered before the store was put back from a copy that does not have the order: who asks it cannot
- * know that this is still under way. */
+/* Ordered before the store was put back from a copy that does not have the order: who asks it
+ * cannot know that this is still under way. */
 static bool is_lost_order(const struct oracle *o, const struct act *a, const struct command_id *id)
 {
     bool copied = a->copied.seq == id->seq && a->copied.fence.number == id->fence.number;
@@ -165,7 +165,12 @@ void oracle_said(struct world *w, int machine, const struct agent_message *m, ui
     if (m->listen.fence.number < seen->said_fence)
         world_violate(w, "%s: its fence fell from %" PRIu64 " to %" PRIu64, w->iis[machine].name,
                       seen->said_fence, m->listen.fence.number);
+    if (m->listen.fence.number == seen->said_fence && seen->said_fence &&
+        !wire_id_equal(&m->listen.fence.instance, &seen->said_instance))
+        world_violate(w, "%s: its fence %" PRIu64 " went to another instance", w->iis[machine].name,
+                      seen->said_fence);
     seen->said_fence = m->listen.fence.number;
+    seen->said_instance = m->listen.fence.instance;
     oracle_order_listen(w, machine, m->listen.listen_no, clock_ms);
 }
 
@@ -213,7 +218,8 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
 void oracle_drained(struct world *w, int line)
 {
     struct server_seen *seen = &w->oracle->servers[line];
-    if (!seen->kept_out) /* drained again, for the one who has it out already: nothing new to prove */
+    if (!seen->kept_out) /* drained again, for the one who has it out already: nothing new to prove
+                          */
         seen->drained_ms = w->now_ms;
     seen->kept_out = true;
     seen->taken = was_well(w, seen);
@@ -241,7 +247,8 @@ static bool is_proved(struct world *w, int line)
         }
     }
     if (o->restored)
-        return any; /* an old copy drains what was back, and cannot know of acts on the other pool */
+        return any; /* an old copy drains what was back, and cannot know of acts on the other pool
+                     */
     return (acted_ms ? acted_stopped : stopped) ||
            probed_ms >= (acted_ms > out_ms ? acted_ms : out_ms);
 }

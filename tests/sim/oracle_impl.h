@@ -58,6 +58,7 @@ struct observed {
 struct server_seen {
     struct wire_id incarnation;
     uint64_t said_fence, act_fence;
+    struct wire_id said_instance; /* whose number that was */
     bool journal_lost;
     uint64_t reported_ms[CENTRES_MAX];       /* a report reached that coordinator */
     struct command_id results[RESULTS_KEPT]; /* the last that ended, as heard */

@@ -1,6 +1,6 @@
 /* oracle_order.c - see oracle.h: an agent begins only what a coordinator has given to its journal,
- * under no lower fence than it has named, and in time: a command is good for so long after the agent
- * sent the listen that it answers, by the clock of its own machine.
+ * under no lower fence than it has named, and in time: a command is good for so long after the
+ * agent sent the listen that it answers, by the clock of its own machine.
  */
 #include "tests/sim/oracle_impl.h"
 
@@ -48,6 +48,9 @@ void oracle_begun(struct world *w, int unit, const struct command_id *id, uint64
     if (id->fence.number < s->said_fence)
         world_violate(w, "%s: it begins a command under fence %" PRIu64 ", and has said %" PRIu64,
                       name, id->fence.number, s->said_fence);
+    if (id->fence.number == s->said_fence && !wire_id_equal(&id->fence.instance, &s->said_instance))
+        world_violate(w, "%s: it begins a command of another instance of fence %" PRIu64, name,
+                      id->fence.number);
     if (!given)
         world_violate(w, "%s: it begins a command that nobody gave it", name);
     else if (!own)

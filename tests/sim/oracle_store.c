@@ -194,13 +194,13 @@ static void check_minimum(struct world *w, int centre, const struct store_seen *
             continue;
         bool others = i != t->server && held(&s->view, i);
         total++;
-        serving += !others && !long_out(w, centre, i) &&
-                   declared_out(w, centre, s, i) != DECLARED_SURELY;
+        serving +=
+            !others && !long_out(w, centre, i) && declared_out(w, centre, s, i) != DECLARED_SURELY;
     }
     size_t least = (total * CENTRE_HEALTHY_PERCENT + 99) / 100;
     least = least < total ? least : total - 1;
-    if (!long_out(w, centre, t->server) &&
-        declared_out(w, centre, s, t->server) == DECLARED_NOT && serving < least + 1)
+    if (!long_out(w, centre, t->server) && declared_out(w, centre, s, t->server) == DECLARED_NOT &&
+        serving < least + 1)
         world_violate(w, "%s is remedied though only %zu of %zu of %s are healthy",
                       w->iis[t->server].name, serving, total, g->name);
 }
@@ -224,7 +224,7 @@ static void check_take(struct world *w, int centre, const struct store_seen *s,
 {
     const struct server_seen *self = &w->oracle->servers[t->server];
     if (w->now_ms < self->unwell_ms + EVIDENCE_MS || held(&s->former, t->server) ||
-        text_equal(t->action, "start") || text_equal(t->action, "undrain") || w->oracle->restored)
+        text_equal(t->action, "start") || text_equal(t->action, "undrain"))
         return;
     const struct view_run *r = run_of(&s->former, t->run);
     if (r && is_paused(r->causes))
