@@ -146,6 +146,10 @@ static void begin(struct agent *a, uint64_t now_ms)
                       "another coordinator took charge before the command could be begun", now_ms);
         return;
     }
+    if (a->winding_down) {
+        recipe_refuse(hand->recipe, CAUSE_DENIED_BY_AGENT, "this agent is being stopped", now_ms);
+        return;
+    }
     hand->record->state = RECORD_BEGUN;
     hand->writing = true;
     agent_journal(a, JOURNAL_BEGUN, hand->record, NULL);

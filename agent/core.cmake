@@ -9,6 +9,7 @@ add_library(farmhand_agent_core STATIC
   agent_services.c
   agent_talk.c
   call.c
+  ending.c
   known.c
   recipe_order.c
   recipe_rehearse.c

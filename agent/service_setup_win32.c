@@ -5,8 +5,8 @@
  *   a server that a run restarted is out of rotation until its agent answers.
  * - When it fails it is started again after 5 s, 30 s, and every 60 s; a day without failure begins
  *   anew. Also when it ends by itself with a failure (FAILURE_ACTIONS_FLAG), not only in a crash.
- * - A preshutdown may take 60 s, much more than the moments in which results are told. A recovery
- *   under way is not waited for: its guardian, or the next start, goes on.
+ * - A preshutdown may take 60 s: an act in hand is waited for up to 50 s (ending.h). Of a recovery
+ *   that lasts longer its guardian, or the next start, goes on.
  * - LocalSystem with few of its privileges: SeDebugPrivilege to read and end workers of any
  *   identity, SeImpersonatePrivilege since appcmd speaks COM, SeChangeNotifyPrivilege, which every
  *   path needs. A SID of its own, so that other things can be opened to it alone.

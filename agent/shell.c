@@ -2,6 +2,7 @@
 #include "agent/shell.h"
 
 #include "agent/agent.h"
+#include "agent/ending.h"
 #include "agent/journal.h"
 #include "agent/keepalive.h"
 #include "agent/link.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 
 #define LETTERS_MAX   1024
-#define FLUSH_MS      2000  /* results are told for that long when the process is to end */
+#define STOP_STEP_MS  10000 /* much more than the second in which the next word comes */
 #define START_STEP_MS 60000 /* a journal that is checked on a slow disk */
 
 /* What other threads post: exactly one of the two. */
@@ -65,6 +66,8 @@ struct shell {
     struct worker_thread *worker;
     struct agent_link *link;
     struct sent sent[AGENT_CHANNEL_COUNT];
+    size_t acts; /* calls given to the worker that an end waits for */
+    struct ending ending;
     struct told *first, **last;
 };
 
@@ -221,6 +224,7 @@ static void execute(struct shell *s, const struct agent_effects *effects)
             execute_recall(s, &effect->recall);
             break;
         case EFFECT_CALL:
+            s->acts += ending_waits_for(effect->call.kind);
             worker_give(s->worker, &effect->call);
             break;
         case EFFECT_SEND:
@@ -357,9 +361,10 @@ static void handle_letter(struct shell *s, struct letter *letter)
 {
     if (!letter)
         handle(s, &(struct agent_event){.kind = AGENT_EVENT_TICK});
-    else if (letter->result)
+    else if (letter->result) {
+        s->acts -= ending_waits_for(letter->result->call.kind);
         handle(s, &(struct agent_event){.kind = AGENT_EVENT_CALLED, .result = letter->result});
-    else
+    } else
         handle_link(s, letter);
     handle_told(s);
     if (letter)
@@ -477,26 +482,36 @@ void shell_close(struct shell *s)
     free(s);
 }
 
+/* Begins the end when it is asked for, and keeps the system patient from then on. true: over. */
+static bool ends(struct shell *s)
+{
+    bool quiet = agent_is_quiet(s->agent), shutdown = service_shutting_down();
+    if (!s->ending.begun && service_stopping()) {
+        ending_begin(&s->ending, clock_boot_ms());
+        agent_wind_down(s->agent);
+        log_info("agent_stop", LOG_TEXT("name", s->settings->name), LOG_BOOL("quiet", quiet),
+                 LOG_BOOL("acting", s->acts > 0));
+    }
+    if (s->ending.begun)
+        service_progress(STOP_STEP_MS);
+    bool over = ending_is_over(&s->ending, s->acts > 0, quiet, shutdown, clock_boot_ms());
+    if (over && s->acts > 0)
+        log_warn("act_cut_off", LOG_TEXT("text", "an act lasts longer than the time to stop: its "
+                                                 "guardian, or the next start, goes on"));
+    return over;
+}
+
 void shell_run(struct shell *s)
 {
-    uint64_t end_ms = UINT64_MAX;
     handle_letter(s, NULL);
-    while (end_ms == UINT64_MAX || (clock_boot_ms() < end_ms && !agent_is_quiet(s->agent))) {
+    while (!ends(s)) {
+        uint64_t now_ms = clock_boot_ms();
         uint64_t deadline_ms = agent_deadline(s->agent);
-        uint64_t renew_ms = renewal_wake_ms(&s->renewal, clock_boot_ms(), clock_wall_ms());
+        uint64_t renew_ms = renewal_wake_ms(&s->renewal, now_ms, clock_wall_ms());
+        uint64_t look_ms = ending_wake_ms(&s->ending, now_ms);
         if (renew_ms < deadline_ms)
             deadline_ms = renew_ms;
-        struct letter *letter =
-            mailbox_take(s->letters, deadline_ms < end_ms ? deadline_ms : end_ms);
-        handle_letter(s, letter);
+        handle_letter(s, mailbox_take(s->letters, deadline_ms < look_ms ? deadline_ms : look_ms));
         renew_if_due(s);
-        if (end_ms != UINT64_MAX)
-            service_progress(2 * FLUSH_MS);
-        if (end_ms == UINT64_MAX && service_stopping()) {
-            end_ms = clock_boot_ms() + FLUSH_MS;
-            agent_wind_down(s->agent);
-            log_info("agent_stop", LOG_TEXT("name", s->settings->name),
-                     LOG_BOOL("quiet", agent_is_quiet(s->agent)));
-        }
     }
 }

@@ -18,7 +18,8 @@ struct shell;
  * without TLS, and renewed in place. ERR_EXISTS: another agent uses that data_dir. */
 enum error_code shell_open(const struct settings *settings, struct identity *identity,
                            struct driver *driver, struct shell **out, struct error *err);
-/* Until the service is told to stop and what waits was told, or a short while after. */
+/* Until the service is told to stop, the act in hand ended and what waits was told, each within its
+ * limit (ending.h). */
 void shell_run(struct shell *s);
 /* Any thread: makes shell_run look whether it is to stop. */
 void shell_wake(void *shell);

@@ -5,6 +5,7 @@ farmhand_test(agent_guardian SOURCES agent/test_guardian.c drivers_tool.c LIBS f
 target_compile_definitions(test_agent_guardian PRIVATE FARMHAND_AGENT="$<TARGET_FILE:farmhand-agent>")
 add_dependencies(test_agent_guardian farmhand-agent)
 farmhand_test(agent_parts SOURCES agent/test_parts.c LIBS farmhand_agent_core)
+farmhand_test(agent_ending SOURCES agent/test_ending.c LIBS farmhand_agent_core)
 farmhand_test(agent_services SOURCES agent/test_services.c LIBS farmhand_agent_core)
 farmhand_test(agent_doctor SOURCES agent/test_doctor.c LIBS farmhand_doctor PkgConfig::JANSSON)
 farmhand_test(agent_heart SOURCES agent/test_agent.c agent/stage.c agent/box.c LIBS farmhand_agent_core)

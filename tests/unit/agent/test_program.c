@@ -184,6 +184,26 @@ static void told_to_stop_it_ends_cleanly(void **state)
     assert_true(clock_boot_ms() - begun_ms < 5000);
 }
 
+/* appcmd takes longer than results are told for; cut off, it would not recycle. */
+static void told_to_stop_it_lets_an_act_in_hand_end(void **state)
+{
+    struct farm *f = *state;
+    assert_int_equal(
+        LAB("--server", f->server, "fault", "appcmd-slow", "on", "--scope",
+            "recycle", "--value", "8000"),
+        0);
+    desk_command(&f->desk, VERB_RECYCLE, "Shop", false);
+    for (bool acting = false; !acting;) {
+        struct agent_message *m = desk_wait(&f->desk, AGENT_REPORT);
+        acting = strstr(m->report.state.trouble, "recycle of pool Shop has been running") != NULL;
+        codec_free_agent(m);
+    }
+    uint64_t begun_ms = clock_boot_ms();
+    assert_int_equal(farm_end_agent(f, SIGTERM), 0);
+    assert_true(clock_boot_ms() - begun_ms < 15000);
+    assert_int_equal(truth(f, "\"recycles\":"), 1);
+}
+
 static void two_agents_do_not_share_a_journal(void **state)
 {
     struct farm *f = *state;
@@ -280,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_in_the_middle_it_proves_what_was_done, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(told_to_stop_it_ends_cleanly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(told_to_stop_it_lets_an_act_in_hand_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(doctor_looks_and_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(doctor_says_what_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dump_is_of_a_worker_and_says_what_it_wants, set_up,
