@@ -9,5 +9,8 @@
 
 /* *argv is replaced by one that lives as long as the process. */
 void program_start(int *argc, char ***argv);
+/* Puts back what the console was before. Runs at exit(); whoever ends the process otherwise calls
+ * it. */
+void program_end(void);
 
 #endif

@@ -5,3 +5,7 @@ void program_start(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
 }
+
+void program_end(void)
+{
+}

@@ -9,6 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static UINT console_cp; /* of the console before us, which outlives us; 0: there is none */
+
+void program_end(void)
+{
+    if (console_cp != 0)
+        SetConsoleOutputCP(console_cp);
+    console_cp = 0;
+}
+
 /* Where the line is not valid Unicode, what the C library made of it stays. */
 static void read_arguments(int *argc, char ***argv)
 {
@@ -27,7 +36,9 @@ void program_start(int *argc, char ***argv)
     SetDllDirectoryW(L"");
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX);
     read_arguments(argc, argv);
-    SetConsoleOutputCP(CP_UTF8);
+    console_cp = GetConsoleOutputCP();
+    if (console_cp != 0 && SetConsoleOutputCP(CP_UTF8))
+        atexit(program_end);
     _setmode(_fileno(stdout), _O_BINARY);
     _setmode(_fileno(stderr), _O_BINARY);
 }

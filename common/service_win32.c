@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/log_system_win32.h"
 #include "common/must.h"
+#include "common/program.h"
 #include "common/sys_win32.h"
 #include "common/text.h"
 
@@ -175,6 +176,7 @@ void service_progress(unsigned within_ms)
 static _Noreturn void leave(int end)
 {
     fflush(NULL);
+    program_end();
     TerminateProcess(GetCurrentProcess(), (UINT)end);
     abort();
 }
