@@ -200,7 +200,15 @@ static void WINAPI run_as_service(DWORD argc, wchar_t **argv)
     const struct program *program = &g_service.program;
     wchar_t *name = sys_wide(program->name->name);
     g_service.manager = RegisterServiceCtrlHandlerExW(name, on_control, NULL);
+    DWORD number = GetLastError();
     free(name);
+    if (!g_service.manager) { /* nobody could stop us, nor would ever hear that we run */
+        prepare(program->name);
+        log_error("service_refused", LOG_TEXT("error", "the service manager does not take the "
+                                                       "handler of its controls"),
+                  LOG_UINT("number", number));
+        leave(EXIT_FAILURE);
+    }
     report(SERVICE_START_PENDING, START_HINT_MS, 0);
     int end = prepare(program->name) ? program->run(program->argc, program->argv) : EXIT_FAILURE;
     if (end != 0)
