@@ -292,6 +292,13 @@ enum error_code service_setup_settle(const struct service_name *name, struct err
 
 /* ---- start, stop, remove ---- */
 
+/* What it said of its end: its own code only where it says that it has one. */
+static DWORD exit_of(const SERVICE_STATUS_PROCESS *status)
+{
+    bool own = status->dwWin32ExitCode == ERROR_SERVICE_SPECIFIC_ERROR;
+    return own ? status->dwServiceSpecificExitCode : status->dwWin32ExitCode;
+}
+
 /* Until the state is `wanted`; `never`: a state in which it will not come. */
 static enum error_code await(SC_HANDLE service, const struct service_name *name, DWORD wanted,
                              DWORD never, struct error *err)
@@ -308,12 +315,32 @@ static enum error_code await(SC_HANDLE service, const struct service_name *name,
         if (status.dwCurrentState == never)
             return error_set(err, ERR_STATE,
                              "the service %s ended at once (exit %lu): its log is in %s", name->name,
-                             (unsigned long)status.dwServiceSpecificExitCode, home_logs());
+                             (unsigned long)exit_of(&status), home_logs());
         if (clock_boot_ms() >= deadline_ms)
             return error_set(err, ERR_TIMEOUT, "the service %s is still in state %lu after %d s",
                              name->name, (unsigned long)status.dwCurrentState, CHANGE_WAIT_MS / 1000);
         clock_sleep_ms(CHANGE_POLL_MS);
     }
+}
+
+/* One that is stopping says that it runs: it is waited for, and started then. Source: StartServiceW,
+ * ERROR_SERVICE_ALREADY_RUNNING. */
+static enum error_code start(SC_HANDLE service, const struct service_name *name, struct error *err)
+{
+    SERVICE_STATUS status = {0};
+    uint64_t deadline_ms = clock_boot_ms() + CHANGE_WAIT_MS;
+    while (!StartServiceW(service, 0, NULL)) {
+        if (GetLastError() != ERROR_SERVICE_ALREADY_RUNNING)
+            return failed(name, "start", err);
+        if (!QueryServiceStatus(service, &status))
+            return failed(name, "ask", err);
+        bool ends = status.dwCurrentState == SERVICE_STOP_PENDING ||
+                    status.dwCurrentState == SERVICE_STOPPED;
+        if (!ends || clock_boot_ms() >= deadline_ms)
+            break;
+        clock_sleep_ms(CHANGE_POLL_MS);
+    }
+    return await(service, name, SERVICE_RUNNING, SERVICE_STOPPED, err);
 }
 
 enum error_code service_setup_start(const struct service_name *name, struct error *err)
@@ -323,10 +350,7 @@ enum error_code service_setup_start(const struct service_name *name, struct erro
                                         &service, err);
     if (code)
         return code;
-    if (!StartServiceW(service, 0, NULL) && GetLastError() != ERROR_SERVICE_ALREADY_RUNNING)
-        code = failed(name, "start", err);
-    if (!code)
-        code = await(service, name, SERVICE_RUNNING, SERVICE_STOPPED, err);
+    code = start(service, name, err);
     close_both(manager, service);
     return code;
 }
