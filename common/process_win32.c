@@ -191,9 +191,10 @@ static DWORD name_handles(HANDLE *list, size_t count, LPPROC_THREAD_ATTRIBUTE_LI
     InitializeProcThreadAttributeList(NULL, 1, 0, &size);
     *out = must_alloc(size, 1);
     if (!InitializeProcThreadAttributeList(*out, 1, 0, &size)) {
+        DWORD number = GetLastError(); /* before free() may change it */
         free(*out);
         *out = NULL;
-        return GetLastError();
+        return number;
     }
     if (UpdateProcThreadAttribute(*out, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, list,
                                   count * sizeof(*list), NULL, NULL))
