@@ -33,8 +33,8 @@ void doctor_print_text(const struct doctor_facts *facts, const struct doctor_rep
     text_add(out, "\nWhat no source settled about IIS, and what this server answers:\n");
     for (const struct doctor_question *q = doctor_questions; q->what; q++) {
         const char *answer = answer_of(facts, q);
-        text_addf(out, "  %s\n      %s%s\n", q->what,
-                  answer ? answer : "to be confirmed: ", answer ? "" : q->how);
+        text_addf(out, "  %s\n      %s%s%s\n", q->what, answer ? answer : "to be confirmed",
+                  !answer && q->how[0] ? ": " : "", answer ? "" : q->how);
     }
     text_addf(out, "\n%zu ok, %zu to look at, %zu failed\n", count_level(report, DOCTOR_OK),
               count_level(report, DOCTOR_WARN), count_level(report, DOCTOR_FAIL));

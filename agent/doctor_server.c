@@ -324,7 +324,8 @@ void doctor_judge_server(const struct doctor_facts *facts, struct doctor_report 
 const struct doctor_question doctor_questions[] = {
     {"Which attributes has a request in appcmd's XML?", "answer.request_attributes",
      "run doctor again while a slow request executes"},
-    {"What does appcmd answer to a list that matches nothing?", "answer.no_match", ""},
+    {"What does appcmd answer to a list that matches nothing?", "answer.no_match",
+     "run doctor again where appcmd can be run"},
     {"Does appcmd say 1056 when a started pool is started?", NULL,
      "appcmd start apppool /apppool.name:NAME of a pool that runs, then echo %errorlevel%; doctor "
      "changes nothing"},

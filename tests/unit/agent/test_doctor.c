@@ -226,7 +226,10 @@ static void every_question_is_told_with_its_answer(void **state)
     assert_int_equal(json_array_size(unverified), count);
     assert_int_equal(answered, 1);
     assert_non_null(strstr(text_get(&text), "exit 1, 58 bytes"));
-    assert_non_null(strstr(text_get(&text), "to be confirmed"));
+    assert_non_null(strstr(text_get(&text), "to be confirmed: "));
+    assert_null(strstr(text_get(&text), "to be confirmed: \n"));
+    for (const struct doctor_question *q = doctor_questions; q->what; q++)
+        assert_true(q->how[0] != '\0');
     json_decref(all);
     text_reset(&text);
     text_reset(&json);
