@@ -6,6 +6,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "common/os.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static const char help[] =
     "can\n"
     "be reached. Pools that have a worker are probed with one request each. It also tells what "
     "this\n"
-    "server answers to the questions about IIS that no source settled.\n"
+    "server answers to the questions about IIS that no source settled. On Windows, where there is\n"
+    "no configuration yet and none is named, it says so and judges by defaults.\n"
     "\n"
     "Ends with 0 if all is well or only to be looked at, 1 if something fails, 2 on wrong options "
     "or\n"
@@ -36,6 +38,7 @@ static const struct options_program program = {.name = "farmhand-agent doctor", 
 
 struct words {
     const char *config;
+    bool named; /* by --config */
     bool json;
 };
 
@@ -58,6 +61,7 @@ static int parse(int argc, char **argv, struct words *out)
             return OPTIONS_EXIT_USAGE;
         }
         out->config = option == 'c' ? optarg : out->config;
+        out->named |= option == 'c';
         out->json |= option == 'j';
     }
     if (optind == argc)
@@ -67,7 +71,27 @@ static int parse(int argc, char **argv, struct words *out)
     return OPTIONS_EXIT_USAGE;
 }
 
-static int examine(const struct settings *settings, bool json)
+/* Before its first configuration a server is judged with what holds without one. One that was named
+ * and is not there is a mistake, and so is one that cannot be read. */
+static bool is_before_settings(const struct words *words)
+{
+    struct os_file_id id;
+    return !words->named && os_file_id(words->config, &id, NULL) == ERR_NONE && id.modified_ns == 0;
+}
+
+/* Outside Windows a server's appcmd is nowhere by default: there it is told that the file lacks. */
+static enum error_code read_settings(const struct words *words, struct settings *out, bool *missing,
+                                     bool *told, struct error *err)
+{
+    *missing = is_before_settings(words) &&
+               settings_parse("", words->config, out, NULL, NULL, NULL) == ERR_NONE;
+    if (*missing)
+        return ERR_NONE;
+    return settings_read(words->config, out, options_config_line, told, err);
+}
+
+/* missing: the configuration that is not there; NULL. */
+static int examine(const struct settings *settings, const char *missing, bool json)
 {
     struct driver *driver;
     struct error err;
@@ -79,6 +103,8 @@ static int examine(const struct settings *settings, bool json)
         fprintf(stderr, "%s: %s\n", program.name, err.text);
         return OPTIONS_EXIT_USAGE;
     }
+    if (missing)
+        doctor_facts_add(&facts, "", "settings.missing", missing);
     doctor_gather(settings, driver, &facts);
     doctor_judge(&facts, &report);
     if (json)
@@ -99,16 +125,16 @@ int doctor_main(int argc, char **argv)
     struct words words;
     struct settings settings;
     struct error err = {0};
-    bool told = false;
+    bool told = false, missing = false;
     int end = parse(argc, argv, &words);
     if (end >= 0)
         return end;
-    if (settings_read(words.config, &settings, options_config_line, &told, &err) != ERR_NONE)
+    if (read_settings(&words, &settings, &missing, &told, &err) != ERR_NONE)
         return options_config_refused(&program, told, &err);
     log_set_level(LOG_LEVEL_ERROR);
     free(settings.iis.state_dir); /* the bookmark in the event log is the agent's */
     settings.iis.state_dir = NULL;
-    end = examine(&settings, words.json);
+    end = examine(&settings, missing ? words.config : NULL, words.json);
     settings_reset(&settings);
     return end;
 }

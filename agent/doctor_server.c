@@ -1,11 +1,11 @@
 /* doctor_server.c - see doctor.h: the server as a whole, and the questions about IIS.
  *
- * Facts, with pool "": elevated yes|no · appcmd.path .version .ms .error · worker.error ·
- * look.error look.trouble look.counts · services.known yes|no · WAS.state .start .failure, W3SVC
- * the same · dependents · barred · reboot.renames yes|no · host.pid .lodgers .strangers .error ·
- * events yes|no · figures N · requests.error · warmup.error · config.shared yes|no ·
- * coordinator.url .ms .error · data_dir.path .error ·
- * certificate.days .late yes|no .error · clock.ahead_s .behind_s .service .source
+ * Facts, with pool "": settings.missing PATH · elevated yes|no · appcmd.path .version .ms .error ·
+ * worker.error · look.error look.trouble look.counts · services.known yes|no · WAS.state .start
+ * .failure, W3SVC the same · dependents · barred · reboot.renames yes|no · host.pid .lodgers
+ * .strangers .error · events yes|no · figures N · requests.error · warmup.error · config.shared
+ * yes|no · coordinator.url .ms .error · data_dir.path .error · certificate.days .late yes|no .error
+ * · clock.ahead_s .behind_s .service .source
  */
 #include "agent/doctor.h"
 
@@ -35,6 +35,18 @@ static void judge_elevation(const struct doctor_facts *f, struct doctor_report *
                    "this process is not elevated: appcmd and the service manager will refuse it");
     else
         doctor_say(r, DOCTOR_INFO, "elevation", "", "", "elevation means nothing on this system");
+}
+
+/* Defaults are judged then. */
+static void judge_settings(const struct doctor_facts *f, struct doctor_report *r)
+{
+    if (fact(f, "settings.missing"))
+        doctor_say(
+            r, DOCTOR_WARN, "settings", "",
+            "\"farmhand-agent install\" makes a first one (--help tells how); then run doctor "
+            "again",
+            "there is no configuration %s yet: judged with what holds without one",
+            fact(f, "settings.missing"));
 }
 
 static void judge_data_dir(const struct doctor_facts *f, struct doctor_report *r)
@@ -309,9 +321,10 @@ static void judge_clock(const struct doctor_facts *f, struct doctor_report *r)
 }
 
 static void (*const checks[])(const struct doctor_facts *, struct doctor_report *) = {
-    judge_elevation,   judge_data_dir, judge_appcmd,   judge_worker,  judge_look,
-    judge_config,      judge_services, judge_barred,   judge_host,    judge_failure_actions,
-    judge_events,      judge_figures,  judge_requests, judge_warm_up, judge_coordinator,
+    judge_settings,    judge_elevation, judge_data_dir,        judge_appcmd,
+    judge_worker,      judge_look,      judge_config,          judge_services,
+    judge_barred,      judge_host,      judge_failure_actions, judge_events,
+    judge_figures,     judge_requests,  judge_warm_up,         judge_coordinator,
     judge_certificate, judge_clock,
 };
 

@@ -114,6 +114,7 @@ static void each_fact_that_is_wrong_has_its_line(void **state)
         enum doctor_level level;
         const char *words;
     } cases[] = {
+        {"", "settings.missing", "/etc/x", "settings", DOCTOR_WARN, "no configuration /etc/x yet"},
         {"", "elevated", "no", "elevation", DOCTOR_FAIL, "not elevated"},
         {"", "elevated", NULL, "elevation", DOCTOR_INFO, ""},
         {"", "data_dir.error", "no such directory", "data-dir", DOCTOR_WARN, "no such directory"},
