@@ -36,10 +36,10 @@ if(WIN32)
 else()
   set(guardian_system guardian_posix.c)
 endif()
-add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} home.c home_${FARMHAND_SYSTEM}.c
-                                         dumps.c identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
+add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} dumps.c
+                                         identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
-                                                  Threads::Threads PRIVATE mbedtls)
+                                                  farmhand_home Threads::Threads PRIVATE mbedtls)
 
 # What is right and wrong with a server.
 # One question to a coordinator's HTTPS: joining, and doctor's look at its clock.
@@ -54,5 +54,4 @@ target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_docto
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)
   target_sources(farmhand-agent PRIVATE service_setup_win32.c)
-  target_link_libraries(farmhand_agent_shell PUBLIC shell32 ole32 uuid advapi32)
 endif()

@@ -1,3 +1,10 @@
+# Where the agent keeps its things, and that nobody else can write there. Included with what needs it.
+add_library(farmhand_home STATIC home.c home_${FARMHAND_SYSTEM}.c)
+target_link_libraries(farmhand_home PUBLIC farmhand_base farmhand_common)
+if(WIN32)
+  target_link_libraries(farmhand_home PUBLIC shell32 ole32 uuid advapi32)
+endif()
+
 # What runs the web server, behind agent/driver.h. Included by agent/CMakeLists.txt.
 add_library(farmhand_drivers STATIC
   drivers/bookmark.c
@@ -36,4 +43,4 @@ if(WIN32)
   target_link_libraries(farmhand_drivers PRIVATE advapi32 dbghelp pdh psapi version wevtapi)
 endif()
 target_link_libraries(farmhand_drivers PUBLIC farmhand_base farmhand_common farmhand_proto farmhand_agent_core
-                                       PRIVATE PkgConfig::EXPAT PkgConfig::JANSSON)
+                                       PRIVATE farmhand_home PkgConfig::EXPAT PkgConfig::JANSSON)

@@ -15,8 +15,9 @@ struct iis_lock {
     void *handle;
 };
 
-/* Blocks up to timeout_ms. ERR_BUSY: somebody else holds it. The thread that took it gives it back;
- * a process that dies does so too. */
+/* Blocks up to timeout_ms. ERR_BUSY: somebody else holds it. ERR_DENIED: its place is not to be
+ * trusted, or this process is no administrator's; the text says why. A process that dies gives it
+ * back. */
 enum error_code iis_lock_take(struct iis_lock *lock, uint64_t timeout_ms, struct error *err);
 void iis_lock_give(struct iis_lock *lock);
 

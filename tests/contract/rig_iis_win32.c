@@ -31,34 +31,15 @@ void rig_iis_stopped(void)
 {
 }
 
-/* A mutex belongs to a thread: the one that takes it has to let it go. */
-static HANDLE holder, let_go, held;
-
-static DWORD WINAPI hold(void *arg)
-{
-    struct iis_lock lock;
-    (void)arg;
-    must(iis_lock_take(&lock, 60000, NULL) == ERR_NONE);
-    SetEvent(held);
-    WaitForSingleObject(let_go, INFINITE);
-    iis_lock_give(&lock);
-    return 0;
-}
+/* Two handles of a file exclude each other, within one process too. */
+static struct iis_lock held;
 
 bool rig_iis_hold_config(bool on)
 {
-    if (on) {
-        held = CreateEventW(NULL, TRUE, FALSE, NULL);
-        let_go = CreateEventW(NULL, TRUE, FALSE, NULL);
-        holder = CreateThread(NULL, 0, hold, NULL, 0, NULL);
-        WaitForSingleObject(held, INFINITE);
-    } else if (holder) {
-        SetEvent(let_go);
-        WaitForSingleObject(holder, INFINITE);
-        sys_close(&holder);
-        sys_close(&let_go);
-        sys_close(&held);
-    }
+    if (!on)
+        iis_lock_give(&held);
+    else
+        must(iis_lock_take(&held, 60000, NULL) == ERR_NONE);
     return true;
 }
 

@@ -335,22 +335,11 @@ static void worker_is_pictured_within_limits(void **state)
 
 /* ---- the lock ---- */
 
-static DWORD WINAPI take_lock(void *arg)
+static enum error_code take_elsewhere(uint64_t within_ms)
 {
     struct iis_lock lock;
-    enum error_code code = iis_lock_take(&lock, 100, NULL);
-    if (code == ERR_NONE)
-        iis_lock_give(&lock);
-    *(enum error_code *)arg = code;
-    return 0;
-}
-
-static enum error_code take_elsewhere(void)
-{
-    enum error_code code = ERR_IO;
-    HANDLE thread = CreateThread(NULL, 0, take_lock, &code, 0, NULL);
-    WaitForSingleObject(thread, INFINITE);
-    CloseHandle(thread);
+    enum error_code code = iis_lock_take(&lock, within_ms, NULL);
+    iis_lock_give(&lock);
     return code;
 }
 
@@ -358,10 +347,61 @@ static void configuration_is_changed_by_one_at_a_time(void **state)
 {
     (void)state;
     struct iis_lock lock;
-    assert_int_equal(iis_lock_take(&lock, 1000, NULL), ERR_NONE);
-    assert_int_equal(take_elsewhere(), ERR_BUSY);
+    struct error err = {0};
+    if (iis_lock_take(&lock, 1000, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    uint64_t began_ms = clock_boot_ms();
+    assert_int_equal(take_elsewhere(300), ERR_BUSY);
+    assert_true(clock_boot_ms() - began_ms >= 300); /* it may come free meanwhile */
     iis_lock_give(&lock);
-    assert_int_equal(take_elsewhere(), ERR_NONE);
+    assert_int_equal(take_elsewhere(0), ERR_NONE);
+}
+
+/* This program again, with `--hold-lock`. */
+static int hold_lock(void)
+{
+    struct iis_lock lock;
+    if (iis_lock_take(&lock, 1000, NULL) != ERR_NONE)
+        return 1;
+    Sleep(INFINITE);
+    return 0;
+}
+
+static void another_process_that_dies_lets_the_configuration_go(void **state)
+{
+    (void)state;
+    wchar_t line[MAX_PATH + 32], path[MAX_PATH];
+    STARTUPINFOW start = {.cb = sizeof(start)};
+    PROCESS_INFORMATION made;
+    uint64_t until_ms = clock_boot_ms() + 60000;
+    assert_true(GetModuleFileNameW(NULL, path, MAX_PATH) > 0);
+    swprintf(line, MAX_PATH + 32, L"\"%ls\" --hold-lock", path);
+    assert_true(CreateProcessW(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &made));
+    while (take_elsewhere(0) != ERR_BUSY) {
+        assert_true(clock_boot_ms() < until_ms);
+        clock_sleep_ms(20);
+    }
+    TerminateProcess(made.hProcess, 9);
+    assert_int_equal(take_elsewhere(30000), ERR_NONE);
+    CloseHandle(made.hThread);
+    CloseHandle(made.hProcess);
+}
+
+/* What it says is not that somebody else is at it. */
+static void lock_whose_file_cannot_be_opened_says_so(void **state)
+{
+    (void)state;
+    struct iis_lock lock;
+    struct error err = {0};
+    wchar_t wide[MAX_PATH];
+    assert_int_equal(take_elsewhere(0), ERR_NONE);
+    assert_true(ExpandEnvironmentStringsW(L"%ProgramData%\\Farmhand\\iis.lock", wide, MAX_PATH) > 0);
+    HANDLE alone = CreateFileW(wide, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+    assert_true(alone != INVALID_HANDLE_VALUE);
+    assert_true(iis_lock_take(&lock, 0, &err) != ERR_NONE);
+    assert_non_null(strstr(err.text, "iis.lock"));
+    iis_lock_give(&lock);
+    CloseHandle(alone);
 }
 
 int main(int argc, char **argv)
@@ -375,8 +415,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(call_that_hangs_is_given_up_and_released_later),
         cmocka_unit_test(worker_is_pictured_within_limits),
         cmocka_unit_test(configuration_is_changed_by_one_at_a_time),
+        cmocka_unit_test(another_process_that_dies_lets_the_configuration_go),
+        cmocka_unit_test(lock_whose_file_cannot_be_opened_says_so),
         cmocka_unit_test(service_that_hangs_in_its_stop_is_waited_for_and_killed),
     };
+    if (argc > 1 && text_equal(argv[1], "--hold-lock"))
+        return hold_lock();
     if (argc > 1 && text_equal(argv[1], "--service"))
         return own_services_serve();
     return cmocka_run_group_tests(tests, make_world, end_world);
