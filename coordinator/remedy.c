@@ -89,7 +89,9 @@ void remedy_remember(struct remedy *m, const char *rule, const char *server, con
         drop++;
     }
     m->past_count -= drop;
-    memmove(m->past, m->past + drop, m->past_count * sizeof *m->past);
+    if (drop && m->past_count) {
+        memmove(m->past, m->past + drop, m->past_count * sizeof *m->past);
+    }
     m->past = must_realloc(m->past, m->past_count + 1, sizeof *m->past);
     struct past *p = &m->past[m->past_count++];
     *p = (struct past){.wall_ms = wall_ms, .acted = acted};

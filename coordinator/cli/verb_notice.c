@@ -91,12 +91,12 @@ static int wait_for_test(struct cli *cli, int64_t id, json_t **answer, const jso
 static int run_test(struct cli *cli)
 {
     struct text path = {0};
-    json_t *asked = NULL, *answer = NULL;
+    json_t *body = json_object(), *asked = NULL, *answer = NULL;
     const json_t *one = NULL;
     text_add(&path, "/v1/notices/");
     cli_add_escaped(&path, cli->words[0]);
     text_add(&path, "/test");
-    int code = cli_post(cli, text_get(&path), json_object(), true, &asked);
+    int code = cli_post(cli, text_get(&path), body, true, &asked);
     int64_t id = cli_number(asked, "id");
     code = code == CLI_DONE ? wait_for_test(cli, id, &answer, &one) : code;
     if (code == CLI_DONE && one) {
@@ -109,6 +109,7 @@ static int run_test(struct cli *cli)
                             "be until it is given up",
                             cli_text(one, "trouble"));
     }
+    json_decref(body);
     json_decref(asked);
     json_decref(answer);
     text_reset(&path);

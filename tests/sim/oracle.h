@@ -60,8 +60,9 @@ void oracle_end(struct world *w);
 
 /* ---- what people see of the store ---- */
 
-#define VIEW_TARGETS 256
-#define VIEW_RUNS    64
+/* As many as an hour with rules asks for, and as many again. */
+#define VIEW_TARGETS 512
+#define VIEW_RUNS    192
 #define VIEW_HOLDS   64
 #define VIEW_SERVERS 16
 

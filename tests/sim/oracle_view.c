@@ -82,7 +82,8 @@ static void read_targets(const struct world *w, struct store_seen *s)
     sqlite3_stmt *q = s->statements[Q_TARGETS];
     struct view *v = &s->view;
     v->target_count = 0;
-    while (sqlite3_step(q) == SQLITE_ROW && v->target_count < VIEW_TARGETS) {
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        must(v->target_count < VIEW_TARGETS);
         struct view_target *t = &v->targets[v->target_count++];
         *t = (struct view_target){.run = (uint64_t)sqlite3_column_int64(q, 0),
                                   .server = server_of(w, oracle_word(q, 1)),
@@ -103,7 +104,8 @@ static void read_runs(struct store_seen *s)
     sqlite3_stmt *q = s->statements[Q_RUNS];
     struct view *v = &s->view;
     v->run_count = 0;
-    while (sqlite3_step(q) == SQLITE_ROW && v->run_count < VIEW_RUNS) {
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        must(v->run_count < VIEW_RUNS); /* what is not seen is not judged */
         struct view_run *r = &v->runs[v->run_count++];
         *r = (struct view_run){.id = (uint64_t)sqlite3_column_int64(q, 0),
                                .batch = (uint32_t)sqlite3_column_int(q, 4),

@@ -7,7 +7,7 @@
 /* With remediation they lose less by this factor at least (50: five times)... */
 #define VISITORS_FACTOR_TENTHS 50
 /* ...and no single hour is worse by more than that: 1000 is a tenth of a second of everybody. */
-#define VISITORS_WORSE_MAX (200 * 1000)
+#define VISITORS_WORSE_MAX (1000 * 1000)
 
 void visitors_begin(struct world *w);
 
