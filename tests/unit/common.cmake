@@ -3,6 +3,8 @@ foreach(module command_line error text log os process mailbox db config options 
   farmhand_test(common_${module} SOURCES common/test_${module}.c LIBS farmhand_common)
 endforeach()
 
+target_sources(test_common_os PRIVATE common/os_cases.c) # what holds on Windows, too
+
 # The direction of includes, and that the check of it finds every breach.
 add_test(NAME includes COMMAND ${PROJECT_SOURCE_DIR}/tests/check_includes ${PROJECT_SOURCE_DIR}
                                ${PROJECT_BINARY_DIR})

@@ -1,4 +1,5 @@
 /* test_os.c - the machine, its processes and its files. */
+#include "tests/unit/common/os_cases.h"
 #include "tests/unit/common/testing.h"
 
 #include "common/clock.h"
@@ -23,20 +24,6 @@ static void the_host_has_plausible_figures(void **state)
     assert_true(host.memory_available_bytes <= host.memory_total_bytes);
     assert_true(host.processors >= 1);
     assert_true(host.uptime_ms > 0 && host.uptime_ms <= clock_boot_ms());
-}
-
-static void the_boot_id_stays_and_random_bytes_do_not(void **state)
-{
-    (void)state;
-    uint8_t a[16], b[16];
-    struct error err = {0};
-    assert_code(os_boot_id(a, &err), ERR_NONE, &err);
-    assert_code(os_boot_id(b, &err), ERR_NONE, &err);
-    assert_memory_equal(a, b, 16);
-    assert_code(os_random(a, 16, &err), ERR_NONE, &err);
-    assert_code(os_random(b, 16, &err), ERR_NONE, &err);
-    assert_memory_not_equal(a, b, 16);
-    assert_code(os_random(a, 0, &err), ERR_NONE, &err);
 }
 
 static void the_host_name_is_lower_case_and_must_fit(void **state)
@@ -243,23 +230,16 @@ static void directories_are_made_with_their_parents(void **state)
     assert_code(os_make_dir("/proc/farmhand", 0700, &err), ERR_NOT_FOUND, &err);
 }
 
-static void a_changed_file_has_another_identity(void **state)
+/* Windows takes such a path, and says that nothing is there. */
+static void a_path_that_is_too_long_is_told(void **state)
 {
+    (void)state;
     struct error err = {0};
-    struct os_file_id a, b;
-    const char *path = in_dir(state, "changing");
-    assert_code(os_file_id(path, &a, &err), ERR_NONE, &err);
-    assert_true(a.inode == 0 && a.size_bytes == 0 && a.modified_ns == 0);
-    assert_code(os_write_file(path, "one", 3, 0600, &err), ERR_NONE, &err);
-    assert_code(os_file_id(path, &a, &err), ERR_NONE, &err);
-    assert_true(a.inode != 0 && a.size_bytes == 3);
-    assert_code(os_write_file(path, "two", 3, 0600, &err), ERR_NONE, &err);
-    assert_code(os_file_id(path, &b, &err), ERR_NONE, &err);
-    assert_memory_not_equal(&a, &b, sizeof(a));
+    struct os_file_id id;
     char too_long[5000];
     memset(too_long, 'x', sizeof(too_long) - 1);
     too_long[sizeof(too_long) - 1] = '\0';
-    assert_code(os_file_id(too_long, &a, &err), ERR_INVALID, &err);
+    assert_code(os_file_id(too_long, &id, &err), ERR_INVALID, &err);
 }
 
 static void a_file_comes_back_as_written(void **state)
@@ -302,23 +282,6 @@ static void reading_has_limits_and_reasons(void **state)
     assert_code(os_read_file(in_dir(state, "pipe"), 3, &content, &len, &err), ERR_INVALID, &err);
     assert_null(content);
     assert_int_equal(len, 99);
-}
-
-static void a_piece_is_read_from_any_place(void **state)
-{
-    struct error err = {0};
-    char piece[4];
-    size_t got = 99;
-    const char *path = in_dir(state, "pieces");
-    assert_code(os_write_file(path, "0123456789", 10, 0600, &err), ERR_NONE, &err);
-    assert_code(os_read_at(path, 3, piece, 4, &got, &err), ERR_NONE, &err);
-    assert_int_equal(got, 4);
-    assert_memory_equal(piece, "3456", 4);
-    assert_code(os_read_at(path, 8, piece, 4, &got, &err), ERR_NONE, &err);
-    assert_int_equal(got, 2);
-    assert_code(os_read_at(path, UINT64_C(5) << 30, piece, 4, &got, &err), ERR_NONE, &err);
-    assert_int_equal(got, 0);
-    assert_code(os_read_at(in_dir(state, "none"), 0, piece, 4, &got, &err), ERR_NOT_FOUND, &err);
 }
 
 /* The limit on the size of a file stands for a full disk; it is put back at once. */
@@ -401,6 +364,7 @@ int main(void)
         cmocka_unit_test(only_the_process_that_was_meant_is_killed),
         cmocka_unit_test(directories_are_made_with_their_parents),
         cmocka_unit_test(a_changed_file_has_another_identity),
+        cmocka_unit_test(a_path_that_is_too_long_is_told),
         cmocka_unit_test(a_file_comes_back_as_written),
         cmocka_unit_test(reading_has_limits_and_reasons),
         cmocka_unit_test(a_piece_is_read_from_any_place),
