@@ -1,42 +1,14 @@
-/* fuzz_coordinator_conf.c - any bytes as coordinator.conf: taken, or told with a line. */
-#include "fuzz.h"
+/* fuzz_coordinator_conf.c - any bytes as coordinator.conf. */
+#include "conf.h"
 
-#include "common/must.h"
-#include "common/os.h"
 #include "coordinator/settings.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static void count(void *arg, const char *line)
-{
-    must(line[0] != '\0');
-    (*(size_t *)arg)++;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+enum error_code conf_parse(const char *text, void (*told)(void *arg, const char *line), void *arg,
+                           struct error *err)
 {
     struct settings settings;
-    struct error err = {0};
-    size_t told = 0;
-    char *text = must_alloc(size + 1, 1);
-    memcpy(text, data, size);
-    if (settings_parse(text, "fuzz.conf", &settings, count, &told, &err) == ERR_NONE)
+    enum error_code code = settings_parse(text, "fuzz.conf", &settings, told, arg, err);
+    if (code == ERR_NONE)
         settings_release(&settings);
-    else
-        must(told > 0 && err.text[0]);
-    free(text);
-    return 0;
-}
-
-uint8_t *fuzz_seed(size_t n, size_t *size)
-{
-    char *text = NULL;
-    if (n > 0 || os_read_file(SAMPLE, 1 << 20, &text, size, NULL) != ERR_NONE)
-        return NULL;
-    /* The sample's lines are comments: with them taken away they are the settings. */
-    for (char *c = text; *c; c++)
-        if (*c == '#' && (c == text || c[-1] == '\n'))
-            *c = ' ';
-    return (uint8_t *)text;
+    return code;
 }

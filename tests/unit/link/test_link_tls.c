@@ -70,12 +70,17 @@ static void agent_as(struct agent *a, struct centre *c, const struct certs *own,
     agent_open(a, link_url(c->link), (struct agent_link_spec){.tls = &tls, .redial_ms = 1000});
 }
 
+static void hears_listen(struct centre *c, struct agent *a, unsigned no)
+{
+    agent_listen(a, no);
+    assert_int_equal(centre_answer(c, COORDINATOR_NOTHING), AGENT_LISTEN);
+    agent_note_free(agent_wait(a, AGENT_LINK_ANSWER));
+}
+
 static void hears(struct centre *c, struct agent *a)
 {
     agent_note_free(agent_wait(a, AGENT_LINK_UP));
-    agent_listen(a, 1);
-    assert_int_equal(centre_answer(c, COORDINATOR_NOTHING), AGENT_LISTEN);
-    agent_note_free(agent_wait(a, AGENT_LINK_ANSWER));
+    hears_listen(c, a, 1);
 }
 
 /* Nobody was let in: no pipe ever stands, though the agent tries again and again. */
@@ -214,9 +219,7 @@ static void renewed_certificate_takes_over_without_a_gap(void **state)
     }
     agent_note_free(n);
     centre_settle_pipes(&c, 1);
-    agent_listen(&a, 2);
-    assert_int_equal(centre_answer(&c, COORDINATOR_NOTHING), AGENT_LISTEN);
-    agent_note_free(agent_wait(&a, AGENT_LINK_ANSWER));
+    hears_listen(&c, &a, 2);
     agent_close(&a);
     centre_close(&c);
     certs_free(&first);
@@ -239,9 +242,7 @@ static void renewal_that_fails_costs_nothing(void **state)
         .ca_pem = ca_pem(farm), .cert_pem = bad.cert_pem, .key_pem = bad.key_pem};
     assert_int_equal(agent_link_renew(a.link, &tls, &err), ERR_NONE);
     clock_sleep_ms(300);
-    agent_listen(&a, 2);
-    assert_int_equal(centre_answer(&c, COORDINATOR_NOTHING), AGENT_LISTEN);
-    agent_note_free(agent_wait(&a, AGENT_LINK_ANSWER));
+    hears_listen(&c, &a, 2);
     agent_close(&a);
     centre_close(&c);
     certs_free(&first);
