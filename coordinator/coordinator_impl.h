@@ -408,6 +408,11 @@ void events_undo(struct coordinator *c, const struct waiting *since);
 /* All that waits, in the open transaction; after its commit events_told. */
 enum error_code events_write(struct coordinator *c, struct error *err);
 void events_told(struct coordinator *c);
+/* Ends the transaction that is open, if `code` is no failure, with all that waits in it; else takes
+ * it back, and with it what was added since (NULL: that waits for the next one). Gives code, or what
+ * failed here. */
+enum error_code events_commit(struct coordinator *c, enum error_code code,
+                              const struct waiting *since, struct error *err);
 void events_forget(struct coordinator *c); /* frees what is left */
 /* Followers only, not kept: progress. */
 void event_live(struct coordinator *c, const struct event *event);

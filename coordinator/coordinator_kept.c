@@ -173,34 +173,19 @@ static void tell(struct coordinator *c, const struct kept *k, const char *kind, 
     event_add(c, &event);
 }
 
-/* Row and event as one. false: it is looked at again with the next report. */
-static bool save(struct coordinator *c, const struct kept_pool *row)
-{
-    struct error err;
-    enum error_code code = store_begin(c->spec.store, &err);
-    code = code != ERR_NONE ? code : store_save_kept(c->spec.store, row, &err);
-    code = code != ERR_NONE ? code : events_write(c, &err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, &err);
-    if (code == ERR_NONE) {
-        events_told(c);
-        return true;
-    }
-    store_rollback(c->spec.store);
-    store_failed(c, &err);
-    return false;
-}
-
+/* Row and event as one; if they cannot be saved it is looked at again with the next report. */
 static void turn_to(struct coordinator *c, struct kept *k, const struct kept_pool *row,
                     const char *kind, const char *text)
 {
+    struct error err;
     const struct waiting before = events_waiting(c);
     tell(c, k, kind, text);
-    if (save(c, row)) {
+    enum error_code code = store_begin(c->spec.store, &err);
+    code = code != ERR_NONE ? code : store_save_kept(c->spec.store, row, &err);
+    if (events_commit(c, code, &before, &err) == ERR_NONE) {
         k->row = *row;
         log_info(kind, LOG_TEXT("server", row->server), LOG_TEXT("pool", row->pool),
                  LOG_TEXT("text", text));
-    } else {
-        events_undo(c, &before);
     }
 }
 

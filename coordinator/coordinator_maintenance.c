@@ -40,16 +40,7 @@ static enum error_code save(struct coordinator *c, const struct store_maintenanc
     event_add(c, &event);
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_save_maintenance(c->spec.store, m, err);
-    code = code != ERR_NONE ? code : events_write(c, err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
-    if (code != ERR_NONE) {
-        store_rollback(c->spec.store);
-        events_undo(c, &before);
-        store_failed(c, err);
-        return code;
-    }
-    events_told(c);
-    return ERR_NONE;
+    return events_commit(c, code, &before, err);
 }
 
 enum error_code coordinator_maintenance(struct coordinator *c, const char *server, uint64_t for_ms,

@@ -229,15 +229,7 @@ static void save_lives(struct coordinator *c, const struct fleet_server *s)
     }
     saving.code = store_begin(c->spec.store, &err);
     each_keeper(c, s->name, save_places, &saving);
-    enum error_code code = saving.code;
-    code = code != ERR_NONE ? code : events_write(c, &err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, &err);
-    if (code != ERR_NONE) {
-        store_rollback(c->spec.store);
-        store_failed(c, &err);
-        return;
-    }
-    events_told(c);
+    events_commit(c, saving.code, NULL, &err);
 }
 
 void mend_done(struct coordinator *c, struct fleet_server *s, const struct balancer_answer *answer)

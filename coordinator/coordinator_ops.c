@@ -416,16 +416,7 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
               fleet_is_blocked(s) ? s->quarantine_why : "");
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
-    code = code != ERR_NONE ? code : events_write(c, err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
-    if (code != ERR_NONE) {
-        store_rollback(c->spec.store);
-        events_undo(c, &before);
-        store_failed(c, err);
-        return code;
-    }
-    events_told(c);
-    return ERR_NONE;
+    return events_commit(c, code, &before, err);
 }
 
 enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,

@@ -43,37 +43,6 @@ void rehearsals_close(struct coordinator *c)
     }
 }
 
-static enum verb verb_of(enum rollout_action action)
-{
-    switch (action) {
-    case ROLLOUT_RECYCLE:
-        return VERB_RECYCLE;
-    case ROLLOUT_START:
-        return VERB_START;
-    case ROLLOUT_STOP:
-        return VERB_STOP;
-    case ROLLOUT_SERVICE_RECOVER:
-        return VERB_SERVICE_RECOVER;
-    case ROLLOUT_SERVICE_RESTART:
-        return VERB_SERVICE_RESTART;
-    case ROLLOUT_SERVICE_STOP:
-        return VERB_SERVICE_STOP;
-    case ROLLOUT_SERVICE_START:
-        return VERB_SERVICE_START;
-    case ROLLOUT_WORKER_KILL:
-        return VERB_WORKER_KILL;
-    case ROLLOUT_WARM:
-    case ROLLOUT_UNWARM:
-        return VERB_SET;
-    case ROLLOUT_UNDRAIN:
-    case ROLLOUT_HOLD:
-    case ROLLOUT_CYCLE:
-    case ROLLOUT_QUARANTINE:
-        break;
-    }
-    return VERB_NONE;
-}
-
 static void say(struct rehearsal *h, size_t target, enum outcome would, enum cause cause,
                 const char *text)
 {
@@ -96,7 +65,7 @@ static void ask(struct coordinator *c, struct rehearsal *h, size_t target)
         return;
     }
     struct pending p = {.command = {.verb = VERB_OBSERVE}};
-    p.command.rehearse = verb_of(plan->action);
+    p.command.rehearse = rollout_action_verb(plan->action);
     p.command.settings = settings_for(c, plan, target);
     p.command.keep_autostart = plan->options.keep_autostart;
     p.command.start_idle = plan->options.start_idle;

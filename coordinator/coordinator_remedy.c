@@ -300,16 +300,7 @@ bool remedies_save(struct coordinator *c, struct remedy_change *change, struct e
     const struct waiting before = events_waiting(c);
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : remedies_write(c, change, err);
-    code = code != ERR_NONE ? code : events_write(c, err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
-    if (code != ERR_NONE) {
-        store_rollback(c->spec.store);
-        events_undo(c, &before);
-        store_failed(c, err);
-        return false;
-    }
-    events_told(c);
-    return true;
+    return events_commit(c, code, &before, err) == ERR_NONE;
 }
 
 /* ---- the run of an act ---- */

@@ -106,6 +106,23 @@ void events_told(struct coordinator *c)
     c->events_due_ms = 0;
 }
 
+enum error_code events_commit(struct coordinator *c, enum error_code code,
+                              const struct waiting *since, struct error *err)
+{
+    code = code != ERR_NONE ? code : events_write(c, err);
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code == ERR_NONE) {
+        events_told(c);
+        return code;
+    }
+    store_rollback(c->spec.store);
+    if (since) {
+        events_undo(c, since);
+    }
+    store_failed(c, err);
+    return code;
+}
+
 void coordinator_tell(struct coordinator *c, const struct event *event, uint64_t now_ms,
                       int64_t wall_ms)
 {
@@ -133,13 +150,7 @@ void events_flush(struct coordinator *c)
         return;
     }
     struct error err;
-    if (store_begin(c->spec.store, &err) == ERR_NONE && events_write(c, &err) == ERR_NONE &&
-        store_commit(c->spec.store, &err) == ERR_NONE) {
-        events_told(c);
-        return;
-    }
-    store_rollback(c->spec.store);
-    store_failed(c, &err);
+    events_commit(c, store_begin(c->spec.store, &err), NULL, &err);
 }
 
 void events_forget(struct coordinator *c)

@@ -127,6 +127,37 @@ bool rollout_action_of_services(enum rollout_action action)
            action == ROLLOUT_SERVICE_STOP || action == ROLLOUT_SERVICE_START;
 }
 
+enum verb rollout_action_verb(enum rollout_action action)
+{
+    switch (action) {
+    case ROLLOUT_RECYCLE:
+        return VERB_RECYCLE;
+    case ROLLOUT_START:
+        return VERB_START;
+    case ROLLOUT_STOP:
+        return VERB_STOP;
+    case ROLLOUT_SERVICE_RECOVER:
+        return VERB_SERVICE_RECOVER;
+    case ROLLOUT_SERVICE_RESTART:
+        return VERB_SERVICE_RESTART;
+    case ROLLOUT_SERVICE_STOP:
+        return VERB_SERVICE_STOP;
+    case ROLLOUT_SERVICE_START:
+        return VERB_SERVICE_START;
+    case ROLLOUT_WORKER_KILL:
+        return VERB_WORKER_KILL;
+    case ROLLOUT_WARM:
+    case ROLLOUT_UNWARM:
+        return VERB_SET;
+    case ROLLOUT_UNDRAIN:
+    case ROLLOUT_HOLD:
+    case ROLLOUT_CYCLE:
+    case ROLLOUT_QUARANTINE:
+        break;
+    }
+    return VERB_NONE;
+}
+
 bool rollout_of_server(const struct rollout *r)
 {
     return rollout_action_of_server(r->action) || (r->action == ROLLOUT_UNDRAIN && !r->pool[0]);
@@ -356,41 +387,10 @@ void change_ask_balancer(struct rollout_change *c, enum balancer_op op, uint64_t
     c->target.place_at_ms = now_ms;
 }
 
-static enum verb action_verb(enum rollout_action action)
-{
-    switch (action) {
-    case ROLLOUT_RECYCLE:
-        return VERB_RECYCLE;
-    case ROLLOUT_START:
-        return VERB_START;
-    case ROLLOUT_STOP:
-        return VERB_STOP;
-    case ROLLOUT_SERVICE_RECOVER:
-        return VERB_SERVICE_RECOVER;
-    case ROLLOUT_SERVICE_RESTART:
-        return VERB_SERVICE_RESTART;
-    case ROLLOUT_SERVICE_STOP:
-        return VERB_SERVICE_STOP;
-    case ROLLOUT_SERVICE_START:
-        return VERB_SERVICE_START;
-    case ROLLOUT_WORKER_KILL:
-        return VERB_WORKER_KILL;
-    case ROLLOUT_WARM:
-    case ROLLOUT_UNWARM:
-        return VERB_SET;
-    case ROLLOUT_UNDRAIN:
-    case ROLLOUT_HOLD:
-    case ROLLOUT_CYCLE:
-    case ROLLOUT_QUARANTINE:
-        break;
-    }
-    return VERB_NONE;
-}
-
 void change_command(const struct rollout *r, struct rollout_change *c,
                     const struct rollout_view *view, uint64_t now_ms)
 {
-    enum verb verb = action_verb(r->action);
+    enum verb verb = rollout_action_verb(r->action);
     if (r->action == ROLLOUT_QUARANTINE) {
         change_enter(c, TARGET_GATING, now_ms, "out of rotation"); /* nothing is asked of it */
         c->restoring = true;

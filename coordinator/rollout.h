@@ -446,6 +446,8 @@ bool rollout_action_restores(enum rollout_action action);
 /* It ends with the pool, or the whole server, down: a probe that passes is no proof of it. */
 bool rollout_action_stops(enum rollout_action action);
 bool rollout_action_of_services(enum rollout_action action);
+/* What an agent is asked to do for it; VERB_NONE: nothing. */
+enum verb rollout_action_verb(enum rollout_action action);
 /* Of a server as a whole: no pool is named. */
 bool rollout_action_of_server(enum rollout_action action);
 /* It changes configuration, which servers may share. */
