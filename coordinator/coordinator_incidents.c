@@ -41,6 +41,7 @@ static enum error_code end(struct coordinator *c, struct remedy_change *change, 
         return code;
     }
     if (!remedies_save(c, change, err)) {
+        events_undo(c, &before);
         return err->code;
     }
     remedies_install(c, change);

@@ -2,14 +2,12 @@
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define WALL(f) ((int64_t)(f)->now_ms + 1000000)
 
@@ -360,19 +358,6 @@ static void reinstalled_agent_is_not_commanded_before_a_person_says_so(void **st
     farm_end(&f);
 }
 
-static void disk_is_full(bool on)
-{
-    static struct rlimit before;
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    if (on) {
-        before = limit;
-    }
-    limit.rlim_cur = on ? 4096 : before.rlim_cur;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
-
 static void full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing(void **state)
 {
     (void)state;
@@ -382,7 +367,7 @@ static void full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing(vo
     while (f.agents[0].acts == 0) {
         farm_run(&f, 10);
     }
-    disk_is_full(true);
+    files_disk_is_full(true);
     farm_run(&f, 20000);
     bool trouble = coordinator_store_trouble(f.brain) != NULL;
     const struct rollout *r = coordinator_run_find(f.brain, run);
@@ -391,7 +376,7 @@ static void full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing(vo
     int others = f.agents[1].acts + f.agents[2].acts;
     struct error err;
     enum error_code refused = farm_try_recycle(&f, "web03", &err);
-    disk_is_full(false);
+    files_disk_is_full(false);
     assert_true(trouble);
     assert_int_equal(first, TARGET_DONE);
     assert_true(causes & PAUSE_STORE);
@@ -412,9 +397,9 @@ static void full_disk_met_by_the_act_itself_lets_nothing_leave(void **state)
     struct farm f;
     farm_begin(&f, 2);
     farm_recycle(&f, "all");
-    disk_is_full(true); /* nobody has noticed yet: the first save of a step will */
+    files_disk_is_full(true); /* nobody has noticed yet: the first save of a step will */
     farm_run(&f, 5000);
-    disk_is_full(false);
+    files_disk_is_full(false);
     assert_int_equal(f.acts_sent, 0);
     farm_run_to_end(&f, 60000);
     expect_each_once(&f);
@@ -453,10 +438,10 @@ static void killed_while_the_disk_is_full_it_still_goes_on(void **state)
     while (f.agents[0].acts == 0) {
         farm_run(&f, 10);
     }
-    disk_is_full(true);
+    files_disk_is_full(true);
     farm_run(&f, 5000);
     farm_crash(&f);
-    disk_is_full(false);
+    files_disk_is_full(false);
     farm_start(&f);
     farm_run_to_end(&f, 60000);
     assert_int_equal(state_of(&f, run), RUN_DONE);

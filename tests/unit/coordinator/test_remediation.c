@@ -135,6 +135,33 @@ static void maintenance_keeps_its_hands_off_and_says_so(void **state)
     farm_end(&f);
 }
 
+static void word_that_could_not_be_kept_was_not_given(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    begin(&f, 4, 1);
+    assert_int_equal(coordinator_maintenance(f.brain, "web02", 60000, "anna", "patching", f.now_ms,
+                                             WALL(&f), &err),
+                     ERR_NONE);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    uint64_t id = only_incident(&f)->id;
+    files_disk_is_full(true);
+    enum error_code code = coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms,
+                                                        WALL(&f), &err);
+    files_disk_is_full(false);
+    assert_int_not_equal(code, ERR_NONE);
+    farm_run(&f, 5000);
+    assert_int_equal(only_incident(&f)->id, id);
+    assert_int_equal(files_audited(&f.files, "incident.dismiss"), 0);
+    assert_int_equal(coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms, WALL(&f),
+                                                  &err),
+                     ERR_NONE);
+    assert_int_equal(files_audited(&f.files, "incident.dismiss"), 1);
+    farm_end(&f);
+}
+
 static void rule_waits_for_its_window(void **state)
 {
     (void)state;
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(dead_services_are_recovered),
         cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
         cmocka_unit_test(maintenance_keeps_its_hands_off_and_says_so),
+        cmocka_unit_test(word_that_could_not_be_kept_was_not_given),
         cmocka_unit_test(rule_waits_for_its_window),
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
         cmocka_unit_test(remediation_survives_any_restart),

@@ -2,15 +2,12 @@
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define WALL(f) ((int64_t)(f)->now_ms + 1000000)
 
@@ -31,36 +28,6 @@ static void restart(struct farm *f)
     farm_crash(f);
     farm_start(f);
     farm_run(f, 2000);
-}
-
-static void disk_is_full(bool on)
-{
-    static struct rlimit before;
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    if (on) {
-        before = limit;
-    }
-    limit.rlim_cur = on ? 4096 : before.rlim_cur;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
-
-/* Rows of the audit trail for an action. */
-static int audited(struct farm *f, const char *action)
-{
-    sqlite3 *db;
-    sqlite3_stmt *query;
-    assert_int_equal(sqlite3_open(files_path(&f->files, "state.db"), &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT count(*) FROM audit WHERE action = ?1", -1, &query, NULL),
-        SQLITE_OK);
-    sqlite3_bind_text(query, 1, action, -1, SQLITE_STATIC);
-    assert_int_equal(sqlite3_step(query), SQLITE_ROW);
-    int count = sqlite3_column_int(query, 0);
-    sqlite3_finalize(query);
-    sqlite3_close(db);
-    return count;
 }
 
 static enum presence presence_of(struct farm *f, const char *server)
@@ -166,7 +133,7 @@ static void word_given_while_the_disk_is_full_is_in_the_audit_trail_later(void *
     struct error err = {0};
     farm_begin(&f, 2);
     uint64_t run = farm_recycle(&f, "all");
-    disk_is_full(true);
+    files_disk_is_full(true);
     enum error_code paused =
         coordinator_request(f.brain, run, REQUEST_PAUSE, "anna", "oh", f.now_ms, WALL(&f), &err);
     farm_run(&f, 3000);
@@ -179,7 +146,7 @@ static void word_given_while_the_disk_is_full_is_in_the_audit_trail_later(void *
     enum error_code aborted =
         coordinator_request(f.brain, run, REQUEST_ABORT, "anna", "no", f.now_ms, WALL(&f), &err);
     farm_run(&f, 3000);
-    disk_is_full(false);
+    files_disk_is_full(false);
     assert_int_equal(no_run, ERR_STATE);
     assert_int_equal(no_reason, ERR_INVALID);
     assert_int_equal(paused, ERR_NONE);
@@ -187,9 +154,9 @@ static void word_given_while_the_disk_is_full_is_in_the_audit_trail_later(void *
     assert_int_equal(aborted, ERR_NONE);
     farm_run_to_end(&f, 60000);
     assert_int_equal(state_of(&f, run), RUN_ABORTED);
-    assert_int_equal(audited(&f, "run.pause"), 1);
-    assert_int_equal(audited(&f, "run.resume"), 0);
-    assert_int_equal(audited(&f, "run.abort"), 1);
+    assert_int_equal(files_audited(&f.files, "run.pause"), 1);
+    assert_int_equal(files_audited(&f.files, "run.resume"), 0);
+    assert_int_equal(files_audited(&f.files, "run.abort"), 1);
     assert_non_null(strstr(farm_events(&f), "audit: anna: run.abort run 1: no"));
     farm_end(&f);
 }
@@ -321,11 +288,11 @@ static void server_is_never_held_without_its_lease(void **state)
     farm_begin(&f, 2);
     const struct plan_request q = farm_request(&f, ROLLOUT_UNDRAIN, "web01");
     uint64_t run = farm_ask(&f, &q);
-    disk_is_full(true); /* nobody has noticed yet */
+    files_disk_is_full(true); /* nobody has noticed yet */
     farm_run(&f, 100);
     bool holds = coordinator_run_find(f.brain, run)->targets[0].holds;
     bool leased = coordinator_holder(f.brain, "web01", "Shop") != NULL;
-    disk_is_full(false);
+    files_disk_is_full(false);
     assert_int_equal(holds, leased);
     farm_run_to_end(&f, 60000);
     assert_int_equal(state_of(&f, run), RUN_DONE);
@@ -360,14 +327,14 @@ static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
         farm_run(&f, 10);
     }
     f.agents[1].probe_status = 500; /* for longer than the deadline of the first */
-    disk_is_full(true);
+    files_disk_is_full(true);
     farm_run(&f, 4000);
     f.agents[1].act_ms = 0;
     farm_run(&f, 1500);
     f.agents[1].probe_status = 200;
     farm_run(&f, 20000);
     enum balancer_admin second = f.agents[1].admin;
-    disk_is_full(false);
+    files_disk_is_full(false);
     assert_int_equal(second, BALANCER_READY);
     farm_run_to_end(&f, 60000);
     assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
@@ -388,9 +355,9 @@ static void store_that_works_again_is_found_out_however_much_is_asked_of_it(void
     while (coordinator_run_find(f.brain, run)->targets[0].state != TARGET_SOAKING) {
         farm_run(&f, 10);
     }
-    disk_is_full(true);
+    files_disk_is_full(true);
     farm_run(&f, 10000); /* the first wave ends, in memory */
-    disk_is_full(false);
+    files_disk_is_full(false);
     farm_run(&f, 3000);
     assert_null(coordinator_store_trouble(f.brain));
     farm_run_to_end(&f, 60000);

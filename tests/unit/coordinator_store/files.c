@@ -8,9 +8,12 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,4 +79,32 @@ void files_overwrite(const char *path, size_t offset, const char *bytes)
     must(fd >= 0);
     must(pwrite(fd, bytes, strlen(bytes), (off_t)offset) == (ssize_t)strlen(bytes));
     close(fd);
+}
+
+int files_audited(const struct files *f, const char *action)
+{
+    sqlite3 *db;
+    sqlite3_stmt *query;
+    must(sqlite3_open(files_path(f, "state.db"), &db) == SQLITE_OK);
+    must(sqlite3_prepare_v2(db, "SELECT count(*) FROM audit WHERE action = ?1", -1, &query, NULL) ==
+         SQLITE_OK);
+    sqlite3_bind_text(query, 1, action, -1, SQLITE_STATIC);
+    must(sqlite3_step(query) == SQLITE_ROW);
+    int count = sqlite3_column_int(query, 0);
+    sqlite3_finalize(query);
+    sqlite3_close(db);
+    return count;
+}
+
+void files_disk_is_full(bool on)
+{
+    static struct rlimit before;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    if (on) {
+        before = limit;
+    }
+    limit.rlim_cur = on ? 4096 : before.rlim_cur;
+    setrlimit(RLIMIT_FSIZE, &limit);
 }
