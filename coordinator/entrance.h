@@ -5,13 +5,13 @@
 #define FARMHAND_COORDINATOR_ENTRANCE_H
 
 #include "common/error.h"
-#include "coordinator/ca.h"
-#include "coordinator/coordinator.h"
-#include "coordinator/enrol.h"
-#include "coordinator/link.h"
-#include "coordinator/link_tls.h"
-#include "coordinator/operators.h"
-#include "coordinator/settings.h"
+#include "coordinator/brain/coordinator.h"
+#include "coordinator/enrol/ca.h"
+#include "coordinator/enrol/enrol.h"
+#include "coordinator/enrol/operators.h"
+#include "coordinator/link/link.h"
+#include "coordinator/link/link_tls.h"
+#include "coordinator/settings/settings.h"
 
 struct entrance;
 

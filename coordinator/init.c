@@ -5,8 +5,8 @@
 #include "common/options.h"
 #include "common/os.h"
 #include "common/text.h"
-#include "coordinator/ca.h"
-#include "coordinator/settings.h"
+#include "coordinator/enrol/ca.h"
+#include "coordinator/settings/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "common/service.h"
 #include "common/text.h"
 #include "coordinator/init.h"
-#include "coordinator/settings.h"
+#include "coordinator/settings/settings.h"
 #include "coordinator/shell.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #define FARMHAND_COORDINATOR_SHELL_H
 
 #include "common/error.h"
-#include "coordinator/settings.h"
+#include "coordinator/settings/settings.h"
 
 struct shell;
 

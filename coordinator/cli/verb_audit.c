@@ -1,8 +1,8 @@
 /* verb_audit.c - farmhand audit ...: who did what, from where, and why; and whether all of it is
  * still there as it was written. */
-#include "coordinator/audit_chain.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/table.h"
+#include "coordinator/store/audit_chain.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
  *
  * One rig per kind plays the balancer: HAProxy by scripted answers on a socket, the command by a
  * program that reads its orders from a file. What the rules decide by are the codes. */
-#include "coordinator/balancer.h"
+#include "coordinator/balancer/balancer.h"
 
 #include "common/clock.h"
 #include "common/mailbox.h"

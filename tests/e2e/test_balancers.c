@@ -7,7 +7,7 @@
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
-#include "coordinator/haproxy.h"
+#include "coordinator/balancer/haproxy.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

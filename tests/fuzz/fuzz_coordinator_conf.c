@@ -1,7 +1,7 @@
 /* fuzz_coordinator_conf.c - any bytes as coordinator.conf. */
 #include "conf.h"
 
-#include "coordinator/settings.h"
+#include "coordinator/settings/settings.h"
 
 enum error_code conf_parse(const char *text, void (*told)(void *arg, const char *line), void *arg,
                            struct error *err)

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "common/must.h"
-#include "coordinator/ca.h"
+#include "coordinator/enrol/ca.h"
 #include "tests/unit/link/certs.h"
 
 #include <stdlib.h>

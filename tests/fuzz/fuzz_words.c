@@ -4,8 +4,8 @@
 
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/enrol.h"
-#include "coordinator/selector.h"
+#include "coordinator/core/selector.h"
+#include "coordinator/enrol/enrol.h"
 #include "proto/pem.h"
 #include "proto/token.h"
 #include "proto/url.h"

@@ -1,8 +1,9 @@
-/* centre_impl.h - shared by centre.c (a coordinator's shell) and centre_ask.c (what operators ask). */
+/* centre_impl.h - shared by centre.c (a coordinator's shell) and centre_ask.c (what operators ask).
+ */
 #ifndef FARMHAND_TESTS_SIM_CENTRE_IMPL_H
 #define FARMHAND_TESTS_SIM_CENTRE_IMPL_H
 
-#include "coordinator/coordinator.h"
+#include "coordinator/brain/coordinator.h"
 #include "tests/sim/world.h"
 
 #define TICKETS_KEPT 32

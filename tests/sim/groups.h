@@ -4,8 +4,8 @@
 #ifndef FARMHAND_TESTS_SIM_GROUPS_H
 #define FARMHAND_TESTS_SIM_GROUPS_H
 
-#include "coordinator/budget.h"
-#include "coordinator/selector.h"
+#include "coordinator/core/budget.h"
+#include "coordinator/core/selector.h"
 
 #include <stdbool.h>
 #include <stddef.h>

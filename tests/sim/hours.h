@@ -1,10 +1,10 @@
-/* hours.h - when runs of a history may take something away: hours of theirs, and blackouts that hold
- * for all, as the coordinator is told them and as the oracles count them. UTC alone.
+/* hours.h - when runs of a history may take something away: hours of theirs, and blackouts that
+ * hold for all, as the coordinator is told them and as the oracles count them. UTC alone.
  */
 #ifndef FARMHAND_TESTS_SIM_HOURS_H
 #define FARMHAND_TESTS_SIM_HOURS_H
 
-#include "coordinator/windows.h"
+#include "coordinator/core/windows.h"
 #include "tests/sim/rng.h"
 
 #include <stdbool.h>
@@ -20,8 +20,8 @@ struct hours {
 
 /* From the seed. plain: there are none. */
 void hours_begin(struct hours *h, uint64_t seed, int64_t wall_ms, bool plain);
-/* Hours for a run that is asked for now, "22:15-22:17, 22:19-03:00": they may be closed at first, or
- * close soon, and in the end they are open for long. */
+/* Hours for a run that is asked for now, "22:15-22:17, 22:19-03:00": they may be closed at first,
+ * or close soon, and in the end they are open for long. */
 void hours_of_run(struct rng *rng, int64_t wall_ms, char *out, size_t size);
 /* Reads such hours by itself. "": any. */
 bool hours_closed(const struct hours *h, const char *own, int64_t wall_ms);

@@ -2,7 +2,7 @@
 #ifndef FARMHAND_TESTS_SIM_LB_H
 #define FARMHAND_TESTS_SIM_LB_H
 
-#include "coordinator/balancer.h"
+#include "coordinator/balancer/balancer.h"
 
 #include <stdint.h>
 
@@ -10,11 +10,11 @@
 
 struct lb_line {
     enum balancer_admin admin;
-    bool ours;      /* drained by us when it was ready, and not put back since */
-    bool claimed;   /* the same, whatever others did to it since: from outside it cannot be told */
-    bool foreign;   /* drained by somebody else */
+    bool ours;       /* drained by us when it was ready, and not put back since */
+    bool claimed;    /* the same, whatever others did to it since: from outside it cannot be told */
+    bool foreign;    /* drained by somebody else */
     bool unanswered; /* we told it something, and got no answer */
-    bool forgotten; /* was ours when it was reloaded: draining it again begins nothing new */
+    bool forgotten;  /* was ours when it was reloaded: draining it again begins nothing new */
     bool up;
     uint32_t sessions;
     uint64_t drained_ms;

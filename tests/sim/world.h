@@ -8,14 +8,14 @@
  *   people    operators; and the hand that breaks things (faults)
  *   oracle    looks at all this, and at what stands durably in the store, after every event
  *
- * agent/agent.h and coordinator/rollout.h never meet in one file (both name their effects
+ * agent/agent.h and coordinator/core/rollout.h never meet in one file (both name their effects
  * EFFECT_*), so node and centre are opaque here. Times are milliseconds of the world's clock, which
  * counts suspension, as the programs' boot clocks do.
  */
 #ifndef FARMHAND_TESTS_SIM_WORLD_H
 #define FARMHAND_TESTS_SIM_WORLD_H
 
-#include "coordinator/balancer.h"
+#include "coordinator/balancer/balancer.h"
 #include "tests/sim/groups.h"
 #include "tests/sim/hours.h"
 #include "tests/sim/iis.h"
@@ -26,11 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SERVERS_MAX  16
-#define MACHINES_MAX (SERVERS_MAX + 1) /* the last may be a clone */
-#define CENTRES_MAX  2
+#define SERVERS_MAX            16
+#define MACHINES_MAX           (SERVERS_MAX + 1) /* the last may be a clone */
+#define CENTRES_MAX            2
 #define CENTRE_HEALTHY_PERCENT 50 /* so many have to stay healthy when a rule acts */
-#define WALL_ZERO    INT64_C(1700000000000)
+#define WALL_ZERO              INT64_C(1700000000000)
 
 enum fault_bit {
     FAULT_NET = 1,
@@ -59,7 +59,7 @@ struct world_options {
     bool nobody_meddles; /* people ask for runs and mend, no more */
     uint32_t runs_max;   /* 0: as many as the seed says */
     bool trace;
-    bool remedy; /* rules of remediation are in auto, and servers break in more ways */
+    bool remedy;       /* rules of remediation are in auto, and servers break in more ways */
     bool remedy_looks; /* with it: the rules only observe */
     bool hour; /* with it: an hour of troubles of single servers; a person mends every half hour */
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
@@ -230,7 +230,7 @@ struct run_wish {
     bool pause_after_canary;
     uint64_t bake_ms, soak_ms;
     bool quick_gate; /* as many passes as it takes, however soon */
-    char hours[64]; /* "": any */
+    char hours[64];  /* "": any */
 };
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish);
 enum request_kind { REQ_PAUSE, REQ_RESUME, REQ_ABORT };

@@ -1,10 +1,10 @@
 /* The balancer against a scripted HAProxy: the map, the thread, and every odd answer. */
-#include "coordinator/balancer.h"
+#include "coordinator/balancer/balancer.h"
 
 #include "common/mailbox.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/haproxy.h"
+#include "coordinator/balancer/haproxy.h"
 #include "fake_haproxy.h"
 
 #include <setjmp.h>

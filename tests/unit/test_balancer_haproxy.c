@@ -1,6 +1,6 @@
 /* The balancer against the real thing: a haproxy process on unix sockets, with visitors' sessions
  * on it. No port is used: frontend, servers and runtime API are sockets in a directory. */
-#include "coordinator/balancer.h"
+#include "coordinator/balancer/balancer.h"
 
 #include "common/clock.h"
 #include "common/mailbox.h"

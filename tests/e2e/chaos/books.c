@@ -1,4 +1,4 @@
-/* books.c - see books.h. Reads the tables of coordinator/schema.c. */
+/* books.c - see books.h. Reads the tables of coordinator/store/schema.c. */
 #include "tests/e2e/chaos/books.h"
 
 #include "common/must.h"

@@ -4,7 +4,7 @@
 #ifndef FARMHAND_TESTS_UNIT_AGENT_DESK_H
 #define FARMHAND_TESTS_UNIT_AGENT_DESK_H
 
-#include "coordinator/link.h"
+#include "coordinator/link/link.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>

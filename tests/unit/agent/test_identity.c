@@ -7,7 +7,7 @@
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
-#include "coordinator/ca.h"
+#include "coordinator/enrol/ca.h"
 #include "proto/pem.h"
 #include "tests/unit/link/certs.h"
 

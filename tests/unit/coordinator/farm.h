@@ -5,7 +5,7 @@
 #define FARMHAND_TESTS_UNIT_COORDINATOR_FARM_H
 
 #include "common/text.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/brain/coordinator.h"
 #include "tests/unit/coordinator_store/files.h"
 
 #define FARM_AGENTS  6
@@ -43,10 +43,10 @@ struct farm_agent {
     int acts;
     int probe_status;
     uint64_t act_ms;
-    uint64_t memory_bytes; /* of its worker; a successor has little */
-    bool down;             /* its services do not run; a recovery mends it */
-    bool disabled;         /* WAS is */
-    const char *dump;      /* its dumps hold this; NULL: it makes none */
+    uint64_t memory_bytes;     /* of its worker; a successor has little */
+    bool down;                 /* its services do not run; a recovery mends it */
+    bool disabled;             /* WAS is */
+    const char *dump;          /* its dumps hold this; NULL: it makes none */
     enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
     uint64_t admin_since_ms;
 };

@@ -5,7 +5,7 @@
 #define FARMHAND_TESTS_UNIT_COORDINATOR_PLAY_H
 
 #include "common/text.h"
-#include "coordinator/rollout.h"
+#include "coordinator/core/rollout.h"
 
 #define PLAY_SERVERS 8
 #define PLAY_MAIL    64
@@ -27,7 +27,7 @@ struct play_server {
     uint32_t probe_ms;
     int64_t queued;
     uint64_t rejected;
-    bool no_figures; /* 503s are not counted there */
+    bool no_figures;       /* 503s are not counted there */
     uint64_t memory_bytes; /* of each worker */
     int probe_status;      /* what a probe of it answers */
     int probe_after;       /* status that a worker started by us will answer with; 0: 200 */

@@ -1,6 +1,6 @@
 /* The queue of a notice on virtual time: a hook that is gone for an hour, one that takes all but
  * one row, too many rows, old ones. And which events are told at all. */
-#include "coordinator/notice.h"
+#include "coordinator/core/notice.h"
 
 #include "common/text.h"
 

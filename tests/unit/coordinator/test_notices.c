@@ -1,5 +1,5 @@
 /* Notices with a real store, the brain, real threads and a webhook that has its moods. */
-#include "coordinator/notices.h"
+#include "coordinator/notices/notices.h"
 
 #include "common/clock.h"
 #include "common/http.h"

@@ -1,6 +1,6 @@
 /* What a run's words become: order, waves, rules, windows; all before anything moves. */
-#include "coordinator/plan.h"
-#include "coordinator/share.h"
+#include "coordinator/core/plan.h"
+#include "coordinator/core/share.h"
 
 #include "common/text.h"
 

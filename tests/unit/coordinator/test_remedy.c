@@ -1,6 +1,6 @@
 /* Rules, guards and ladders of remediation as scenarios on virtual time. */
 #include "common/text.h"
-#include "coordinator/remedy.h"
+#include "coordinator/core/remedy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* test_service_runs.c - runs on the services of servers: who is taken, drained, left alone, proved.
  */
-#include "coordinator/fleet.h"
-#include "coordinator/plan.h"
+#include "coordinator/core/fleet.h"
+#include "coordinator/core/plan.h"
 #include "tests/unit/coordinator/play.h"
 
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* selector, budget, plan and fleet: the small decisions. */
 #include "common/text.h"
-#include "coordinator/budget.h"
-#include "coordinator/fleet.h"
-#include "coordinator/plan.h"
-#include "coordinator/selector.h"
+#include "coordinator/core/budget.h"
+#include "coordinator/core/fleet.h"
+#include "coordinator/core/plan.h"
+#include "coordinator/core/selector.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

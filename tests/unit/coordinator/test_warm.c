@@ -1,5 +1,5 @@
 /* Settings that keep pools warm, shared configuration, and plans that agents rehearse. */
-#include "coordinator/warm.h"
+#include "coordinator/core/warm.h"
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>

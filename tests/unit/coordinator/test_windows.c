@@ -1,7 +1,7 @@
 /* Hours of the week in some place's local time, over changes of its clocks; blackouts; and runs
  * that meet the end of their window. */
-#include "coordinator/windows.h"
-#include "coordinator/zones.h"
+#include "coordinator/core/windows.h"
+#include "coordinator/settings/zones.h"
 #include "tests/unit/coordinator/play.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/must.h"
-#include "coordinator/api.h"
+#include "coordinator/api/api.h"
 
 #include <inttypes.h>
 #include <poll.h>

@@ -4,7 +4,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/archive.h"
+#include "coordinator/store/archive.h"
 
 #include <glob.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* The farm's certificate authority: what it makes, keeps, and signs. */
-#include "coordinator/ca.h"
+#include "coordinator/enrol/ca.h"
 
 #include "common/os.h"
 #include "common/text.h"
-#include "coordinator/openssl.h"
+#include "coordinator/enrol/openssl.h"
 #include "tests/unit/link/certs.h"
 
 #include <setjmp.h>

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/must.h"
-#include "coordinator/desk.h"
+#include "coordinator/desk/desk.h"
 
 #include <jansson.h>
 #include <setjmp.h>

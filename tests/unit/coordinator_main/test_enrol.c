@@ -1,7 +1,7 @@
 /* Who is let into the farm: tokens, waiting, renewal, removal, over a real store. */
-#include "coordinator/enrol.h"
-#include "coordinator/operators.h"
-#include "coordinator/throttle.h"
+#include "coordinator/desk/throttle.h"
+#include "coordinator/enrol/enrol.h"
+#include "coordinator/enrol/operators.h"
 
 #include "common/must.h"
 #include "common/text.h"

@@ -1,6 +1,7 @@
-/* remediation.conf: what may stand in it, and that the file that ships is right and only observes. */
+/* remediation.conf: what may stand in it, and that the file that ships is right and only observes.
+ */
 #include "common/text.h"
-#include "coordinator/remediation.h"
+#include "coordinator/settings/remediation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/settings.h"
+#include "coordinator/settings/settings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 #ifndef FARMHAND_TESTS_COORDINATOR_STORE_SAMPLES_H
 #define FARMHAND_TESTS_COORDINATOR_STORE_SAMPLES_H
 
-#include "coordinator/rollout.h"
-#include "coordinator/store.h"
+#include "coordinator/core/rollout.h"
+#include "coordinator/store/store.h"
 
 struct wire_id sample_id(uint8_t first);
 /* Free with rollout_free; id 0. */

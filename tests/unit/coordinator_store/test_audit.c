@@ -1,5 +1,5 @@
 /* The audit trail as a chain: what is done to its rows behind our back is found. */
-#include "coordinator/store.h"
+#include "coordinator/store/store.h"
 
 #include "common/must.h"
 #include "common/text.h"

@@ -4,7 +4,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/history.h"
+#include "coordinator/store/history.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

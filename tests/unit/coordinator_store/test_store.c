@@ -5,8 +5,8 @@
 #include "common/db.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/schema.h"
-#include "coordinator/words.h"
+#include "coordinator/core/words.h"
+#include "coordinator/store/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

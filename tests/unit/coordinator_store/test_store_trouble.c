@@ -6,7 +6,7 @@
 #include "common/db.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/schema.h"
+#include "coordinator/store/schema.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/openssl.h"
+#include "coordinator/enrol/openssl.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

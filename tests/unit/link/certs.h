@@ -2,7 +2,7 @@
 #ifndef FARMHAND_TESTS_LINK_CERTS_H
 #define FARMHAND_TESTS_LINK_CERTS_H
 
-#include "coordinator/ca.h"
+#include "coordinator/enrol/ca.h"
 
 #include <stddef.h>
 #include <stdint.h>

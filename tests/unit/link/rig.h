@@ -7,7 +7,7 @@
 #define FARMHAND_TESTS_LINK_RIG_H
 
 #include "agent/link.h"
-#include "coordinator/link.h"
+#include "coordinator/link/link.h"
 #include "proto/codec.h"
 
 #include <pthread.h>

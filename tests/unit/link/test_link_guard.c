@@ -1,5 +1,5 @@
 /* Which pipes are listened to, on virtual time. */
-#include "coordinator/link_guard.h"
+#include "coordinator/link/link_guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

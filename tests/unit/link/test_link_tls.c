@@ -7,8 +7,8 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/ca.h"
-#include "coordinator/link_tls.h"
+#include "coordinator/enrol/ca.h"
+#include "coordinator/link/link_tls.h"
 #include "proto/url.h"
 #include "tests/unit/link/certs.h"
 

@@ -1,0 +1,95 @@
+/* api_internal.h - what api.c and api_follow.c share; nobody else includes it.
+ *
+ * A struct exchange is one HTTP request from its first header to the end of its answer, and, when
+ * it follows, the queue of its stream. It has up to two owners, counted in refs: MHD's connection,
+ * and the brain while the request is lent to it. All fields below `lock` in struct api and the
+ * changing ones here are touched under api->lock.
+ *
+ * Suspending: only MHD's thread suspends, under the lock, and sets `suspended`. Only the brain
+ * resumes: it clears `suspended` under the lock, which gives it the right to resume once, and calls
+ * MHD after the lock, since MHD has locks of its own. MHD frees no suspended connection, so the
+ * pointer is good until then. (microhttpd.h: suspend only from the access handler or the content
+ * reader; never stop the daemon while a connection is suspended; a suspended connection has no
+ * time-out, and its client's end is not noticed.)
+ */
+#ifndef FARMHAND_COORDINATOR_API_INTERNAL_H
+#define FARMHAND_COORDINATOR_API_INTERNAL_H
+
+#include "common/text.h"
+#include "coordinator/api/api.h"
+#include "coordinator/api/api_socket.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define API_ARGS_MAX   16
+#define API_BEARER_MAX 256
+
+struct exchange {
+    struct api_request request; /* what the brain sees; first, so that it is found from there */
+    struct api *api;
+    struct MHD_Connection *connection;
+    atomic_int refs;
+
+    /* The request, written by MHD's thread before it is delivered. */
+    char *method, *path;
+    char actor[API_ACTOR_MAX];
+    bool far;
+    char address[64];
+    char bearer[API_BEARER_MAX];
+    struct text body;
+    struct {
+        char *name, *value;
+    } args[API_ARGS_MAX];
+    size_t arg_count;
+    int refused;             /* status, with a text: refused before it was delivered */
+    const char *refused_why; /* static */
+    bool begun;              /* the headers were seen */
+
+    /* Under the lock. */
+    bool suspended;
+    bool lent; /* the brain has it */
+    bool answered;
+    int status;
+    char *json;
+
+    /* Followers, under the lock too. */
+    bool follows, live, ended;
+    struct text queue;     /* bytes of the stream */
+    size_t queue_read;     /* of them, taken by MHD already */
+    uint64_t last_push_ms; /* 0: not yet known */
+    char server[256];
+
+    struct exchange *next, *prev; /* among api->all */
+    struct exchange *next_resume; /* in a chain of those to resume; belongs to the brain */
+    bool draining;                /* api_close waits for its end */
+};
+
+struct api {
+    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *far; /* NULL: none */
+    uint16_t port;          /* of far */
+    struct api_socket socket;
+    struct api_spec spec;
+    pthread_mutex_t lock;
+    pthread_cond_t drained; /* an exchange that api_close waits for has ended */
+    bool stopping;
+    struct exchange *all; /* every one whose connection is there */
+    uint32_t follower_count;
+    uint64_t now_ms; /* as of the last api_on_time */
+};
+
+struct exchange *exchange_of(const struct api_request *request);
+void exchange_unref(struct exchange *x);
+/* With the lock held: takes the right to resume into the chain, with a reference. */
+void exchange_claim(struct exchange *x, struct exchange **chain);
+/* Without the lock: resumes all of the chain. */
+void exchange_resume(struct exchange *chain);
+
+/* api_follow.c. MHD's thread: queues the stream's response. */
+enum MHD_Result follow_start(struct exchange *x);
+/* Lock held: its stream ends with what is queued and this event. */
+void follow_end(struct exchange *x, const char *type, const char *why);
+
+#endif

@@ -1,0 +1,266 @@
+/* Evidence first: what was known of a server and pool when its incident opened, kept with it. */
+#include "coordinator/brain/coordinator_impl.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENTS_KEPT_MAX  16 /* entries of the event log... */
+#define WORKERS_KEPT_MAX 16 /* ...and workers that an incident keeps */
+
+struct writing {
+    struct coordinator *c;
+    uint64_t incident;
+    const char *kind; /* of notes; NULL: "evidence" */
+    enum error_code code;
+    struct error *err;
+};
+
+static void FORMAT_PRINTF(2, 3) keep(struct writing *w, const char *fmt, ...)
+{
+    if (w->code != ERR_NONE) {
+        return;
+    }
+    struct incident_note note = {.incident = w->incident, .wall_ms = w->c->wall_ms};
+    text_copy(note.kind, sizeof note.kind, w->kind ? w->kind : "evidence");
+    char text[INCIDENT_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    wire_clean_text(note.text, sizeof note.text, text);
+    w->code = store_add_note(w->c->spec.store, &note, w->err);
+}
+
+static bool concerns(const struct incident *n, const char *pool)
+{
+    return !n->pool[0] || text_equal_nocase(n->pool, pool);
+}
+
+static void keep_workers(struct writing *w, const struct incident *n, const struct fleet_server *s,
+                         const struct state *latest)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < latest->worker_count && kept < WORKERS_KEPT_MAX; i++) {
+        const struct worker *worker = &latest->workers[i];
+        char age[TEXT_DURATION_MAX], cpu[TEXT_DURATION_MAX];
+        if (!concerns(n, worker->pool)) {
+            continue;
+        }
+        uint32_t permille = 0;
+        uint64_t first_ms = w->c->now_ms;
+        for (size_t k = 0; k < s->figure_count; k++) {
+            if (s->figures[k].pid == worker->pid && s->figures[k].created == worker->created) {
+                permille = s->figures[k].cpu_permille;
+                first_ms = s->figures[k].first_ms;
+            }
+        }
+        keep(w, "worker %u of pool %s: %.0f MiB, %u %% of a processor, %s in all, seen for %s",
+             worker->pid, worker->pool, (double)worker->memory_bytes / (1024.0 * 1024),
+             permille / 10, text_format_duration(cpu, worker->cpu_ms),
+             text_format_duration(age, (w->c->now_ms - first_ms) / 1000 * 1000));
+        kept++;
+    }
+}
+
+static void keep_figures(struct writing *w, const struct incident *n, const struct state *latest)
+{
+    char age[TEXT_DURATION_MAX];
+    for (size_t i = 0; i < latest->figure_count; i++) {
+        const struct pool_figures *f = &latest->figures[i];
+        if (concerns(n, f->pool)) {
+            keep(w, "pool %s: %lld requests wait, %lld were rejected since its queue exists",
+                 f->pool, (long long)f->queued, (long long)f->rejected);
+        }
+    }
+    size_t from = latest->event_count > EVENTS_KEPT_MAX ? latest->event_count - EVENTS_KEPT_MAX : 0;
+    for (size_t i = from; i < latest->event_count; i++) {
+        const struct server_event *e = &latest->events[i];
+        if (concerns(n, e->pool) || !e->pool[0]) {
+            keep(w, "event %u, %s ago: %s%s%s (pid %u, code %u)", e->id,
+                 text_format_duration(age, e->age_ms / 1000 * 1000), event_words(e->id),
+                 e->pool[0] ? ", pool " : "", e->pool, e->pid, e->code);
+        }
+    }
+}
+
+enum error_code evidence_write_known(struct coordinator *c, const struct incident *n,
+                                     struct error *err)
+{
+    struct writing w = {.c = c, .incident = n->id, .err = err};
+    const struct fleet_server *s = fleet_find(c->fleet, n->server);
+    const struct state *whole = s ? fleet_whole(s) : NULL, *latest = s ? fleet_latest(s) : NULL;
+    if (!whole || !latest) {
+        return ERR_NONE;
+    }
+    char age[TEXT_DURATION_MAX];
+    keep(&w, "host: %u %% of %u processors busy, %.0f of %.0f MiB free; reported %s before",
+         latest->host.cpu_permille / 10, latest->host.processors,
+         (double)latest->host.memory_available_bytes / (1024.0 * 1024),
+         (double)latest->host.memory_total_bytes / (1024.0 * 1024),
+         text_format_duration(age, c->now_ms - s->state_ms + latest->age_ms));
+    for (size_t i = 0; i < whole->service_count && !n->pool[0]; i++) {
+        const struct service *v = &whole->services[i];
+        keep(&w, "service %s: %s (%s), pid %u", v->name, service_state_name(v->state),
+             service_start_name(v->start), v->pid);
+    }
+    keep_workers(&w, n, s, latest);
+    keep_figures(&w, n, latest);
+    return w.code;
+}
+
+/* ---- what only the agent can tell ---- */
+
+/* The worker that a dump is worth most of: the one with the most memory. */
+static void choose_worker(struct coordinator *c, const struct incident *n, struct command *command)
+{
+    const struct fleet_server *s = fleet_find(c->fleet, n->server);
+    const struct state *latest = s ? fleet_latest(s) : NULL;
+    uint64_t most = 0;
+    for (size_t i = 0; latest && i < latest->worker_count; i++) {
+        const struct worker *w = &latest->workers[i];
+        if (text_equal_nocase(w->pool, n->pool) && w->memory_bytes >= most) {
+            most = w->memory_bytes;
+            command->worker_pid = w->pid;
+            command->worker_created = w->created;
+        }
+    }
+}
+
+static struct ask *ask_agent(struct coordinator *c, const struct incident *n, struct pending *q)
+{
+    struct session *session = session_find(c, n->server);
+    if (!session) {
+        return NULL;
+    }
+    q->command.verb = VERB_OBSERVE;
+    q->command.run = n->id; /* a dump is called by it */
+    q->command.id = session_next_id(c, session);
+    struct ask *a = ask_new(c);
+    a->incident = n->id;
+    text_copy(a->server, sizeof a->server, n->server);
+    text_copy(a->pool, sizeof a->pool, n->pool);
+    c->spec.ports.random_id(c->spec.ports.ctx, &a->nonce);
+    q->command.nonce = a->nonce;
+    session_send(c, session, q);
+    return a;
+}
+
+void evidence_ask(struct coordinator *c, const struct incident *n, bool dump)
+{
+    struct pending q = {.command = {.probe = true, .requests = true, .dump = dump}};
+    if (!n->pool[0]) {
+        return;
+    }
+    text_copy(q.pool, sizeof q.pool, n->pool);
+    if (dump) {
+        choose_worker(c, n, &q.command);
+    }
+    ask_agent(c, n, &q);
+}
+
+static void keep_answer(struct writing *w, const struct observation *seen)
+{
+    char oldest[TEXT_DURATION_MAX];
+    if (seen->probed) {
+        keep(w, "probe: %s, status %d in %u ms%s%s", seen->probe_passed ? "passed" : "failed",
+             seen->probe_status, seen->probe_ms, seen->detail[0] ? ": " : "", seen->detail);
+    }
+    if (!seen->requests_known) {
+        keep(w, "executing requests are not known: %s",
+             seen->requests[0] ? seen->requests : seen->detail);
+    } else if (seen->executing == 0) {
+        keep(w, "no request is executing");
+    } else {
+        keep(w, "%u requests are executing, the oldest for %s: %s", seen->executing,
+             text_format_duration(oldest, seen->oldest_ms), seen->requests);
+    }
+    if (seen->dump_bytes) {
+        w->kind = "dump";
+        keep(w, "%s, %.1f MiB", seen->dump, (double)seen->dump_bytes / (1024.0 * 1024));
+    } else if (seen->dump[0]) {
+        keep(w, "no dump: %s", seen->dump);
+    }
+}
+
+void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen)
+{
+    struct error err;
+    struct writing w = {.c = c, .incident = a->incident, .err = &err};
+    if (c->store_trouble[0] || store_begin(c->spec.store, &err) != ERR_NONE) {
+        return; /* evidence is worth having, and nothing waits for it */
+    }
+    keep_answer(&w, seen);
+    if (w.code != ERR_NONE || store_commit(c->spec.store, &err) != ERR_NONE) {
+        store_rollback(c->spec.store);
+        store_failed(c, &err);
+    }
+}
+
+/* ---- the dump, piece by piece ---- */
+
+#define PIECE_AGAIN_MS 8000 /* an agent that has not answered by then is asked again */
+
+static void forget_piece(struct coordinator *c)
+{
+    free(c->piece.hex);
+    c->piece = (struct coordinator_piece){0};
+}
+
+void evidence_got_piece(struct coordinator *c, const struct ask *a, const struct observation *seen)
+{
+    forget_piece(c);
+    c->piece_asked_ms = 0;
+    c->piece.incident = a->incident;
+    c->piece.at = a->piece_at;
+    c->piece.bytes = seen->dump_bytes;
+    if (seen->cause != CAUSE_NONE) {
+        text_copy(c->piece.why, sizeof c->piece.why,
+                  seen->detail[0] ? seen->detail : cause_name(seen->cause));
+    } else {
+        c->piece.hex = must_copy(seen->piece);
+    }
+}
+
+enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incident *n,
+                                       const char *dump, uint64_t at, const char *actor,
+                                       const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                       const struct coordinator_piece **out, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    *out = NULL;
+    bool here = c->piece.incident == n->id && c->piece.at == at;
+    if (here) {
+        *out = &c->piece;
+        return ERR_NONE;
+    }
+    if (c->piece_asked_ms && now_ms - c->piece_asked_ms < PIECE_AGAIN_MS) {
+        return ERR_NONE;
+    }
+    if (at == 0) {
+        enum error_code code = check_reason(reason, err);
+        code = code != ERR_NONE ? code : check_writable(c, err);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        char object[WIRE_NAME_MAX + 64];
+        text_format(object, sizeof object, "incident %llu on %s: %.60s", (unsigned long long)n->id,
+                    n->server, dump);
+        word_add(c, actor, "incident.fetch", 0, object, reason);
+        events_flush(c);
+    }
+    struct pending q = {.command = {.piece_of = dump, .piece_at = at}};
+    text_copy(q.piece_of, sizeof q.piece_of, dump);
+    struct ask *a = ask_agent(c, n, &q);
+    if (!a) {
+        return error_set(err, ERR_UNAVAILABLE, "%s has not been heard of: its dump lies there",
+                         n->server);
+    }
+    a->fetches = true;
+    a->piece_at = at;
+    c->piece_asked_ms = now_ms;
+    return ERR_NONE;
+}

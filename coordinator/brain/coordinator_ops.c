@@ -1,0 +1,583 @@
+/* What operators ask: runs, and words about servers. */
+#include "coordinator/brain/coordinator_impl.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum error_code check_reason(const char *reason, struct error *err)
+{
+    if (!reason || !reason[strspn(reason, " \t")]) {
+        return error_set(err, ERR_INVALID, "a reason is required: say why this is done");
+    }
+    if (strlen(reason) > 255 || !wire_text_is_clean(reason)) {
+        return error_set(err, ERR_INVALID, "the reason: at most 255 bytes, no control characters");
+    }
+    return ERR_NONE;
+}
+
+enum error_code check_writable(const struct coordinator *c, struct error *err)
+{
+    if (c->frozen[0]) {
+        return error_set(err, ERR_UNAVAILABLE, "frozen: %s", c->frozen);
+    }
+    if (c->store_trouble[0]) {
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the store cannot be written, nothing new begins: %s", c->store_trouble);
+    }
+    return ERR_NONE;
+}
+
+/* ---- runs ---- */
+
+static enum error_code check_target(const struct rollout *r, const struct rollout_target *t,
+                                    const struct rollout *fresh, struct error *err)
+{
+    for (size_t i = 0; i < fresh->target_count; i++) {
+        if (text_equal_nocase(t->server, fresh->targets[i].server) &&
+            text_equal_nocase(t->pool, fresh->targets[i].pool)) {
+            return error_set(err, ERR_EXISTS,
+                             "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
+                             "`farmhand run abort %llu`",
+                             (unsigned long long)r->id, t->server, t->pool, r->actor, r->reason,
+                             (unsigned long long)r->id);
+        }
+    }
+    return ERR_NONE;
+}
+
+/* Two open runs never share a (server, pool): the second is told who holds what. */
+static enum error_code check_overlap(const struct coordinator *c, const struct rollout *fresh,
+                                     struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->run_count && code == ERR_NONE; i++) {
+        const struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count && code == ERR_NONE; k++) {
+            if (!run_state_ended(r->state) && !target_state_ended(r->targets[k].state)) {
+                code = check_target(r, &r->targets[k], fresh, err);
+            }
+        }
+    }
+    return code;
+}
+
+/* What asked for it, in the same transaction. */
+static enum error_code insert_with(struct coordinator *c, const struct rollout *run,
+                                   struct remedy_change *with, struct error *err)
+{
+    if (!with) {
+        return ERR_NONE;
+    }
+    with->incident.run = run->id;
+    enum error_code code = remedies_write(c, with, err);
+    return code != ERR_NONE ? code : events_write(c, err);
+}
+
+static enum error_code insert_run(struct coordinator *c, struct rollout *run, const char *shown,
+                                  struct remedy_change *with, struct error *err)
+{
+    struct store *s = c->spec.store;
+    const struct waiting before = events_waiting(c);
+    enum error_code code = store_begin(s, err);
+    code = code != ERR_NONE ? code : store_insert_run(s, run, err);
+    code = code != ERR_NONE ? code : insert_with(c, run, with, err);
+    code = code != ERR_NONE || !shown ? code : store_save_plan(s, run->id, shown, err);
+    char object[WIRE_NAME_MAX + 64], text[900];
+    text_format(object, sizeof object, "run %llu", (unsigned long long)run->id);
+    char retry[48] = "";
+    if (run->parent) {
+        text_format(retry, sizeof retry, ", a retry of run %llu", (unsigned long long)run->parent);
+    }
+    text_format(text, sizeof text, "%s %s%s%s on %zu server%s (%s%s): %s", run->actor,
+                rollout_action_name(run->action), run->pool[0] ? " pool " : "", run->pool,
+                run->target_count, run->target_count == 1 ? "" : "s", run->selector, retry,
+                run->reason);
+    if (code == ERR_NONE) {
+        char action[64];
+        text_format(action, sizeof action, "%s%s", run->pool[0] ? "pool." : "",
+                    rollout_action_name(run->action));
+        code = store_add_audit(s, c->wall_ms, run->actor, action, object, run->reason, err);
+    }
+    struct event event = {.wall_ms = c->wall_ms,
+                          .kind = "run.created",
+                          .run = run->id,
+                          .pool = run->pool,
+                          .actor = run->actor,
+                          .text = text};
+    struct event asks = {.wall_ms = c->wall_ms,
+                         .kind = "run.approval",
+                         .run = run->id,
+                         .pool = run->pool,
+                         .actor = run->actor,
+                         .text = run->why};
+    bool waits = (run->pause_causes & PAUSE_APPROVAL) != 0;
+    code = code != ERR_NONE ? code : store_add_event(s, &event, err);
+    code = code != ERR_NONE || !waits ? code : store_add_event(s, &asks, err);
+    code = code != ERR_NONE ? code : store_commit(s, err);
+    if (code != ERR_NONE) {
+        store_rollback(s);
+        events_undo(c, &before);
+        return code;
+    }
+    if (with) {
+        events_told(c);
+        remedies_install(c, with);
+    }
+    c->spec.ports.event(c->spec.ports.ctx, &event);
+    if (waits) {
+        c->spec.ports.event(c->spec.ports.ctx, &asks);
+    }
+    return ERR_NONE;
+}
+
+bool knows_former(const void *coordinator, const char *server, const char *pool)
+{
+    return former_of(coordinator, server, pool) != NULL;
+}
+
+enum error_code coordinator_start_run(struct coordinator *c, const struct plan_request *request,
+                                      uint64_t now_ms, int64_t wall_ms, uint64_t *out_id,
+                                      struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    return runs_begin(c, request, NULL, out_id, err);
+}
+
+enum error_code runs_begin(struct coordinator *c, const struct plan_request *request,
+                           struct remedy_change *with, uint64_t *out_id, struct error *err)
+{
+    enum error_code code = check_writable(c, err);
+    if (code == ERR_NONE && coordinator_settling(c, c->now_ms)) {
+        code = error_set(err, ERR_UNAVAILABLE,
+                         "the coordinator has just started and is still hearing from its agents: "
+                         "try again in a few seconds");
+    }
+    struct rollout *run = NULL;
+    struct plan_request q = *request;
+    q.has_former = knows_former;
+    q.former_ctx = c;
+    code = code != ERR_NONE ? code : plan_make(&q, c->fleet, c->wall_ms, &run, err);
+    code = code != ERR_NONE ? code : check_overlap(c, run, err);
+    if (code == ERR_NONE) {
+        code = insert_run(c, run, request->shown, with, err);
+        if (code != ERR_NONE) {
+            store_failed(c, err);
+        }
+    }
+    if (code != ERR_NONE) {
+        rollout_free(run);
+        return code;
+    }
+    c->runs = must_realloc(c->runs, c->run_count + 1, sizeof(struct rollout *));
+    c->runs[c->run_count++] = run;
+    *out_id = run->id;
+    log_info("run_created", LOG_UINT("run", run->id), LOG_TEXT("actor", run->actor),
+             LOG_TEXT("action", rollout_action_name(run->action)), LOG_TEXT("pool", run->pool),
+             LOG_UINT("targets", run->target_count), LOG_TEXT("reason", run->reason));
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+static enum error_code find_open(const struct coordinator *c, uint64_t id, struct rollout **out,
+                                 struct error *err)
+{
+    *out = runs_find(c, id);
+    if (*out && !run_state_ended((*out)->state)) {
+        return ERR_NONE;
+    }
+    return error_set(err, ERR_STATE, "run %llu is not running: it has ended, or never was",
+                     (unsigned long long)id);
+}
+
+/* A person's word, in the open transaction: audit row and event. */
+static enum error_code write_word(struct coordinator *c, const char *actor, const char *action,
+                                  const char *object, const char *reason, struct event *event,
+                                  struct error *err)
+{
+    enum error_code code =
+        store_add_audit(c->spec.store, c->wall_ms, actor, action, object, reason, err);
+    return code != ERR_NONE ? code : store_add_event(c->spec.store, event, err);
+}
+
+static enum error_code end_word(struct coordinator *c, enum error_code code,
+                                const struct event *event, struct error *err)
+{
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code != ERR_NONE) {
+        store_rollback(c->spec.store);
+        store_failed(c, err);
+        return code;
+    }
+    c->spec.ports.event(c->spec.ports.ctx, event);
+    return ERR_NONE;
+}
+
+/* ---- the one in charge ---- */
+
+static enum error_code save_takeover(struct coordinator *c, const struct fence *fence,
+                                     const char *actor, const char *reason, struct error *err)
+{
+    char object[64], text[900];
+    text_format(object, sizeof object, "fence %llu", (unsigned long long)fence->number);
+    text_format(text, sizeof text, "%s: takeover, %s: %s", actor, object, reason);
+    struct event event = {.wall_ms = c->wall_ms, .kind = "audit", .actor = actor, .text = text};
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_write_fence(c->spec.store, fence, c->wall_ms, err);
+    const struct store_freeze over = {0};
+    code = code != ERR_NONE ? code : store_save_freeze(c->spec.store, &over, err);
+    code = code != ERR_NONE ? code : write_word(c, actor, "takeover", object, reason, &event, err);
+    return end_word(c, code, &event, err);
+}
+
+enum error_code coordinator_takeover(struct coordinator *c, const char *actor, const char *reason,
+                                     uint64_t now_ms, int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    enum error_code code = check_reason(reason, err);
+    if (code == ERR_NONE && !c->frozen[0]) {
+        code = error_set(err, ERR_STATE,
+                         "this coordinator is in charge already: there is nothing to take over");
+    }
+    if (code == ERR_NONE && c->store_trouble[0]) {
+        code = error_set(err, ERR_UNAVAILABLE, "the store cannot be written: %s", c->store_trouble);
+    }
+    struct fence fence = c->spec.fence;
+    /* Ours may be the higher one: every restart while frozen took a number. */
+    fence.number = (fence.number > c->highest_fence ? fence.number : c->highest_fence) + 1;
+    code = code != ERR_NONE ? code : save_takeover(c, &fence, actor, reason, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    log_warn("takeover", LOG_TEXT("actor", actor), LOG_UINT("fence", fence.number));
+    c->spec.fence = fence;
+    c->frozen[0] = '\0';
+    c->freeze_unsaved = false;
+    sessions_restart(c);
+    c->started_ms = now_ms; /* settles as after a start: another had the farm until now */
+    for (size_t i = 0; i < c->run_count; i++) {
+        rollout_restart(c->runs[i], now_ms);
+    }
+    runs_set_pause(c, PAUSE_FENCE, false);
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+/* ---- runs in hand ---- */
+
+static const char *request_name(enum rollout_request what)
+{
+    switch (what) {
+    case REQUEST_PAUSE:
+        return "run.pause";
+    case REQUEST_RESUME:
+        return "run.resume";
+    case REQUEST_ABORT:
+        return "run.abort";
+    }
+    return "?";
+}
+
+enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rollout_request what,
+                                    const char *actor, const char *reason, uint64_t now_ms,
+                                    int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    /* Stopping is never refused: with a store that cannot write it holds at least in memory, and it
+     * is written, word and deed, when that works again. */
+    if (code == ERR_NONE && what == REQUEST_RESUME) {
+        code = check_writable(c, err);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    word_add(c, actor, request_name(what), id, NULL, reason);
+    struct rollout_view view = runs_view(c);
+    struct rollout_change change;
+    rollout_on_request(r, what, actor, &view, now_ms, &change);
+    runs_apply(c, r, &change);
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_approve(struct coordinator *c, uint64_t id, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    const struct coordinator_ports *ports = &c->spec.ports;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    code = code != ERR_NONE
+               ? code
+               : rollout_may_approve(r, actor, ports->in_group, ports->ctx, wall_ms, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.approve", id, NULL, reason);
+    struct rollout_change change;
+    rollout_approve(r, actor, &change);
+    if (!runs_apply(c, r, &change)) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_set(struct coordinator *c, uint64_t id,
+                                const struct rollout_options *options, const char *what,
+                                const char *actor, const char *reason, uint64_t now_ms,
+                                int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    code = code != ERR_NONE ? code : plan_check_options(options, err);
+    if (code != ERR_NONE) {
+        return code;
+    }
+    char said[512];
+    text_format(said, sizeof said, "%.250s: %s", what, reason);
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.set", id, NULL, said);
+    struct rollout_change change;
+    rollout_on_set(r, options, &change);
+    if (!runs_apply(c, r, &change)) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const char *server,
+                                    enum outcome as, const char *actor, const char *reason,
+                                    uint64_t now_ms, int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct rollout *r;
+    enum error_code code = find_open(c, id, &r, err);
+    code = code != ERR_NONE ? code : check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    size_t at = 0; /* of its pools one at a time is in hand */
+    while (code == ERR_NONE && at < r->target_count &&
+           !(text_equal_nocase(r->targets[at].server, server) &&
+             r->targets[at].state == TARGET_UNKNOWN)) {
+        at++;
+    }
+    if (code == ERR_NONE && at == r->target_count) {
+        code = error_set(err, ERR_STATE, "%s is not unknown in run %llu: nothing to resolve",
+                         server, (unsigned long long)id);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "run.resolve", id, r->targets[at].server, reason);
+    struct rollout_view view = runs_view(c);
+    struct rollout_change change;
+    rollout_resolve(r, at, as, actor, &view, now_ms, &change);
+    if (!runs_apply(c, r, &change) && !change.restoring) {
+        events_undo(c, &before);
+        return check_writable(c, err);
+    }
+    runs_drive(c);
+    return ERR_NONE;
+}
+
+/* ---- servers ---- */
+
+/* The server's row and what a person said about it, as one. */
+static enum error_code save_server(struct coordinator *c, const struct fleet_server *s,
+                                   const char *action, const char *actor, const char *reason,
+                                   struct error *err)
+{
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, action, 0, s->name, reason);
+    struct store_server row = {.incarnation = s->incarnation,
+                               .first_seen_wall_ms = c->wall_ms,
+                               .declared_out_until_ms = s->declared_out_until_ms};
+    text_copy(row.name, sizeof row.name, s->name);
+    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
+    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
+    text_copy(row.blocked_why, sizeof row.blocked_why,
+              fleet_is_blocked(s) ? s->quarantine_why : "");
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
+    return events_commit(c, code, &before, err);
+}
+
+enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
+                           struct fleet_server **out, struct error *err)
+{
+    *out = fleet_find(c->fleet, server);
+    if (!*out) {
+        return error_set(err, ERR_NOT_FOUND,
+                         "no server '%s': `farmhand server list` shows their names", server);
+    }
+    enum error_code code = check_reason(reason, err);
+    return code != ERR_NONE ? code : check_writable(c, err);
+}
+
+enum error_code coordinator_declare_out(struct coordinator *c, const char *server, uint64_t for_ms,
+                                        const char *actor, const char *reason, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct fleet_server *s;
+    enum error_code code = begin_word(c, server, reason, &s, err);
+    if (code == ERR_NONE && (for_ms < 1000 || for_ms > 366ull * 86400000)) {
+        code = error_set(err, ERR_INVALID, "for how long? between 1s and 366d");
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    struct fleet_server told = *s;
+    told.declared_out_until_ms = wall_ms + (int64_t)for_ms;
+    text_copy(told.declared_out_reason, sizeof told.declared_out_reason, reason);
+    text_copy(told.declared_out_by, sizeof told.declared_out_by, actor);
+    code = save_server(c, &told, "server.declare-out", actor, reason, err);
+    if (code == ERR_NONE) {
+        *s = told;
+        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
+        runs_drive(c);
+    }
+    return code;
+}
+
+/* Tells it as loudly as a person's word: from here on the server spends the budget again. */
+void declared_out_expire(struct coordinator *c)
+{
+    for (size_t i = 0; i < fleet_count(c->fleet) && !c->store_trouble[0]; i++) {
+        struct fleet_server *s = fleet_at(c->fleet, i);
+        if (s->declared_out_until_ms == 0 || s->declared_out_until_ms > c->wall_ms) {
+            continue;
+        }
+        char reason[512];
+        text_format(reason, sizeof reason,
+                    "its time ran out, it counts in the budget again; %.120s had said: %.255s",
+                    s->declared_out_by, s->declared_out_reason);
+        struct fleet_server told = *s;
+        told.declared_out_until_ms = 0;
+        struct error err;
+        if (save_server(c, &told, "server.declare-out-ended", "coordinator", reason, &err) ==
+            ERR_NONE) {
+            s->declared_out_until_ms = 0;
+            log_warn("declare_out_ended", LOG_TEXT("server", s->name), LOG_TEXT("why", reason));
+        }
+    }
+}
+
+/* Before the release takes effect: what the former journal was asked to do is unknown from here on,
+ * and does not leave for the new one. Of two machines with copies of one journal, the one that is
+ * left need not be the one that heard it. */
+static void leave_former_journal(struct coordinator *c, const struct fleet_server *s)
+{
+    if (!s->quarantined) {
+        return;
+    }
+    for (size_t i = 0; i < c->run_count; i++) {
+        struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count; k++) {
+            if (!text_equal_nocase(r->targets[k].server, s->name)) {
+                continue;
+            }
+            struct rollout_change change;
+            rollout_on_new_journal(r, k, c->now_ms, &change);
+            runs_apply(c, r, &change);
+            session_forget(c, s->name, &r->targets[k].command);
+        }
+    }
+}
+
+enum error_code coordinator_release(struct coordinator *c, const char *server, const char *actor,
+                                    const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                    struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct fleet_server *s;
+    enum error_code code = begin_word(c, server, reason, &s, err);
+    struct incident *apart = code == ERR_NONE ? remedies_apart(c, s->name) : NULL;
+    if (apart && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
+        return remedies_release(c, apart, actor, reason, err);
+    }
+    if (code == ERR_NONE && !s->quarantined && s->declared_out_until_ms <= wall_ms) {
+        code = error_set(err, ERR_STATE, "%s is neither in quarantine nor declared out", s->name);
+    }
+    if (code != ERR_NONE) {
+        return code;
+    }
+    leave_former_journal(c, s);
+    struct fleet_server told = *s;
+    fleet_release(&told);
+    code = save_server(c, &told, "server.release", actor, reason, err);
+    if (code == ERR_NONE) {
+        fleet_release(s);
+        s->stored = true;
+        fleet_tick_one(c->fleet, s, now_ms, wall_ms, fleet_told, c);
+        runs_drive(c);
+    }
+    return code;
+}
+
+/* ---- servers that left ---- */
+
+/* An open run that has not ended with it; 0: none. */
+static uint64_t run_with(const struct coordinator *c, const char *server)
+{
+    for (size_t i = 0; i < c->run_count; i++) {
+        const struct rollout *r = c->runs[i];
+        for (size_t k = 0; k < r->target_count && !run_state_ended(r->state); k++) {
+            if (text_equal_nocase(r->targets[k].server, server) &&
+                !target_state_ended(r->targets[k].state)) {
+                return r->id;
+            }
+        }
+    }
+    return 0;
+}
+
+enum error_code coordinator_drop_server(struct coordinator *c, const char *server, uint64_t now_ms,
+                                        int64_t wall_ms, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    struct fleet_server *s = fleet_find(c->fleet, server);
+    if (!s) {
+        return error_set(err, ERR_NOT_FOUND, "no server '%.100s'", server);
+    }
+    const char *holder = coordinator_holder(c, s->name, NULL);
+    uint64_t run = run_with(c, s->name);
+    if (holder || run) {
+        char text[64];
+        text_format(text, sizeof text, "run %llu", (unsigned long long)run);
+        return error_set(
+            err, ERR_BUSY,
+            "%s still has it: it stays listed, and counts as silent, until that is over "
+            "and it is removed once more",
+            holder ? holder : text);
+    }
+    enum error_code code = check_writable(c, err);
+    code = code != ERR_NONE ? code : store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_drop_server(c->spec.store, s->name, err);
+    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    if (code != ERR_NONE) {
+        store_rollback(c->spec.store);
+        return code;
+    }
+    fleet_remove(c->fleet, s);
+    c->grouped = SIZE_MAX; /* no number of servers: all groups are made anew */
+    c->turn++;
+    return ERR_NONE;
+}

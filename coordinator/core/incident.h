@@ -1,0 +1,75 @@
+/* incident.h - one trouble of one server or pool, from its first sign to its end, as a plain
+ * struct.
+ *
+ * Two kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places until
+ * a later run puts them back. And what a rule of remediation found (see remedy.h), or a person put
+ * into quarantine: it lives through the phases below, and holds a lease only where a run of its own
+ * failed or took the server out.
+ *
+ *   opened -> observed | proposed | blocked -> acting -> proving -> (next rung: acting) -> ...
+ *                                    ^          |         |
+ *                                    +----------+         +-> returning -> closed
+ *   ... -> quarantined | called (given up: a person) -> returning -> closed
+ */
+#ifndef FARMHAND_COORDINATOR_INCIDENT_H
+#define FARMHAND_COORDINATOR_INCIDENT_H
+
+#include "coordinator/balancer/balancer.h"
+#include "proto/messages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define INCIDENT_TEXT_MAX 512 /* bytes of a sentence, NUL included */
+#define INCIDENT_RULE_MAX 64
+
+enum incident_phase {
+    INCIDENT_LEFT,        /* by a failed run; no rule looks after it */
+    INCIDENT_OPENED,      /* what is to be done is decided with the next turn */
+    INCIDENT_OBSERVED,    /* the rule only looks */
+    INCIDENT_PROPOSED,    /* waits for a person's word */
+    INCIDENT_BLOCKED,     /* would act, and may not yet: `why` */
+    INCIDENT_ACTING,      /* its run is going on */
+    INCIDENT_PROVING,     /* the run is over: has it helped? */
+    INCIDENT_RETURNING,   /* what was taken out is put back by its run */
+    INCIDENT_QUARANTINED, /* out of rotation and left alone, until a person or time ends it */
+    INCIDENT_CALLED,      /* given up: a person has to look */
+};
+#define INCIDENT_PHASE_COUNT 10
+
+struct incident {
+    uint64_t id;
+    char server[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX];     /* "": the server as a whole */
+    char kind[32];                /* "gate-failed", "act-failed", "rule", "quarantine" */
+    char text[INCIDENT_TEXT_MAX]; /* what is wrong, as it was seen first */
+    uint64_t run;                 /* that left it, or its own latest one; 0: none yet */
+    struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* still out, ours to put back */
+    uint32_t place_count;
+    int64_t opened_wall_ms, closed_wall_ms;
+    /* of rules and quarantine */
+    char rule[INCIDENT_RULE_MAX];
+    enum incident_phase phase;
+    uint32_t rung;               /* of the ladder: the one in hand, or the next to try */
+    int64_t phase_wall_ms;       /* since when */
+    int64_t acted_wall_ms;       /* when its latest act began; 0: never */
+    int64_t until_wall_ms;       /* QUARANTINED: its end, 0: a person's word. BLOCKED: not before */
+    bool alarmed;                /* it was said that it is blocked for long */
+    bool aborting;               /* its run got no turn within the rung's time and is told to end */
+    char approved_by[128];       /* a person's word for the rung in hand; "": none */
+    char why[INCIDENT_TEXT_MAX]; /* what it waits for, or what was done last */
+};
+
+/* One line of its story: kept for good, only added to. */
+struct incident_note {
+    uint64_t incident;
+    int64_t wall_ms;
+    char
+        kind[24]; /* "seen", "decided", "would", "blocked", "action", "proof", "word", "end", ... */
+    char text[INCIDENT_TEXT_MAX];
+};
+
+const char *incident_phase_name(enum incident_phase phase);
+bool incident_phase_parse(const char *word, enum incident_phase *out);
+
+#endif

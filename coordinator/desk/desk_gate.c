@@ -1,0 +1,237 @@
+/* desk_gate.c - who comes from afar, and what they may do. See desk_internal.h and operators.h. */
+#include "coordinator/desk/desk_body.h"
+
+#include "common/log.h"
+#include "common/text.h"
+
+#include <string.h>
+
+/* ---- who is it ---- */
+
+bool gate_may_try(struct asking *a)
+{
+    uint64_t wait_ms = throttle_wait_ms(a->desk->throttle, a->request->address, a->view.now_ms);
+    char left[TEXT_DURATION_MAX];
+    if (wait_ms == 0)
+        return true;
+    struct text why = {0};
+    text_addf(&why, "too many wrong tokens came from %s: wait %s", a->request->address,
+              text_format_duration(left, wait_ms));
+    desk_answer(a, 429, view_error("busy", text_get(&why)));
+    text_reset(&why);
+    return false;
+}
+
+static bool is_joining(const struct asking *a)
+{
+    return text_equal(a->request->path, "/v1/join") && text_equal(a->request->method, "POST");
+}
+
+static bool know(struct asking *a)
+{
+    struct error err = {0};
+    bool wrong = false;
+    enum error_code code = operators_find(a->desk->operators, a->request->bearer, a->view.wall_ms,
+                                          &a->who, &wrong, &err);
+    if (code == ERR_NONE) {
+        throttle_right(a->desk->throttle, a->request->address);
+        a->request->actor = a->who->name;
+        return true;
+    }
+    if (wrong)
+        throttle_wrong(a->desk->throttle, a->request->address, a->view.now_ms);
+    log_warn("operator_refused", LOG_TEXT("address", a->request->address),
+             LOG_TEXT("why", err.text));
+    desk_answer(a, 401, view_error("denied", err.text));
+    return false;
+}
+
+/* Before anything is looked at that they asked for. Joining has tokens of its own. */
+bool gate_enter(struct asking *a)
+{
+    if (!a->request->far || is_joining(a))
+        return true;
+    if (!gate_may_try(a))
+        return false;
+    if (a->request->bearer[0] != '\0' && a->desk->operators)
+        return know(a);
+    desk_answer(a, 401,
+                view_error("denied",
+                           "from afar a token is needed: `farmhand operator create` on the "
+                           "coordinator makes one"));
+    return false;
+}
+
+/* ---- may they ---- */
+
+static bool is_theirs(const struct asking *a, const char *server)
+{
+    const struct fleet_server *s = fleet_find(coordinator_fleet(a->desk->brain), server);
+    return s && selector_match(a->who->servers, s->name, s->labels, s->label_count);
+}
+
+/* The first target that is not theirs; NULL: all are. */
+static const char *foreign_target(const struct asking *a, const struct rollout *run)
+{
+    for (size_t i = 0; i < run->target_count; i++)
+        if (!is_theirs(a, run->targets[i].server))
+            return run->targets[i].server;
+    return NULL;
+}
+
+static bool refuse_scope(struct asking *a, const char *what)
+{
+    desk_refuse_as(a, ERR_DENIED, "the token of %s is for the servers %.100s alone: %.150s is not",
+                   a->who->name, a->who->servers, what);
+    return false;
+}
+
+static bool is_bound(const struct asking *a)
+{
+    return a->who && !text_equal(a->who->servers, "all");
+}
+
+static bool scope_fits(struct asking *a, enum gate_scope scope)
+{
+    const struct rollout *run;
+    const char *foreign;
+    switch (scope) {
+    case GATE_ANY:
+    case GATE_PLAN:
+        return true;
+    case GATE_SERVER:
+        return is_theirs(a, a->name) || refuse_scope(a, a->name);
+    case GATE_RUN:
+        run = coordinator_run_find(a->desk->brain, a->id);
+        foreign = run ? foreign_target(a, run) : NULL;
+        return !foreign || refuse_scope(a, foreign);
+    case GATE_FARM:
+        break;
+    }
+    return refuse_scope(a, "what is asked, the farm as a whole,");
+}
+
+bool gate_role(struct asking *a, enum role needed, enum gate_scope scope)
+{
+    if (!a->who)
+        return true;
+    /* A path that forgot to say so: what is not read changes something. */
+    if (needed == ROLE_VIEWER && !text_equal(a->request->method, "GET"))
+        needed = ROLE_OPERATOR;
+    if (a->who->role < needed) {
+        desk_refuse_as(a, ERR_DENIED, "%s is %s: that takes %s", a->who->name,
+                       role_name(a->who->role), role_name(needed));
+        return false;
+    }
+    return !is_bound(a) || scope_fits(a, scope);
+}
+
+bool gate_plan(struct asking *a, const struct plan_request *q)
+{
+    struct rollout *plan = NULL;
+    if (!is_bound(a) ||
+        plan_make(q, coordinator_fleet(a->desk->brain), a->view.wall_ms, &plan, NULL) != ERR_NONE)
+        return true; /* it will be refused with its own words */
+    const char *foreign = foreign_target(a, plan);
+    bool fits = !foreign || refuse_scope(a, foreign);
+    rollout_free(plan);
+    return fits;
+}
+
+/* ---- their tokens ---- */
+
+static bool has_operators(struct asking *a)
+{
+    if (a->desk->operators)
+        return true;
+    desk_refuse_as(
+        a, ERR_UNAVAILABLE,
+        "this coordinator runs without TLS (without_tls in coordinator.conf): nobody comes "
+        "from afar");
+    return false;
+}
+
+static json_t *time_or_null(int64_t wall_ms)
+{
+    char text[TEXT_TIME_MAX];
+    return wall_ms ? json_string(text_format_time(text, wall_ms)) : json_null();
+}
+
+static json_t *view_operator(const struct asking *a, const struct operator_right *o)
+{
+    const char *spent = operator_right_spent(o, a->view.wall_ms);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "id", o->id, "name", o->name,
+                     "role", role_name(o->role), "servers", o->servers, "created_at",
+                     time_or_null(o->created_ms), "expires_at", time_or_null(o->expires_ms),
+                     "revoked_at", time_or_null(o->revoked_ms), "created_by", o->created_by,
+                     "spent", spent ? json_string(spent) : json_null());
+}
+
+void desk_get_operators(struct asking *a)
+{
+    if (!desk_no_args(a) || !has_operators(a))
+        return;
+    json_t *list = json_array();
+    for (size_t i = 0; i < operators_count(a->desk->operators); i++)
+        json_array_append_new(list, view_operator(a, operators_at(a->desk->operators, i)));
+    desk_answer(a, 200, json_pack("{s:o}", "operators", list));
+}
+
+static bool parse_role(const char *word, void *out)
+{
+    return role_parse(word, out);
+}
+
+void desk_create_operator(struct asking *a)
+{
+    struct error err = {0};
+    const struct operator_right *right = NULL;
+    char token[TOKEN_TEXT_MAX];
+    json_t *body = NULL;
+    struct operators_wish w = {
+        .name = "", .servers = "all", .reason = "", .actor = a->request->actor};
+    if (!has_operators(a))
+        return;
+    const struct field fields[] = {
+        TEXT("name", &w.name),       WORD("role", &w.role, parse_role, "viewer, operator or admin"),
+        TEXT("servers", &w.servers), U64("for_ms", &w.for_ms, 1000, 366ULL * DESK_DAY_MS),
+        TEXT("reason", &w.reason),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && (w.reason[0] == '\0' || strlen(w.reason) > 255))
+        code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    code = code ? code
+                : operators_create(a->desk->operators, &w, a->view.wall_ms, token, &right, &err);
+    if (code) {
+        desk_refuse(a, &err);
+    } else {
+        json_t *told = view_operator(a, right);
+        json_object_set_new(told, "token", json_string(token));
+        json_object_set_new(told, "url", json_string(a->desk->join_url));
+        json_object_set_new(told, "ca", json_string(a->desk->ca_pem));
+        desk_answer(a, 201, told);
+        text_wipe(token, sizeof(token));
+    }
+    json_decref(body);
+}
+
+void desk_revoke_operator(struct asking *a)
+{
+    struct error err = {0};
+    const char *reason = "";
+    json_t *body = NULL;
+    if (!has_operators(a))
+        return;
+    const struct field fields[] = {TEXT("reason", &reason)};
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && reason[0] == '\0')
+        code = error_set(&err, ERR_INVALID, "a reason is required: say why");
+    code = code ? code
+                : operators_revoke(a->desk->operators, a->name, a->request->actor, reason,
+                                   a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer(a, 200, json_pack("{s:s}", "revoked", a->name));
+    json_decref(body);
+}

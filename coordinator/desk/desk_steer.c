@@ -1,0 +1,246 @@
+/* desk_steer.c - see desk_internal.h: what is asked about a run that is there. */
+#include "coordinator/desk/desk_body.h"
+
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- pause, resume, abort ---- */
+
+static void request_run(struct asking *a, enum rollout_request what)
+{
+    struct error err;
+    const char *reason = "";
+    json_t *body = NULL;
+    const struct field fields[] = {TEXT("reason", &reason)};
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code)
+        code = coordinator_request(a->desk->brain, a->id, what, a->request->actor, reason,
+                                   a->view.now_ms, a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer_run(a, 200, a->id, false);
+    json_decref(body);
+}
+
+void desk_pause(struct asking *a)
+{
+    request_run(a, REQUEST_PAUSE);
+}
+
+void desk_resume(struct asking *a)
+{
+    request_run(a, REQUEST_RESUME);
+}
+
+void desk_approve(struct asking *a)
+{
+    struct error err;
+    const char *reason = "";
+    json_t *body = NULL;
+    const struct field fields[] = {TEXT("reason", &reason)};
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code)
+        code = coordinator_approve(a->desk->brain, a->id, a->request->actor, reason, a->view.now_ms,
+                                   a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer_run(a, 200, a->id, false);
+    json_decref(body);
+}
+
+void desk_abort(struct asking *a)
+{
+    request_run(a, REQUEST_ABORT);
+}
+
+/* ---- resolve ---- */
+
+static bool parse_settled(const char *word, void *out)
+{
+    enum outcome *as = out;
+    if (text_equal(word, "done"))
+        *as = OUTCOME_DONE;
+    else if (text_equal(word, "failed"))
+        *as = OUTCOME_FAILED;
+    else if (text_equal(word, "not-executed"))
+        *as = OUTCOME_UNHEARD;
+    else
+        return false;
+    return true;
+}
+
+void desk_resolve(struct asking *a)
+{
+    struct error err;
+    const char *reason = "", *server = "";
+    enum outcome as = OUTCOME_NONE;
+    json_t *body = NULL;
+    const struct field fields[] = {
+        TEXT("reason", &reason),
+        TEXT("server", &server),
+        WORD("as", &as, parse_settled, "done, failed or not-executed"),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && (as == OUTCOME_NONE || !server[0]))
+        code = error_set(&err, ERR_INVALID,
+                         "server and as are required: which target, and whether "
+                         "it was done, failed or not-executed");
+    if (!code)
+        code = coordinator_resolve(a->desk->brain, a->id, server, as, a->request->actor, reason,
+                                   a->view.now_ms, a->view.wall_ms, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer_run(a, 200, a->id, false);
+    json_decref(body);
+}
+
+/* ---- set ---- */
+
+/* What targets carry from their plan on cannot be another while they are under way. */
+static enum error_code check_live(const json_t *options, struct error *err)
+{
+    static const char *const frozen[] = {
+        "waves", "canary", "order",      "approve_by",     "approve_within_ms",
+        "drain", "expect", "start_idle", "keep_autostart",
+    };
+    for (size_t i = 0; i < COUNT(frozen); i++)
+        if (json_object_get(options, frozen[i]))
+            return error_set(err, ERR_INVALID,
+                             "options.%s is part of the plan and stays as it is: abort the run, "
+                             "and retry it otherwise",
+                             frozen[i]);
+    if (json_object_size(options) == 0)
+        return error_set(err, ERR_INVALID, "options is missing: what is to be set, such as batch");
+    return ERR_NONE;
+}
+
+/* "batch 1 -> 3, soak_ms 10000 -> 0" */
+static void tell_difference(const struct rollout_options *from, const struct rollout_options *to,
+                            struct text *out)
+{
+    const char *key;
+    json_t *value, *was = view_options(from), *is = view_options(to);
+    json_object_foreach(is, key, value)
+    {
+        json_t *former = json_object_get(was, key);
+        if (json_equal(former, value))
+            continue;
+        char *left = json_dumps(former, JSON_ENCODE_ANY),
+             *right = json_dumps(value, JSON_ENCODE_ANY);
+        text_addf(out, "%s%s %s -> %s", out->len ? ", " : "", key, left ? left : "?",
+                  right ? right : "?");
+        free(left);
+        free(right);
+    }
+    json_decref(was);
+    json_decref(is);
+}
+
+static enum error_code set_options(struct asking *a, const struct rollout *run, json_t *options,
+                                   const char *reason, struct error *err)
+{
+    struct text what = {0};
+    struct plan_request q = {.options = run->options};
+    enum error_code code = check_live(options, err);
+    code = code ? code : take_options(options, &q, err);
+    if (code)
+        return code;
+    if (q.options.batch_percent) {
+        struct share share = {.number = q.options.batch_percent, .percent = true};
+        uint32_t batch = share_of(share, run->target_count);
+        q.options.batch = batch ? batch : 1;
+    }
+    if (q.window && q.window[0])
+        code =
+            windows_resolve(coordinator_windows(a->desk->brain), q.window, q.options.window, err);
+    else if (q.window)
+        q.options.window[0] = '\0';
+    if (code)
+        return code;
+    tell_difference(&run->options, &q.options, &what);
+    if (what.len == 0)
+        code = error_set(err, ERR_STATE, "run %llu has these options already",
+                         (unsigned long long)run->id);
+    code = code ? code
+                : coordinator_set(a->desk->brain, a->id, &q.options, text_get(&what),
+                                  a->request->actor, reason, a->view.now_ms, a->view.wall_ms, err);
+    text_reset(&what);
+    return code;
+}
+
+void desk_set(struct asking *a)
+{
+    struct error err;
+    const char *reason = "";
+    json_t *body = NULL, *options = NULL;
+    const struct field fields[] = {TEXT("reason", &reason), OBJECT("options", &options)};
+    const struct rollout *run = coordinator_run_find(a->desk->brain, a->id);
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && (!run || run_state_ended(run->state)))
+        code = error_set(&err, ERR_STATE, "run %llu is not running: it has ended, or never was",
+                         (unsigned long long)a->id);
+    code = code ? code : set_options(a, run, options, reason, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_answer_run(a, 200, a->id, false);
+    json_decref(body);
+}
+
+/* ---- retry ---- */
+
+/* The same words as the former run, but for what the body says otherwise. */
+static struct plan_request request_again(struct asking *a, const struct rollout *parent)
+{
+    return (struct plan_request){.action = parent->action,
+                                 .pool = parent->pool,
+                                 .selector = parent->selector,
+                                 .reason = "",
+                                 .actor = a->request->actor,
+                                 .own_server = coordinator_own_server(a->desk->brain),
+                                 .windows = coordinator_windows(a->desk->brain),
+                                 .window = parent->options.window,
+                                 .waves = parent->options.waves,
+                                 .order = parent->options.order_by,
+                                 .options = parent->options,
+                                 .retry = parent};
+}
+
+static void retry_run(struct asking *a, const struct rollout *parent)
+{
+    struct error err;
+    bool dry_run = false;
+    json_t *body = NULL, *options = NULL;
+    struct plan_request q = request_again(a, parent);
+    const struct field fields[] = {
+        TEXT("reason", &q.reason),
+        TEXT("targets", &q.targets),
+        BOOL("dry_run", &dry_run),
+        OBJECT("options", &options),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && options)
+        code = take_options(options, &q, &err);
+    if (code)
+        desk_refuse(a, &err);
+    else
+        desk_plan_or_begin(a, &q, dry_run);
+    json_decref(body);
+}
+
+void desk_retry(struct asking *a)
+{
+    struct error err;
+    struct rollout *loaded = NULL;
+    const struct rollout *parent = coordinator_run_find(a->desk->brain, a->id);
+    if (!parent && store_load_run(a->desk->store, a->id, &loaded, &err))
+        desk_refuse(a, &err);
+    else
+        retry_run(a, parent ? parent : loaded);
+    rollout_free(loaded);
+}

@@ -1,0 +1,197 @@
+/* operators.c - see operators.h. */
+#include "coordinator/enrol/operators.h"
+
+#include "common/must.h"
+#include "common/os.h"
+#include "common/text.h"
+#include "coordinator/core/selector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FOR_MAX_MS    (366ULL * 24 * 60 * 60 * 1000)
+#define OPERATORS_MAX 1000
+
+struct operators {
+    struct operators_spec spec;
+    struct operator_right *items;
+    size_t count;
+};
+
+static struct operator_right *find_id(const struct operators *o, const char *id)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (text_equal(o->items[i].id, id))
+            return &o->items[i];
+    return NULL;
+}
+
+static void put(void *arg, const struct operator_right *right)
+{
+    struct operators *o = arg;
+    struct operator_right *known = find_id(o, right->id);
+    if (!known) {
+        o->items = must_realloc(o->items, o->count + 1, sizeof(*o->items));
+        known = &o->items[o->count++];
+    }
+    *known = *right;
+}
+
+enum error_code operators_open(const struct operators_spec *spec, struct operators **out,
+                               struct error *err)
+{
+    struct operators *o = must_alloc(1, sizeof(*o));
+    o->spec = *spec;
+    enum error_code code = store_load_operators(spec->store, put, o, err);
+    if (code)
+        operators_close(o);
+    else
+        *out = o;
+    return code;
+}
+
+void operators_close(struct operators *o)
+{
+    if (!o)
+        return;
+    free(o->items);
+    free(o);
+}
+
+const char *operator_right_spent(const struct operator_right *right, int64_t wall_ms)
+{
+    if (right->revoked_ms != 0)
+        return "was revoked";
+    return right->expires_ms != 0 && wall_ms >= right->expires_ms ? "has expired" : NULL;
+}
+
+/* ---- changes ---- */
+
+static enum error_code save(struct operators *o, const struct operator_right *right,
+                            const char *action, const char *actor, const char *reason,
+                            int64_t wall_ms, struct error *err)
+{
+    char text[900], object[MEMBER_WHO_MAX + 32];
+    struct store *s = o->spec.store;
+    struct event event = {.wall_ms = wall_ms, .kind = "audit", .actor = actor, .text = text};
+    text_format(object, sizeof(object), "%s (%s)", right->name, right->id);
+    text_format(text, sizeof(text), "%s: %s, %s: %s", actor, action, object, reason);
+    enum error_code code = store_begin(s, err);
+    code = code ? code : store_save_operator(s, right, err);
+    code = code ? code : store_add_audit(s, wall_ms, actor, action, object, reason, err);
+    code = code ? code : store_add_event(s, &event, err);
+    code = code ? code : store_commit(s, err);
+    if (code) {
+        store_rollback(s);
+        return code;
+    }
+    put(o, right);
+    o->spec.event(o->spec.ctx, &event);
+    return ERR_NONE;
+}
+
+static enum error_code check_wish(const struct operators *o, const struct operators_wish *w,
+                                  int64_t wall_ms, struct error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  ".-_@";
+    size_t len = strlen(w->name);
+    if (len == 0 || len > 64 || strspn(w->name, letters) != len)
+        return error_set(
+            err, ERR_INVALID,
+            "whose token? A name of letters, digits, '.', '-', '_' and '@', 64 at most");
+    if (w->for_ms > FOR_MAX_MS || (w->for_ms > 0 && w->for_ms < 1000))
+        return error_set(err, ERR_INVALID, "expires: after 1s to 366d, or never");
+    if (o->count >= OPERATORS_MAX)
+        return error_set(err, ERR_FULL, "there are %d tokens already", OPERATORS_MAX);
+    for (size_t i = 0; i < o->count; i++)
+        if (text_equal(o->items[i].name, w->name) && !operator_right_spent(&o->items[i], wall_ms))
+            return error_set(
+                err, ERR_EXISTS,
+                "%s has a token already, %s: revoke it first, so that it is clear which "
+                "one holds",
+                w->name, o->items[i].id);
+    if (strlen(w->servers) >= sizeof(o->items[0].servers))
+        return error_set(err, ERR_INVALID, "the selector is too long");
+    return selector_check(w->servers, err);
+}
+
+enum error_code operators_create(struct operators *o, const struct operators_wish *w,
+                                 int64_t wall_ms, char text[TOKEN_TEXT_MAX],
+                                 const struct operator_right **out, struct error *err)
+{
+    struct operator_token token;
+    uint8_t hash[SHA256_BYTES];
+    struct operator_right right = {.role = w->role,
+                                   .created_ms = wall_ms,
+                                   .expires_ms = w->for_ms ? wall_ms + (int64_t)w->for_ms : 0};
+    enum error_code code = check_wish(o, w, wall_ms, err);
+    if (code)
+        return code;
+    must(os_random(&token, sizeof(token), NULL) == ERR_NONE);
+    token_hash(token.secret, hash);
+    text_to_hex(right.id, token.id, sizeof(token.id));
+    sha256_hex(hash, right.hash);
+    text_copy(right.name, sizeof(right.name), w->name);
+    text_copy(right.servers, sizeof(right.servers), w->servers);
+    text_copy(right.created_by, sizeof(right.created_by), w->actor);
+    code = save(o, &right, "operator.create", w->actor, w->reason, wall_ms, err);
+    if (code == ERR_NONE) {
+        operator_token_print(&token, text);
+        *out = find_id(o, right.id);
+    }
+    text_wipe(&token, sizeof(token));
+    return code;
+}
+
+enum error_code operators_revoke(struct operators *o, const char *id, const char *actor,
+                                 const char *reason, int64_t wall_ms, struct error *err)
+{
+    const struct operator_right *known = find_id(o, id);
+    if (!known)
+        return error_set(err, ERR_NOT_FOUND,
+                         "no operator has a token %.40s: `farmhand operator list` shows them", id);
+    struct operator_right right = *known;
+    if (right.revoked_ms == 0)
+        right.revoked_ms = wall_ms;
+    return save(o, &right, "operator.revoke", actor, reason, wall_ms, err);
+}
+
+/* ---- who is it ---- */
+
+enum error_code operators_find(const struct operators *o, const char *text, int64_t wall_ms,
+                               const struct operator_right **out, bool *wrong, struct error *err)
+{
+    struct operator_token token;
+    uint8_t hash[SHA256_BYTES];
+    char id[MEMBER_ID_HEX], hex[SHA256_HEX];
+    *wrong = true;
+    if (operator_token_parse(text, &token, err))
+        return ERR_DENIED;
+    text_to_hex(id, token.id, sizeof(token.id));
+    token_hash(token.secret, hash);
+    text_wipe(&token, sizeof(token));
+    sha256_hex(hash, hex);
+    const struct operator_right *right = find_id(o, id);
+    if (!right || !token_equal(right->hash, hex, sizeof(hex)))
+        return error_set(err, ERR_DENIED, "this coordinator never made that token");
+    *wrong = false;
+    const char *spent = operator_right_spent(right, wall_ms);
+    if (spent)
+        return error_set(err, ERR_DENIED, "the token of %s %s", right->name, spent);
+    *out = right;
+    return ERR_NONE;
+}
+
+/* ---- views ---- */
+
+size_t operators_count(const struct operators *o)
+{
+    return o->count;
+}
+
+const struct operator_right *operators_at(const struct operators *o, size_t index)
+{
+    must(index < o->count);
+    return &o->items[index];
+}

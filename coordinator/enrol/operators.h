@@ -1,0 +1,57 @@
+/* operators.h - who may come from afar, and what they may do there: tokens with a role.
+ *
+ *   viewer     looks
+ *   operator   and starts, steers and ends runs, holds, drains
+ *   admin      and lets servers and people in, and takes over
+ *
+ * A role may be bound to servers (a selector such as farm=web): what it changes then is theirs
+ * alone; it still sees the whole farm. At the unix socket nobody needs a token: who may open it is
+ * an admin. The secret of a token is told once, and kept as its SHA-256. For the brain thread;
+ * blocks for the store.
+ */
+#ifndef FARMHAND_COORDINATOR_OPERATORS_H
+#define FARMHAND_COORDINATOR_OPERATORS_H
+
+#include "common/error.h"
+#include "coordinator/enrol/member.h"
+#include "coordinator/store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct operators;
+
+struct operators_spec {
+    struct store *store; /* borrowed */
+    void *ctx;
+    void (*event)(void *ctx, const struct event *event);
+};
+
+enum error_code operators_open(const struct operators_spec *spec, struct operators **out,
+                               struct error *err);
+void operators_close(struct operators *o); /* NULL is fine */
+
+struct operators_wish {
+    const char *name;
+    enum role role;
+    const char *servers; /* a selector; "all" */
+    uint64_t for_ms;     /* 0: until it is revoked */
+    const char *actor, *reason;
+};
+/* The token is told this once. ERR_EXISTS: that name has a good one already. */
+enum error_code operators_create(struct operators *o, const struct operators_wish *wish,
+                                 int64_t wall_ms, char token[TOKEN_TEXT_MAX],
+                                 const struct operator_right **out, struct error *err);
+enum error_code operators_revoke(struct operators *o, const char *id, const char *actor,
+                                 const char *reason, int64_t wall_ms, struct error *err);
+
+/* Whose token it is. ERR_DENIED: nobody's, or it is not good any more; *wrong: it was guessed. */
+enum error_code operators_find(const struct operators *o, const char *token, int64_t wall_ms,
+                               const struct operator_right **out, bool *wrong, struct error *err);
+
+size_t operators_count(const struct operators *o);
+const struct operator_right *operators_at(const struct operators *o, size_t index);
+/* NULL: good. */
+const char *operator_right_spent(const struct operator_right *right, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,163 @@
+/* store_audit.c - the audit trail and its chain. See store.h and audit_chain.h. */
+#include "coordinator/store/store_internal.h"
+
+#include "common/must.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+
+void store_audit_origin(struct store *s, const char *origin)
+{
+    text_copy(s->origin, sizeof(s->origin), origin);
+}
+
+void store_on_audit(struct store *s, void (*told)(void *arg, const struct audit_row *row),
+                    void *arg)
+{
+    s->audit_told = told;
+    s->audit_arg = arg;
+}
+
+/* ---- reading ---- */
+
+static void read_row(struct row *r, struct audit_row *out)
+{
+    *out = (struct audit_row){.id = row_uint(r, "id", INT64_MAX)};
+    r->id = out->id;
+    out->wall_ms = row_int(r);
+    out->actor = row_word(r);
+    out->origin = row_word(r);
+    out->action = row_word(r);
+    out->object = row_word(r);
+    out->reason = row_word(r);
+    out->hash = row_word(r);
+}
+
+enum error_code store_load_audit(struct store *s, uint64_t after, size_t limit,
+                                 void (*each)(void *arg, const struct audit_row *row), void *arg,
+                                 struct error *err)
+{
+    struct binding b = binding_of(s, SQL_AUDIT);
+    bind_uint(&b, after < INT64_MAX ? after : INT64_MAX);
+    bind_uint(&b, limit < INT64_MAX ? limit : INT64_MAX);
+    struct row r = row_of(s, SQL_AUDIT, "audit", err);
+    while (row_next(&r)) {
+        struct audit_row row;
+        read_row(&r, &row);
+        if (!r.code)
+            each(arg, &row);
+    }
+    return r.code;
+}
+
+enum error_code store_audit_last(struct store *s, uint64_t *out_id, struct error *err)
+{
+    struct row r = row_of(s, SQL_LAST_AUDIT, "audit", err);
+    if (row_next(&r)) {
+        uint64_t there = row_uint(&r, "id", INT64_MAX), given = row_uint(&r, "seq", INT64_MAX);
+        *out_id = given > there ? given : there;
+        db_reset(s->db, SQL_LAST_AUDIT);
+    }
+    return r.code;
+}
+
+/* ---- writing ---- */
+
+static void fold(void *arg, const struct audit_row *row)
+{
+    struct audit_chain *chain = arg;
+    char hash[SHA256_HEX];
+    audit_chain_hash(chain->hash, row, hash);
+    text_copy(chain->hash, sizeof(chain->hash), hash);
+}
+
+/* The hash that the next row continues: the last one's, or, once, that of all rows from before
+ * there were hashes. Numbers that were given are not given again: else the last rows could be taken
+ * out. */
+static void find_end(struct store *s, struct audit_chain *chain)
+{
+    audit_chain_begin(chain);
+    struct row r = row_of(s, SQL_LAST_AUDIT, "audit", &s->first);
+    if (!row_next(&r))
+        return;
+    uint64_t there = row_uint(&r, "id", INT64_MAX), given = row_uint(&r, "seq", INT64_MAX);
+    const char *hash = row_word(&r);
+    chain->id = given > there ? given : there;
+    bool hashed = hash[0] != '\0';
+    if (hashed)
+        text_copy(chain->hash, sizeof(chain->hash), hash);
+    db_reset(s->db, SQL_LAST_AUDIT);
+    if (!hashed && there > 0)
+        store_load_audit(s, 0, SIZE_MAX, fold, chain, &s->first);
+}
+
+static void insert(struct store *s, const struct audit_row *row)
+{
+    struct binding b = binding_of(s, SQL_INSERT_AUDIT);
+    bind_uint(&b, row->id);
+    bind_int(&b, row->wall_ms);
+    bind_text(&b, row->actor);
+    bind_text(&b, row->origin);
+    bind_text(&b, row->action);
+    bind_text(&b, row->object);
+    bind_text(&b, row->reason);
+    bind_text(&b, row->hash);
+    store_run_write(s, SQL_INSERT_AUDIT);
+}
+
+/* For who is told of it once it is there for good. */
+static void keep(struct store *s, const struct audit_row *row)
+{
+    if (!s->audit_told)
+        return;
+    s->told = must_realloc(s->told, s->told_count + 1, sizeof(*s->told));
+    s->told[s->told_count++] = (struct audit_row){.id = row->id,
+                                                  .wall_ms = row->wall_ms,
+                                                  .actor = must_copy(row->actor),
+                                                  .origin = must_copy(row->origin),
+                                                  .action = must_copy(row->action),
+                                                  .object = must_copy(row->object),
+                                                  .reason = must_copy(row->reason),
+                                                  .hash = must_copy(row->hash)};
+}
+
+enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
+                                const char *action, const char *object, const char *reason,
+                                struct error *err)
+{
+    struct audit_chain chain;
+    char hash[SHA256_HEX];
+    if (!store_may_write(s))
+        return store_tell(s, err);
+    find_end(s, &chain);
+    struct audit_row row = {.id = chain.id + 1,
+                            .wall_ms = wall_ms,
+                            .actor = actor,
+                            .origin = s->origin,
+                            .action = action,
+                            .object = object,
+                            .reason = reason};
+    audit_chain_hash(chain.hash, &row, hash);
+    row.hash = hash;
+    if (!s->first.code)
+        insert(s, &row);
+    if (!s->first.code)
+        keep(s, &row);
+    return store_tell(s, err);
+}
+
+void store_audit_end(struct store *s, bool committed)
+{
+    for (size_t i = 0; i < s->told_count; i++) {
+        struct audit_row *row = &s->told[i];
+        if (committed)
+            s->audit_told(s->audit_arg, row);
+        free((void *)(uintptr_t)row->actor);
+        free((void *)(uintptr_t)row->origin);
+        free((void *)(uintptr_t)row->action);
+        free((void *)(uintptr_t)row->object);
+        free((void *)(uintptr_t)row->reason);
+        free((void *)(uintptr_t)row->hash);
+    }
+    s->told_count = 0;
+}
