@@ -307,9 +307,9 @@ static void on_audit(void *arg, const struct audit_row *row)
     syslog(LOG_AUTHPRIV | LOG_NOTICE,
            "farmhand audit row=%" PRIu64
            " at=%s actor=\"%s\" origin=\"%s\" action=\"%s\" object=\"%s\" "
-           "reason=\"%s\" hash=%s",
+           "reason=\"%s\" before=\"%s\" after=\"%s\" result=\"%s\" hash=%s",
            row->id, text_format_time(at, row->wall_ms), row->actor, row->origin, row->action,
-           row->object, row->reason, row->hash);
+           row->object, row->reason, row->before, row->after, row->result, row->hash);
 }
 
 static enum error_code open_stores(struct shell *s, struct fence *fence, struct error *err)

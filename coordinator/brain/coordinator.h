@@ -114,12 +114,15 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t run, enum ro
 enum error_code coordinator_approve(struct coordinator *c, uint64_t run, const char *actor,
                                     const char *reason, uint64_t now_ms, int64_t wall_ms,
                                     struct error *err);
-/* Other options for a run that is going on; `what` tells the difference in words, for the audit
- * trail: "batch 1 -> 3". */
+/* Somebody who is known asked for what they may not: a row of the audit trail. */
+void coordinator_refused(struct coordinator *c, const char *actor, const char *what,
+                         const char *why, uint64_t now_ms, int64_t wall_ms);
+/* Other options for a run that is going on; `was` and `is` tell those that differ, for the audit
+ * trail: "batch 1", "batch 3". */
 enum error_code coordinator_set(struct coordinator *c, uint64_t run,
-                                const struct rollout_options *options, const char *what,
-                                const char *actor, const char *reason, uint64_t now_ms,
-                                int64_t wall_ms, struct error *err);
+                                const struct rollout_options *options, const char *was,
+                                const char *is, const char *actor, const char *reason,
+                                uint64_t now_ms, int64_t wall_ms, struct error *err);
 enum error_code coordinator_resolve(struct coordinator *c, uint64_t run, const char *server,
                                     enum outcome as, const char *actor, const char *reason,
                                     uint64_t now_ms, int64_t wall_ms, struct error *err);

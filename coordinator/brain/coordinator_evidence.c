@@ -249,7 +249,7 @@ enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incid
         char object[WIRE_NAME_MAX + 64];
         text_format(object, sizeof object, "incident %llu on %s: %.60s", (unsigned long long)n->id,
                     n->server, dump);
-        word_add(c, actor, "incident.fetch", 0, object, reason);
+        word_add(c, actor, "incident.fetch", 0, object, reason, NULL, NULL);
         events_flush(c);
     }
     struct pending q = {.command = {.piece_of = dump, .piece_at = at}};

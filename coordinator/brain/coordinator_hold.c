@@ -73,7 +73,10 @@ static enum error_code give_back(struct coordinator *c, struct rollout *r, bool 
         return error_set(err, ERR_STATE, "%s is given back already: `farmhand run show %llu`",
                          r->targets[0].server, (unsigned long long)r->id);
     }
-    word_add(c, actor, "hold.release", r->id, r->targets[0].server, reason);
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    word_add(c, actor, "hold.release", r->id, r->targets[0].server, reason,
+             audit_of_target(was, &r->targets[0]),
+             change.target_changed ? audit_of_target(is, &change.target) : "given back");
     runs_apply(c, r, &change); /* it only gives back: kept in memory if it cannot be saved */
     runs_drive(c);
     return ERR_NONE;

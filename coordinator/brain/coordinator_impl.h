@@ -24,6 +24,7 @@
 #define FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
 
 #include "coordinator/brain/coordinator.h"
+#include "coordinator/store/audit_words.h"
 
 #define PARK_LIMIT_MS     18000 /* a parked listen is answered after so long, with nothing */
 #define COMMAND_WINDOW_MS 10000 /* to begin a command, from when it is handed over */
@@ -139,6 +140,8 @@ struct budget_group {
 struct word {
     int64_t wall_ms;
     char actor[128], action[64], object[WIRE_NAME_MAX + 64], reason[512];
+    char before[AUDIT_WORDS_MAX], after[AUDIT_WORDS_MAX];
+    char result[AUDIT_WORDS_MAX]; /* "": done */
 };
 
 /* How much was waiting to be written. */
@@ -400,9 +403,13 @@ void events_flush(struct coordinator *c);
  * commit is synced. */
 void events_soon(struct coordinator *c);
 /* A row of the audit trail and its event, in the next transaction. run 0: about the server; server
- * NULL: about the run as a whole. */
+ * NULL: about the run as a whole. before, after: see audit_words.h; NULL: there is none. */
 void word_add(struct coordinator *c, const char *actor, const char *action, uint64_t run,
-              const char *server, const char *reason);
+              const char *server, const char *reason, const char *before, const char *after);
+/* The same of what a person makes of a run: to be said before the change is installed. */
+void word_of_run(struct coordinator *c, const struct rollout *r,
+                 const struct rollout_change *change, const char *action, const char *actor,
+                 const char *reason);
 struct waiting events_waiting(const struct coordinator *c);
 /* What was added since then is not to be: the change failed that it tells of. */
 void events_undo(struct coordinator *c, const struct waiting *since);

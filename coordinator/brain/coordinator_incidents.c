@@ -23,11 +23,14 @@ static enum error_code begin(struct coordinator *c, uint64_t id, const char *rea
 static enum error_code end(struct coordinator *c, struct remedy_change *change, const char *actor,
                            const char *action, const char *reason, struct error *err)
 {
-    char object[WIRE_NAME_MAX + 32];
+    char object[WIRE_NAME_MAX + 32], was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
     const struct waiting before = events_waiting(c);
     text_format(object, sizeof object, "incident %llu on %s",
                 (unsigned long long)change->incident.id, change->incident.server);
-    word_add(c, actor, action, 0, object, reason);
+    const struct incident *known = change->opens ? NULL : remedies_find(c, change->incident.id);
+    word_add(c, actor, action, 0, object, reason,
+             known ? audit_of_incident(was, known) : "in rotation",
+             change->closes ? "closed" : audit_of_incident(is, &change->incident));
     if (change->effect != REMEDY_NOTHING) {
         uint64_t run;
         char said[256];

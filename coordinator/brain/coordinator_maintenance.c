@@ -30,7 +30,12 @@ static enum error_code save(struct coordinator *c, const struct store_maintenanc
                             struct error *err)
 {
     const struct waiting before = events_waiting(c);
-    word_add(c, actor, action, 0, m->server, reason);
+    const struct fleet_server *s = fleet_find(c->fleet, m->server);
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    word_add(c, actor, action, 0, m->server, reason,
+             audit_of_maintenance(was, s->maintenance_until_ms, s->maintenance_by,
+                                  s->maintenance_reason),
+             audit_of_maintenance(is, m->until_ms, m->by, m->reason));
     const struct event event = {.kind = "server.maintenance",
                                 .server = m->server,
                                 .actor = actor,

@@ -77,6 +77,37 @@ static enum error_code insert_with(struct coordinator *c, const struct rollout *
     return code != ERR_NONE ? code : events_write(c, err);
 }
 
+static const char *autostart_wish(const struct rollout *run)
+{
+    if (run->options.keep_autostart)
+        return ", autoStart stays";
+    if (run->action == ROLLOUT_STOP)
+        return ", autoStart=no";
+    return run->action == ROLLOUT_START ? ", autoStart=yes" : "";
+}
+
+/* What the pools are like before the run, and what it is to make of them: each target's own end
+ * stands in the run's story. */
+static enum error_code write_begun(struct coordinator *c, const struct rollout *run,
+                                   const char *object, struct error *err)
+{
+    char action[64], before[AUDIT_WORDS_MAX], after[AUDIT_WORDS_MAX];
+    text_format(action, sizeof action, "%s%s", run->pool[0] ? "pool." : "",
+                rollout_action_name(run->action));
+    text_format(after, sizeof after, "run %llu is to: %s%s%s, on %zu target%s (%.200s)%s",
+                (unsigned long long)run->id, rollout_action_name(run->action),
+                run->pool[0] ? " pool " : "", run->pool, run->target_count,
+                run->target_count == 1 ? "" : "s", run->selector, autostart_wish(run));
+    const struct audit_row said = {.wall_ms = c->wall_ms,
+                                   .actor = run->actor,
+                                   .action = action,
+                                   .object = object,
+                                   .reason = run->reason,
+                                   .before = audit_of_pools(before, c->fleet, run),
+                                   .after = after};
+    return store_add_audit(c->spec.store, &said, err);
+}
+
 static enum error_code insert_run(struct coordinator *c, struct rollout *run, const char *shown,
                                   struct remedy_change *with, struct error *err)
 {
@@ -96,12 +127,7 @@ static enum error_code insert_run(struct coordinator *c, struct rollout *run, co
                 rollout_action_name(run->action), run->pool[0] ? " pool " : "", run->pool,
                 run->target_count, run->target_count == 1 ? "" : "s", run->selector, retry,
                 run->reason);
-    if (code == ERR_NONE) {
-        char action[64];
-        text_format(action, sizeof action, "%s%s", run->pool[0] ? "pool." : "",
-                    rollout_action_name(run->action));
-        code = store_add_audit(s, c->wall_ms, run->actor, action, object, run->reason, err);
-    }
+    code = code != ERR_NONE ? code : write_begun(c, run, object, err);
     struct event event = {.wall_ms = c->wall_ms,
                           .kind = "run.created",
                           .run = run->id,
@@ -194,12 +220,10 @@ static enum error_code find_open(const struct coordinator *c, uint64_t id, struc
 }
 
 /* A person's word, in the open transaction: audit row and event. */
-static enum error_code write_word(struct coordinator *c, const char *actor, const char *action,
-                                  const char *object, const char *reason, struct event *event,
-                                  struct error *err)
+static enum error_code write_word(struct coordinator *c, const struct audit_row *said,
+                                  struct event *event, struct error *err)
 {
-    enum error_code code =
-        store_add_audit(c->spec.store, c->wall_ms, actor, action, object, reason, err);
+    enum error_code code = store_add_audit(c->spec.store, said, err);
     return code != ERR_NONE ? code : store_add_event(c->spec.store, event, err);
 }
 
@@ -221,15 +245,25 @@ static enum error_code end_word(struct coordinator *c, enum error_code code,
 static enum error_code save_takeover(struct coordinator *c, const struct fence *fence,
                                      const char *actor, const char *reason, struct error *err)
 {
-    char object[64], text[900];
+    char object[64], text[900], before[AUDIT_WORDS_MAX], after[AUDIT_WORDS_MAX];
     text_format(object, sizeof object, "fence %llu", (unsigned long long)fence->number);
+    text_format(before, sizeof before, "fence %llu, frozen: %s",
+                (unsigned long long)c->spec.fence.number, c->frozen);
+    text_format(after, sizeof after, "%s, in charge", object);
+    const struct audit_row said = {.wall_ms = c->wall_ms,
+                                   .actor = actor,
+                                   .action = "takeover",
+                                   .object = object,
+                                   .reason = reason,
+                                   .before = before,
+                                   .after = after};
     text_format(text, sizeof text, "%s: takeover, %s: %s", actor, object, reason);
     struct event event = {.wall_ms = c->wall_ms, .kind = "audit", .actor = actor, .text = text};
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_write_fence(c->spec.store, fence, c->wall_ms, err);
     const struct store_freeze over = {0};
     code = code != ERR_NONE ? code : store_save_freeze(c->spec.store, &over, err);
-    code = code != ERR_NONE ? code : write_word(c, actor, "takeover", object, reason, &event, err);
+    code = code != ERR_NONE ? code : write_word(c, &said, &event, err);
     return end_word(c, code, &event, err);
 }
 
@@ -281,6 +315,15 @@ static const char *request_name(enum rollout_request what)
     return "?";
 }
 
+void word_of_run(struct coordinator *c, const struct rollout *r,
+                 const struct rollout_change *change, const char *action, const char *actor,
+                 const char *reason)
+{
+    char before[AUDIT_WORDS_MAX], after[AUDIT_WORDS_MAX];
+    word_add(c, actor, action, r->id, NULL, reason, audit_of_run(before, r->state, r->pause_causes),
+             audit_of_change(after, r, change));
+}
+
 enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rollout_request what,
                                     const char *actor, const char *reason, uint64_t now_ms,
                                     int64_t wall_ms, struct error *err)
@@ -297,10 +340,10 @@ enum error_code coordinator_request(struct coordinator *c, uint64_t id, enum rol
     if (code != ERR_NONE) {
         return code;
     }
-    word_add(c, actor, request_name(what), id, NULL, reason);
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_on_request(r, what, actor, &view, now_ms, &change);
+    word_of_run(c, r, &change, request_name(what), actor, reason);
     runs_apply(c, r, &change);
     runs_drive(c);
     return ERR_NONE;
@@ -323,9 +366,9 @@ enum error_code coordinator_approve(struct coordinator *c, uint64_t id, const ch
         return code;
     }
     const struct waiting before = events_waiting(c);
-    word_add(c, actor, "run.approve", id, NULL, reason);
     struct rollout_change change;
     rollout_approve(r, actor, &change);
+    word_of_run(c, r, &change, "run.approve", actor, reason);
     if (!runs_apply(c, r, &change)) {
         events_undo(c, &before);
         return check_writable(c, err);
@@ -335,9 +378,9 @@ enum error_code coordinator_approve(struct coordinator *c, uint64_t id, const ch
 }
 
 enum error_code coordinator_set(struct coordinator *c, uint64_t id,
-                                const struct rollout_options *options, const char *what,
-                                const char *actor, const char *reason, uint64_t now_ms,
-                                int64_t wall_ms, struct error *err)
+                                const struct rollout_options *options, const char *was,
+                                const char *is, const char *actor, const char *reason,
+                                uint64_t now_ms, int64_t wall_ms, struct error *err)
 {
     turn_begin(c, now_ms, wall_ms);
     struct rollout *r;
@@ -348,10 +391,8 @@ enum error_code coordinator_set(struct coordinator *c, uint64_t id,
     if (code != ERR_NONE) {
         return code;
     }
-    char said[512];
-    text_format(said, sizeof said, "%.250s: %s", what, reason);
     const struct waiting before = events_waiting(c);
-    word_add(c, actor, "run.set", id, NULL, said);
+    word_add(c, actor, "run.set", id, NULL, reason, was, is);
     struct rollout_change change;
     rollout_on_set(r, options, &change);
     if (!runs_apply(c, r, &change)) {
@@ -385,7 +426,10 @@ enum error_code coordinator_resolve(struct coordinator *c, uint64_t id, const ch
         return code;
     }
     const struct waiting before = events_waiting(c);
-    word_add(c, actor, "run.resolve", id, r->targets[at].server, reason);
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    text_format(is, sizeof is, "settled as %s", outcome_name(as));
+    word_add(c, actor, "run.resolve", id, r->targets[at].server, reason,
+             audit_of_target(was, &r->targets[at]), is);
     struct rollout_view view = runs_view(c);
     struct rollout_change change;
     rollout_resolve(r, at, as, actor, &view, now_ms, &change);
@@ -404,8 +448,11 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
                                    const char *action, const char *actor, const char *reason,
                                    struct error *err)
 {
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
     const struct waiting before = events_waiting(c);
-    word_add(c, actor, action, 0, s->name, reason);
+    /* What ran out was still so until now. */
+    audit_of_server(was, fleet_find(c->fleet, s->name), 0);
+    word_add(c, actor, action, 0, s->name, reason, was, audit_of_server(is, s, c->wall_ms));
     struct store_server row = {.incarnation = s->incarnation,
                                .first_seen_wall_ms = c->wall_ms,
                                .declared_out_until_ms = s->declared_out_until_ms};

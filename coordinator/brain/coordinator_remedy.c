@@ -367,8 +367,8 @@ static void end_run(struct coordinator *c, uint64_t id)
     if (r && !run_state_ended(r->state)) {
         struct rollout_view view = runs_view(c);
         struct rollout_change change;
-        word_add(c, ACTOR, "run.abort", id, NULL, "it got no turn in time");
         rollout_on_request(r, REQUEST_ABORT, ACTOR, &view, c->now_ms, &change);
+        word_of_run(c, r, &change, "run.abort", ACTOR, "it got no turn in time");
         runs_apply(c, r, &change);
     }
 }

@@ -47,7 +47,7 @@ void event_add(struct coordinator *c, const struct event *event)
 }
 
 void word_add(struct coordinator *c, const char *actor, const char *action, uint64_t run,
-              const char *server, const char *reason)
+              const char *server, const char *reason, const char *before, const char *after)
 {
     c->words = must_realloc(c->words, c->word_count + 1, sizeof *c->words);
     struct word *w = &c->words[c->word_count++];
@@ -55,17 +55,32 @@ void word_add(struct coordinator *c, const char *actor, const char *action, uint
     text_copy(w->actor, sizeof w->actor, actor);
     text_copy(w->action, sizeof w->action, action);
     text_copy(w->reason, sizeof w->reason, reason);
+    text_copy(w->before, sizeof w->before, before ? before : "");
+    text_copy(w->after, sizeof w->after, after ? after : "");
     if (run) {
         text_format(w->object, sizeof w->object, "run %llu%s%s", (unsigned long long)run,
                     server ? " " : "", server ? server : "");
     } else {
         text_copy(w->object, sizeof w->object, server);
     }
-    char text[1100];
-    text_format(text, sizeof text, "%s: %s %s: %s", actor, action, w->object, reason);
+    char text[2100];
+    bool changed = w->before[0] && w->after[0];
+    text_format(text, sizeof text, "%s: %s %s: %s%s%s%s%s%s", actor, action, w->object, reason,
+                changed ? " [" : "", changed ? w->before : "", changed ? " -> " : "",
+                changed ? w->after : "", changed ? "]" : "");
     const struct event event = {
         .kind = "audit", .run = run, .server = server, .actor = actor, .text = text};
     event_add(c, &event);
+}
+
+void coordinator_refused(struct coordinator *c, const char *actor, const char *what,
+                         const char *why, uint64_t now_ms, int64_t wall_ms)
+{
+    turn_begin(c, now_ms, wall_ms);
+    word_add(c, actor, "request", 0, what, "it was refused", NULL, NULL);
+    struct word *w = &c->words[c->word_count - 1];
+    text_format(w->result, sizeof w->result, "refused: %s", why);
+    events_flush(c);
 }
 
 struct waiting events_waiting(const struct coordinator *c)
@@ -86,8 +101,15 @@ enum error_code events_write(struct coordinator *c, struct error *err)
     enum error_code code = ERR_NONE;
     for (size_t i = 0; i < c->word_count && code == ERR_NONE; i++) {
         const struct word *w = &c->words[i];
-        code = store_add_audit(c->spec.store, w->wall_ms, w->actor, w->action, w->object, w->reason,
-                               err);
+        const struct audit_row said = {.wall_ms = w->wall_ms,
+                                       .actor = w->actor,
+                                       .action = w->action,
+                                       .object = w->object,
+                                       .reason = w->reason,
+                                       .before = w->before,
+                                       .after = w->after,
+                                       .result = w->result[0] ? w->result : NULL};
+        code = store_add_audit(c->spec.store, &said, err);
     }
     for (size_t i = 0; i < c->event_count && code == ERR_NONE; i++) {
         code = store_add_event(c->spec.store, &c->events[i], err);

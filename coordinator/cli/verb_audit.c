@@ -8,6 +8,17 @@
 
 #define PAGE 1000
 
+static void add_change(struct table *t, const char *before, const char *after)
+{
+    struct text change = {0};
+    if (*before && *after)
+        text_addf(&change, "%s -> %s", before, after);
+    else if (*before || *after)
+        text_addf(&change, "%s%s", *before ? "was: " : "", *before ? before : after);
+    table_cell(t, STYLE_PLAIN, change.len ? text_get(&change) : NULL);
+    text_reset(&change);
+}
+
 static void add_row(struct table *t, const json_t *one)
 {
     char at[SAY_TIME_MAX];
@@ -17,15 +28,19 @@ static void add_row(struct table *t, const json_t *one)
     table_cell(t, STYLE_PLAIN, *cli_text(one, "origin") ? cli_text(one, "origin") : NULL);
     table_cell(t, STYLE_PLAIN, cli_text(one, "action"));
     table_cell(t, STYLE_PLAIN, *cli_text(one, "object") ? cli_text(one, "object") : NULL);
+    add_change(t, cli_text(one, "before"), cli_text(one, "after"));
     table_cell(t, STYLE_PLAIN, cli_text(one, "reason"));
+    const char *result = cli_text(one, "result");
+    bool refused = text_starts(result, "refused");
+    table_cell(t, refused ? STYLE_RED : STYLE_DIM, *result ? result : NULL);
 }
 
 static int audit_list(struct cli *cli)
 {
     static const struct table_column columns[] = {
-        {"ROW", 3, 3, true},   {"AT (UTC)", 4, 10, false}, {"WHO", 9, 4, false},
-        {"FROM", 2, 6, false}, {"DID", 8, 8, false},       {"TO", 7, 6, false},
-        {"WHY", 5, 8, false},
+        {"ROW", 3, 3, true},     {"AT (UTC)", 4, 10, false}, {"WHO", 9, 4, false},
+        {"FROM", 2, 6, false},   {"DID", 8, 8, false},       {"TO", 7, 6, false},
+        {"CHANGE", 6, 8, false}, {"WHY", 5, 8, false},       {"RESULT", 3, 6, false},
     };
     struct text path = {0};
     json_t *answer = NULL;
@@ -33,7 +48,7 @@ static int audit_list(struct cli *cli)
     int code = cli_get(cli, text_get(&path), &answer);
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         struct text out = {0};
-        struct table *t = table_open(columns, 7);
+        struct table *t = table_open(columns, 9);
         size_t i;
         const json_t *one;
         json_array_foreach(cli_list(answer, "rows"), i, one) add_row(t, one);
@@ -72,6 +87,9 @@ static void look_at_rows(struct look *l, const json_t *answer)
                                       .action = cli_text(one, "action"),
                                       .object = cli_text(one, "object"),
                                       .reason = cli_text(one, "reason"),
+                                      .before = cli_text(one, "before"),
+                                      .after = cli_text(one, "after"),
+                                      .result = cli_text(one, "result"),
                                       .hash = cli_text(one, "hash")};
         l->bad = audit_chain_add(&l->chain, &row);
         l->bad_id = row.id;

@@ -29,6 +29,7 @@ static const char *const kind_names[NOTICE_KIND_COUNT] = {
     [NOTICE_INCIDENT_QUARANTINED] = "incident.quarantined",
     [NOTICE_INCIDENT_GIVEN_UP] = "incident.given-up",
     [NOTICE_TEST] = "notice.test",
+    [NOTICE_AUDIT] = "audit",
 };
 
 const char *const notice_words[] = {"run.started",
@@ -48,6 +49,7 @@ const char *const notice_words[] = {"run.started",
                                     "incident.blocked-long",
                                     "incident.quarantined",
                                     "incident.given-up",
+                                    "audit",
                                     NULL};
 
 const char *notice_kind_name(enum notice_kind kind)
@@ -116,10 +118,13 @@ static void remove_at(struct notice_queue *q, size_t at)
 
 uint64_t notice_give_up(struct notice_queue *q, int64_t wall_ms)
 {
+    size_t most = q->in_order ? NOTICE_AUDIT_MAX : NOTICE_QUEUE_MAX;
     for (size_t i = 0; i < q->count; i++) {
         const struct notice_row *row = &q->rows[i];
         bool old = wall_ms - row->wall_ms > (int64_t)q->keep_ms;
-        if (row->id == q->under_way || (!old && q->count <= NOTICE_QUEUE_MAX))
+        if (!old && q->count <= most && q->in_order)
+            return 0; /* those behind are younger */
+        if (row->id == q->under_way || (!old && q->count <= most))
             continue;
         uint64_t id = row->id;
         remove_at(q, i);
@@ -129,14 +134,15 @@ uint64_t notice_give_up(struct notice_queue *q, int64_t wall_ms)
     return 0;
 }
 
-/* The next by merit: tests first, then those tried least, then the oldest. NULL: none. */
+/* The next by merit: tests first, then those tried least unless the order counts, then the oldest.
+ * NULL: none. */
 static struct notice_row *best_of(const struct notice_queue *q)
 {
     struct notice_row *best = NULL;
     for (size_t i = 0; i < q->count; i++) {
         struct notice_row *row = &q->rows[i];
         bool better = !best || (row->urgent && !best->urgent) ||
-                      (row->urgent == best->urgent && row->tries < best->tries);
+                      (row->urgent == best->urgent && row->tries < best->tries && !q->in_order);
         best = better ? row : best;
     }
     return best;

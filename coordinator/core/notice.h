@@ -4,7 +4,8 @@
  * the transaction of their event until they were delivered, so a restart loses none, and a receiver
  * may get one twice (its id says so). One is under way at a time; after a failure the whole queue
  * waits, ever longer, and then the row with the fewest tries goes first: one that a receiver cannot
- * take does not hold up the others. Nothing here is ever waited for by a run.
+ * take does not hold up the others. A queue of audit rows keeps their order instead, and many more
+ * of them. Nothing here is ever waited for by a run.
  */
 #ifndef FARMHAND_COORDINATOR_NOTICE_H
 #define FARMHAND_COORDINATOR_NOTICE_H
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #define NOTICE_QUEUE_MAX   1000   /* rows; the oldest are given up for new ones */
+#define NOTICE_AUDIT_MAX   100000 /* the same of a queue in order */
 #define NOTICE_FIRST_MS    5000   /* after the first failure; doubled with each... */
 #define NOTICE_LONGEST_MS  600000 /* ...up to this */
 #define NOTICE_TROUBLE_MAX 256
@@ -38,13 +40,14 @@ enum notice_kind {
     NOTICE_INCIDENT_QUARANTINED,
     NOTICE_INCIDENT_GIVEN_UP, /* a person has to look */
     NOTICE_TEST,
+    NOTICE_AUDIT, /* a row of the audit trail; no event is one */
 };
-#define NOTICE_KIND_COUNT 19
+#define NOTICE_KIND_COUNT 20
 
 /* "run.started", ...; and back, NOTICE_NONE: there is none such. */
 const char *notice_kind_name(enum notice_kind kind);
 enum notice_kind notice_kind_parse(const char *word);
-/* NULL-terminated: what a configuration may choose from (all but the test). */
+/* NULL-terminated: what a configuration may choose from (all but the test); the last is "audit". */
 extern const char *const notice_words[];
 
 /* What an event of that kind and with these words (store.h, may be NULL) is to others. */
@@ -59,6 +62,7 @@ struct notice_row {
 
 struct notice_queue {
     uint64_t keep_ms;        /* older rows are given up */
+    bool in_order;           /* the oldest goes first, however often it was tried */
     struct notice_row *rows; /* by id; owned */
     size_t count, room;
     uint64_t under_way; /* id; 0: none */

@@ -30,6 +30,8 @@ struct desk {
     size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                   size_t max); /* NULL: no balancer */
     void *map_ctx;
+    uint64_t refusals_since_ms; /* what was refused to people who are known: */
+    unsigned refusals;          /* so many since then */
 };
 
 /* Answers it, or makes it a follower and feeds it. */

@@ -1,19 +1,14 @@
 /* desk_audit.c - the audit trail, to read. See desk.h. */
 #include "coordinator/desk/desk_internal.h"
 
-#include "common/text.h"
+#include "coordinator/notices/audit_view.h"
 
 #define ROWS_DEFAULT 100
 #define ROWS_MAX     1000
 
 static void add_row(void *arg, const struct audit_row *row)
 {
-    char at[TEXT_TIME_MAX];
-    json_array_append_new(
-        arg, json_pack("{s:I, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)row->id,
-                       "at", text_format_time(at, row->wall_ms), "at_ms", (json_int_t)row->wall_ms,
-                       "actor", row->actor, "origin", row->origin, "action", row->action, "object",
-                       row->object, "reason", row->reason, "hash", row->hash));
+    json_array_append_new(arg, view_audit(row));
 }
 
 void desk_get_audit(struct asking *a)

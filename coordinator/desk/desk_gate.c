@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/text.h"
+#include "coordinator/store/audit_words.h"
 
 #include <string.h>
 
@@ -70,6 +71,27 @@ static bool is_theirs(const struct asking *a, const char *server)
     return s && selector_match(a->who->servers, s->name, s->labels, s->label_count);
 }
 
+/* A change that somebody known asked for, and may not: for the audit trail. So many a minute;
+ * beyond that the log alone has it, since each is synced to the disk. */
+#define REFUSALS_MAX 30
+
+static void note_refusal(struct asking *a, const char *why)
+{
+    struct desk *d = a->desk;
+    char what[WIRE_NAME_MAX];
+    log_warn("operator_refused", LOG_TEXT("operator", a->who->name),
+             LOG_TEXT("address", a->request->address), LOG_TEXT("path", a->request->path),
+             LOG_TEXT("why", why));
+    if (a->view.now_ms - d->refusals_since_ms >= 60000) {
+        d->refusals_since_ms = a->view.now_ms;
+        d->refusals = 0;
+    }
+    if (text_equal(a->request->method, "GET") || d->refusals++ >= REFUSALS_MAX)
+        return;
+    text_format(what, sizeof(what), "%s %s", a->request->method, a->request->path);
+    coordinator_refused(d->brain, a->who->name, what, why, a->view.now_ms, a->view.wall_ms);
+}
+
 /* The first target that is not theirs; NULL: all are. */
 static const char *foreign_target(const struct asking *a, const struct rollout *run)
 {
@@ -81,8 +103,11 @@ static const char *foreign_target(const struct asking *a, const struct rollout *
 
 static bool refuse_scope(struct asking *a, const char *what)
 {
-    desk_refuse_as(a, ERR_DENIED, "the token of %s is for the servers %.100s alone: %.150s is not",
-                   a->who->name, a->who->servers, what);
+    char why[AUDIT_WORDS_MAX];
+    text_format(why, sizeof(why), "what %s may do is for the servers %.100s alone: %.150s is not",
+                a->who->name, a->who->servers, what);
+    note_refusal(a, why);
+    desk_refuse_as(a, ERR_DENIED, "%s", why);
     return false;
 }
 
@@ -119,8 +144,11 @@ bool gate_role(struct asking *a, enum role needed, enum gate_scope scope)
     if (needed == ROLE_VIEWER && !text_equal(a->request->method, "GET"))
         needed = ROLE_OPERATOR;
     if (a->who->role < needed) {
-        desk_refuse_as(a, ERR_DENIED, "%s is %s: that takes %s", a->who->name,
-                       role_name(a->who->role), role_name(needed));
+        char why[AUDIT_WORDS_MAX];
+        text_format(why, sizeof(why), "%s is %s: that takes %s", a->who->name,
+                    role_name(a->who->role), role_name(needed));
+        note_refusal(a, why);
+        desk_refuse_as(a, ERR_DENIED, "%s", why);
         return false;
     }
     return !is_bound(a) || scope_fits(a, scope);

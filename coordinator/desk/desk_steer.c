@@ -119,9 +119,16 @@ static enum error_code check_live(const json_t *options, struct error *err)
     return ERR_NONE;
 }
 
-/* "batch 1 -> 3, soak_ms 10000 -> 0" */
+static void tell_one(struct text *out, const char *key, const json_t *value)
+{
+    char *said = json_dumps(value, JSON_ENCODE_ANY);
+    text_addf(out, "%s%s %s", out->len ? ", " : "", key, said ? said : "?");
+    free(said);
+}
+
+/* Of what differs: "batch 1, soak_ms 10000" and "batch 3, soak_ms 0" */
 static void tell_difference(const struct rollout_options *from, const struct rollout_options *to,
-                            struct text *out)
+                            struct text *before, struct text *after)
 {
     const char *key;
     json_t *value, *was = view_options(from), *is = view_options(to);
@@ -130,12 +137,8 @@ static void tell_difference(const struct rollout_options *from, const struct rol
         json_t *former = json_object_get(was, key);
         if (json_equal(former, value))
             continue;
-        char *left = json_dumps(former, JSON_ENCODE_ANY),
-             *right = json_dumps(value, JSON_ENCODE_ANY);
-        text_addf(out, "%s%s %s -> %s", out->len ? ", " : "", key, left ? left : "?",
-                  right ? right : "?");
-        free(left);
-        free(right);
+        tell_one(before, key, former);
+        tell_one(after, key, value);
     }
     json_decref(was);
     json_decref(is);
@@ -144,7 +147,7 @@ static void tell_difference(const struct rollout_options *from, const struct rol
 static enum error_code set_options(struct asking *a, const struct rollout *run, json_t *options,
                                    const char *reason, struct error *err)
 {
-    struct text what = {0};
+    struct text was = {0}, is = {0};
     struct plan_request q = {.options = run->options};
     enum error_code code = check_live(options, err);
     code = code ? code : take_options(options, &q, err);
@@ -162,14 +165,15 @@ static enum error_code set_options(struct asking *a, const struct rollout *run, 
         q.options.window[0] = '\0';
     if (code)
         return code;
-    tell_difference(&run->options, &q.options, &what);
-    if (what.len == 0)
+    tell_difference(&run->options, &q.options, &was, &is);
+    if (is.len == 0)
         code = error_set(err, ERR_STATE, "run %llu has these options already",
                          (unsigned long long)run->id);
     code = code ? code
-                : coordinator_set(a->desk->brain, a->id, &q.options, text_get(&what),
+                : coordinator_set(a->desk->brain, a->id, &q.options, text_get(&was), text_get(&is),
                                   a->request->actor, reason, a->view.now_ms, a->view.wall_ms, err);
-    text_reset(&what);
+    text_reset(&was);
+    text_reset(&is);
     return code;
 }
 

@@ -5,6 +5,7 @@
 #include "common/os.h"
 #include "common/text.h"
 #include "coordinator/core/fleet.h"
+#include "coordinator/store/audit_words.h"
 #include "proto/url.h"
 
 #include <inttypes.h>
@@ -128,6 +129,7 @@ struct word {
     int64_t wall_ms;
     const char *actor, *action, *object, *reason;
     const char *server; /* NULL: none */
+    const char *before, *after;
 };
 
 static enum error_code begin(struct enrol *e, struct error *err)
@@ -145,9 +147,14 @@ static enum error_code end(struct enrol *e, enum error_code code, const struct w
                           .actor = w->actor,
                           .text = text};
     text_format(text, sizeof(text), "%s: %s, %s: %s", w->actor, w->action, w->object, w->reason);
-    code = code ? code
-                : store_add_audit(e->spec.store, w->wall_ms, w->actor, w->action, w->object,
-                                  w->reason, err);
+    const struct audit_row said = {.wall_ms = w->wall_ms,
+                                   .actor = w->actor,
+                                   .action = w->action,
+                                   .object = w->object,
+                                   .reason = w->reason,
+                                   .before = w->before,
+                                   .after = w->after};
+    code = code ? code : store_add_audit(e->spec.store, &said, err);
     code = code ? code : store_add_event(e->spec.store, &event, err);
     code = code ? code : store_commit(e->spec.store, err);
     if (code)
@@ -229,7 +236,13 @@ enum error_code enrol_create(struct enrol *e, const struct enrol_wish *w, int64_
     text_copy(right.names, sizeof(right.names), w->names);
     text_copy(right.labels, sizeof(right.labels), w->labels);
     text_copy(right.created_by, sizeof(right.created_by), w->actor);
-    const struct word word = {wall_ms, w->actor, "token.create", right.id, w->reason, NULL};
+    char is[AUDIT_WORDS_MAX];
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = w->actor,
+                              .action = "token.create",
+                              .object = right.id,
+                              .reason = w->reason,
+                              .after = audit_of_join_right(is, &right, NULL)};
     code = begin(e, err);
     code = code ? code : store_save_join_right(e->spec.store, &right, err);
     code = end(e, code, &word, err);
@@ -252,7 +265,15 @@ enum error_code enrol_revoke(struct enrol *e, const char *id, const char *actor,
     struct join_right right = *known;
     if (right.revoked_ms == 0)
         right.revoked_ms = wall_ms;
-    const struct word word = {wall_ms, actor, "token.revoke", right.id, reason, NULL};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct word word = {
+        .wall_ms = wall_ms,
+        .actor = actor,
+        .action = "token.revoke",
+        .object = right.id,
+        .reason = reason,
+        .before = audit_of_join_right(was, known, join_right_spent(known, wall_ms)),
+        .after = audit_of_join_right(is, &right, join_right_spent(&right, wall_ms))};
     enum error_code code = begin(e, err);
     code = code ? code : store_save_join_right(e->spec.store, &right, err);
     code = end(e, code, &word, err);
@@ -367,7 +388,15 @@ static enum error_code let_in(struct enrol *e, const struct asked *a, bool count
     right.used += counts ? 1 : 0;
     char actor[MEMBER_WHO_MAX];
     text_format(actor, sizeof(actor), "token %s of %.80s", right.id, right.created_by);
-    const struct word word = {wall_ms, actor, "server.join", m.name, a->request->address, m.name};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = actor,
+                              .action = "server.join",
+                              .object = m.name,
+                              .reason = a->request->address,
+                              .server = m.name,
+                              .before = audit_of_member(was, a->member),
+                              .after = audit_of_member(is, &m)};
     code = begin(e, err);
     code = code ? code : store_save_member(e->spec.store, &m, err);
     code = code || !counts ? code : store_save_join_right(e->spec.store, &right, err);
@@ -400,7 +429,16 @@ static enum error_code let_wait(struct enrol *e, const struct asked *a, const ch
     text_copy(j.why, sizeof(j.why), why);
     right.used++;
     text_format(actor, sizeof(actor), "token %s of %.80s", right.id, right.created_by);
-    const struct word word = {wall_ms, actor, "server.join-waits", j.name, why, j.name};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    text_format(is, sizeof(is), "key %.16s waits for a person", j.key);
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = actor,
+                              .action = "server.join-waits",
+                              .object = j.name,
+                              .reason = why,
+                              .server = j.name,
+                              .before = audit_of_member(was, a->member),
+                              .after = is};
     enum error_code code = begin(e, err);
     code = code ? code : store_save_joining(e->spec.store, &j, err);
     code = code ? code : store_save_join_right(e->spec.store, &right, err);
@@ -458,7 +496,15 @@ enum error_code enrol_renew(struct enrol *e, const char *name, const char *reque
         return code;
     sha256_hex(hash, m.key);
     m.until_ms = issued.until_wall_ms;
-    const struct word word = {wall_ms, m.name, "server.renew", m.name, "by itself", m.name};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = m.name,
+                              .action = "server.renew",
+                              .object = m.name,
+                              .reason = "by itself",
+                              .server = m.name,
+                              .before = audit_of_member(was, known),
+                              .after = audit_of_member(is, &m)};
     code = begin(e, err);
     code = code ? code : store_save_member(e->spec.store, &m, err);
     code = end(e, code, &word, err);
@@ -505,7 +551,17 @@ enum error_code enrol_approve(struct enrol *e, const char *name, const char *key
     if (code)
         return code;
     j.approved_ms = wall_ms;
-    const struct word word = {wall_ms, actor, "server.approve", j.name, reason, j.name};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    text_format(was, sizeof(was), "key %.16s waits: %s", j.key, j.why);
+    text_format(is, sizeof(is), "key %.16s may join", j.key);
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = actor,
+                              .action = "server.approve",
+                              .object = j.name,
+                              .reason = reason,
+                              .server = j.name,
+                              .before = was,
+                              .after = is};
     code = begin(e, err);
     code = code ? code : store_save_joining(e->spec.store, &j, err);
     code = end(e, code, &word, err);
@@ -538,7 +594,16 @@ enum error_code enrol_remove(struct enrol *e, const char *name, const char *acto
         m = *known;
         m.removed_ms = wall_ms;
     }
-    const struct word word = {wall_ms, actor, "server.remove", name, reason, name};
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct word word = {.wall_ms = wall_ms,
+                              .actor = actor,
+                              .action = "server.remove",
+                              .object = name,
+                              .reason = reason,
+                              .server = name,
+                              .before =
+                                  is_in(known) ? audit_of_member(was, known) : "waits to join",
+                              .after = audit_of_member(is, &m)};
     enum error_code code = begin(e, err);
     code = code ? code : write_removal(e, m.name[0] ? &m : NULL, name, err);
     code = end(e, code, &word, err);

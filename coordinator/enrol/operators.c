@@ -5,6 +5,7 @@
 #include "common/os.h"
 #include "common/text.h"
 #include "coordinator/core/selector.h"
+#include "coordinator/store/audit_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,18 @@ static enum error_code save(struct operators *o, const struct operator_right *ri
     text_format(text, sizeof(text), "%s: %s, %s: %s", actor, action, object, reason);
     enum error_code code = store_begin(s, err);
     code = code ? code : store_save_operator(s, right, err);
-    code = code ? code : store_add_audit(s, wall_ms, actor, action, object, reason, err);
+    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct operator_right *known = find_id(o, right->id);
+    const struct audit_row said = {
+        .wall_ms = wall_ms,
+        .actor = actor,
+        .action = action,
+        .object = object,
+        .reason = reason,
+        .before =
+            known ? audit_of_operator(was, known, operator_right_spent(known, wall_ms)) : NULL,
+        .after = audit_of_operator(is, right, operator_right_spent(right, wall_ms))};
+    code = code ? code : store_add_audit(s, &said, err);
     code = code ? code : store_add_event(s, &event, err);
     code = code ? code : store_commit(s, err);
     if (code) {

@@ -4,9 +4,9 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/notices/audit_view.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +103,7 @@ static void take_rows(struct notices *n)
 struct body {
     struct notices *all;
     char *json; /* NULL: none */
+    struct error *err;
 };
 
 static json_t *word(const char *text)
@@ -111,11 +112,23 @@ static json_t *word(const char *text)
     return json ? json : json_null();
 }
 
+static void make_audit(void *arg, const struct audit_row *row)
+{
+    json_t **out = arg;
+    json_decref(*out);
+    *out = view_audit(row);
+}
+
+/* What is told of an event stands in its row; of the audit trail, in the trail. */
 static void make_body(void *arg, const struct store_notice *row)
 {
     struct body *body = arg;
     char at[TEXT_TIME_MAX];
     const struct event *e = &row->event;
+    json_t *audit = NULL;
+    if (row->audit && store_load_audit(body->all->spec.store, row->audit - 1, 1, make_audit, &audit,
+                                       body->err) != ERR_NONE)
+        return;
     json_t *json = json_pack(
         "{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)row->id,
         "kind", row->kind, "at", text_format_time(at, e->wall_ms), "coordinator",
@@ -123,6 +136,8 @@ static void make_body(void *arg, const struct store_notice *row)
         "server", word(e->server), "pool", word(e->pool), "actor", word(e->actor), "text",
         word(e->text), "from", word(e->from), "to", word(e->to));
     must(json != NULL);
+    if (audit)
+        json_object_set_new(json, "audit", audit);
     body->json = json_dumps(json, JSON_COMPACT);
     json_decref(json);
 }
@@ -130,7 +145,7 @@ static void make_body(void *arg, const struct store_notice *row)
 static void send_next(struct notices *n, struct line *line)
 {
     struct error err = {0};
-    struct body body = {.all = n};
+    struct body body = {.all = n, .err = &err};
     uint64_t id = notice_next(&line->queue, n->now_ms);
     if (!id)
         return;
@@ -175,8 +190,11 @@ enum error_code notices_open(const struct notices_spec *spec, struct notices **o
         const struct notices_target *target = &spec->targets[i];
         struct line *line = &n->lines[i];
         n->rules[i] = (struct store_notice_rule){target->notifier.name, target->kinds};
-        *line = (struct line){
-            .all = n, .index = i, .target = target, .queue = {.keep_ms = target->keep_ms}};
+        *line = (struct line){.all = n,
+                              .index = i,
+                              .target = target,
+                              .queue = {.keep_ms = target->keep_ms,
+                                        .in_order = (target->kinds & 1u << NOTICE_AUDIT) != 0}};
         code = notifier_open(&target->notifier, on_done, line, &line->notifier, err);
     }
     if (code != ERR_NONE) {
@@ -271,7 +289,12 @@ enum error_code notices_test(struct notices *n, const char *name, const char *ac
     struct store *s = n->spec.store;
     enum error_code code = store_begin(s, err);
     code = code ? code : store_add_notice(s, name, notice_kind_name(NOTICE_TEST), &event, err);
-    code = code ? code : store_add_audit(s, wall_ms, actor, "notice.test", name, "a test", err);
+    const struct audit_row said = {.wall_ms = wall_ms,
+                                   .actor = actor,
+                                   .action = "notice.test",
+                                   .object = name,
+                                   .reason = "a test"};
+    code = code ? code : store_add_audit(s, &said, err);
     code = code ? code : store_commit(s, err);
     if (code != ERR_NONE) {
         store_rollback(s);

@@ -284,7 +284,6 @@ static void *add_notice(struct settings *s, const char *name)
         grow((void **)&s->notices, &s->notice_count, sizeof(*s->notices));
     notice->name = must_copy(name);
     notice->timeout_ms = 10 * SECOND_MS;
-    notice->keep_ms = DAY_MS;
     return notice;
 }
 

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTICE_KEEP_MS (24ULL * 60 * 60 * 1000)
+#define AUDIT_KEEP_MS  (30 * NOTICE_KEEP_MS) /* as long as may be asked for */
+
 FORMAT_PRINTF(2, 3) static void complain(struct settings_checking *c, const char *fmt, ...)
 {
     struct text line = {0};
@@ -152,6 +155,15 @@ static void check_notice(struct settings_checking *c, struct settings_notice *n)
         n->kinds |= 1u << notice_kind_parse(n->on.items[i]);
     for (size_t i = 0; n->on.count == 0 && notice_words[i]; i++)
         n->kinds |= 1u << notice_kind_parse(notice_words[i]);
+    bool audit = n->on.count > 0 && (n->kinds & 1u << NOTICE_AUDIT);
+    n->kinds &= audit ? UINT32_MAX : ~(1u << NOTICE_AUDIT);
+    if (audit && n->on.count > 1)
+        complain(c,
+                 "[notice %s] on: audit stands alone, since its rows are told in their order: give "
+                 "the others a section of their own",
+                 n->name);
+    if (n->keep_ms == 0)
+        n->keep_ms = audit ? AUDIT_KEEP_MS : NOTICE_KEEP_MS;
 }
 
 static void complain_line(void *checking, const char *line)

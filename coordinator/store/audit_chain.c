@@ -31,6 +31,12 @@ void audit_chain_hash(const char before[SHA256_HEX], const struct audit_row *row
     add_text(&hash, row->action);
     add_text(&hash, row->object);
     add_text(&hash, row->reason);
+    /* Rows from before these were kept have the hash that they always had. */
+    if (row->before[0] != '\0' || row->after[0] != '\0' || row->result[0] != '\0') {
+        add_text(&hash, row->before);
+        add_text(&hash, row->after);
+        add_text(&hash, row->result);
+    }
     sha256_end(&hash, digest);
     sha256_hex(digest, out);
 }

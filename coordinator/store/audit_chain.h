@@ -18,6 +18,9 @@ struct audit_row {
     uint64_t id; /* 1, 2, 3 ... */
     int64_t wall_ms;
     const char *actor, *origin, *action, *object, *reason;
+    /* What the object was like, what it is like then, and what came of it: "done", or "refused: "
+     * and why. "" each: there was nothing before; all three: from before they were kept. */
+    const char *before, *after, *result;
     const char *hash; /* "": from before there were hashes */
 };
 

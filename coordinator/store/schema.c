@@ -409,10 +409,18 @@ static const char version_20[] = "ALTER TABLE audit ADD COLUMN origin TEXT NOT N
 /* Version 21. A limit on requests that are answered 503. */
 static const char version_21[] = "ALTER TABLE run ADD COLUMN gate_errors TEXT NOT NULL DEFAULT '';";
 
+/* Version 22. What was before, what is after, and what came of it, in the chain as well; rows of
+ * the trail that are still to be told to others. */
+static const char version_22[] =
+    "ALTER TABLE audit ADD COLUMN before TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE audit ADD COLUMN after TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE audit ADD COLUMN result TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE notice ADD COLUMN audit INTEGER REFERENCES audit (id);";
+
 const char *const schema_migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20, version_21};
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_17, version_18, version_19, version_20, version_21, version_22};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -582,21 +590,22 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                    " FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [SQL_OUTBOX_DONE] = "DELETE FROM outbox WHERE seq <= ?1",
     [SQL_INSERT_NOTICE] = "INSERT INTO notice (name, kind, wall_ms, run, server, pool, actor, text,"
-                          " from_word, to_word) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                          " from_word, to_word, audit)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQL_NOTICES] = "SELECT id, name, kind, wall_ms, run, server, pool, actor, text, from_word,"
-                    " to_word FROM notice WHERE id > ?1 ORDER BY id",
+                    " to_word, coalesce(audit, 0) FROM notice WHERE id > ?1 ORDER BY id",
     [SQL_ONE_NOTICE] = "SELECT id, name, kind, wall_ms, run, server, pool, actor, text, from_word,"
-                       " to_word FROM notice WHERE id = ?1",
+                       " to_word, coalesce(audit, 0) FROM notice WHERE id = ?1",
     [SQL_DROP_NOTICE] = "DELETE FROM notice WHERE id = ?1",
     [SQL_LAST_NOTICE] = "SELECT coalesce(max(id), 0) FROM notice",
-    [SQL_INSERT_AUDIT] =
-        "INSERT INTO audit (id, at_ms, actor, origin, action, object, reason, hash)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_INSERT_AUDIT] = "INSERT INTO audit (id, at_ms, actor, origin, action, object, reason,"
+                         " before, after, result, hash)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQL_LAST_AUDIT] = "SELECT coalesce(max(id), 0), coalesce((SELECT seq FROM sqlite_sequence"
                        " WHERE name = 'audit'), 0), coalesce((SELECT hash FROM audit"
                        " ORDER BY id DESC LIMIT 1), '') FROM audit",
-    [SQL_AUDIT] = "SELECT id, at_ms, actor, origin, action, object, reason, hash FROM audit"
-                  " WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_AUDIT] = "SELECT id, at_ms, actor, origin, action, object, reason, before, after,"
+                  " result, hash FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_SAVE_JOIN_RIGHT] =
         "INSERT INTO join_token (id, hash, names, labels, profile, uses, used, created_ms,"
         " expires_ms, revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"

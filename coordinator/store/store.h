@@ -246,10 +246,9 @@ struct event {
     const char *server, *pool, *actor, *text, *from, *to; /* NULL: none */
 };
 enum error_code store_add_event(struct store *s, struct event *event, struct error *err);
-/* Who did what and why: also kept in state.db for good. */
-enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
-                                const char *action, const char *object, const char *reason,
-                                struct error *err);
+/* Who did what and why: also kept in state.db for good. Its number, where it comes from and its
+ * hash are given here; before and after NULL: nothing to tell; result NULL: "done". */
+enum error_code store_add_audit(struct store *s, const struct audit_row *said, struct error *err);
 /* Where the words of the next rows come from: "192.0.2.7", "socket"; "": from ourselves. */
 void store_audit_origin(struct store *s, const char *origin);
 /* Told of each row once it is there for good; lent for the call. */
@@ -275,7 +274,8 @@ enum error_code store_last_event(struct store *s, uint64_t *out_seq, struct erro
 enum error_code store_pass_events(struct store *s, uint64_t seq, struct error *err);
 
 /* Notices: rows for those who are to be told of events elsewhere, written with the event by
- * store_add_event. `rules` are lent for the store's life; before the first event. */
+ * store_add_event, or with the row of the audit trail by store_add_audit. `rules` are lent for the
+ * store's life; before the first event. */
 struct store_notice_rule {
     const char *name;
     uint32_t kinds; /* bits 1 << enum notice_kind */
@@ -288,6 +288,7 @@ struct store_notice {
     uint64_t id;
     const char *name, *kind;
     struct event event; /* its words; kind and seq are not given */
+    uint64_t audit;     /* the row of the audit trail that it tells; 0: none */
 };
 /* Those above `after`, oldest first; lent for the call. */
 enum error_code store_load_notices(struct store *s, uint64_t after,

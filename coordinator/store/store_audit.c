@@ -30,6 +30,9 @@ static void read_row(struct row *r, struct audit_row *out)
     out->action = row_word(r);
     out->object = row_word(r);
     out->reason = row_word(r);
+    out->before = row_word(r);
+    out->after = row_word(r);
+    out->result = row_word(r);
     out->hash = row_word(r);
 }
 
@@ -101,6 +104,9 @@ static void insert(struct store *s, const struct audit_row *row)
     bind_text(&b, row->action);
     bind_text(&b, row->object);
     bind_text(&b, row->reason);
+    bind_text(&b, row->before);
+    bind_text(&b, row->after);
+    bind_text(&b, row->result);
     bind_text(&b, row->hash);
     store_run_write(s, SQL_INSERT_AUDIT);
 }
@@ -118,29 +124,36 @@ static void keep(struct store *s, const struct audit_row *row)
                                                   .action = must_copy(row->action),
                                                   .object = must_copy(row->object),
                                                   .reason = must_copy(row->reason),
+                                                  .before = must_copy(row->before),
+                                                  .after = must_copy(row->after),
+                                                  .result = must_copy(row->result),
                                                   .hash = must_copy(row->hash)};
 }
 
-enum error_code store_add_audit(struct store *s, int64_t wall_ms, const char *actor,
-                                const char *action, const char *object, const char *reason,
-                                struct error *err)
+static const char *or_none(const char *text)
+{
+    return text ? text : "";
+}
+
+enum error_code store_add_audit(struct store *s, const struct audit_row *said, struct error *err)
 {
     struct audit_chain chain;
     char hash[SHA256_HEX];
     if (!store_may_write(s))
         return store_tell(s, err);
     find_end(s, &chain);
-    struct audit_row row = {.id = chain.id + 1,
-                            .wall_ms = wall_ms,
-                            .actor = actor,
-                            .origin = s->origin,
-                            .action = action,
-                            .object = object,
-                            .reason = reason};
+    struct audit_row row = *said;
+    row.id = chain.id + 1;
+    row.origin = s->origin;
+    row.before = or_none(said->before);
+    row.after = or_none(said->after);
+    row.result = said->result ? said->result : "done";
     audit_chain_hash(chain.hash, &row, hash);
     row.hash = hash;
     if (!s->first.code)
         insert(s, &row);
+    if (!s->first.code)
+        store_write_audit_notices(s, &row);
     if (!s->first.code)
         keep(s, &row);
     return store_tell(s, err);
@@ -157,6 +170,9 @@ void store_audit_end(struct store *s, bool committed)
         free((void *)(uintptr_t)row->action);
         free((void *)(uintptr_t)row->object);
         free((void *)(uintptr_t)row->reason);
+        free((void *)(uintptr_t)row->before);
+        free((void *)(uintptr_t)row->after);
+        free((void *)(uintptr_t)row->result);
         free((void *)(uintptr_t)row->hash);
     }
     s->told_count = 0;

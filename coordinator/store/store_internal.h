@@ -30,6 +30,8 @@ void store_audit_end(struct store *s, bool committed);
 
 /* store_notice.c: rows for those who are told of this event. */
 void store_write_notices(struct store *s, const struct event *event);
+/* And of this row of the audit trail. */
+void store_write_audit_notices(struct store *s, const struct audit_row *row);
 
 /* false: something failed before in this transaction. */
 bool store_may_write(const struct store *s);

@@ -11,7 +11,9 @@ void store_notify(struct store *s, const struct store_notice_rule *rules, size_t
     s->rule_count = count;
 }
 
-static void insert(struct store *s, const char *name, const char *kind, const struct event *event)
+/* audit: the row of the trail that it tells; 0: none. */
+static void insert(struct store *s, const char *name, const char *kind, const struct event *event,
+                   uint64_t audit)
 {
     struct binding b = binding_of(s, SQL_INSERT_NOTICE);
     bind_text(&b, name);
@@ -24,6 +26,7 @@ static void insert(struct store *s, const char *name, const char *kind, const st
     bind_text(&b, event->text);
     bind_text(&b, event->from);
     bind_text(&b, event->to);
+    bind_reference(&b, audit);
     store_run_write(s, SQL_INSERT_NOTICE);
 }
 
@@ -34,14 +37,22 @@ void store_write_notices(struct store *s, const struct event *event)
     enum notice_kind kind = notice_of_event(event->kind, event->from, event->to);
     for (size_t i = 0; kind != NOTICE_NONE && i < s->rule_count && !s->first.code; i++)
         if (s->rules[i].kinds & 1u << kind)
-            insert(s, s->rules[i].name, notice_kind_name(kind), event);
+            insert(s, s->rules[i].name, notice_kind_name(kind), event, 0);
+}
+
+void store_write_audit_notices(struct store *s, const struct audit_row *row)
+{
+    const struct event event = {.wall_ms = row->wall_ms, .actor = row->actor};
+    for (size_t i = 0; i < s->rule_count && !s->first.code; i++)
+        if (s->rules[i].kinds & 1u << NOTICE_AUDIT)
+            insert(s, s->rules[i].name, notice_kind_name(NOTICE_AUDIT), &event, row->id);
 }
 
 enum error_code store_add_notice(struct store *s, const char *name, const char *kind,
                                  const struct event *event, struct error *err)
 {
     if (store_may_write(s))
-        insert(s, name, kind, event);
+        insert(s, name, kind, event, 0);
     return store_tell(s, err);
 }
 
@@ -60,6 +71,7 @@ static void read_notice(struct row *r, struct store_notice *n)
     n->event.text = row_word(r);
     n->event.from = row_word(r);
     n->event.to = row_word(r);
+    n->audit = row_uint(r, "audit", INT64_MAX);
 }
 
 enum error_code store_load_notices(struct store *s, uint64_t after,

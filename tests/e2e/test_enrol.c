@@ -434,6 +434,11 @@ static void audit_trail_is_whole_until_somebody_touches_it(void **state)
     assert_int_equal(run(f, CLI(f, "audit list")), 0);
     expect_said(f, "127.0.0.1"); /* from where */
     expect_said(f, "token.create");
+    expect_said(f, "for x, profile");
+    make_operator(f, "vera", "--role viewer", id);
+    assert_int_equal(run(f, FAR(f, "vera", "token create --for y --reason 'let me'")), 1);
+    assert_int_equal(run(f, CLI(f, "audit list")), 0);
+    expect_said(f, "refused: vera is viewer: that takes admin");
     assert_int_equal(run(f, CLI(f, "audit verify --json")), 0);
     const char *at = strstr(text_get(&f->out), "\"head\": \"");
     must(at != NULL);

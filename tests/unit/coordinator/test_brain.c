@@ -92,8 +92,8 @@ static void what_was_set_survives_a_restart(void **state)
     uint64_t run = farm_recycle(&f, "all");
     struct rollout_options other = coordinator_run_find(f.brain, run)->options;
     other.soak_ms = 4321;
-    assert_int_equal(coordinator_set(f.brain, run, &other, "soak_ms 0 -> 4321", "anna", "slowly",
-                                     f.now_ms, 1, &err),
+    assert_int_equal(coordinator_set(f.brain, run, &other, "soak_ms 0", "soak_ms 4321", "anna",
+                                     "slowly", f.now_ms, 1, &err),
                      ERR_NONE);
     farm_crash(&f);
     farm_start(&f);

@@ -11,6 +11,7 @@
 #include "tests/unit/coordinator/farm.h"
 #include "tests/unit/fake_hook.h"
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +70,7 @@ static void begin(struct stage *s)
     must(os_write_file(s->secret, SECRET "\n", strlen(SECRET) + 1, 0600, NULL) == ERR_NONE);
     s->target = (struct notices_target){
         .notifier = {.name = "ops", .url = s->url, .secret_file = s->secret, .timeout_ms = 10000},
-        .kinds = ~0u,
+        .kinds = ~(1u << NOTICE_AUDIT),
         .keep_ms = 86400000};
     s->done = mailbox_open(64, free);
     open_notices(s, 1);
@@ -247,6 +248,129 @@ static void only_what_is_wanted_is_kept(void **state)
     end(&s);
 }
 
+/* ---- the audit trail ---- */
+
+static void pause_and_resume(struct stage *s, uint64_t run)
+{
+    const enum rollout_request asked[] = {REQUEST_PAUSE, REQUEST_RESUME};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(coordinator_request(s->farm.brain, run, asked[i], "anna", "lunch",
+                                             s->farm.now_ms, WALL(&s->farm), NULL),
+                         ERR_NONE);
+}
+
+static json_t *body_of(struct stage *s, size_t n)
+{
+    char *request = fake_hook_request(s->hook, n), *body = strstr(request, "\r\n\r\n");
+    expect_signed(request);
+    json_t *json = json_loads(body + 4, 0, NULL);
+    must(json != NULL);
+    free(request);
+    return json;
+}
+
+static const char *word_of(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "(none)";
+}
+
+/* What the receiver got is a chain by itself, from the first row to the last: nothing is missing,
+ * in another order or changed. Returns how many. */
+static uint64_t rows_at_receiver(struct stage *s)
+{
+    struct audit_chain chain;
+    audit_chain_begin(&chain);
+    for (size_t n = 0; n < fake_hook_taken(s->hook); n++) {
+        json_t *json = body_of(s, n);
+        const json_t *row = json_object_get(json, "audit");
+        assert_string_equal(word_of(json, "kind"), "audit");
+        const struct audit_row told = {.id =
+                                           (uint64_t)json_integer_value(json_object_get(row, "id")),
+                                       .wall_ms = json_integer_value(json_object_get(row, "at_ms")),
+                                       .actor = word_of(row, "actor"),
+                                       .origin = word_of(row, "origin"),
+                                       .action = word_of(row, "action"),
+                                       .object = word_of(row, "object"),
+                                       .reason = word_of(row, "reason"),
+                                       .before = word_of(row, "before"),
+                                       .after = word_of(row, "after"),
+                                       .result = word_of(row, "result"),
+                                       .hash = word_of(row, "hash")};
+        const char *bad = audit_chain_add(&chain, &told);
+        if (bad)
+            fail_msg("request %zu, row %d: %s", n, (int)told.id, bad);
+        json_decref(json);
+    }
+    return chain.id;
+}
+
+static void audit_rows_come_in_order_over_a_receiver_that_was_down(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s);
+    notices_close(s.notices);
+    s.target.kinds = 1u << NOTICE_AUDIT;
+    open_notices(&s, 1);
+    uint64_t run = farm_recycle(&s.farm, "all");
+    assert_int_equal(turn(&s), ERR_NONE);
+    assert_int_equal(rows_at_receiver(&s), 1);
+    unsigned port = fake_hook_port(s.hook);
+    fake_hook_close(s.hook); /* down: nobody listens */
+    for (int i = 0; i < 3; i++)
+        pause_and_resume(&s, run);
+    for (int i = 0; i < 3; i++) { /* the oldest is tried again and again, none overtakes it */
+        assert_int_not_equal(turn(&s), ERR_NONE);
+        s.farm.now_ms += NOTICE_LONGEST_MS;
+    }
+    assert_int_equal(notices_queue_at(s.notices, 0)->rows[0].tries, 3);
+    assert_int_equal(rows(&s), 6);
+    notices_close(s.notices);
+    farm_crash(&s.farm);
+    farm_start(&s.farm);
+    open_notices(&s, 1);
+    s.hook = fake_hook_open(port);
+    fake_hook_set(s.hook, HOOK_500);
+    assert_int_not_equal(turn(&s), ERR_NONE);
+    s.farm.now_ms += NOTICE_LONGEST_MS;
+    fake_hook_set(s.hook, HOOK_WELL);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(turn(&s), ERR_NONE);
+    assert_int_equal(rows(&s), 0);
+    json_t *first = body_of(&s, 0);
+    const json_t *row = json_object_get(first, "audit");
+    assert_int_equal(json_integer_value(json_object_get(row, "id")), 2);
+    assert_string_equal(word_of(row, "action"), "run.pause");
+    assert_string_equal(word_of(row, "before"), "running");
+    assert_string_equal(word_of(row, "after"), "paused (person)");
+    assert_string_equal(word_of(row, "result"), "done");
+    json_decref(first);
+    for (size_t n = 1; n < 6; n++) {
+        json_t *next = body_of(&s, n);
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(next, "audit"), "id")),
+                         n + 2);
+        json_decref(next);
+    }
+    end(&s);
+}
+
+static void audit_rows_told_from_the_first_on_are_the_chain(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s);
+    notices_close(s.notices);
+    s.target.kinds = 1u << NOTICE_AUDIT;
+    open_notices(&s, 1);
+    uint64_t run = farm_recycle(&s.farm, "all");
+    pause_and_resume(&s, run);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(turn(&s), ERR_NONE);
+    assert_int_equal(rows_at_receiver(&s), 3);
+    end(&s);
+}
+
 static void a_command_gets_it_on_stdin(void **state)
 {
     (void)state;
@@ -313,6 +437,8 @@ int main(void)
         cmocka_unit_test(a_hook_that_hangs_ends_at_its_time_out),
         cmocka_unit_test(a_restart_loses_nothing),
         cmocka_unit_test(only_what_is_wanted_is_kept),
+        cmocka_unit_test(audit_rows_come_in_order_over_a_receiver_that_was_down),
+        cmocka_unit_test(audit_rows_told_from_the_first_on_are_the_chain),
         cmocka_unit_test(a_command_gets_it_on_stdin),
         cmocka_unit_test(a_command_that_fails_says_why),
         cmocka_unit_test(an_open_secret_signs_nothing),

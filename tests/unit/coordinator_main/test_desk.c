@@ -476,6 +476,62 @@ static void story_of_a_run_is_kept_for_good(void **state)
     assert_refused(f, 400, "invalid", "options.gate_memory: expected");
 }
 
+/* The newest row of that action says so. */
+static void expect_audited(struct fixture *f, const char *action, const char *before,
+                           const char *after)
+{
+    const json_t *found = NULL, *row;
+    size_t i;
+    get(f, "/v1/audit?limit=100");
+    json_array_foreach(at(f, "rows"), i, row)
+    {
+        if (text_equal(json_string_value(json_object_get(row, "action")), action))
+            found = row;
+    }
+    if (!found)
+        fail_msg("no row about %s", action);
+    const char *was = json_string_value(json_object_get(found, "before"));
+    const char *is = json_string_value(json_object_get(found, "after"));
+    if (!text_glob_match(before, was) || !text_glob_match(after, is))
+        fail_msg("%s: '%s' -> '%s'", action, was, is);
+    assert_string_equal(json_string_value(json_object_get(found, "result")), "done");
+}
+
+static void each_word_of_a_person_tells_before_and_after(void **state)
+{
+    struct fixture *f = *state;
+    char path[WIRE_NAME_MAX + 40];
+    const char *server = f->farm.agents[2].name;
+    post(f, "/v1/runs", RECYCLE "}");
+    expect_audited(f, "pool.recycle", "Shop Started autoStart=yes on 3",
+                   "run 1 is to: recycle pool Shop, on 3 targets (all)");
+    post(f, "/v1/runs/1/pause", "{\"reason\": \"lunch\"}");
+    expect_audited(f, "run.pause", "running", "paused (person)");
+    post(f, "/v1/runs/1/resume", "{\"reason\": \"lunch is over\"}");
+    expect_audited(f, "run.resume", "paused (person)", "running");
+    post(f, "/v1/runs/1/abort", "{\"reason\": \"enough\"}");
+    expect_audited(f, "run.abort", "running", "abort*");
+    farm_run_to_end(&f->farm, 600000);
+    text_format(path, sizeof(path), "/v1/servers/%s/declare-out", server);
+    post(f, path, "{\"reason\": \"dead fan\", \"for_ms\": 60000}");
+    expect_audited(f, "server.declare-out", "in the farm", "declared out until * by *: dead fan");
+    text_format(path, sizeof(path), "/v1/servers/%s/release", server);
+    post(f, path, "{\"reason\": \"new fan\"}");
+    expect_audited(f, "server.release", "declared out until * by *: dead fan", "in the farm");
+    text_format(path, sizeof(path), "/v1/servers/%s/maintenance", server);
+    post(f, path, "{\"reason\": \"patching\", \"for_ms\": 60000}");
+    expect_audited(f, "server.maintenance-on", "not in maintenance",
+                   "in maintenance until * by *: patching");
+    post(f, path, "{\"reason\": \"patched\", \"on\": false}");
+    expect_audited(f, "server.maintenance-off", "in maintenance until * by *: patching",
+                   "not in maintenance");
+    post(f, "/v1/runs",
+         "{\"action\": \"stop\", \"pool\": \"Shop\", \"on\": \"all\", \"reason\": \"x\"}");
+    assert_int_equal(f->status, 201);
+    expect_audited(f, "pool.stop", "Shop Started autoStart=yes on 3",
+                   "run 2 is to: stop pool Shop, on 3 targets (all), autoStart=no");
+}
+
 static void run_is_set_while_it_goes_on_and_that_is_audited(void **state)
 {
     struct fixture *f = *state;
@@ -488,8 +544,10 @@ static void run_is_set_while_it_goes_on_and_that_is_audited(void **state)
     assert_int_equal(number_at(f, "options.limit_ms"), 11000);
     assert_int_equal(coordinator_run_find(f->farm.brain, 1)->options.batch, 2);
     if (!strstr(farm_events(&f->farm),
-                "run.set run 1: batch 1 -> \"67%\", limit_ms 10000 -> 11000"))
+                "run.set run 1: hurry [batch 1, limit_ms 10000, max_failures \"0\", "))
         fail_msg("%s", farm_events(&f->farm));
+    expect_audited(f, "run.set", "batch 1, limit_ms 10000, max_failures \"0\", *",
+                   "batch \"67%\", limit_ms 11000, max_failures \"2\", *");
     post(f, "/v1/runs/1/set", "{\"reason\": \"again\", \"options\": {\"limit_ms\": 11000}}");
     assert_refused(f, 409, "state", "has these options already");
     post(f, "/v1/runs/1/set", "{\"reason\": \"x\", \"options\": {\"waves\": \"1\"}}");
@@ -783,6 +841,7 @@ int main(void)
         CASE(run_is_paused_resumed_and_aborted),
         CASE(story_of_a_run_is_kept_for_good),
         CASE(run_is_set_while_it_goes_on_and_that_is_audited),
+        CASE(each_word_of_a_person_tells_before_and_after),
         CASE(retry_is_a_run_of_its_own_over_what_was_left),
         CASE(only_what_is_unknown_can_be_resolved),
         CASE(server_is_declared_out_and_released),

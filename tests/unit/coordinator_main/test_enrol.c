@@ -418,9 +418,54 @@ static void guessing_is_slowed_and_forgotten(void **state)
 
 #define WITH_GATE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+struct looked_for {
+    const char *action;
+    char before[1024], after[1024];
+};
+
+static void look_at(void *arg, const struct audit_row *row)
+{
+    struct looked_for *l = arg;
+    if (!text_equal(row->action, l->action))
+        return;
+    text_copy(l->before, sizeof(l->before), row->before);
+    text_copy(l->after, sizeof(l->after), row->after);
+}
+
+static void expect_change(struct gate *g, const char *action, const char *before, const char *after)
+{
+    struct looked_for l = {.action = action};
+    must(store_load_audit(g->store, 0, SIZE_MAX, look_at, &l, NULL) == ERR_NONE);
+    if (!text_glob_match(before, l.before) || !text_glob_match(after, l.after))
+        fail_msg("%s: '%s' -> '%s'", action, l.before, l.after);
+}
+
+static void what_was_before_and_is_after_stands_in_the_audit_trail(void **state)
+{
+    struct gate *g = *state;
+    char token[TOKEN_TEXT_MAX];
+    struct enrol_answer answer;
+    const struct join_right *right = create(g, "web*", 2, token);
+    expect_change(g, "token.create", "",
+                  "for web?, profile operate, labels farm=web, used 0/2*good");
+    char *key, *request, id[MEMBER_ID_HEX];
+    certs_request(&key, &request);
+    strcpy(id, right->id);
+    assert_int_equal(join(g, token, "web01", request, NOW_MS, &answer), ERR_NONE);
+    expect_change(g, "server.join", "no member", "member, profile operate, labels farm=web, key *");
+    free(answer.issued.pem);
+    free(request);
+    free(key);
+    assert_int_equal(enrol_revoke(g->enrol, id, "anna", "lost", NOW_MS, &g->err), ERR_NONE);
+    expect_change(g, "token.revoke", "for web*used 1/2*: good", "for web*used 1/2*: was revoked");
+    assert_int_equal(enrol_remove(g->enrol, "web01", "anna", "sold", NOW_MS, &g->err), ERR_NONE);
+    expect_change(g, "server.remove", "member, profile operate,*", "removed, profile operate,*");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_GATE(what_was_before_and_is_after_stands_in_the_audit_trail),
         WITH_GATE(member_is_let_in_from_its_certificate_on),
         WITH_GATE(it_is_all_there_after_a_restart),
         WITH_GATE(tokens_end),

@@ -263,13 +263,21 @@ static void notices_are_taken(void **state)
     assert_int_equal(targets[0].notifier.timeout_ms, 10000);
     assert_int_equal(targets[0].keep_ms, 86400000);
     for (size_t i = 0; notice_words[i]; i++)
-        assert_true(targets[0].kinds & 1u << notice_kind_parse(notice_words[i]));
+        assert_int_equal(targets[0].kinds >> notice_kind_parse(notice_words[i]) & 1u,
+                         !text_equal(notice_words[i], "audit"));
     assert_null(targets[1].notifier.url);
     assert_string_equal(targets[1].notifier.argv[1], "--now");
     assert_int_equal(targets[1].kinds, 1u << NOTICE_RUN_ENDED);
     assert_int_equal(targets[1].keep_ms, 7200000);
     free(targets);
     settings_release(&s);
+    s = parse("[notice siem]\nurl = https://siem.example/in\non = audit\n");
+    targets = settings_notices(&s);
+    assert_int_equal(targets[0].kinds, 1u << NOTICE_AUDIT);
+    assert_int_equal(targets[0].keep_ms, 30 * 86400000LL);
+    free(targets);
+    settings_release(&s);
+    TELLS("[notice a]\nurl = https://x\non = audit, run.ended\n", "audit stands alone");
     TELLS("[notice a]\n", "[notice a]", "either url or run");
     TELLS("[notice a]\nurl = https://x\nrun = /y\n", "either url or run");
     TELLS("[notice a]\nrun = y\n", "absolute path");

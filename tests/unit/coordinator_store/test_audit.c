@@ -40,8 +40,14 @@ static void add(struct trail *t, int i)
     snprintf(object, sizeof(object), "run %d", i);
     store_audit_origin(t->store, i % 2 ? "192.0.2.7" : "socket");
     must(store_begin(t->store, NULL) == ERR_NONE);
-    must(store_add_audit(t->store, 1000 + i, "anna", "run.pause", object, "lunch", NULL) ==
-         ERR_NONE);
+    const struct audit_row said = {.wall_ms = 1000 + i,
+                                   .actor = "anna",
+                                   .action = "run.pause",
+                                   .object = object,
+                                   .reason = "lunch",
+                                   .before = "running",
+                                   .after = "paused (person)"};
+    must(store_add_audit(t->store, &said, NULL) == ERR_NONE);
     must(store_commit(t->store, NULL) == ERR_NONE);
 }
 
@@ -140,6 +146,40 @@ static void changed_origin_is_found(void **state)
     found(*state, "UPDATE audit SET origin = '' WHERE id = 10;", 10);
 }
 
+static void changed_words_of_the_change_are_found(void **state)
+{
+    found(*state, "UPDATE audit SET before = 'stopping' WHERE id = 9;", 9);
+    found(*state, "UPDATE audit SET after = 'running' WHERE id = 8;", 8);
+    found(*state, "UPDATE audit SET result = 'refused: no' WHERE id = 7;", 7);
+}
+
+/* Nor can a word be moved from one field into its neighbour, or all be taken away. */
+static void moved_words_of_the_change_are_found(void **state)
+{
+    found(*state, "UPDATE audit SET before = 'runningpaused (person)', after = '' WHERE id = 6;",
+          6);
+    found(*state, "UPDATE audit SET before = '', after = '', result = '' WHERE id = 5;", 5);
+}
+
+/* What a coordinator wrote that kept no before and after: the hashes that it gave still hold, and
+ * the chain goes on from them. The hash stands here as that version made it. */
+static void rows_from_before_the_words_of_change_still_verify(void **state)
+{
+    struct trail *t = *state;
+    tamper(
+        t,
+        "DELETE FROM audit WHERE id > 1;"
+        "UPDATE audit SET origin = 'socket', object = 'run 7', before = '', after = '',"
+        " result = '', hash = '559be791e07f236aacd5d80ae57ba48759aa1d432cb1d58e0f1e1c6ecee957ff';"
+        "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'audit'");
+    assert_null(verify(t));
+    assert_int_equal(t->chain.id, 1);
+    add(t, 1);
+    assert_null(verify(t));
+    assert_int_equal(t->chain.id, 2);
+    found(t, "UPDATE audit SET after = 'paused' WHERE id = 1;", 1);
+}
+
 static void removed_row_is_found(void **state)
 {
     found(*state, "DELETE FROM audit WHERE id = 5;", 6);
@@ -210,8 +250,10 @@ static void rows_are_told_once_they_are_there_for_good(void **state)
     struct trail *t = *state;
     store_on_audit(t->store, count, t);
     must(store_begin(t->store, NULL) == ERR_NONE);
-    must(store_add_audit(t->store, 1, "anna", "a", "b", "c", NULL) == ERR_NONE);
-    must(store_add_audit(t->store, 1, "anna", "d", "e", "f", NULL) == ERR_NONE);
+    const struct audit_row said = {
+        .wall_ms = 1, .actor = "anna", .action = "a", .object = "b", .reason = "c"};
+    must(store_add_audit(t->store, &said, NULL) == ERR_NONE);
+    must(store_add_audit(t->store, &said, NULL) == ERR_NONE);
     assert_int_equal(t->told, 0);
     store_rollback(t->store);
     assert_int_equal(t->told, 0);
@@ -229,6 +271,9 @@ int main(void)
         TRAIL(changed_row_is_found),
         TRAIL(changed_time_is_found),
         TRAIL(changed_origin_is_found),
+        TRAIL(changed_words_of_the_change_are_found),
+        TRAIL(moved_words_of_the_change_are_found),
+        TRAIL(rows_from_before_the_words_of_change_still_verify),
         TRAIL(removed_row_is_found),
         TRAIL(first_row_that_was_removed_is_found),
         TRAIL(row_moved_down_over_a_removed_one_is_found),

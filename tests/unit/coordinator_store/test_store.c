@@ -791,11 +791,16 @@ static void audit_trail_is_only_added_to(void **state)
 {
     struct fixture *f = *state;
     begin(f);
-    assert_int_equal(store_add_audit(f->store, 51, "anna", "run.create", "run 1", "leaks", &f->err),
-                     ERR_NONE);
+    struct audit_row said = {.wall_ms = 51,
+                             .actor = "anna",
+                             .action = "run.create",
+                             .object = "run 1",
+                             .reason = "leaks"};
+    assert_int_equal(store_add_audit(f->store, &said, &f->err), ERR_NONE);
     commit(f);
     begin(f);
-    assert_int_not_equal(store_add_audit(f->store, 51, "", "x", "y", "z", &f->err), ERR_NONE);
+    said.actor = "";
+    assert_int_not_equal(store_add_audit(f->store, &said, &f->err), ERR_NONE);
     store_rollback(f->store);
     store_close(f->store);
     static const char *const attempts[] = {"UPDATE audit SET actor = 'nobody'",
@@ -834,7 +839,8 @@ static void nothing_is_done_after_the_first_failure(void **state)
     assert_int_equal(store_save_run(f->store, run, NULL), ERR_EXISTS);
     assert_int_equal(store_save_target(f->store, 1, &run->targets[0], NULL), ERR_EXISTS);
     assert_int_equal(store_add_event(f->store, &event, NULL), ERR_EXISTS);
-    assert_int_equal(store_add_audit(f->store, 0, "a", "b", "c", "d", NULL), ERR_EXISTS);
+    const struct audit_row said = {.actor = "a", .action = "b", .object = "c", .reason = "d"};
+    assert_int_equal(store_add_audit(f->store, &said, NULL), ERR_EXISTS);
     assert_int_equal(store_insert_command(f->store, &command, NULL), ERR_EXISTS);
     assert_int_equal(store_end_command(f->store, "web01", &command.id, OUTCOME_DONE, NULL),
                      ERR_EXISTS);

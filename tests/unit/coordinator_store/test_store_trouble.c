@@ -79,6 +79,8 @@ static void do_step(struct store *s, struct rollout *run, int calls)
     struct lease lease = {.server = "web00", .pool = "Shop", .owner = LEASE_RUN, .owner_id = 1};
     struct store_command command = sample_command(1);
     struct event event = {.kind = "target.state", .text = "acting"};
+    const struct audit_row said = {
+        .wall_ms = 1, .actor = "anna", .action = "run.create", .object = "run 1", .reason = "why"};
     int code = 0;
     for (int i = 1; i <= calls && !code; i++) {
         if (i == 1)
@@ -94,7 +96,7 @@ static void do_step(struct store *s, struct rollout *run, int calls)
         else if (i == 6)
             code = store_add_event(s, &event, NULL);
         else if (i == 7)
-            code = store_add_audit(s, 1, "anna", "run.create", "run 1", "why", NULL);
+            code = store_add_audit(s, &said, NULL);
         else
             code = store_commit(s, NULL);
     }
