@@ -135,7 +135,7 @@ static void port_close_pipe(void *ctx, uint32_t pipe)
 static bool port_balancer(void *ctx, const struct balancer_request *request)
 {
     struct centre *c = ctx;
-    if (request->pool[0]) /* the round asks of servers as such */
+    if (request->may_be_ms == 0) /* what the round gets may be old */
         c->run_tickets[c->ticket_count++ % TICKETS_KEPT] = request->ticket;
     if (!step(c))
         lb_ask(c->world, c->index, c->life, request);

@@ -6,7 +6,7 @@
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
 {
     static const enum rollout_action actions[] = {ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP,
-                                                  ROLLOUT_UNDRAIN};
+                                                  ROLLOUT_UNDRAIN, ROLLOUT_CYCLE};
     struct centre *c = w->centres[index];
     struct error err = {0};
     uint64_t id = 0;
@@ -21,12 +21,15 @@ bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
                              .order = wish->order,
                              .window = wish->hours,
                              .windows = &w->hours.windows,
+                             .approve_by = wish->approver,
+                             .approve_within_ms = wish->approve_ms,
                              .options = centre_defaults()};
     q.options.batch = wish->batch;
     q.options.canary = wish->canary;
     q.options.pause_after_canary = wish->pause_after_canary;
     q.options.bake_ms = wish->bake_ms;
     q.options.soak_ms = wish->soak_ms;
+    q.options.limit_ms = wish->limit_ms ? wish->limit_ms : q.options.limit_ms;
     q.options.gate_min_ms = wish->quick_gate ? 0 : q.options.gate_min_ms;
     enum error_code code = coordinator_start_run(c->brain, &q, centre_clock(c), centre_wall_ms(c), &id, &err);
     if (code)
@@ -100,4 +103,84 @@ void centre_release(struct world *w, int index, const char *server)
         ERR_NONE)
         world_say(w, "c%d: somebody releases %s", index, server);
     centre_after(c);
+}
+
+/* ---- what other tools ask, and second persons ---- */
+
+bool centre_start_hold(struct world *w, int index, const char *server, uint64_t for_ms,
+                       char token[TOKEN_MAX], uint64_t *out_run)
+{
+    _Static_assert(TOKEN_MAX == HOLD_TOKEN_MAX, "a tool keeps it as it is");
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || centre_asleep(c))
+        return false;
+    struct plan_request q = {.action = ROLLOUT_HOLD,
+                             .pool = "",
+                             .selector = server,
+                             .actor = "deploy",
+                             .reason = "simulated",
+                             .windows = &w->hours.windows,
+                             .options = centre_defaults()};
+    q.options.limit_ms = for_ms;
+    enum error_code code = coordinator_start_hold(c->brain, &q, centre_clock(c), centre_wall_ms(c),
+                                                  out_run, token, &err);
+    world_say(w, "c%d: a tool asks for %s, for %u ms%s%s", index, server, (unsigned)for_ms,
+              code ? ": " : "", code ? err.text : "");
+    centre_after(c);
+    return code == ERR_NONE;
+}
+
+enum release_answer centre_release_hold(struct world *w, int index, int server,
+                                        const struct release_wish *wish)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    uint64_t run = 0;
+    if (!centre_up(c) || centre_asleep(c))
+        return RELEASE_TRY_AGAIN;
+    if (wish->run)
+        oracle_given_back(w, wish->run, server);
+    struct hold_release release = {.token = wish->token ? wish->token : "",
+                                   .server = wish->token ? "" : w->iis[server].name,
+                                   .failed = wish->failed};
+    enum error_code code =
+        coordinator_release_hold(c->brain, &release, wish->token ? "deploy" : "anna", "simulated",
+                                 centre_clock(c), centre_wall_ms(c), &run, &err);
+    world_say(w, "c%d: %s is given back%s%s%s", index, w->iis[server].name,
+              wish->failed ? " as failed" : "", code ? ": " : "", code ? err.text : "");
+    centre_after(c);
+    return code == ERR_NONE                                  ? RELEASE_TAKEN
+           : code == ERR_NOT_FOUND || code == ERR_STATE ? RELEASE_OF_NONE
+                                                        : RELEASE_TRY_AGAIN;
+}
+
+bool centre_maintenance(struct world *w, int index, const char *server, uint64_t for_ms)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || centre_asleep(c))
+        return false;
+    enum error_code code = coordinator_maintenance(c->brain, server, for_ms, "anna", "simulated",
+                                                   centre_clock(c), centre_wall_ms(c), &err);
+    if (code == ERR_NONE)
+        world_say(w, "c%d: maintenance of %s, for %u ms", index, server, (unsigned)for_ms);
+    centre_after(c);
+    return code == ERR_NONE;
+}
+
+bool centre_approve(struct world *w, int index, uint64_t run, const char *actor)
+{
+    struct centre *c = w->centres[index];
+    struct error err = {0};
+    if (!centre_up(c) || centre_asleep(c))
+        return false;
+    if (text_equal(actor, "bert"))
+        oracle_approved(w, run);
+    enum error_code code = coordinator_approve(c->brain, run, actor, "simulated", centre_clock(c),
+                                               centre_wall_ms(c), &err);
+    world_say(w, "c%d: %s approves run %u%s%s", index, actor, (unsigned)run, code ? ": " : "",
+              code ? err.text : "");
+    centre_after(c);
+    return code == ERR_NONE;
 }

@@ -326,6 +326,7 @@ static void strike(struct world *w, const struct due *d)
         break_authority(w);
         return;
     case FAULT_PEOPLE: /* people do that by themselves */
+    case FAULT_OTHERS:
         return;
     }
 }
@@ -349,6 +350,8 @@ static void over(struct world *w, const struct due *d)
 static uint32_t pick_bit(struct world *w)
 {
     uint32_t bit;
+    if (!(w->options.faults & ((1u << FAULT_BITS) - 1)))
+        return FAULT_OTHERS;
     do
         bit = 1u << rng_between(&w->faults, 0, FAULT_BITS - 1);
     while (!(w->options.faults & bit));

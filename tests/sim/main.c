@@ -35,7 +35,8 @@ static const struct {
     {"journal", FAULT_JOURNAL},
     {"restore", FAULT_RESTORE},
     {"twins", FAULT_TWINS},
-    {"all", (1u << FAULT_BITS) - 1},
+    {"others", FAULT_OTHERS},
+    {"all", (1u << FAULT_KINDS) - 1},
 };
 #define PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 
@@ -56,7 +57,8 @@ static const char help_text[] =
     "       sim --seeds A-B               many; ends at the first violation, the lowest seed\n"
     "       sim --reduce --seed N         makes a history that fails small, prints its arguments\n"
     "       sim --exhaustive WHO          WHO dies once, at each of its steps: centre, node (the\n"
-    "                                     first server's agent) or journal (node, and its disk)\n"
+    "                                     first server's agent) or journal (node, and its disk);\n"
+    "                                     with --profile others beside other tools\n"
     "       sim --campaign FILE --seeds A-B   millions: collects violations, keeps what it "
     "reached\n"
     "                                     in FILE and goes on from there the next time\n"
@@ -113,20 +115,22 @@ static void options_of(const void *arg, uint64_t seed, struct world_options *out
     struct rng rng = rng_of(seed, 9);
     size_t servers = (size_t)rng_between(&rng, 2, 5);
     uint32_t faults = (uint32_t)rng_between(&rng, 1, (1u << FAULT_BITS) - 1);
+    faults |= rng_chance(&rng, 400) ? FAULT_OTHERS : 0;
     *out = line->wish;
     out->seed = seed;
     out->servers = line->wish.servers ? line->wish.servers : servers;
     out->faults = line->has_faults ? line->wish.faults : faults;
 }
 
-/* A farm without other trouble; the number is the step. 0: nobody dies, steps are counted. */
+/* A farm without other trouble, but for other tools where asked; the number is the step. 0: nobody
+ * dies, steps are counted. */
 static void options_of_step(const void *arg, uint64_t step, struct world_options *out)
 {
     const struct command_line *line = arg;
     *out = line->wish;
     out->seed = line->first;
     out->servers = line->wish.servers ? line->wish.servers : 2;
-    out->faults = 0;
+    out->faults = line->has_faults ? line->wish.faults & FAULT_OTHERS : 0;
     out->crash_actor = text_equal(line->exhaustive, "centre") ? ACTOR_CENTRE : ACTOR_NODE;
     out->lose_journal = text_equal(line->exhaustive, "journal");
     out->crash_at = step;
@@ -209,14 +213,15 @@ static int play_many(const struct command_line *line)
                      .last = line->last,
                      .jobs = line->jobs,
                      .collect = line->collect};
-    char strikes[300];
+    char strikes[300], deeds[300];
     double begun = seconds();
     play_all(&p);
     double took = seconds() - begun;
     printf("%" PRIu64 " seeds: %" PRIu64 " runs, %" PRIu64 " acts, %" PRIu64 " crashes, %" PRIu64
-           " events; faults: %s; %.1f s, %.0f seeds per second\n",
+           " events; faults: %s; others: %s; %.1f s, %.0f seeds per second\n",
            p.figures.histories, p.figures.runs, p.figures.acts, p.figures.crashes, p.figures.events,
-           play_strikes(&p.figures, strikes, sizeof(strikes)), took,
+           play_strikes(&p.figures, strikes, sizeof(strikes)),
+           play_deeds(&p.figures, deeds, sizeof(deeds)), took,
            (double)p.figures.histories / took);
     return tell_failures(&p);
 }
@@ -334,7 +339,7 @@ static bool take_mask(const char *value, struct command_line *line)
     char *end;
     unsigned long mask = strtoul(value, &end, 0);
     line->wish.faults = (uint32_t)mask;
-    return line->has_faults = *value && *end == '\0' && mask < 1u << FAULT_BITS;
+    return line->has_faults = *value && *end == '\0' && mask < 1u << FAULT_KINDS;
 }
 
 static bool take_word(const char *name, const char *value, struct command_line *line)

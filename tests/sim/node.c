@@ -164,6 +164,7 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
         return;
     if (reboot) {
         new_boot(w, n);
+        w->booted_ms[index] = w->now_ms;
         world_power(w, index, false);
     }
     die_for(w, n, reboot ? BOOT_MS : 0, why);

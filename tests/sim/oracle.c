@@ -26,6 +26,7 @@ void oracle_free(struct oracle *o)
     if (!o)
         return;
     free(o->acts);
+    free(o->handed);
     free(o);
 }
 
@@ -256,6 +257,8 @@ static bool is_proved(struct world *w, int line)
 void oracle_ready(struct world *w, int line, bool ours, bool foreign)
 {
     w->oracle->servers[line].kept_out = false;
+    if (ours)
+        oracle_hold_ready(w, line);
     if (foreign && !ours && !w->oracle->restored)
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
     if (!oracle_is_cloned(w, line) && ours && !is_proved(w, line))
@@ -361,6 +364,7 @@ void oracle_look(struct world *w)
     oracle_check_owners(w);
     oracle_check_waiting(w);
     oracle_check_forgotten(w);
+    oracle_hold_look(w);
 }
 
 void oracle_end(struct world *w)

@@ -51,6 +51,10 @@ void oracle_drained(struct world *w, int line);
 void oracle_ready(struct world *w, int line, bool ours, bool foreign);
 void oracle_released(struct world *w, int centre, int server);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
+/* A person or a tool gives a held server back, before it is told. */
+void oracle_given_back(struct world *w, uint64_t run, int server);
+/* A second person approves, before it is told. */
+void oracle_approved(struct world *w, uint64_t run);
 /* Before a coordinator dies: what it has committed until now counts. */
 void oracle_look_at_stores(struct world *w);
 /* After every event. */
@@ -81,6 +85,9 @@ struct view_run {
     char state[12];
     char causes[64];
     char action[12];
+    char why[32]; /* its first words */
+    uint64_t limit_ms;
+    int64_t approve_until_ms;
     uint32_t batch, wave; /* wave: the open one */
     uint64_t bake_ms;
     bool by_zone, pauses_after_canary;
@@ -96,6 +103,7 @@ struct view_incident {
     uint64_t id;
     int server, unit;
     bool has_place;
+    bool whole; /* of the server, not of a pool */
 };
 struct view {
     struct view_target targets[VIEW_TARGETS];
@@ -108,11 +116,13 @@ struct view {
     size_t incident_count;
     uint64_t last_event, last_audit;
     int64_t declared_until_ms[VIEW_SERVERS]; /* declared out, wall clock; 0: not */
+    int64_t maintained_until_ms[VIEW_SERVERS];
 };
 /* NULL: no store is attached. Lent until the next look. */
 const struct view *oracle_view(struct world *w, int centre);
 bool view_run_ended(const struct view_run *r);
 bool view_target_ended(const struct view_target *t);
+bool view_by_others(const char *action); /* the act is somebody else's: hold, cycle */
 /* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
 bool oracle_is_forgotten(const struct world *w, int server);
 /* Nobody wanted this pool stopped: in the end it runs. */

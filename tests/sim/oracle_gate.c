@@ -63,6 +63,17 @@ void oracle_released(struct world *w, int centre, int server)
     o->former_boot = (struct wire_id){{0}};
 }
 
+/* All its pools were stopped on purpose: as a whole it has nothing to prove. */
+static bool nothing_is_to_run(struct world *w, int server)
+{
+    for (size_t k = 0; k < w->pools; k++) {
+        const struct pool *p = &world_iis(w, world_unit_at(server, k))->pool;
+        if (p->state != POOL_STATE_STOPPED || p->auto_start)
+            return false;
+    }
+    return true;
+}
+
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server)
 {
     struct observed *o = &w->oracle->servers[server].observed[centre];
@@ -76,7 +87,8 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     o->seen[at].heard_ms = w->now_ms;
     o->seen[at].told = seen->cause == CAUSE_NONE && o->seen[at].asked_ms != 0;
     o->seen[at].good =
-        seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED);
+        seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED ||
+                                      (!seen->probed && nothing_is_to_run(w, server)));
 }
 
 void oracle_read_places(struct world *w, int centre, int server)
@@ -131,6 +143,8 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
      * news. */
     bool belated = w->oracle->stores[centre].failed_ms + BELATED_MS > w->now_ms;
     uint64_t since_ms = opened_ms(w, centre, t);
+    uint64_t back_ms = oracle_hold_gate_ms(w, t);
+    since_ms = back_ms > since_ms ? back_ms : since_ms;
     size_t good = 0;
     for (size_t i = 0; i < SEEN_KEPT; i++)
         good += o->seen[i].good && o->seen[i].unit == t->unit && o->seen[i].asked_ms >= since_ms &&

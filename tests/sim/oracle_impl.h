@@ -103,6 +103,8 @@ enum query {
     Q_EVENT,
     Q_RUN_EVENT,
     Q_DECLARED,
+    Q_MAINTAINED,
+    Q_EXPIRED,
     QUERY_COUNT,
 };
 
@@ -129,6 +131,17 @@ struct store_seen {
     struct wave_seen waves[WAVES_KEPT];
 };
 
+/* A server that others got. */
+struct handed {
+    uint64_t run;
+    int server;
+    uint64_t since_ms, limit_ms;
+    bool seen_late; /* it was committed as the former process died */
+    int64_t since_wall_ms; /* by the coordinator's clock */
+    uint64_t word_ms;      /* somebody gave it back; 0: nobody */
+};
+#define APPROVED_KEPT 64
+
 struct oracle {
     struct act *acts;
     size_t act_count;
@@ -142,6 +155,11 @@ struct oracle {
     struct fence fences[32]; /* whose number is whose */
     size_t fence_count;
     uint64_t lb_away_ms, net_bad_ms; /* when last */
+    struct handed *handed;
+    size_t handed_count;
+    uint64_t approved[APPROVED_KEPT]; /* runs, by their number */
+    uint64_t able_since_ms;           /* the coordinator can tell what is over; 0: it cannot */
+    int64_t wall_ms;                  /* its clock, as looked at last */
 };
 
 #define EVIDENCE_MS 2500 /* a server is taken on evidence no older than this */
@@ -166,6 +184,17 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
 /* oracle_view.c */
 void oracle_read_view(const struct world *w, struct store_seen *s);
 const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
+
+/* oracle_hold.c */
+void oracle_hold_handed(struct world *w, int centre, const struct view_target *t);
+void oracle_hold_left(struct world *w, int centre, const struct view_target *was,
+                      const struct view_target *t);
+uint64_t oracle_hold_gate_ms(struct world *w, const struct view_target *t);
+void oracle_hold_ready(struct world *w, int line);
+void oracle_hold_look(struct world *w);
+/* Something is begun on the server of t. */
+void oracle_hands_off(struct world *w, int centre, const struct view_target *t, const char *what);
+void oracle_check_approval(struct world *w, const struct view_run *was, const struct view_run *is);
 
 /* oracle_run.c */
 void oracle_run_look(struct world *w, struct store_seen *s);

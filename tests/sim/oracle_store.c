@@ -288,6 +288,7 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
     if (t->holds && (!was || !was->holds)) {
         oracle_gate_taken(w, centre, t);
         oracle_run_taken(w, centre, t);
+        oracle_hands_off(w, centre, t, "taken");
         check_take(w, centre, s, t);
     }
     if (!was && run_of(&s->former, t->run))
@@ -299,11 +300,17 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
     bool holds_nothing = text_equal(t->state, "checking") || text_equal(t->state, "waiting");
     if (!holds_nothing && !has_event(s, w->iis[t->server].name, t->state))
         world_violate(w, "%s went to %s without an event", w->iis[t->server].name, t->state);
-    if (text_equal(was->state, "unknown") ||
-        (text_equal(was->state, "acting") && !text_equal(t->state, "unknown")))
+    bool ordered = text_equal(was->state, "unknown") || text_equal(was->state, "acting");
+    if (ordered && view_by_others(was->action))
+        oracle_hold_left(w, centre, was, t);
+    else if (ordered && !text_equal(t->state, "unknown"))
         check_ordered(w, was);
-    if (text_equal(t->state, "acting"))
+    if (text_equal(t->state, "acting")) {
         oracle_run_ordered(w, centre, t);
+        oracle_hands_off(w, centre, t, "acted upon");
+        if (view_by_others(t->action))
+            oracle_hold_handed(w, centre, t);
+    }
     if (text_equal(t->state, "done"))
         check_done(w, t);
     if (is_past_gate(t->state) && !is_past_gate(was->state))
@@ -367,7 +374,7 @@ static bool same_causes(const char *was, const char *is)
 
 /* What people ask for stands in the audit trail, what else happens to a run is an event: in the
  * same transaction, which is the one between two views. */
-static void check_run(struct world *w, struct store_seen *s, const struct view_run *r)
+static void check_run(struct world *w, int centre, struct store_seen *s, const struct view_run *r)
 {
     const struct view_run *was = run_of(&s->former, r->id);
     bool audited = s->view.last_audit > s->former.last_audit;
@@ -375,21 +382,25 @@ static void check_run(struct world *w, struct store_seen *s, const struct view_r
         world_violate(w, "run %" PRIu64 " began without a row in the audit trail", r->id);
     if (!was || (text_equal(was->state, r->state) && same_causes(was->causes, r->causes)))
         return;
+    oracle_check_approval(w, was, r);
     if (!has_run_event(s, r->id))
         world_violate(w, "run %" PRIu64 " went from %s '%s' to %s '%s' without an event", r->id,
                       was->state, was->causes, r->state, r->causes);
     bool paused = strstr(r->causes, "person") != NULL;
     bool was_paused = strstr(was->causes, "person") != NULL;
-    bool aborted = text_equal(r->state, "aborting") && !text_equal(was->state, "aborting");
+    bool unapproved = strstr(was->causes, "approval") &&
+                      centre_wall_ms(w->centres[centre]) >= r->approve_until_ms;
+    bool aborted =
+        text_equal(r->state, "aborting") && !text_equal(was->state, "aborting") && !unapproved;
     if (((paused != was_paused && !view_run_ended(r)) || aborted) && !audited)
         world_violate(w, "a person changed run %" PRIu64 " without a row in the audit trail",
                       r->id);
 }
 
-static void check_runs(struct world *w, struct store_seen *s)
+static void check_runs(struct world *w, int centre, struct store_seen *s)
 {
     for (size_t i = 0; i < s->view.run_count; i++)
-        check_run(w, s, &s->view.runs[i]);
+        check_run(w, centre, s, &s->view.runs[i]);
 }
 
 /* A store put back from a copy gives numbers of runs a second time. */
@@ -442,7 +453,7 @@ static void look_at(struct world *w, int centre)
     if (s->valid) {
         for (size_t i = 0; i < s->view.target_count; i++)
             check_target(w, centre, s, &s->view.targets[i]);
-        check_runs(w, s);
+        check_runs(w, centre, s);
         meet_new_runs(w->oracle, s);
     } else if (w->oracle->restored) {
         meet_copy(w->oracle, s);

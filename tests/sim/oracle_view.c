@@ -15,7 +15,8 @@ static const char *const queries[] = {
                   " t.command_fence, t.command_seq, r.action, t.wave, t.pool FROM target t JOIN run r"
                   " ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
-               " pause_after_canary, hours, actor = 'remediation' FROM run",
+               " pause_after_canary, hours, actor = 'remediation', limit_ms, approve_until_ms, why"
+               " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
     [Q_INCIDENTS] = "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
@@ -32,6 +33,9 @@ static const char *const queries[] = {
                     " AND kind IN ('run.state', 'run.ended')",
     [Q_DECLARED] = "SELECT name, declared_out_until_ms FROM server"
                    " WHERE declared_out_until_ms > 0",
+    [Q_MAINTAINED] = "SELECT server, until_ms FROM maintenance",
+    [Q_EXPIRED] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'hold.expired'"
+                  " AND run = ?2 AND server = ?3",
 };
 
 /* ---- reading ---- */
@@ -118,6 +122,9 @@ static void read_runs(struct store_seen *s)
         text_copy(r->action, sizeof(r->action), oracle_word(q, 3));
         text_copy(r->hours, sizeof(r->hours), oracle_word(q, 9));
         r->remedies = sqlite3_column_int(q, 10) != 0;
+        r->limit_ms = (uint64_t)sqlite3_column_int64(q, 11);
+        r->approve_until_ms = sqlite3_column_int64(q, 12);
+        text_copy(r->why, sizeof(r->why), oracle_word(q, 13));
     }
     sqlite3_reset(q);
 }
@@ -141,18 +148,18 @@ static void read_holds(const struct world *w, struct store_seen *s)
                                    .server = server_of(w, oracle_word(q, 1)),
                                    .unit = world_unit(server_of(w, oracle_word(q, 1)),
                                                       oracle_word(q, 3)),
-                                   .has_place = sqlite3_column_int(q, 2) != 0};
+                                   .has_place = sqlite3_column_int(q, 2) != 0,
+                                   .whole = oracle_word(q, 3)[0] == '\0'};
     sqlite3_reset(q);
 }
 
-static void read_declared(const struct world *w, struct store_seen *s)
+static void read_until(const struct world *w, sqlite3_stmt *q, int64_t until_ms[VIEW_SERVERS])
 {
-    sqlite3_stmt *q = s->statements[Q_DECLARED];
-    memset(s->view.declared_until_ms, 0, sizeof(s->view.declared_until_ms));
+    memset(until_ms, 0, VIEW_SERVERS * sizeof(until_ms[0]));
     while (sqlite3_step(q) == SQLITE_ROW) {
         int at = server_of(w, oracle_word(q, 0));
         if (at >= 0)
-            s->view.declared_until_ms[at] = sqlite3_column_int64(q, 1);
+            until_ms[at] = sqlite3_column_int64(q, 1);
     }
     sqlite3_reset(q);
 }
@@ -164,7 +171,8 @@ void oracle_read_view(const struct world *w, struct store_seen *s)
     read_targets(w, s);
     read_runs(s);
     read_holds(w, s);
-    read_declared(w, s);
+    read_until(w, s->statements[Q_DECLARED], s->view.declared_until_ms);
+    read_until(w, s->statements[Q_MAINTAINED], s->view.maintained_until_ms);
     if (sqlite3_step(q) == SQLITE_ROW) {
         s->view.last_event = (uint64_t)sqlite3_column_int64(q, 0);
         s->view.last_audit = (uint64_t)sqlite3_column_int64(q, 1);
@@ -183,6 +191,11 @@ bool view_run_ended(const struct view_run *r)
 {
     return text_equal(r->state, "done") || text_equal(r->state, "partial") ||
            text_equal(r->state, "failed") || text_equal(r->state, "aborted");
+}
+
+bool view_by_others(const char *action)
+{
+    return text_equal(action, "hold") || text_equal(action, "cycle");
 }
 
 bool view_target_ended(const struct view_target *t)

@@ -12,6 +12,7 @@
 #define HEAL_AFTER_MS 4000
 #define UNDRAIN_MS    20000 /* between two tries */
 #define GIVE_UP_MS    600000
+#define APPROVE_MS    30000
 #define LATE_MS       300000 /* so long they wait for the hours of a run */
 #define MEDDLE_MS     60000 /* after the last fault they leave things alone by then */
 
@@ -21,6 +22,15 @@ static const struct view_run *an_open_run(const struct view *v)
         if (!view_run_ended(&v->runs[i]))
             return &v->runs[i];
     return NULL;
+}
+
+/* Those of other tools go on beside their own. */
+static bool any_own_run(const struct view *v)
+{
+    for (size_t i = v->run_count; i-- > 0;)
+        if (!view_run_ended(&v->runs[i]) && !view_by_others(v->runs[i].action))
+            return true;
+    return false;
 }
 
 /* ---- wishes ---- */
@@ -65,13 +75,15 @@ static void want(struct world *w, struct run_wish *wish)
         wish->order = "zone";
     if (rng_chance(&w->people, 200))
         hours_of_run(&w->people, centre_wall_ms(w->centres[0]), wish->hours, sizeof(wish->hours));
+    wish->approver = others_approver(w);
+    wish->approve_ms = APPROVE_MS;
 }
 
 static void wish(struct world *w)
 {
     const struct view *v = oracle_view(w, 0);
     char one[16];
-    if (!v || w->runs_begun >= w->runs_wanted || w->now_ms < FIRST_RUN_MS || an_open_run(v))
+    if (!v || w->runs_begun >= w->runs_wanted || w->now_ms < FIRST_RUN_MS || any_own_run(v))
         return;
     bool all = w->runs_begun == 0 || rng_chance(&w->people, 600);
     text_copy(one, sizeof(one), w->iis[rng_next(&w->people) % w->servers].name);
@@ -192,6 +204,14 @@ static void settle_incidents(struct world *w, const struct view *v)
         return;
     }
     int unit = v->incidents[0].unit;
+    if (v->incidents[0].whole) {
+        centre_start_run(w, 0,
+                         &(struct run_wish){.kind = ASK_UNDRAIN,
+                                            .pool = "",
+                                            .selector = w->iis[server].name,
+                                            .batch = 1});
+        return;
+    }
     bool stopped = world_iis(w, unit)->pool.state == POOL_STATE_STOPPED;
     centre_start_run(w, 0,
                      &(struct run_wish){.kind = stopped ? ASK_START : ASK_UNDRAIN,

@@ -48,6 +48,8 @@ void play_add(struct play_figures *sum, const struct play_figures *more)
     sum->events += more->events;
     for (size_t i = 0; i < FAULT_BITS; i++)
         sum->strikes[i] += more->strikes[i];
+    for (size_t i = 0; i < DEED_COUNT; i++)
+        sum->deeds[i] += more->deeds[i];
 }
 
 static struct play_figures figures_of(const struct world_result *r)
@@ -58,21 +60,32 @@ static struct play_figures figures_of(const struct world_result *r)
                              .crashes = r->crashes,
                              .events = r->events};
     memcpy(f.strikes, r->strikes, sizeof(f.strikes));
+    memcpy(f.deeds, r->deeds, sizeof(f.deeds));
     return f;
+}
+
+static const char *tell_counts(const char *const *words, const uint64_t *counts, size_t count,
+                               char *out, size_t size)
+{
+    size_t len = 0;
+    text_copy(out, size, "none");
+    for (size_t i = 0; i < count; i++) {
+        if (counts[i] == 0)
+            continue;
+        text_format(out + len, size - len, "%s%s %" PRIu64, len ? ", " : "", words[i], counts[i]);
+        len = strlen(out);
+    }
+    return out;
 }
 
 const char *play_strikes(const struct play_figures *figures, char *out, size_t size)
 {
-    size_t len = 0;
-    text_copy(out, size, "none");
-    for (size_t i = 0; i < FAULT_BITS; i++) {
-        if (figures->strikes[i] == 0)
-            continue;
-        text_format(out + len, size - len, "%s%s %" PRIu64, len ? ", " : "", names[i],
-                    figures->strikes[i]);
-        len = strlen(out);
-    }
-    return out;
+    return tell_counts(names, figures->strikes, FAULT_BITS, out, size);
+}
+
+const char *play_deeds(const struct play_figures *figures, char *out, size_t size)
+{
+    return tell_counts(others_deed_names, figures->deeds, DEED_COUNT, out, size);
 }
 
 /* ---- failures ---- */

@@ -16,6 +16,7 @@
 struct play_figures {
     uint64_t histories, runs, acts, crashes, events;
     uint64_t strikes[FAULT_BITS]; /* by kind */
+    uint64_t deeds[DEED_COUNT];   /* of others */
 };
 
 struct play_failure {
@@ -43,6 +44,8 @@ void play_all(struct play *p);
 void play_add(struct play_figures *sum, const struct play_figures *more);
 /* "net 12, crash 3, ..." of kinds that struck. */
 const char *play_strikes(const struct play_figures *figures, char *out, size_t size);
+/* The same of what others did. */
+const char *play_deeds(const struct play_figures *figures, char *out, size_t size);
 const char *fault_name(size_t bit); /* 0..FAULT_BITS-1 */
 
 #endif

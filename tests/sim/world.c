@@ -213,6 +213,7 @@ static void begin(struct world *w, const struct world_options *options)
     w->centres[0] = centre_new(w, 0, "c0");
     lb_begin(w);
     people_begin(w);
+    others_begin(w);
     faults_begin(w);
     if (options->remedy)
         visitors_begin(w);
@@ -263,6 +264,7 @@ static void tell_end(struct world *w, struct world_result *out)
                                  .samples = w->samples,
                                  .faults_planned = w->faults_planned};
     memcpy(out->strikes, w->strikes, sizeof(out->strikes));
+    memcpy(out->deeds, w->others.deeds, sizeof(out->deeds));
     text_copy(out->violation, sizeof(out->violation), w->violation);
 }
 

@@ -20,6 +20,7 @@
 #include "tests/sim/hours.h"
 #include "tests/sim/iis.h"
 #include "tests/sim/lb.h"
+#include "tests/sim/others.h"
 #include "tests/sim/rng.h"
 
 #include <stdbool.h>
@@ -43,8 +44,10 @@ enum fault_bit {
     FAULT_RESTORE = 128,
     FAULT_JOURNAL = 256,
     FAULT_TWINS = 512,
+    FAULT_OTHERS = 1024, /* does not strike: who else works on the farm, see others.h */
 };
-#define FAULT_BITS 10
+#define FAULT_BITS  10 /* those that strike */
+#define FAULT_KINDS 11
 
 #define RUNS_WANTED_MAX 3
 
@@ -104,6 +107,8 @@ struct world {
     struct groups groups;
     struct hours hours;
     struct lb lb;
+    struct others others;
+    uint64_t booted_ms[MACHINES_MAX]; /* when the machine was started anew last */
     struct node *nodes[MACHINES_MAX];
     struct centre *centres[CENTRES_MAX];
     struct net_pipe pipes[MACHINES_MAX];
@@ -135,6 +140,7 @@ struct world_result {
     uint64_t acts, crashes, runs;
     uint64_t lost_permille, samples;
     uint64_t strikes[FAULT_BITS];
+    uint64_t deeds[DEED_COUNT];
     uint32_t faults_planned;
 };
 void world_play(const struct world_options *options, struct world_result *out);
@@ -220,7 +226,7 @@ size_t centre_open_runs(const struct centre *c);
 void centre_tell_runs(struct world *w, int index);
 
 /* What operators ask. */
-enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN };
+enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN, ASK_CYCLE };
 struct run_wish {
     enum ask_kind kind;
     const char *pool; /* or which ones */
@@ -229,8 +235,11 @@ struct run_wish {
     const char *waves, *order; /* NULL: none */
     bool pause_after_canary;
     uint64_t bake_ms, soak_ms;
-    bool quick_gate; /* as many passes as it takes, however soon */
-    char hours[64];  /* "": any */
+    bool quick_gate;      /* as many passes as it takes, however soon */
+    char hours[64];       /* "": any */
+    const char *approver; /* NULL: nobody is waited for */
+    uint64_t approve_ms;
+    uint64_t limit_ms; /* 0: the usual */
 };
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish);
 enum request_kind { REQ_PAUSE, REQ_RESUME, REQ_ABORT };
@@ -245,6 +254,20 @@ void centre_restore(struct world *w, int index, const char *copy);
 /* A process that is not started again. */
 void centre_retire(struct world *w, int index);
 void centre_declare_out(struct world *w, int index, const char *server, uint64_t for_ms);
+/* A hold of one server. */
+bool centre_start_hold(struct world *w, int index, const char *server, uint64_t for_ms,
+                       char token[TOKEN_MAX], uint64_t *out_run);
+struct release_wish {
+    const char *token; /* NULL: by the server's name */
+    uint64_t run;      /* which hold that is, for the oracles; 0: of none */
+    bool failed;
+};
+enum release_answer { RELEASE_TAKEN, RELEASE_OF_NONE, RELEASE_TRY_AGAIN };
+enum release_answer centre_release_hold(struct world *w, int index, int server,
+                                        const struct release_wish *wish);
+/* for_ms 0: it ends. */
+bool centre_maintenance(struct world *w, int index, const char *server, uint64_t for_ms);
+bool centre_approve(struct world *w, int index, uint64_t run, const char *actor);
 int64_t centre_wall_ms(const struct centre *c); /* what its wall clock says */
 void centre_release(struct world *w, int index, const char *server);
 
