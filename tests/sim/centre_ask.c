@@ -29,11 +29,46 @@ bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
     q.options.pause_after_canary = wish->pause_after_canary;
     q.options.bake_ms = wish->bake_ms;
     q.options.soak_ms = wish->soak_ms;
+    if (wish->stops)
+        rollout_policies(&q.options, ON_FAILURE_STOP, 0);
+    if (wish->skips_silent)
+        q.options.unreachable = UNREACHABLE_SKIP;
+    q.options.policies[TROUBLE_UNKNOWN].run.number += wish->bears_unknown;
     q.options.limit_ms = wish->limit_ms ? wish->limit_ms : q.options.limit_ms;
+    q.options.drain_limit_ms = wish->drain_ms ? wish->drain_ms : q.options.drain_limit_ms;
+    if (wish->drain_ms) /* a link that was cut is mended after half a minute */
+        q.options.gate_deadline_ms = wish->drain_ms;
     q.options.gate_min_ms = wish->quick_gate ? 0 : q.options.gate_min_ms;
-    enum error_code code = coordinator_start_run(c->brain, &q, centre_clock(c), centre_wall_ms(c), &id, &err);
+    enum error_code code =
+        coordinator_start_run(c->brain, &q, centre_clock(c), centre_wall_ms(c), &id, &err);
     if (code)
         world_say(w, "c%d: no run: %s", index, err.text);
+    centre_after(c);
+    return code == ERR_NONE;
+}
+
+bool centre_retry(struct world *w, int index, uint64_t run)
+{
+    struct centre *c = w->centres[index];
+    struct rollout *former = NULL;
+    struct error err = {0};
+    uint64_t id = 0;
+    if (!centre_up(c) || centre_asleep(c) ||
+        store_load_run(c->store, run, &former, &err) != ERR_NONE)
+        return false;
+    struct plan_request q = {.action = former->action,
+                             .pool = former->pool,
+                             .selector = former->selector,
+                             .actor = "anna",
+                             .reason = "simulated",
+                             .windows = &w->hours.windows,
+                             .options = former->options,
+                             .retry = former};
+    enum error_code code =
+        coordinator_start_run(c->brain, &q, centre_clock(c), centre_wall_ms(c), &id, &err);
+    world_say(w, "c%d: run %u is tried again%s%s", index, (unsigned)run, code ? ": " : "",
+              code ? err.text : "");
+    rollout_free(former);
     centre_after(c);
     return code == ERR_NONE;
 }
@@ -47,8 +82,8 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
     world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
-    coordinator_request(c->brain, run, requests[what], "anna", "simulated", centre_clock(c), centre_wall_ms(c),
-                        &err);
+    coordinator_request(c->brain, run, requests[what], "anna", "simulated", centre_clock(c),
+                        centre_wall_ms(c), &err);
     centre_after(c);
 }
 
@@ -75,7 +110,8 @@ void centre_takeover(struct world *w, int index)
     if (!centre_frozen(c) || w->now_ms < c->asleep_until_ms)
         return;
     world_say(w, "c%d: somebody says takeover", index);
-    if (coordinator_takeover(c->brain, "anna", "simulated", centre_clock(c), centre_wall_ms(c), &err))
+    if (coordinator_takeover(c->brain, "anna", "simulated", centre_clock(c), centre_wall_ms(c),
+                             &err))
         world_say(w, "c%d: no takeover: %s", index, err.text);
     centre_after(c);
 }
@@ -86,8 +122,8 @@ void centre_declare_out(struct world *w, int index, const char *server, uint64_t
     struct error err = {0};
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
-    if (coordinator_declare_out(c->brain, server, for_ms, "anna", "simulated", centre_clock(c), centre_wall_ms(c),
-                                &err) == ERR_NONE)
+    if (coordinator_declare_out(c->brain, server, for_ms, "anna", "simulated", centre_clock(c),
+                                centre_wall_ms(c), &err) == ERR_NONE)
         world_say(w, "c%d: somebody declares %s out for %u ms", index, server, (unsigned)for_ms);
     centre_after(c);
 }
@@ -99,8 +135,8 @@ void centre_release(struct world *w, int index, const char *server)
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
     oracle_released(w, index, centre_server(w, server));
-    if (coordinator_release(c->brain, server, "anna", "simulated", centre_clock(c), centre_wall_ms(c), &err) ==
-        ERR_NONE)
+    if (coordinator_release(c->brain, server, "anna", "simulated", centre_clock(c),
+                            centre_wall_ms(c), &err) == ERR_NONE)
         world_say(w, "c%d: somebody releases %s", index, server);
     centre_after(c);
 }
@@ -150,7 +186,7 @@ enum release_answer centre_release_hold(struct world *w, int index, int server,
     world_say(w, "c%d: %s is given back%s%s%s", index, w->iis[server].name,
               wish->failed ? " as failed" : "", code ? ": " : "", code ? err.text : "");
     centre_after(c);
-    return code == ERR_NONE                                  ? RELEASE_TAKEN
+    return code == ERR_NONE                             ? RELEASE_TAKEN
            : code == ERR_NOT_FOUND || code == ERR_STATE ? RELEASE_OF_NONE
                                                         : RELEASE_TRY_AGAIN;
 }

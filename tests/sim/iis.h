@@ -1,6 +1,6 @@
-/* iis.h - one pool of a simulated machine's web server, its workers, and what calls of the driver see
- * and do. Workers come and go by virtual time alone; nothing here is scheduled. A machine has one
- * pool, "Shop", or a second one beside it, "Api".
+/* iis.h - one pool of a simulated machine's web server, its workers, and what calls of the driver
+ * see and do. Workers come and go by virtual time alone; nothing here is scheduled. A machine has
+ * one pool, "Shop", or a second one beside it, "Api".
  */
 #ifndef FARMHAND_TESTS_SIM_IIS_H
 #define FARMHAND_TESTS_SIM_IIS_H
@@ -70,7 +70,8 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng);
 /* Carries out what acts; true: it was really done. */
 bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code);
 bool iis_stop_is_over(struct iis *s, uint64_t now_ms);
-/* What a reading call sees now; points into s. other: the machine's other pool, if it is seen too. */
+/* What a reading call sees now; points into s. other: the machine's other pool, if it is seen too.
+ */
 void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out);
 /* The worker that a new request meets; NULL: nobody. */
 const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms);

@@ -93,8 +93,8 @@ static void drain_line(struct world *w, int at)
         line->drained_ms = w->now_ms;
         world_say(w, "lb: %s drained", w->iis[at].name);
     } else if (w->now_ms < line->changed_ms + 2500 || line->unanswered) {
-        /* Somebody was quicker, since it was read: that cannot be seen. And what was told without an
-         * answer may have been done: whoever finds it done cannot tell by whom. */
+        /* Somebody was quicker, since it was read: that cannot be seen. And what was told without
+         * an answer may have been done: whoever finds it done cannot tell by whom. */
         line->claimed = true;
     }
     line->forgotten = line->unanswered = false;

@@ -50,6 +50,7 @@ struct command_line {
     uint64_t seconds;
     unsigned jobs;
     bool reduce, collect, compare;
+    bool lessons; /* all, by turns */
 };
 
 static const char help_text[] =
@@ -67,9 +68,12 @@ static const char help_text[] =
     "  --profile NAME      which kinds of faults; otherwise the seed mixes its own\n"
     "  --faults MASK       the same in numbers, as a violation prints it\n"
     "  --without N,N...    those faults do not strike (numbers as in the transcript)\n"
+    "  --lesson NAME       what another tool does badly, see lessons.c; all: by turns, as the seed "
+    "says\n"
     "  --runs N            people ask for N runs at most\n"
     "  --remedy            rules of remediation are in auto, servers break in more ways\n"
-    "  --compare           with --seeds: each an hour of troubles of single servers, with rules that "
+    "  --compare           with --seeds: each an hour of troubles of single servers, with rules "
+    "that "
     "look\n"
     "                      and with rules that act: what visitors lose\n"
     "  --nobody-meddles    people neither pause nor abort nor settle while things break\n"
@@ -117,6 +121,14 @@ static void options_of(const void *arg, uint64_t seed, struct world_options *out
     uint32_t faults = (uint32_t)rng_between(&rng, 1, (1u << FAULT_BITS) - 1);
     faults |= rng_chance(&rng, 400) ? FAULT_OTHERS : 0;
     *out = line->wish;
+    if (line->lessons)
+        out->lesson = lesson_at(seed % LESSONS_COUNT);
+    if (out->lesson) {
+        out->seed = seed;
+        out->servers = lesson_servers(out->lesson);
+        out->faults = 0;
+        return;
+    }
     out->seed = seed;
     out->servers = line->wish.servers ? line->wish.servers : servers;
     out->faults = line->has_faults ? line->wish.faults : faults;
@@ -165,6 +177,8 @@ static void make_templates(void)
 
 static int fail(const struct world_options *o, const char *violation)
 {
+    if (o->lesson)
+        printf("%s, ", lesson_name(o->lesson));
     printf("seed %" PRIu64 ", %zu servers, faults %#x", o->seed, o->servers, (unsigned)o->faults);
     if (o->crash_actor != ACTOR_NONE)
         printf(", %s dies at step %" PRIu64, o->crash_actor == ACTOR_NODE ? "node" : "centre",
@@ -221,8 +235,7 @@ static int play_many(const struct command_line *line)
            " events; faults: %s; others: %s; %.1f s, %.0f seeds per second\n",
            p.figures.histories, p.figures.runs, p.figures.acts, p.figures.crashes, p.figures.events,
            play_strikes(&p.figures, strikes, sizeof(strikes)),
-           play_deeds(&p.figures, deeds, sizeof(deeds)), took,
-           (double)p.figures.histories / took);
+           play_deeds(&p.figures, deeds, sizeof(deeds)), took, (double)p.figures.histories / took);
     return tell_failures(&p);
 }
 
@@ -355,6 +368,11 @@ static bool take_word(const char *name, const char *value, struct command_line *
     if (text_equal(name, "--campaign")) {
         line->campaign = value;
         return true;
+    }
+    if (text_equal(name, "--lesson")) {
+        line->lessons = text_equal(value, "all");
+        line->wish.lesson = lesson_find(value);
+        return line->lessons || line->wish.lesson;
     }
     line->exhaustive = value;
     return text_equal(name, "--exhaustive") &&

@@ -35,6 +35,14 @@ uint64_t oracle_acts(const struct world *w)
     return w->oracle->act_total;
 }
 
+uint64_t oracle_acts_on(const struct world *w, int unit)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < w->oracle->act_count; i++)
+        sum += w->oracle->acts[i].unit == unit ? w->oracle->acts[i].times : 0;
+    return sum;
+}
+
 bool oracle_journal_was_lost(const struct world *w, int server)
 {
     return w->oracle->servers[server].journal_lost;

@@ -129,5 +129,6 @@ bool oracle_is_forgotten(const struct world *w, int server);
 bool oracle_should_run(const struct world *w, int unit);
 bool oracle_journal_was_lost(const struct world *w, int server);
 uint64_t oracle_acts(const struct world *w);
+uint64_t oracle_acts_on(const struct world *w, int unit);
 
 #endif

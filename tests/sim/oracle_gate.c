@@ -1,7 +1,7 @@
 /* oracle_gate.c - see oracle.h: every gate is passed on answers to questions that were asked after
  * it had opened, of the machine's last boot that the coordinator knew of; and a server is taken on
- * fresh ones. Judged by the messages alone: the nonce of the question that left, and the answer that
- * came.
+ * fresh ones. Judged by the messages alone: the nonce of the question that left, and the answer
+ * that came.
  */
 #include "tests/sim/oracle_impl.h"
 
@@ -9,8 +9,8 @@
 
 #include <inttypes.h>
 
-#define GATE_PASSES 2    /* as centre.c sets it */
-#define BELATED_MS  3000 /* a store that failed is tried again by then */
+#define GATE_PASSES    2     /* as centre.c sets it */
+#define BELATED_MS     3000  /* a store that failed is tried again by then */
 #define CLOCK_AGAIN_MS 15000 /* everybody was heard of again by then */
 
 void oracle_gate_sent(struct world *w, int centre, const struct command *command, int server)
@@ -86,9 +86,9 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     o->seen[at].asked_ms = asked_ms(o, &seen->nonce, &o->seen[at].unit);
     o->seen[at].heard_ms = w->now_ms;
     o->seen[at].told = seen->cause == CAUSE_NONE && o->seen[at].asked_ms != 0;
-    o->seen[at].good =
-        seen->cause == CAUSE_NONE && (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED ||
-                                      (!seen->probed && nothing_is_to_run(w, server)));
+    o->seen[at].good = seen->cause == CAUSE_NONE &&
+                       (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED ||
+                        (!seen->probed && nothing_is_to_run(w, server)));
 }
 
 void oracle_read_places(struct world *w, int centre, int server)
@@ -121,8 +121,8 @@ void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
                       w->iis[t->server].name, w->now_ms - o->read_ms);
 }
 
-/* When the way to the gate was free: the act's end was heard, a person settled it (whatever is heard
- * of it after that), or (nothing was to be done) the server was taken. */
+/* When the way to the gate was free: the act's end was heard, a person settled it (whatever is
+ * heard of it after that), or (nothing was to be done) the server was taken. */
 static uint64_t opened_ms(const struct world *w, int centre, const struct view_target *t)
 {
     const struct server_seen *s = &w->oracle->servers[t->server];

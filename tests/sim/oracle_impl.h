@@ -84,10 +84,10 @@ struct server_seen {
 
 struct pool_seen {
     uint64_t acted_ms;
-    uint64_t probed_ms;          /* a probe that was asked then passed */
+    uint64_t probed_ms;             /* a probe that was asked then passed */
     uint64_t taken_ms[CENTRES_MAX]; /* a run took it */
-    bool out_by_act;             /* recycled by us, and no newer worker has served since */
-    bool off_by_us;              /* somebody asked us for it to be stopped */
+    bool out_by_act;                /* recycled by us, and no newer worker has served since */
+    bool off_by_us;                 /* somebody asked us for it to be stopped */
 };
 
 struct sqlite3;
@@ -136,7 +136,7 @@ struct handed {
     uint64_t run;
     int server;
     uint64_t since_ms, limit_ms;
-    bool seen_late; /* it was committed as the former process died */
+    bool seen_late;        /* it was committed as the former process died */
     int64_t since_wall_ms; /* by the coordinator's clock */
     uint64_t word_ms;      /* somebody gave it back; 0: nobody */
 };

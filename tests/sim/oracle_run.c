@@ -1,6 +1,6 @@
-/* oracle_run.c - see oracle.h: how a run goes through its targets: at most a batch at once, one wave
- * after the other with its bake between, never two zones, never outside its hours; and what only
- * gives back waits for nobody.
+/* oracle_run.c - see oracle.h: how a run goes through its targets: at most a batch at once, one
+ * wave after the other with its bake between, never two zones, never outside its hours; and what
+ * only gives back waits for nobody.
  */
 #include "tests/sim/oracle_impl.h"
 

@@ -11,14 +11,16 @@
 #include <string.h>
 
 static const char *const queries[] = {
-    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
-                  " t.command_fence, t.command_seq, r.action, t.wave, t.pool FROM target t JOIN run r"
-                  " ON r.id = t.run",
+    [Q_TARGETS] =
+        "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
+        " t.command_fence, t.command_seq, r.action, t.wave, t.pool FROM target t JOIN run r"
+        " ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
                " pause_after_canary, hours, actor = 'remediation', limit_ms, approve_until_ms, why"
                " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
-    [Q_INCIDENTS] = "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
+    [Q_INCIDENTS] =
+        "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
                   " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
@@ -135,21 +137,20 @@ static void read_holds(const struct world *w, struct store_seen *s)
     struct view *v = &s->view;
     v->hold_count = v->incident_count = 0;
     while (sqlite3_step(q) == SQLITE_ROW && v->hold_count < VIEW_HOLDS)
-        v->holds[v->hold_count++] =
-            (struct view_hold){.server = server_of(w, oracle_word(q, 0)),
-                               .unit = world_unit(server_of(w, oracle_word(q, 0)), oracle_word(q, 3)),
-                               .by_run = text_equal(oracle_word(q, 1), "run"),
-                               .owner = (uint64_t)sqlite3_column_int64(q, 2)};
+        v->holds[v->hold_count++] = (struct view_hold){
+            .server = server_of(w, oracle_word(q, 0)),
+            .unit = world_unit(server_of(w, oracle_word(q, 0)), oracle_word(q, 3)),
+            .by_run = text_equal(oracle_word(q, 1), "run"),
+            .owner = (uint64_t)sqlite3_column_int64(q, 2)};
     sqlite3_reset(q);
     q = s->statements[Q_INCIDENTS];
     while (sqlite3_step(q) == SQLITE_ROW && v->incident_count < VIEW_HOLDS)
-        v->incidents[v->incident_count++] =
-            (struct view_incident){.id = (uint64_t)sqlite3_column_int64(q, 0),
-                                   .server = server_of(w, oracle_word(q, 1)),
-                                   .unit = world_unit(server_of(w, oracle_word(q, 1)),
-                                                      oracle_word(q, 3)),
-                                   .has_place = sqlite3_column_int(q, 2) != 0,
-                                   .whole = oracle_word(q, 3)[0] == '\0'};
+        v->incidents[v->incident_count++] = (struct view_incident){
+            .id = (uint64_t)sqlite3_column_int64(q, 0),
+            .server = server_of(w, oracle_word(q, 1)),
+            .unit = world_unit(server_of(w, oracle_word(q, 1)), oracle_word(q, 3)),
+            .has_place = sqlite3_column_int(q, 2) != 0,
+            .whole = oracle_word(q, 3)[0] == '\0'};
     sqlite3_reset(q);
 }
 

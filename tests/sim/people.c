@@ -14,7 +14,7 @@
 #define GIVE_UP_MS    600000
 #define APPROVE_MS    30000
 #define LATE_MS       300000 /* so long they wait for the hours of a run */
-#define MEDDLE_MS     60000 /* after the last fault they leave things alone by then */
+#define MEDDLE_MS     60000  /* after the last fault they leave things alone by then */
 
 static const struct view_run *an_open_run(const struct view *v)
 {
@@ -205,11 +205,10 @@ static void settle_incidents(struct world *w, const struct view *v)
     }
     int unit = v->incidents[0].unit;
     if (v->incidents[0].whole) {
-        centre_start_run(w, 0,
-                         &(struct run_wish){.kind = ASK_UNDRAIN,
-                                            .pool = "",
-                                            .selector = w->iis[server].name,
-                                            .batch = 1});
+        centre_start_run(
+            w, 0,
+            &(struct run_wish){
+                .kind = ASK_UNDRAIN, .pool = "", .selector = w->iis[server].name, .batch = 1});
         return;
     }
     bool stopped = world_iis(w, unit)->pool.state == POOL_STATE_STOPPED;

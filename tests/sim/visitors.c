@@ -7,8 +7,8 @@
 
 #define SAMPLE_MS 100
 
-/* Spread evenly over what the balancer holds for ready and up; and half of the farm has to serve, or
- * those that do are too few for all. */
+/* Spread evenly over what the balancer holds for ready and up; and half of the farm has to serve,
+ * or those that do are too few for all. */
 static uint64_t lost_now(struct world *w)
 {
     uint64_t in_rotation = 0, serving = 0, needed = (w->servers + 1) / 2;
@@ -79,9 +79,10 @@ int visitors_compare(const struct world_options *options, uint64_t first, uint64
         }
     }
     /* A sample is a tenth of a second, and 1000 of it are all visitors. */
-    printf("visitors lost %.1f s of service without remediation, %.1f s with it: a factor of %.2f\n",
-           (double)sum[0] / 10000, (double)sum[1] / 10000,
-           sum[1] ? (double)sum[0] / (double)sum[1] : 0);
+    printf(
+        "visitors lost %.1f s of service without remediation, %.1f s with it: a factor of %.2f\n",
+        (double)sum[0] / 10000, (double)sum[1] / 10000,
+        sum[1] ? (double)sum[0] / (double)sum[1] : 0);
     printf("%" PRIu64 " histories were better with it, %" PRIu64
            " worse; the worst by %.1f s (seed %" PRIu64 ")\n",
            better, worse, (double)worst / 10000, worst_seed);

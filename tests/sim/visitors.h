@@ -11,7 +11,8 @@
 
 void visitors_begin(struct world *w);
 
-/* Plays each seed twice and prints what was lost; 0: as promised. `of` says what a seed stands for. */
+/* Plays each seed twice and prints what was lost; 0: as promised. `of` says what a seed stands for.
+ */
 int visitors_compare(const struct world_options *options, uint64_t first, uint64_t last,
                      void (*of)(const void *arg, uint64_t seed, struct world_options *out),
                      const void *arg);

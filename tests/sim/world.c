@@ -189,7 +189,7 @@ static void begin(struct world *w, const struct world_options *options)
                         .ids = rng_of(options->seed, 6),
                         .hash = UINT64_C(14695981039346656037)};
     struct rng rng = rng_of(options->seed, 10);
-    bool plain = options->crash_actor != ACTOR_NONE || options->remedy;
+    bool plain = options->crash_actor != ACTOR_NONE || options->remedy || options->lesson;
     w->pools = !plain && rng_chance(&rng, 350) ? 2 : 1;
     must(w->servers >= 1 && w->servers <= SERVERS_MAX);
     vfs_reset(options->seed);
@@ -206,15 +206,20 @@ static void begin(struct world *w, const struct world_options *options)
         }
         w->nodes[i] = node_new(w, (int)i);
     }
-    groups_begin(&w->groups, options->seed, w->servers, options->crash_actor != ACTOR_NONE);
-    hours_begin(&w->hours, options->seed, WALL_ZERO, options->crash_actor != ACTOR_NONE);
+    plain = options->crash_actor != ACTOR_NONE || options->lesson;
+    groups_begin(&w->groups, options->seed, w->servers, plain);
+    hours_begin(&w->hours, options->seed, WALL_ZERO, plain);
     w->oracle = oracle_new();
     vfs_put_kept("centre/state.db", "c0/state.db");
     w->centres[0] = centre_new(w, 0, "c0");
     lb_begin(w);
-    people_begin(w);
-    others_begin(w);
-    faults_begin(w);
+    if (options->lesson) {
+        lesson_begin(w);
+    } else {
+        people_begin(w);
+        others_begin(w);
+        faults_begin(w);
+    }
     if (options->remedy)
         visitors_begin(w);
 }

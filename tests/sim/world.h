@@ -20,6 +20,7 @@
 #include "tests/sim/hours.h"
 #include "tests/sim/iis.h"
 #include "tests/sim/lb.h"
+#include "tests/sim/lessons.h"
 #include "tests/sim/others.h"
 #include "tests/sim/rng.h"
 
@@ -67,7 +68,8 @@ struct world_options {
     bool hour; /* with it: an hour of troubles of single servers; a person mends every half hour */
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
     uint64_t crash_at;
-    bool lose_journal; /* and its disk with it */
+    bool lose_journal;           /* and its disk with it */
+    const struct lesson *lesson; /* what is asked and what breaks, in place of chance; NULL: none */
 };
 
 struct world;
@@ -120,9 +122,12 @@ struct world {
     bool faults_over;
     uint64_t calm_since_ms; /* valid if faults_over */
     uint64_t runs_wanted, runs_begun;
-    bool people_done;  /* nothing more will be asked by them */
-    uint64_t steps[3]; /* by actor */
-    bool counting;     /* steps are counted, from the first run's start on */
+    size_t lesson_scene;
+    uint64_t lesson_since_ms, lesson_runs; /* when that scene began, and what was asked by then */
+    uint64_t lesson_run;                   /* the one it is about; 0: the newest */
+    bool people_done;                      /* nothing more will be asked by them */
+    uint64_t steps[3];                     /* by actor */
+    bool counting;                         /* steps are counted, from the first run's start on */
     bool crashed_once;
     bool disk_is_lost;   /* of the node that dies now */
     char violation[700]; /* "": none */
@@ -239,9 +244,13 @@ struct run_wish {
     char hours[64];       /* "": any */
     const char *approver; /* NULL: nobody is waited for */
     uint64_t approve_ms;
-    uint64_t limit_ms; /* 0: the usual */
+    uint64_t limit_ms, drain_ms; /* 0: the usual */
+    bool stops;                  /* at the first failure */
+    bool skips_silent;           /* leaves out whom it cannot ask */
+    uint32_t bears_unknown;      /* so many, before it pauses */
 };
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish);
+bool centre_retry(struct world *w, int index, uint64_t run);
 enum request_kind { REQ_PAUSE, REQ_RESUME, REQ_ABORT };
 void centre_request(struct world *w, int index, uint64_t run, enum request_kind what);
 enum resolve_kind { RESOLVE_DONE, RESOLVE_FAILED, RESOLVE_NOT_EXECUTED };

@@ -312,6 +312,29 @@ static void server_removed_while_it_is_drained_is_not_acted_upon(void **state)
     play_end(&p);
 }
 
+/* It is forgotten once it is put back, and not before: nobody would know whose drain that is. */
+static void server_that_leaves_the_farm_while_it_is_drained_is_put_back_first(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin_balanced(&f, 3, 1);
+    f.agents[0].act_ms = 8000;
+    uint64_t id = farm_recycle(&f, "web01");
+    farm_run(&f, 3000);
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    assert_int_equal(coordinator_drop_server(f.brain, "web01", f.now_ms, WALL(&f), &err), ERR_BUSY);
+    assert_non_null(strstr(err.text, "run 1 still has it"));
+    struct rollout *r = ended(&f, id);
+    assert_int_equal(r->state, RUN_DONE);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    f.agents[0].dead = true;
+    assert_int_equal(coordinator_drop_server(f.brain, "web01", f.now_ms, WALL(&f), &err), ERR_NONE);
+    assert_null(fleet_find(coordinator_fleet(f.brain), "web01"));
+    rollout_free(r);
+    farm_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +349,7 @@ int main(void)
         cmocka_unit_test(all_unreachable_at_once_pauses_the_run),
         cmocka_unit_test(recycle_that_iis_starts_itself_counts_against_the_budget),
         cmocka_unit_test(server_removed_while_it_is_drained_is_not_acted_upon),
+        cmocka_unit_test(server_that_leaves_the_farm_while_it_is_drained_is_put_back_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

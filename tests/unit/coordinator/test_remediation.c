@@ -148,16 +148,16 @@ static void word_that_could_not_be_kept_was_not_given(void **state)
     farm_run(&f, 20000);
     uint64_t id = only_incident(&f)->id;
     files_disk_is_full(true);
-    enum error_code code = coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms,
-                                                        WALL(&f), &err);
+    enum error_code code =
+        coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms, WALL(&f), &err);
     files_disk_is_full(false);
     assert_int_not_equal(code, ERR_NONE);
     farm_run(&f, 5000);
     assert_int_equal(only_incident(&f)->id, id);
     assert_int_equal(files_audited(&f.files, "incident.dismiss"), 0);
-    assert_int_equal(coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms, WALL(&f),
-                                                  &err),
-                     ERR_NONE);
+    assert_int_equal(
+        coordinator_dismiss_incident(f.brain, id, "anna", "known", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
     assert_int_equal(files_audited(&f.files, "incident.dismiss"), 1);
     farm_end(&f);
 }
@@ -237,6 +237,45 @@ static void run_of_a_person_goes_first(void **state)
     assert_non_null(strstr(only_incident(&f)->why, why));
     farm_run(&f, 30000);
     assert_int_equal(f.agents[1].acts, 1);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+/* What ails a server that a tool holds is that tool's matter, and said so; once it is given back it
+ * is ours again. */
+static void server_in_the_hands_of_others_is_left_alone(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    char token[HOLD_TOKEN_MAX];
+    uint64_t run;
+    begin(&f, 4, 2);
+    struct plan_request q = farm_request(&f, ROLLOUT_HOLD, "web02");
+    q.pool = "";
+    q.options.limit_ms = 600000;
+    assert_int_equal(coordinator_start_hold(f.brain, &q, f.now_ms, WALL(&f), &run, token, &err),
+                     ERR_NONE);
+    farm_run(&f, 5000);
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    f.agents[1].memory_bytes = 3 * GIB;
+    f.agents[1].probe_status = 503; /* they are at it */
+    farm_run(&f, 60000);
+    assert_int_equal(f.agents[1].acts, 0);
+    for (size_t i = 0; i < coordinator_incident_count(f.brain); i++) {
+        const struct incident *n = coordinator_incident_at(f.brain, i);
+        assert_int_equal(n->phase, INCIDENT_BLOCKED);
+        assert_non_null(strstr(n->why, "web02 is on the list of run 1 (by anna)"));
+    }
+    assert_true(coordinator_incident_count(f.brain) > 0);
+    f.agents[1].probe_status = 200;
+    const struct hold_release release = {.token = token, .server = ""};
+    assert_int_equal(
+        coordinator_release_hold(f.brain, &release, "anna", "done", f.now_ms, WALL(&f), &run, &err),
+        ERR_NONE);
+    farm_run(&f, 60000);
+    assert_int_equal(f.agents[1].acts, 1); /* it leaks still */
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
     farm_end(&f);
 }
@@ -490,6 +529,7 @@ int main(void)
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
         cmocka_unit_test(remediation_survives_any_restart),
         cmocka_unit_test(run_of_a_person_goes_first),
+        cmocka_unit_test(server_in_the_hands_of_others_is_left_alone),
         cmocka_unit_test(half_of_the_farm_is_no_matter_for_single_servers),
         cmocka_unit_test(what_an_incident_keeps_out_is_probed_on),
         cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
