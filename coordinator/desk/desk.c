@@ -195,9 +195,10 @@ static void get_pools(struct asking *a)
 {
     if (!desk_only_args(a, (const char *const[]){"on", "pool", NULL}))
         return;
-    const char *on = selector_arg(a), *glob = api_arg(a->request, "pool");
+    const char *on = selector_arg(a);
     if (!on)
         return;
+    const char *glob = api_arg(a->request, "pool");
     struct pool_list p = {json_array(), glob && glob[0] != '\0' ? glob : "*"};
     each_selected(a, on, add_pools, &p);
     desk_answer(a, 200, json_pack("{s:o}", "pools", p.list));

@@ -257,6 +257,8 @@ static void pools_are_listed_by_glob(void **state)
     assert_int_equal(size_at(f, "pools.0.events"), 0);
     get(f, "/v1/pools?pool=none");
     assert_int_equal(size_at(f, "pools"), 0);
+    get(f, "/v1/pools?on=&pool=Shop"); /* once, this ended the coordinator */
+    assert_refused(f, 400, "invalid", "");
 }
 
 /* ---- runs ---- */
