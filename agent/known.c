@@ -313,11 +313,11 @@ static void copy_figures(struct signs *signs, const struct driver_view *view)
 static void copy_events(struct signs *signs, const struct driver_view *view)
 {
     size_t count = view->event_count < WIRE_EVENTS_MAX ? view->event_count : WIRE_EVENTS_MAX;
-    const struct server_event *from = view->events + (view->event_count - count);
+    size_t skipped = view->event_count - count;
     signs->events = must_alloc(count, sizeof(*signs->events));
     for (; signs->event_count < count; signs->event_count++) {
         struct server_event *row = &signs->events[signs->event_count];
-        *row = from[signs->event_count];
+        *row = view->events[skipped + signs->event_count];
         row->pool = keep(&signs->texts, row->pool, WIRE_NAME_MAX);
     }
 }
