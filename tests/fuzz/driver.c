@@ -1,4 +1,5 @@
-/* driver.c - runs a fuzzer without libFuzzer: valid inputs, cut, flipped, spliced, repeated.
+/* driver.c - runs a fuzzer without libFuzzer: valid inputs (its own seeds, and the files in
+ * tests/fuzz/corpus/NAME), first as they are, then cut, flipped, spliced, repeated.
  *
  *   fuzz_NAME [SECONDS [SEED]]      5 seconds, a seed from the clock
  *   fuzz_NAME FILE...               these inputs once, to look at a finding again
@@ -8,6 +9,7 @@
  */
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEEDS_MAX 64
+#define SEEDS_MAX 1024
 #define INPUT_MAX 65536
 
 static uint8_t input[INPUT_MAX];
@@ -133,16 +135,56 @@ static int run_file(const char *name)
     return 0;
 }
 
+/* A file as a seed; its bytes past INPUT_MAX are left out. */
+static uint8_t *read_seed(const char *dir, const char *name, size_t *size)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "rb");
+    uint8_t *bytes = malloc(INPUT_MAX);
+    if (!f || !bytes) {
+        perror(path);
+        exit(1);
+    }
+    *size = fread(bytes, 1, INPUT_MAX, f);
+    fclose(f);
+    return bytes;
+}
+
+static int no_dots(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* In the order of their names, so that the same number gives the same inputs. */
+static size_t read_corpus(uint8_t **seeds, size_t *sizes, size_t count)
+{
+    struct dirent **names;
+    int found = scandir(FUZZ_CORPUS, &names, no_dots, alphasort);
+    for (int i = 0; i < found; i++) {
+        if (count < SEEDS_MAX) {
+            seeds[count] = read_seed(FUZZ_CORPUS, names[i]->d_name, &sizes[count]);
+            count++;
+        }
+        free(names[i]);
+    }
+    if (found >= 0)
+        free(names);
+    return count;
+}
+
 static void campaign(double seconds)
 {
-    uint8_t *seeds[SEEDS_MAX];
-    size_t sizes[SEEDS_MAX], count = 0;
+    static uint8_t *seeds[SEEDS_MAX];
+    static size_t sizes[SEEDS_MAX];
+    size_t count = 0;
     uint64_t runs = 0;
     while (count < SEEDS_MAX && (seeds[count] = fuzz_seed(count, &sizes[count])))
         count++;
+    count = read_corpus(seeds, sizes, count);
     clock_t end = clock() + (clock_t)(seconds * CLOCKS_PER_SEC);
-    for (; runs % 256 != 0 || clock() < end; runs++) {
-        size_t seed = below(count);
+    for (; runs < count || runs % 16 != 0 || clock() < end; runs++) {
+        size_t seed = runs < count ? (size_t)runs : below(count); /* each as it is, at first */
         input_len = sizes[seed] < INPUT_MAX ? sizes[seed] : INPUT_MAX;
         memcpy(input, seeds[seed], input_len);
         if (runs >= count)

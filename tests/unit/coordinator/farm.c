@@ -398,10 +398,10 @@ static void set_place(struct farm *f, const char *server, enum balancer_op op)
 static void balancer_turn(struct farm *f)
 {
     for (size_t k = 0; k < FARM_ASKED; k++) {
-        const struct balancer_request q = f->asked[k].request;
         if (!f->asked[k].used || f->asked[k].at_ms > f->now_ms) {
             continue;
         }
+        const struct balancer_request q = f->asked[k].request;
         f->asked[k].used = false;
         set_place(f, q.server, q.op);
         struct balancer_answer answer = {.ticket = q.ticket, .op = q.op, .entry_count = 1};
