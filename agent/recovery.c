@@ -23,8 +23,8 @@ static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
 {
     static const unsigned allowed[] = {
         [RECOVERY_LOOK] = TO(JUDGE) | TO(BEGIN) | START_HALF,
-        [RECOVERY_JUDGE] = TO(JUDGE_PROBE) | TO(BEGIN) | TO(END),
-        [RECOVERY_JUDGE_PROBE] = TO(BEGIN) | TO(END),
+        [RECOVERY_JUDGE] = TO(JUDGE_PROBE) | TO(LOOK) | TO(BEGIN) | TO(END),
+        [RECOVERY_JUDGE_PROBE] = TO(LOOK) | TO(BEGIN) | TO(END),
         [RECOVERY_BEGIN] = TO(GUARD) | TO(DISABLE) | TO(ORPHANS) | START_HALF,
         [RECOVERY_GUARD] = TO(STOP) | START_HALF,
         [RECOVERY_DISABLE] = TO(STOP) | TO(RELEASE) | TO(END),

@@ -12,7 +12,8 @@
  *                                                                    ▼          ▼
  *   END ◄─ RELEASE ◄─ PROBE ◄─ POOLS ◄─► VERDICT, POOL_START ◄─ REST ◄─ SEE ◄─ START ◄─ ENABLE
  *
- * True everywhere. Before BEGIN only reading calls are made. BEGIN makes durable which services
+ * True everywhere. Before BEGIN only reading calls are made; a judgement that took long is followed
+ * by one more LOOK, since meanwhile a person may have taken the services down. BEGIN makes durable which services
  * shall run in the end; no stop is ordered before that, nor before the guardian stands by. Whatever
  * goes wrong between the first stop and START, START comes (promise 6): every way out of the stop
  * half leads there, save that of a stop that is to stay. Each rung has a deadline of its own and

@@ -70,6 +70,8 @@ struct recovery {
     unsigned tries; /* of the step in hand */
 
     struct recovery_view view;
+    uint64_t looked_ms;             /* the services were read, to judge them */
+    bool sure;                      /* something is wrong: the look before the begin is all that lacks */
     bool up_at_first;               /* W3SVC ran when we looked first */
     bool stops;                     /* there is a stop half */
     bool pools_only;                /* nothing of WAS and W3SVC is touched */

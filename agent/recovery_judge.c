@@ -9,6 +9,7 @@
 #define READ_RETRY_MS  1000
 #define RESUME_LOOK_MS 5000 /* after a boot the manager may need a while */
 #define PROBE_GAP_MS   1000
+#define LOOK_OLD_MS    2000 /* nothing is begun on a look that is older */
 
 /* ---- what shall run in the end ---- */
 
@@ -159,10 +160,15 @@ static bool both_stopped(const struct recovery *r)
 
 static void decide_recover(struct recovery *r, uint64_t now_ms)
 {
+    if (both_run(r) && r->sure) {
+        begin(r, now_ms);
+        return;
+    }
     if (both_run(r) && !r->record->force) {
         recovery_enter(r, RECOVERY_JUDGE, now_ms, "looking whether anything is wrong");
         return;
     }
+    r->pools_only = false;
     r->stops = !both_stopped(r);
     if (r->stops)
         text_format(r->reason, sizeof(r->reason), "WAS was %s, W3SVC %s",
@@ -238,6 +244,7 @@ void recovery_looked(struct recovery *r, const struct call_result *result, uint6
         return;
     }
     recovery_take_services(r, &result->view);
+    r->looked_ms = now_ms;
     r->up_at_first = recovery_state(r, RECOVERY_WEB) == SVC_RUNNING;
     if (is_left_alone(r, now_ms))
         return;
@@ -268,7 +275,11 @@ static void wrong(struct recovery *r, bool pools_only, const char *reason, uint6
     r->pools_only = pools_only;
     r->stops = !pools_only;
     clean_text(r->reason, sizeof(r->reason), reason);
-    begin(r, now_ms);
+    r->sure = true;
+    if (now_ms - r->looked_ms <= LOOK_OLD_MS)
+        begin(r, now_ms);
+    else /* meanwhile a person may have taken them down on purpose */
+        recovery_enter(r, RECOVERY_LOOK, now_ms, "looking at the services once more");
 }
 
 static void nothing_wrong(struct recovery *r, const char *and_so, uint64_t now_ms)

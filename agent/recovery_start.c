@@ -198,11 +198,14 @@ static void rest_ordered(struct recovery *r, const struct call_result *result, u
 {
     bool taken =
         result->code == ERR_NONE || result->code == ERR_EXISTS || result->code == ERR_TIMEOUT;
+    /* That will not be otherwise in a moment; anything else may. */
+    bool lasts = result->code == ERR_STATE || result->code == ERR_NOT_FOUND ||
+                 result->code == ERR_DENIED || result->code == ERR_INVALID;
     bool in_time = now_ms - r->order_ms < r->limits.dependent_ms;
     if (taken)
         recovery_enter(r, RECOVERY_REST_UP, now_ms, "waiting for %.60s to run",
                        r->order[r->order_at]);
-    else if (result->code == ERR_BUSY && in_time)
+    else if (!lasts && in_time)
         r->retry_at_ms = now_ms + START_AGAIN_MS;
     else
         rest_over(r, result->text, now_ms);

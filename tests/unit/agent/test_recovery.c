@@ -303,6 +303,24 @@ static void silent_sites_take_the_whole_way(void **state)
     end_life(life);
 }
 
+/* The judgement takes its ten seconds; meanwhile somebody begins his work on the server. */
+static void disabled_while_it_is_judged_is_left_alone(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RECOVER);
+    (void)state;
+    life->box.silent = true;
+    begin_life(life);
+    while (life->now_ms < 5000)
+        assert_true(step(life));
+    life->box.services[SBOX_WAS].start = SVC_START_DISABLED;
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_REFUSED);
+    assert_int_equal(life->record->cause, CAUSE_ON_PURPOSE);
+    assert_int_equal(life->box.services[SBOX_WEB].stops, 0);
+    assert_int_equal(life->box.guards, 0);
+    end_life(life);
+}
+
 static void sites_that_stay_silent_are_a_failure(void **state)
 {
     struct life *life = new_life(VERB_SERVICE_RECOVER);
@@ -428,6 +446,22 @@ static void disabled_dependent_is_told_and_fails_nothing(void **state)
     assert_ends(life, OUTCOME_DONE, CAUSE_NONE);
     assert_says(life, "NetTcpActivator ran before and is disabled now: left alone");
     assert_int_equal(life->box.services[SBOX_TCP].starts, 0);
+    end_life(life);
+}
+
+static void dependent_that_is_refused_once_is_asked_again(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RECOVER);
+    (void)state;
+    sbox_all_stopped(&life->box);
+    life->box.services[SBOX_TCP].start_answer = ERR_IO;
+    begin_life(life);
+    while (!strstr(text_get(&life->story), "service-start NetTcpActivator"))
+        assert_true(step(life));
+    life->box.services[SBOX_TCP].start_answer = ERR_NONE;
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_DONE);
+    assert_all_run(life);
     end_life(life);
 }
 
@@ -783,6 +817,7 @@ int main(void)
         cmocka_unit_test(machine_is_not_restarted_by_a_kill),
         cmocka_unit_test(program_that_a_kill_runs_is_told),
         cmocka_unit_test(silent_sites_take_the_whole_way),
+        cmocka_unit_test(disabled_while_it_is_judged_is_left_alone),
         cmocka_unit_test(sites_that_stay_silent_are_a_failure),
         cmocka_unit_test(dead_pool_is_started_without_touching_services),
         cmocka_unit_test(dying_pool_is_started_a_few_times_only),
@@ -793,6 +828,7 @@ int main(void)
         cmocka_unit_test(was_that_does_not_answer_takes_the_whole_way),
         cmocka_unit_test(machine_that_goes_down_is_left_alone),
         cmocka_unit_test(disabled_dependent_is_told_and_fails_nothing),
+        cmocka_unit_test(dependent_that_is_refused_once_is_asked_again),
         cmocka_unit_test(failing_dependent_is_told_and_fails_nothing),
         cmocka_unit_test(dependent_that_did_not_run_is_not_started),
         cmocka_unit_test(dependent_that_does_not_stop_goes_with_was),
