@@ -549,10 +549,12 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
         change_gate(r, c, now_ms);
         return;
     }
-    if (t->down) {
+    /* Others, and who puts it into quarantine, have to find it out of rotation when it comes up. */
+    bool down = t->down && rollout_action_of_services(r->action);
+    if (down) {
         keep_inherited(t);
     }
-    if (t->place_count == 0 || !r->options.drain || t->down || rollout_action_restores(r->action)) {
+    if (t->place_count == 0 || !r->options.drain || down || rollout_action_restores(r->action)) {
         change_command(r, c, view, now_ms);
         return;
     }
@@ -582,6 +584,11 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
         return;
     }
     if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
+        t->places_seen_ms = 0;
+        change_ask_balancer(c, BALANCER_OP_READ, now_ms);
+        return;
+    }
+    if (places_inherit_more(t, view)) {
         t->places_seen_ms = 0;
         change_ask_balancer(c, BALANCER_OP_READ, now_ms);
         return;

@@ -228,6 +228,7 @@ struct rollout_target {
     uint64_t place_at_ms;
     uint64_t agent_seen_ms; /* fresh evidence came at; 0: none in this state */
     uint64_t places_seen_ms;
+    uint32_t inherits; /* places of incidents, as of places_seen_ms */
     uint32_t passes; /* of the gate, in a row */
     uint64_t first_pass_ms;
     uint32_t quiet;                  /* reads without a session, in a row */

@@ -84,6 +84,8 @@ void change_strand(const struct rollout *r, struct rollout_change *c,
 /* Quarantine: ends as done, an incident inherits lease and places. */
 void change_set_apart(const struct rollout *r, struct rollout_change *c,
                       const struct rollout_view *view, uint64_t now_ms);
+/* An incident came or went since the places were read: what is ours there has to be found anew. */
+bool places_inherit_more(const struct rollout_target *t, const struct rollout_view *view);
 /* Are both answers, of agent and balancer, here and young? Then take the server, or say what
  * forbids it. */
 void change_decide_take(const struct rollout *r, struct rollout_change *c,

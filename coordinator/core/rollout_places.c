@@ -31,6 +31,13 @@ static void find_ours(const struct rollout_target *t, const struct rollout_view 
                                  : 0;
 }
 
+bool places_inherit_more(const struct rollout_target *t, const struct rollout_view *view)
+{
+    struct ours ours;
+    find_ours(t, view, &ours);
+    return ours.count != t->inherits;
+}
+
 static bool is_ours(const struct ours *ours, const struct balancer_entry *place)
 {
     return find_place(ours->places, ours->count, place) != NULL;
@@ -93,6 +100,7 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
         return; /* asked again; said as the reason when its time is over */
     }
     note_places(r, t, answer, &ours);
+    t->inherits = (uint32_t)ours.count;
     for (uint32_t k = 0; k < t->place_count && !rollout_action_restores(r->action); k++) {
         const struct balancer_entry *e = &t->places[k];
         if (e->admin == BALANCER_READY && e->up && e->others_serving == 0) {

@@ -45,6 +45,25 @@ static void held_server_is_drained_and_comes_back_by_its_proof(void **state)
     play_end(&p);
 }
 
+/* Its services may come up in the middle of a deployment: visitors must not be sent there. */
+static void server_that_is_down_is_drained_all_the_same(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_HOLD, 1);
+    p.servers[0].others = 3;
+    p.servers[0].services_down = true;
+    p.run->options.limit_ms = 5 * MINUTE;
+    play_until(&p, 10000);
+    assert_int_equal(p.run->targets[0].state, TARGET_ACTING);
+    assert_int_equal(p.servers[0].admin, BALANCER_DRAIN);
+    p.servers[0].services_down = false;
+    play_release(&p, 0, false);
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.servers[0].admin, BALANCER_READY);
+    play_end(&p);
+}
+
 static void hold_whose_proof_fails_leaves_an_incident(void **state)
 {
     (void)state;
@@ -391,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(held_server_is_drained_and_comes_back_by_its_proof),
+        cmocka_unit_test(server_that_is_down_is_drained_all_the_same),
         cmocka_unit_test(hold_whose_proof_fails_leaves_an_incident),
         cmocka_unit_test(work_that_failed_is_told_though_the_server_serves),
         cmocka_unit_test(kured_lock_that_outlives_its_holder_is_told_and_settled),
