@@ -62,7 +62,23 @@ static const struct remedy_rule remedies[] = {
      .rung_count = 1,
      .mode = REMEDY_AUTO,
      .common_cause = {40, true}},
+    {.name = "dead", /* with --services alone, as the rung before the last of "sick" */
+     .servers = "all",
+     .pools = "*",
+     .window = "",
+     .conditions = {{.fact = FACT_SERVICES}},
+     .condition_count = 1,
+     .of_server = true,
+     .for_ms = 4000,
+     .samples_of = 2,
+     .samples_in = 3,
+     .rungs = {{REMEDY_RECOVER_SERVICES, 60000}, {REMEDY_RECOVER_SERVICES, 60000},
+               {REMEDY_CALL, 0}},
+     .rung_count = 3,
+     .mode = REMEDY_AUTO,
+     .common_cause = {100, true}},
 };
+static const struct remedy_rung restart_rung = {REMEDY_RESTART_SERVICES, 60000};
 #define REMEDIES (sizeof(remedies) / sizeof(remedies[0]))
 _Static_assert(REMEDIES <= REMEDIES_MAX, "there is room for them");
 
@@ -264,13 +280,23 @@ static const struct remedy_guards guards = {.min_healthy = {CENTRE_HEALTHY_PERCE
                                             .retry_ms = 5000,
                                             .blocked_alarm_ms = 60000};
 
-static bool open_brain(struct centre *c, struct error *err)
+static void choose_rules(struct centre *c)
 {
-    bool remedy = c->world->options.remedy;
     for (size_t i = 0; i < REMEDIES; i++) {
         c->rules[i] = remedies[i];
         c->rules[i].mode = c->world->options.remedy_looks ? REMEDY_OBSERVE : REMEDY_AUTO;
     }
+    struct remedy_rule *sick = &c->rules[0];
+    if (c->world->options.services) {
+        sick->rungs[sick->rung_count] = sick->rungs[sick->rung_count - 1];
+        sick->rungs[sick->rung_count++ - 1] = restart_rung;
+    }
+}
+
+static bool open_brain(struct centre *c, struct error *err)
+{
+    bool remedy = c->world->options.remedy;
+    choose_rules(c);
     struct coordinator_spec spec = {.store = c->store,
                                     .fence = c->fence,
                                     .ports = {.ctx = c,
@@ -288,7 +314,9 @@ static bool open_brain(struct centre *c, struct error *err)
                                     .defaults = centre_defaults(),
                                     .windows = &c->world->hours.windows,
                                     .rules = remedy ? c->rules : NULL,
-                                    .rule_count = remedy ? REMEDIES : 0,
+                                    .rule_count = !remedy                      ? 0
+                                                  : c->world->options.services ? REMEDIES
+                                                                               : REMEDIES - 1,
                                     .guards = guards,
                                     .probe_every_ms = remedy ? 1000 : 0,
                                     .now_ms = centre_clock(c),
@@ -338,7 +366,7 @@ static void start(struct world *w, const struct due *d)
     plan_time(c);
 }
 
-void centre_start_store(const char *path)
+void centre_make_template(const char *path)
 {
     struct store_spec spec = {.path = path, .vfs = VFS_NAME, .wall_ms = WALL_ZERO};
     struct store *store;
@@ -357,18 +385,6 @@ struct centre *centre_new(struct world *w, int index, const char *disk)
     text_format(c->path, sizeof(c->path), "%s/state.db", disk);
     world_at(w, w->now_ms, start, index, c->life, NULL, 0);
     return c;
-}
-
-void centre_twin(struct world *w, unsigned starts)
-{
-    const struct view *v = oracle_view(w, 0);
-    world_say(w, "a second coordinator is started on a copy of the store");
-    vfs_copy(centre_disk(w->centres[0]), "c1", true);
-    for (unsigned i = 0; i < starts; i++)
-        centre_start_store("c1/state.db");
-    w->centres[1] = centre_new(w, 1, "c1");
-    if (starts == 0 || !v || v->run_count > 0) /* else it shares neither runs nor numbers */
-        oracle_restored(w, 1);
 }
 
 void centre_free(struct centre *c)

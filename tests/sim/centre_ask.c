@@ -5,8 +5,9 @@
 
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
 {
-    static const enum rollout_action actions[] = {ROLLOUT_RECYCLE, ROLLOUT_START, ROLLOUT_STOP,
-                                                  ROLLOUT_UNDRAIN, ROLLOUT_CYCLE};
+    static const enum rollout_action actions[] = {
+        ROLLOUT_RECYCLE, ROLLOUT_START,           ROLLOUT_STOP,           ROLLOUT_UNDRAIN,
+        ROLLOUT_CYCLE,   ROLLOUT_SERVICE_RECOVER, ROLLOUT_SERVICE_RESTART};
     struct centre *c = w->centres[index];
     struct error err = {0};
     uint64_t id = 0;
@@ -26,6 +27,7 @@ bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
                              .options = centre_defaults()};
     q.options.batch = wish->batch;
     q.options.canary = wish->canary;
+    q.options.max_unavailable = wish->max_unavailable;
     q.options.pause_after_canary = wish->pause_after_canary;
     q.options.bake_ms = wish->bake_ms;
     q.options.soak_ms = wish->soak_ms;

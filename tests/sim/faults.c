@@ -138,6 +138,78 @@ static void break_for_rules(struct world *w)
     }
 }
 
+/* ---- services ---- */
+
+static void purpose_over(struct world *w, const struct due *d)
+{
+    scm_enable(w, d->who);
+}
+
+/* Who starts it again starts it for good. */
+static void start_well(struct world *w, const struct due *d)
+{
+    w->scm[d->who].no_start = false;
+}
+
+static void hang_all(struct world *w, int at)
+{
+    for (size_t k = 0; k < w->pools; k++)
+        iis_hang(world_iis(w, world_unit_at(at, k)), w->now_ms);
+}
+
+static void break_stops(struct world *w, int at)
+{
+    struct scm *m = &w->scm[at];
+    m->shared = rng_chance(&w->faults, 300);
+    m->stuck = rng_chance(&w->faults, 600);
+    if (rng_chance(&w->faults, 400))
+        m->no_stop = rng_chance(&w->faults, 500) ? ERR_BUSY : ERR_DENIED;
+    if (rng_chance(&w->faults, 500))
+        scm_foreign_stop(w, at);
+    else
+        hang_all(w, at);
+}
+
+static void break_calls(struct world *w, int at)
+{
+    static const enum error_code codes[] = {ERR_BUSY, ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_IO};
+    struct scm *m = &w->scm[at];
+    m->next_error = codes[rng_next(&w->faults) % 4];
+    m->error_but_done = m->next_error >= ERR_TIMEOUT && m->next_error != ERR_UNAVAILABLE &&
+                        rng_chance(&w->faults, 500);
+}
+
+static void break_services(struct world *w)
+{
+    int at = a_server(w);
+    uint64_t kind = rng_between(&w->faults, 0, 6);
+    world_say(w, "%s: trouble %u in its services", w->iis[at].name, (unsigned)kind);
+    oracle_services_trouble(w, at, false);
+    switch (kind) {
+    case 0:
+        scm_foreign_stop(w, at);
+        break;
+    case 1:
+    case 2:
+        break_stops(w, at);
+        break;
+    case 3:
+        scm_disable(w, at);
+        world_at(w, w->now_ms + rng_between(&w->faults, 8000, 40000), purpose_over, at, 0, NULL, 0);
+        break;
+    case 4:
+        w->scm[at].no_start = true;
+        scm_foreign_stop(w, at);
+        world_at(w, w->now_ms + rng_between(&w->faults, 5000, 40000), start_well, at, 0, NULL, 0);
+        break;
+    case 5:
+        w->guards[at].widowed = true;
+        break;
+    default:
+        break_calls(w, at);
+    }
+}
+
 static void break_iis(struct world *w)
 {
     if (w->options.hour || (w->options.remedy && rng_chance(&w->faults, 600))) {
@@ -245,7 +317,10 @@ static void break_authority(struct world *w)
 {
     if (w->centres[1])
         return;
-    centre_twin(w, 0);
+    world_say(w, "a second coordinator is started on a copy of the store");
+    vfs_copy(centre_disk(w->centres[0]), "c1", true);
+    w->centres[1] = centre_new(w, 1, "c1");
+    oracle_restored(w, 1);
     for (uint64_t i = rng_between(&w->faults, 1, 3); i > 0; i--)
         world_at(w, w->now_ms + rng_between(&w->faults, 500, 9000), move_agents, 0, 0, NULL, 0);
     world_at(w, w->now_ms + rng_between(&w->faults, 4000, 18000), stop_twin, 1, 0, NULL, 0);
@@ -294,6 +369,10 @@ static void strike(struct world *w, const struct due *d)
     world_say(w, "fault %d", d->who + 1);
     for (size_t i = 0; i < FAULT_BITS; i++)
         w->strikes[i] += bit >> i & 1;
+    if (w->options.services && rng_chance(&w->faults, 500)) {
+        break_services(w);
+        return;
+    }
     switch ((enum fault_bit)bit) {
     case FAULT_NET:
         break_net(w);
@@ -391,10 +470,10 @@ void faults_begin(struct world *w)
         an_hour(w);
         return;
     }
+    if (w->options.services && w->options.crash_actor != ACTOR_NONE)
+        w->scm[0].stuck = rng_chance(&w->faults, 500); /* the way through a kill as well */
     if (w->options.lose_journal)
         world_at(w, 45000, restart_later, 0, 0, NULL, 0);
-    if (w->options.script) /* that says itself when nothing breaks any more */
-        return;
     uint64_t last_ms = FIRST_MS;
     uint64_t count = w->options.faults ? rng_between(&w->faults, 1, FAULTS_MAX) : 0;
     uint64_t span_ms = w->options.faults ? rng_between(&w->faults, 10000, SPAN_MS) : 1;

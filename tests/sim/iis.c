@@ -30,7 +30,8 @@ static struct iis_worker *add(struct iis *s, uint64_t created_ms)
 
 void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uint64_t now_ms)
 {
-    *s = (struct iis){.services_up = true,
+    *s = (struct iis){.was_up = true,
+                      .web_up = true,
                       .first_pid = 100 + 200 * (uint32_t)pool,
                       .next_pid = 100 + 200 * (uint32_t)pool,
                       .next_status = 200,
@@ -64,7 +65,7 @@ void iis_now(struct iis *s, uint64_t now_ms)
     for (size_t i = 0; i < s->worker_count; i++) {
         if (s->workers[i].dies_ms <= now_ms)
             continue;
-        living += s->workers[i].created_ms <= now_ms;
+        living += s->workers[i].created_ms <= now_ms && !s->workers[i].orphan;
         s->workers[kept++] = s->workers[i];
     }
     s->worker_count = kept;
@@ -104,7 +105,7 @@ static uint64_t end_all(struct iis *s, uint64_t stopping_ms)
     uint64_t last_ms = stopping_ms;
     for (size_t i = 0; i < s->worker_count; i++) {
         struct iis_worker *w = &s->workers[i];
-        if (w->stopping_ms != IIS_NEVER)
+        if (w->stopping_ms != IIS_NEVER || w->orphan)
             continue;
         w->stopping_ms = stopping_ms;
         w->dies_ms = stopping_ms + (s->stubborn ? s->pool.shutdown_limit_ms : s->drain_ms);
@@ -234,7 +235,7 @@ bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error
         *code = forced;
         return false;
     }
-    if (!s->services_up) {
+    if (!s->was_up) {
         *code = ERR_UNAVAILABLE;
         return false;
     }
@@ -251,17 +252,14 @@ bool iis_stop_is_over(struct iis *s, uint64_t now_ms)
 
 static void fill_whole(struct iis *s, const struct iis *other, struct driver_view *view)
 {
-    enum service_state state = s->services_up ? SVC_RUNNING : SVC_STOPPED;
-    s->services[0] = (struct service){.name = "WAS", .state = state, .start = SVC_START_AUTO};
-    s->services[1] = (struct service){.name = "W3SVC", .state = state, .start = SVC_START_AUTO};
     s->seen_pools[0] = s->pool;
     if (other)
         s->seen_pools[1] = other->pool;
-    view->pools_known = view->sites_known = view->services_known = true;
+    for (size_t i = 0; i < IIS_POOLS && !s->was_up; i++)
+        s->seen_pools[i].state = POOL_STATE_UNKNOWN;
+    view->pools_known = view->sites_known = true;
     view->pools = s->seen_pools;
     view->pool_count = other ? 2 : 1;
-    view->services = s->services;
-    view->service_count = 2;
 }
 
 static void fill_workers(struct iis *s, const struct iis *of, uint64_t now_ms,
@@ -296,7 +294,8 @@ static void fill_events(struct iis *s, const struct iis *of, uint64_t now_ms,
 static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *probe)
 {
     const struct iis_worker *w = iis_serving(s, now_ms);
-    probe->status = w ? w->status : s->pool.state == POOL_STATE_STARTED ? 0 : 503;
+    bool off = s->pool.state != POOL_STATE_STARTED && s->was_up && s->web_up;
+    probe->status = w ? w->status : off ? 503 : 0;
     probe->answered = probe->status != 0;
     probe->passed = probe->status == 200;
     probe->elapsed_ms = 5;
@@ -342,9 +341,9 @@ const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms)
 {
     const struct iis_worker *best = NULL;
     iis_now(s, now_ms);
-    for (size_t i = 0; i < s->worker_count && s->services_up; i++) {
+    for (size_t i = 0; i < s->worker_count && s->was_up && s->web_up; i++) {
         const struct iis_worker *w = &s->workers[i];
-        if (w->up_ms <= now_ms && now_ms < w->stopping_ms &&
+        if (w->up_ms <= now_ms && now_ms < w->stopping_ms && !w->orphan &&
             (!best || w->created_ms > best->created_ms))
             best = w;
     }
@@ -366,13 +365,81 @@ bool iis_lives(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms
     return false;
 }
 
+size_t iis_orphans(struct iis *s, uint64_t now_ms)
+{
+    size_t count = 0;
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++)
+        count += s->workers[i].orphan;
+    return count;
+}
+
+/* ---- with the services ---- */
+
+void iis_services(struct iis *s, bool was_up, bool web_up, uint64_t now_ms)
+{
+    bool comes_up = was_up && !s->was_up;
+    s->changed = s->changed || was_up != s->was_up || web_up != s->web_up;
+    s->was_up = was_up;
+    s->web_up = web_up;
+    if (!comes_up)
+        return;
+    iis_now(s, now_ms);
+    s->pool.state = POOL_STATE_STOPPED;
+    if (s->pool.auto_start)
+        start(s, now_ms);
+}
+
+uint64_t iis_end_workers(struct iis *s, bool stuck, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    uint64_t last_ms = end_all(s, now_ms);
+    for (size_t i = 0; i < s->worker_count && stuck; i++)
+        s->workers[i].dies_ms = IIS_NEVER;
+    return last_ms;
+}
+
+void iis_host_died(struct iis *s, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        struct iis_worker *w = &s->workers[i];
+        bool hangs = w->status == 0 || (w->stopping_ms != IIS_NEVER && w->dies_ms == IIS_NEVER);
+        w->orphan = hangs;
+        w->dies_ms = hangs ? IIS_NEVER : now_ms;
+    }
+    iis_now(s, now_ms);
+}
+
+bool iis_end_orphan(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms)
+{
+    iis_now(s, now_ms);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        struct iis_worker *w = &s->workers[i];
+        if (w->pid != pid || w->created_ms != created_ms || s->was_up)
+            continue;
+        w->dies_ms = now_ms;
+        iis_now(s, now_ms);
+        return true;
+    }
+    return false;
+}
+
+void iis_end_orphans(struct iis *s, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (s->workers[i].orphan)
+            s->workers[i].dies_ms = now_ms;
+    iis_now(s, now_ms);
+}
+
 /* ---- what others do ---- */
 
 void iis_crash_worker(struct iis *s, uint64_t now_ms)
 {
     iis_now(s, now_ms);
     for (size_t i = 0; i < s->worker_count; i++) {
-        if (!lives(&s->workers[i], now_ms))
+        if (!lives(&s->workers[i], now_ms) || !s->was_up)
             continue;
         end_worker(s, &s->workers[i], false, now_ms);
         return;
@@ -382,13 +449,14 @@ void iis_crash_worker(struct iis *s, uint64_t now_ms)
 void iis_own_recycle(struct iis *s, uint64_t now_ms)
 {
     iis_now(s, now_ms);
-    recycle(s, now_ms);
+    if (s->was_up)
+        recycle(s, now_ms);
 }
 
 void iis_foreign_stop(struct iis *s, uint64_t now_ms)
 {
     iis_now(s, now_ms);
-    if (s->pool.state != POOL_STATE_STARTED)
+    if (s->pool.state != POOL_STATE_STARTED || !s->was_up)
         return;
     s->off_by_others = true;
     stop(s, now_ms);
@@ -418,19 +486,13 @@ void iis_power_off(struct iis *s, uint64_t now_ms)
     for (size_t i = 0; i < s->worker_count; i++)
         s->workers[i].dies_ms = now_ms;
     iis_now(s, now_ms);
-    s->services_up = false;
+    s->was_up = s->web_up = false;
     s->powered_off = true;
 }
 
-void iis_power_on(struct iis *s, uint64_t now_ms)
+void iis_power_on(struct iis *s)
 {
-    if (!s->powered_off)
-        return;
     s->powered_off = false;
-    s->services_up = s->changed = true;
-    s->pool.state = POOL_STATE_STOPPED;
-    if (s->pool.auto_start)
-        start(s, now_ms);
 }
 
 void iis_mend(struct iis *s, uint64_t now_ms)
@@ -441,12 +503,11 @@ void iis_mend(struct iis *s, uint64_t now_ms)
     s->next_status = 200;
     s->stubborn = false;
     s->next_error = ERR_NONE;
-    s->changed = s->changed || !s->services_up;
-    s->services_up = true;
     for (size_t i = 0; i < s->worker_count; i++)
         s->workers[i].status = 200;
     for (size_t i = 0; i < s->worker_count; i++)
         s->workers[i].heavy = false;
+    iis_end_orphans(s, now_ms);
     if (s->pool.state == POOL_STATE_STOPPED && s->off_by_others) {
         start(s, now_ms);
         s->changed = true;

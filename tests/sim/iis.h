@@ -22,8 +22,9 @@ struct iis_worker {
     uint64_t up_ms;       /* answers from then on */
     uint64_t stopping_ms; /* no new request from then on */
     uint64_t dies_ms;
-    int status; /* what it answers */
-    bool heavy; /* it has leaked */
+    int status;  /* what it answers */
+    bool heavy;  /* it has leaked */
+    bool orphan; /* the host of WAS has died, and it has not */
 };
 
 /* A worker that ended unasked: event 5009 or 5011 of WAS, which counts towards rapid-fail. */
@@ -35,7 +36,7 @@ struct iis_end {
 struct iis {
     char name[16];
     struct pool pool; /* its state is as of the last iis_now */
-    bool services_up;
+    bool was_up, web_up; /* without WAS nothing runs, without W3SVC nobody is answered */
     struct iis_worker workers[IIS_WORKERS];
     size_t worker_count;
     uint32_t first_pid, next_pid;
@@ -55,7 +56,6 @@ struct iis {
     /* lent by iis_fill */
     struct worker seen[2 * IIS_WORKERS];
     struct pool seen_pools[2];
-    struct service services[2];
     struct server_event seen_events[2 * IIS_EVENTS];
 };
 
@@ -77,6 +77,17 @@ void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_res
 const struct iis_worker *iis_serving(struct iis *s, uint64_t now_ms);
 bool iis_serves(struct iis *s, uint64_t now_ms); /* well, or would on demand */
 bool iis_lives(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms);
+/* Workers that no WAS knows of. */
+size_t iis_orphans(struct iis *s, uint64_t now_ms);
+
+/* As the machine's services stand now (scm.h). WAS that comes up starts what is to start. */
+void iis_services(struct iis *s, bool was_up, bool web_up, uint64_t now_ms);
+/* WAS stops; gives back when the last worker will be gone. stuck: that will not come. */
+uint64_t iis_end_workers(struct iis *s, bool stuck, uint64_t now_ms);
+/* The process of WAS is gone: so are its workers, but for those that hang. */
+void iis_host_died(struct iis *s, uint64_t now_ms);
+/* false: it is none of its orphans */
+bool iis_end_orphan(struct iis *s, uint32_t pid, uint64_t created_ms, uint64_t now_ms);
 
 /* What others do to it. */
 void iis_crash_worker(struct iis *s, uint64_t now_ms);
@@ -86,9 +97,10 @@ void iis_hang(struct iis *s, uint64_t now_ms); /* workers answer nothing any mor
 void iis_leak(struct iis *s, uint64_t now_ms); /* they have far too much memory */
 /* Workers that live answer so from now on. */
 void iis_answers(struct iis *s, int status);
+void iis_end_orphans(struct iis *s, uint64_t now_ms);
 void iis_power_off(struct iis *s, uint64_t now_ms);
-/* The machine boots: what is to start by itself does. */
-void iis_power_on(struct iis *s, uint64_t now_ms);
+/* The machine boots; its services, and with them the pools, start by scm_power_on. */
+void iis_power_on(struct iis *s);
 void iis_mend(struct iis *s, uint64_t now_ms); /* a person makes it serve again, if it should */
 
 #endif

@@ -46,6 +46,7 @@ struct node {
     /* the call under way, and the command that the journal says is begun */
     uint64_t call_no;
     enum error_code call_code;
+    char call_text[80]; /* of one that went well */
     struct command_id begun;
     uint64_t begun_run;
     enum verb begun_verb;
@@ -128,6 +129,7 @@ static void lose_disk(struct world *w, struct node *n)
 static void die_for(struct world *w, struct node *n, uint64_t ms, const char *why)
 {
     world_say(w, "%s: the agent dies: %s", n->settings.name, why);
+    oracle_services_trouble(w, n->index, false);
     if (!n->dying)
         vfs_crash(n->disk, rng_next(&w->faults));
     agent_free(n->agent);
@@ -170,6 +172,27 @@ void node_crash(struct world *w, int index, const char *why, bool reboot)
     die_for(w, n, reboot ? BOOT_MS : 0, why);
 }
 
+void node_stay_away(struct world *w, int index, uint64_t ms)
+{
+    if (w->nodes[index]->agent)
+        die_for(w, w->nodes[index], ms, "killed, and it stays away");
+}
+
+uint64_t node_clock(const struct world *w, int index)
+{
+    return clock_of(w, w->nodes[index]);
+}
+
+uint64_t node_life(const struct world *w, int index)
+{
+    return w->nodes[index]->life;
+}
+
+uint64_t node_asleep_until_ms(const struct world *w, int index)
+{
+    return w->nodes[index]->asleep_until_ms;
+}
+
 void node_lose_journal(struct world *w, int index)
 {
     struct node *n = w->nodes[index];
@@ -206,6 +229,19 @@ static void start(struct world *w, const struct due *d)
     handle(w, n, &(struct agent_event){.kind = AGENT_EVENT_TICK});
 }
 
+/* Limits that fit into a history of minutes. */
+static void allow_services(struct agent_settings *s)
+{
+    s->veto.verbs[VERB_SERVICE_RECOVER] = true;
+    s->veto.verbs[VERB_SERVICE_RESTART] = true;
+    s->recipe.service_stop_ms = 8000;
+    s->recipe.dependent_ms = 3000;
+    s->recipe.killed_ms = 3000;
+    s->recipe.service_start_ms = 20000;
+    s->recipe.service_look_ms = 10000;
+    s->recipe.site_ms = 8000;
+}
+
 struct node *node_new(struct world *w, int index)
 {
     struct node *n = must_alloc(1, sizeof(*n));
@@ -227,6 +263,8 @@ struct node *node_new(struct world *w, int index)
     n->settings.veto.verbs[VERB_WORKER_KILL] = true;
     recipe_limits_init(&n->settings.recipe);
     n->settings.recipe.margin_ms = 3000;
+    if (w->options.services)
+        allow_services(&n->settings);
     new_boot(w, n);
     if (index < (int)w->servers)
         vfs_put_kept("agent/journal.db", n->path);
@@ -256,6 +294,7 @@ void node_clone(struct world *w, int index)
     world_say(w, "%s: its machine is cloned, with its disk: %s", w->iis[index].name, name);
     iis_init(&w->iis[at], name, 0, &w->iis_rng, w->now_ms);
     iis_init(&w->api[at], name, 1, &w->iis_rng, w->now_ms);
+    scm_init(w, at);
     if (w->options.remedy) {
         iis_protect(&w->iis[at]);
         iis_protect(&w->api[at]);
@@ -280,6 +319,7 @@ void node_sleep(struct world *w, int index, uint64_t ms, bool clock_stops)
         return;
     world_say(w, "%s: its machine sleeps for %u ms%s", w->iis[index].name, (unsigned)ms,
               clock_stops ? ", and so does its clock" : "");
+    oracle_services_trouble(w, index, false);
     w->nodes[index]->asleep_until_ms = w->now_ms + ms;
     w->nodes[index]->stopped_ms += clock_stops ? ms : 0;
 }
@@ -308,11 +348,50 @@ uint64_t node_crashes(const struct world *w)
 /* ---- calls of the driver ---- */
 
 struct calling {
-    struct call call;
+    struct call call; /* its services: below */
     struct command_id id;
     uint64_t run, since_ms, life;
     enum verb verb;
+    char services[256];
 };
+
+static bool is_guard(enum call_kind kind)
+{
+    return kind == CALL_GUARD || kind == CALL_GUARD_END;
+}
+
+static bool is_of_services(const struct call *call)
+{
+    return call->service[0] || is_guard(call->kind) ||
+           (call->kind == CALL_WORKER_KILL && !call->pool[0]);
+}
+
+static bool act_on_guard(struct world *w, struct node *n, const struct calling *c)
+{
+    struct scm *m = &w->scm[n->index];
+    if (c->call.kind == CALL_GUARD_END)
+        return guard_end(w, n->index, n->call_text, sizeof(n->call_text));
+    n->call_code = m->next_error;
+    m->next_error = ERR_NONE;
+    if (n->call_code == ERR_NONE)
+        guard_arm(w, n->index, c->services, c->call.within_ms);
+    return n->call_code == ERR_NONE;
+}
+
+/* The agent itself asks the service manager: what it had no time to ask is not done. */
+static void act_on_services(struct world *w, struct node *n, const struct calling *c)
+{
+    if (n->life != c->life)
+        return;
+    oracle_services_before(w, n->index, &c->call, &c->id, c->run);
+    bool done = is_guard(c->call.kind) ? act_on_guard(w, n, c)
+                                       : scm_act(w, n->index, &c->call, &n->call_code);
+    world_say(w, "%s: %s %s is %s%s%s", n->settings.name, call_name(c->call.kind), c->call.service,
+              done ? "done" : "not done", n->call_code ? ", told as " : "",
+              n->call_code ? error_code_name(n->call_code) : "");
+    if (done)
+        oracle_services_called(w, n->index, &c->call, &c->id, c->run, c->verb);
+}
 
 /* The order is carried out by a process of its own: it goes on when the agent dies. */
 static void on_act(struct world *w, const struct due *d)
@@ -320,6 +399,10 @@ static void on_act(struct world *w, const struct due *d)
     const struct calling *c = d->data;
     struct node *n = w->nodes[d->who];
     enum error_code code = ERR_NONE;
+    if (is_of_services(&c->call)) {
+        act_on_services(w, n, c);
+        return;
+    }
     bool disrupts = c->call.kind == CALL_RECYCLE || c->call.kind == CALL_STOP ||
                     c->call.kind == CALL_WORKER_KILL;
     int unit = world_unit(d->who, c->call.pool);
@@ -342,7 +425,27 @@ static void see(struct world *w, int unit, struct call_result *out)
     bool one = out->call.kind == CALL_LOOK_POOL || out->call.kind == CALL_PROBE ||
                out->call.kind == CALL_VERDICT;
     struct iis *whole = &w->iis[world_machine(unit)], *other = &w->api[world_machine(unit)];
-    iis_fill(one ? world_iis(w, unit) : whole, !one && w->pools > 1 ? other : NULL, w->now_ms, out);
+    if (out->call.kind != CALL_SERVICES && out->call.kind != CALL_SERVICE_HOST)
+        iis_fill(one ? world_iis(w, unit) : whole, !one && w->pools > 1 ? other : NULL, w->now_ms,
+                 out);
+    if (out->call.kind != CALL_BEAT && out->call.kind != CALL_PROBE &&
+        out->call.kind != CALL_VERDICT)
+        scm_fill(w, world_machine(unit), out);
+}
+
+/* Both block until they are over, the stop of a pool and the wait for a service. */
+static bool blocks_still(struct world *w, struct node *n, const struct calling *c)
+{
+    enum error_code code;
+    if (c->call.kind == CALL_STOP)
+        return w->now_ms < c->since_ms + 12000 &&
+               !iis_stop_is_over(world_iis(w, world_unit(n->index, c->call.pool)), w->now_ms);
+    if (c->call.kind != CALL_SERVICE_WAIT)
+        return false;
+    if (!scm_wait_is_over(w, n->index, &c->call, c->since_ms, &code))
+        return true;
+    n->call_code = code;
+    return false;
 }
 
 static void on_called(struct world *w, const struct due *d)
@@ -351,9 +454,8 @@ static void on_called(struct world *w, const struct due *d)
     struct node *n = w->nodes[d->who];
     if (!n->agent || n->life != c->life || n->call_no != d->arg || sleeps(w, n, d))
         return;
-    bool late = w->now_ms >= c->since_ms + 12000;
     int unit = world_unit(d->who, c->call.pool);
-    if (c->call.kind == CALL_STOP && !late && !iis_stop_is_over(world_iis(w, unit), w->now_ms)) {
+    if (blocks_still(w, n, c)) {
         world_at(w, w->now_ms + 100, on_called, d->who, d->arg, d->data, d->len);
         return;
     }
@@ -369,6 +471,8 @@ static void on_called(struct world *w, const struct due *d)
     if (result.code != ERR_NONE)
         text_format(result.text, sizeof(result.text), "simulated: %s",
                     error_code_name(result.code));
+    else
+        text_copy(result.text, sizeof(result.text), n->call_text);
     handle(w, n, &(struct agent_event){.kind = AGENT_EVENT_CALLED, .result = &result});
 }
 
@@ -381,12 +485,16 @@ static void make_call(struct world *w, struct node *n, const struct call *call)
                         .verb = n->begun_verb,
                         .since_ms = w->now_ms,
                         .life = n->life};
-    uint64_t takes_ms = iis_call_ms(s, call, &w->iis_rng);
+    bool of_services = is_of_services(call) || call->kind == CALL_SERVICES;
+    uint64_t takes_ms = of_services ? scm_call_ms(w, call) : iis_call_ms(s, call, &w->iis_rng);
+    if (call->kind == CALL_GUARD)
+        must(text_copy(c.services, sizeof(c.services), call->services));
     n->call_no++;
     n->call_code = ERR_NONE;
+    n->call_text[0] = '\0';
     if (call_acts(call->kind))
-        world_at(w, w->now_ms + rng_between(&w->iis_rng, 1, takes_ms), on_act, n->index, n->call_no,
-                 &c, sizeof(c));
+        world_at(w, w->now_ms + rng_between(of_services ? &w->scm_rng : &w->iis_rng, 1, takes_ms),
+                 on_act, n->index, n->call_no, &c, sizeof(c));
     world_at(w, w->now_ms + takes_ms + 1, on_called, n->index, n->call_no, &c, sizeof(c));
 }
 
@@ -417,6 +525,8 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     tell_error(t, code, &err);
     if (code)
         world_say(w, "%s: the journal fails: %s", n->settings.name, err.text);
+    if (write->kind == JOURNAL_ENDED && !code)
+        oracle_services_ended(w, n->index, &write->record->id);
     if (write->kind != JOURNAL_BEGUN || code)
         return;
     n->begun = write->record->id;
@@ -424,6 +534,8 @@ static void write_journal(struct world *w, struct node *n, const struct journal_
     n->begun_verb = write->record->verb;
     int unit = world_unit(n->index, write->record->pool);
     oracle_begun(w, unit, &n->begun, n->begun_run, clock_of(w, n));
+    if (verb_is_of_services(n->begun_verb))
+        oracle_services_begun(w, n->index, &n->begun);
     world_say(w, "%s: begins %s, command %u/%u", world_unit_name(w, unit), verb_name(n->begun_verb),
               (unsigned)n->begun.fence.number, (unsigned)n->begun.seq);
 }

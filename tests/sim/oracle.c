@@ -56,6 +56,7 @@ void oracle_clock_stopped(struct world *w, int centre, uint64_t until_ms)
 void oracle_journal_lost(struct world *w, int server)
 {
     w->oracle->servers[server].journal_lost = true;
+    w->oracle->services[server].open = false;
 }
 
 /* While its server is silent, nobody can tell a clone from it: what it says and does counts as done
@@ -82,7 +83,9 @@ struct act *oracle_act(struct oracle *o, uint64_t run, int unit, bool make)
 /* In service, as far as evidence could tell. */
 static bool was_well(const struct world *w, const struct server_seen *seen)
 {
-    return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS;
+    int machine = (int)(seen - w->oracle->servers);
+    return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS &&
+           !oracle_services_down_lately(w, machine);
 }
 
 void oracle_before_act(struct world *w, int unit, const struct command_id *id, uint64_t run)
@@ -234,18 +237,29 @@ void oracle_drained(struct world *w, int line)
     seen->taken = was_well(w, seen);
 }
 
+/* By a run that took the server as a whole: any of its sites proves it. */
+static bool is_back_as_a_whole(const struct world *w, int line)
+{
+    const struct view *v = &w->oracle->stores[0].view;
+    for (size_t i = 0; i < v->target_count; i++)
+        if (v->targets[i].server == line && v->targets[i].whole && v->targets[i].holds)
+            return true;
+    return false;
+}
+
 /* The pool that was acted on while the server was out has proved well since; or any, when none was
  * acted on. One that was stopped on purpose has nothing to prove. */
 static bool is_proved(struct world *w, int line)
 {
     const struct oracle *o = w->oracle;
-    uint64_t out_ms = o->servers[line].drained_ms, acted_ms = 0, probed_ms = 0;
+    uint64_t out_ms = o->servers[line].drained_ms, acted_ms = 0, probed_ms = 0, newest_ms = 0;
     bool stopped = false, acted_stopped = false, any = false;
     for (size_t k = 0; k < w->pools; k++) {
         int unit = world_unit_at(line, k);
         const struct pool_seen *p = &o->pools[unit];
         bool off = world_iis(w, unit)->pool.state != POOL_STATE_STARTED;
         stopped = stopped || off;
+        newest_ms = p->probed_ms > newest_ms ? p->probed_ms : newest_ms;
         any = any || off || p->probed_ms >= p->acted_ms;
         if (p->acted_ms > acted_ms && p->acted_ms >= out_ms) {
             acted_ms = p->acted_ms;
@@ -255,6 +269,8 @@ static bool is_proved(struct world *w, int line)
             probed_ms = p->probed_ms;
         }
     }
+    if (w->options.services && is_back_as_a_whole(w, line))
+        return stopped || newest_ms >= (acted_ms > out_ms ? acted_ms : out_ms);
     if (o->restored)
         return any; /* an old copy drains what was back, and cannot know of acts on the other pool
                      */
@@ -368,6 +384,7 @@ void oracle_look(struct world *w)
     for (size_t i = 0; i < w->groups.count; i++)
         check_budget(w, &w->groups.all[i]);
     check_running(w);
+    oracle_services_look(w);
     oracle_look_at_stores(w);
     oracle_check_owners(w);
     oracle_check_waiting(w);

@@ -55,6 +55,21 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
 void oracle_given_back(struct world *w, uint64_t run, int server);
 /* A second person approves, before it is told. */
 void oracle_approved(struct world *w, uint64_t run);
+/* ---- services: oracle_services.c ---- */
+/* A recipe of services stands in the journal as begun; as ended. */
+void oracle_services_begun(struct world *w, int machine, const struct command_id *id);
+void oracle_services_ended(struct world *w, int machine, const struct command_id *id);
+/* An act of its is about to be carried out; it was. */
+void oracle_services_before(struct world *w, int machine, const struct call *call,
+                            const struct command_id *id, uint64_t run);
+void oracle_services_called(struct world *w, int machine, const struct call *call,
+                            const struct command_id *id, uint64_t run, enum verb verb);
+void oracle_services_start(struct world *w, int machine, int who); /* by the guardian */
+/* Something breaks there: what comes next may take longer. others: somebody else stops services. */
+void oracle_services_trouble(struct world *w, int machine, bool others);
+/* A recipe stopped them, and has not brought them back yet: nobody else needs to. */
+bool oracle_services_are_ours(const struct world *w, int machine);
+
 /* Before a coordinator dies: what it has committed until now counts. */
 void oracle_look_at_stores(struct world *w);
 /* After every event. */
@@ -77,14 +92,15 @@ struct view_target {
     bool holds;
     bool has_place; /* its list of places to put back is not empty */
     uint64_t fence, seq;
-    char action[12];
+    char action[20];
     uint32_t wave;
+    bool whole; /* the server, not a pool of it */
 };
 struct view_run {
     uint64_t id;
     char state[12];
     char causes[64];
-    char action[12];
+    char action[20];
     char why[32]; /* its first words */
     uint64_t limit_ms;
     int64_t approve_until_ms;

@@ -90,6 +90,21 @@ struct pool_seen {
     bool off_by_us;                 /* somebody asked us for it to be stopped */
 };
 
+/* What was done to the services of one machine. */
+struct services_seen {
+    bool open;               /* a recipe stands in the journal as begun, and not as ended: */
+    struct command_id begun; /* that one */
+    uint64_t begun_ms, begun_life;
+    bool ran_then;           /* WAS and W3SVC did */
+    struct command_id acted; /* the last that took something away */
+    bool ours;               /* it stopped something that does not run again yet */
+    bool wanted[SCM_SERVICES]; /* what ran before */
+    bool killed;             /* a host, since they last ran */
+    uint64_t trouble_ms;     /* the last act, fault, death there */
+    uint64_t others_ms;      /* somebody else meddled, when last */
+    uint64_t down_ms;        /* WAS or W3SVC did not run, when last */
+};
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -148,6 +163,7 @@ struct oracle {
     uint64_t act_total;
     struct server_seen servers[MACHINES_MAX];
     struct pool_seen pools[UNITS_MAX];
+    struct services_seen services[MACHINES_MAX];
     struct store_seen stores[CENTRES_MAX];
     bool restored;           /* a store was put back from a copy: it cannot know everything */
     uint64_t restored_fence; /* the highest number given by then */
@@ -201,6 +217,11 @@ void oracle_run_look(struct world *w, struct store_seen *s);
 void oracle_run_taken(struct world *w, int centre, const struct view_target *t);
 void oracle_run_ordered(struct world *w, int centre, const struct view_target *t);
 void oracle_check_waiting(struct world *w);
+
+/* oracle_services.c */
+/* WAS or W3SVC does not run, or did not a moment ago: who takes it takes nothing away. */
+bool oracle_services_down_lately(const struct world *w, int machine);
+void oracle_services_look(struct world *w);
 
 /* oracle_store.c */
 void oracle_check_owners(struct world *w);

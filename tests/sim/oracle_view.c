@@ -99,6 +99,7 @@ static void read_targets(const struct world *w, struct store_seen *s)
                                   .seq = (uint64_t)sqlite3_column_int64(q, 6),
                                   .wave = (uint32_t)sqlite3_column_int(q, 8)};
         t->unit = world_unit(t->server, oracle_word(q, 9));
+        t->whole = oracle_word(q, 9)[0] == '\0';
         text_copy(t->state, sizeof(t->state), oracle_word(q, 2));
         text_copy(t->action, sizeof(t->action), oracle_word(q, 7));
     }

@@ -7,14 +7,16 @@
 
 #include <string.h>
 
-#define LOOK_MS       2000
-#define FIRST_RUN_MS  7000
-#define HEAL_AFTER_MS 4000
-#define UNDRAIN_MS    20000 /* between two tries */
-#define GIVE_UP_MS    600000
-#define APPROVE_MS    30000
-#define LATE_MS       300000 /* so long they wait for the hours of a run */
-#define MEDDLE_MS     60000  /* after the last fault they leave things alone by then */
+#define LOOK_MS        2000
+#define FIRST_RUN_MS   7000
+#define HEAL_AFTER_MS  4000
+#define UNDRAIN_MS     20000 /* between two tries */
+#define GIVE_UP_MS     600000
+#define APPROVE_MS     30000
+#define LATE_MS        300000 /* so long they wait for the hours of a run */
+#define RECOVERIES_MAX 12
+#define LEAVE_MS       60000 /* so long a recipe that dies at every step has for itself */
+#define MEDDLE_MS      60000 /* after the last fault they leave things alone by then */
 
 static const struct view_run *an_open_run(const struct view *v)
 {
@@ -35,8 +37,23 @@ static bool any_own_run(const struct view *v)
 
 /* ---- wishes ---- */
 
+/* Down, or silent. */
+static bool some_are_ill(const struct world *w)
+{
+    for (size_t i = 0; i < w->servers; i++)
+        if (!scm_is_well(&w->scm[i]) || !w->lb.lines[i].up)
+            return true;
+    return false;
+}
+
 static enum ask_kind a_kind(struct world *w)
 {
+    if (w->options.services && w->options.crash_actor != ACTOR_NONE)
+        return ASK_RESTART;
+    if (w->options.services && (some_are_ill(w) || rng_chance(&w->people, 500)))
+        return some_are_ill(w) || rng_chance(&w->people, 300) ? ASK_RECOVER : ASK_RESTART;
+    if (w->runs_begun == 0)
+        return ASK_RECYCLE;
     if (!(w->options.faults & FAULT_PEOPLE) || rng_chance(&w->people, 600))
         return ASK_RECYCLE;
     return rng_chance(&w->people, 500) ? ASK_STOP : ASK_START;
@@ -65,8 +82,8 @@ static const char *a_pool(struct world *w)
 
 static void want(struct world *w, struct run_wish *wish)
 {
-    if (world_is_plain(w))
-        return;
+    if (w->options.crash_actor != ACTOR_NONE)
+        return; /* as plain as can be: each of its steps is looked at */
     want_waves(w, wish);
     if (rng_chance(&w->people, 250))
         wish->soak_ms = rng_between(&w->people, 300, 5000);
@@ -79,6 +96,15 @@ static void want(struct world *w, struct run_wish *wish)
     wish->approve_ms = APPROVE_MS;
 }
 
+static void want_services(struct world *w, struct run_wish *wish)
+{
+    if (wish->kind != ASK_RECOVER && wish->kind != ASK_RESTART)
+        return;
+    wish->pool = "";
+    if (wish->kind == ASK_RECOVER && rng_chance(&w->people, 400))
+        wish->max_unavailable = (uint32_t)rng_between(&w->people, 1, 4);
+}
+
 static void wish(struct world *w)
 {
     const struct view *v = oracle_view(w, 0);
@@ -87,13 +113,30 @@ static void wish(struct world *w)
         return;
     bool all = w->runs_begun == 0 || rng_chance(&w->people, 600);
     text_copy(one, sizeof(one), w->iis[rng_next(&w->people) % w->servers].name);
-    struct run_wish wish = {.kind = w->runs_begun == 0 ? ASK_RECYCLE : a_kind(w),
+    struct run_wish wish = {.kind = a_kind(w),
                             .pool = a_pool(w),
                             .selector = all ? "all" : one,
                             .batch = (uint32_t)rng_between(&w->people, 1, 3)};
     want(w, &wish);
+    want_services(w, &wish);
     w->counting = true;
     w->runs_begun += centre_start_run(w, 0, &wish);
+}
+
+/* Services that are down are no run's to wait for: they are recovered beside it. */
+static void recover(struct world *w)
+{
+    const struct view *v = oracle_view(w, 0);
+    if (!w->options.services || !v || w->now_ms < FIRST_RUN_MS || !some_are_ill(w) ||
+        w->recoveries == RECOVERIES_MAX || !rng_chance(&w->people, 200))
+        return;
+    for (size_t i = 0; i < v->run_count; i++)
+        if (!view_run_ended(&v->runs[i]) && text_equal(v->runs[i].action, "service-recover"))
+            return;
+    struct run_wish wish = {.kind = ASK_RECOVER, .selector = "all", .batch = 1};
+    want_services(w, &wish);
+    w->counting = true;
+    w->recoveries += centre_start_run(w, 0, &wish);
 }
 
 /* ---- meddling ---- */
@@ -138,6 +181,8 @@ static void declare(struct world *w)
 static void mend_servers(struct world *w)
 {
     for (size_t i = 0; i < w->servers; i++) {
+        if (w->options.crash_actor == ACTOR_NONE || w->now_ms > w->calm_since_ms + LEAVE_MS)
+            scm_mend(w, (int)i);
         for (size_t k = 0; k < w->pools; k++)
             iis_mend(world_iis(w, world_unit_at((int)i, k)), w->now_ms);
         if (w->lb.lines[i].foreign || oracle_is_forgotten(w, (int)i))
@@ -270,7 +315,7 @@ static bool all_ended(struct world *w)
         return false;
     for (size_t i = 0; i < w->servers * w->pools; i++) {
         int server = (int)(i / w->pools), unit = world_unit_at(server, i % w->pools);
-        if (w->lb.lines[server].admin != BALANCER_READY ||
+        if (w->lb.lines[server].admin != BALANCER_READY || !scm_is_well(&w->scm[server]) ||
             (oracle_should_run(w, unit) && !iis_serves(world_iis(w, unit), w->now_ms)))
             return false;
     }
@@ -285,6 +330,7 @@ static void look(struct world *w, const struct due *d)
         meddle(w);
         declare(w);
         wish(w);
+        recover(w);
         mend(w);
     }
     world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
@@ -293,7 +339,7 @@ static void look(struct world *w, const struct due *d)
 void people_begin(struct world *w)
 {
     uint32_t max = w->options.crash_actor != ACTOR_NONE ? 1 : w->options.runs_max;
-    w->runs_wanted = w->options.script ? 0 : rng_between(&w->people, 1, RUNS_WANTED_MAX);
+    w->runs_wanted = rng_between(&w->people, 1, RUNS_WANTED_MAX);
     w->runs_wanted = max && w->runs_wanted > max ? max : w->runs_wanted;
     world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
 }

@@ -108,11 +108,6 @@ bool world_step(struct world *w, enum actor actor, int who)
     return true;
 }
 
-bool world_is_plain(const struct world *w)
-{
-    return w->options.crash_actor != ACTOR_NONE || w->options.script || w->options.lesson;
-}
-
 int world_server(const struct world *w, int machine)
 {
     return machine < (int)w->servers ? machine : w->cloned;
@@ -149,13 +144,21 @@ const char *world_unit_name(const struct world *w, int unit)
 
 void world_power(struct world *w, int machine, bool on)
 {
+    if (on && !w->iis[machine].powered_off)
+        return;
+    if (!on) {
+        scm_power_off(w, machine);
+        guard_dies(w, machine);
+    }
     for (size_t k = 0; k < w->pools; k++) {
         struct iis *s = world_iis(w, world_unit_at(machine, k));
         if (on)
-            iis_power_on(s, w->now_ms);
+            iis_power_on(s);
         else
             iis_power_off(s, w->now_ms);
     }
+    if (on)
+        scm_power_on(w, machine);
 }
 
 static bool on_sync(void *arg, const char *disk, bool before)
@@ -188,14 +191,15 @@ static void begin(struct world *w, const struct world_options *options)
                         .machines = options->servers,
                         .net = rng_of(options->seed, 1),
                         .iis_rng = rng_of(options->seed, 2),
+                        .scm_rng = rng_of(options->seed, 12),
                         .lb_rng = rng_of(options->seed, 3),
                         .faults = rng_of(options->seed, 4),
                         .people = rng_of(options->seed, 5),
                         .ids = rng_of(options->seed, 6),
                         .hash = UINT64_C(14695981039346656037)};
     struct rng rng = rng_of(options->seed, 10);
-    bool plain = world_is_plain(w);
-    w->pools = !plain && !options->remedy && rng_chance(&rng, 350) ? 2 : 1;
+    bool plain = options->crash_actor != ACTOR_NONE || options->remedy || options->lesson;
+    w->pools = !plain && rng_chance(&rng, 350) ? 2 : 1;
     must(w->servers >= 1 && w->servers <= SERVERS_MAX);
     vfs_reset(options->seed);
     random_begin(options->seed);
@@ -205,12 +209,14 @@ static void begin(struct world *w, const struct world_options *options)
         text_format(name, sizeof(name), "web%02zu", i + 1);
         iis_init(&w->iis[i], name, 0, &w->iis_rng, w->now_ms);
         iis_init(&w->api[i], name, 1, &w->iis_rng, w->now_ms);
+        scm_init(w, (int)i);
         if (options->remedy) {
             iis_protect(&w->iis[i]);
             iis_protect(&w->api[i]);
         }
         w->nodes[i] = node_new(w, (int)i);
     }
+    plain = options->crash_actor != ACTOR_NONE || options->lesson;
     groups_begin(&w->groups, options->seed, w->servers, plain);
     hours_begin(&w->hours, options->seed, WALL_ZERO, plain);
     w->oracle = oracle_new();
@@ -219,9 +225,6 @@ static void begin(struct world *w, const struct world_options *options)
     lb_begin(w);
     if (options->lesson) {
         lesson_begin(w);
-    } else if (options->script) {
-        script_begin(w);
-        faults_begin(w);
     } else {
         people_begin(w);
         others_begin(w);

@@ -2,6 +2,7 @@
  *
  *   node      the real agent heart and journal of one server, the worker thread and the link faked
  *   iis       its web server: pools, workers, what the driver's calls do to it
+ *   scm       its services; guard stands by while an agent recovers them
  *   centre    the real coordinator brain and store behind faked ports
  *   net       between them, as nng behaves: silent losses, dead pipes, late and doubled messages
  *   lb        the balancer
@@ -23,7 +24,7 @@
 #include "tests/sim/lessons.h"
 #include "tests/sim/others.h"
 #include "tests/sim/rng.h"
-#include "tests/sim/script.h"
+#include "tests/sim/scm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,13 +66,13 @@ struct world_options {
     uint32_t runs_max;   /* 0: as many as the seed says */
     bool trace;
     bool remedy;       /* rules of remediation are in auto, and servers break in more ways */
+    bool services;     /* those of servers break as well, and people ask for recoveries */
     bool remedy_looks; /* with it: the rules only observe */
     bool hour; /* with it: an hour of troubles of single servers; a person mends every half hour */
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
     uint64_t crash_at;
     bool lose_journal;           /* and its disk with it */
     const struct lesson *lesson; /* what is asked and what breaks, in place of chance; NULL: none */
-    const struct script *script; /* the same; NULL: none */
 };
 
 struct world;
@@ -93,6 +94,18 @@ struct net_pipe {
     uint32_t tries;
 };
 
+/* The small process that starts the services when an agent cannot (agent/guardian.h). */
+struct guard {
+    bool stands;
+    bool widowed;  /* the agent dies while the next one stands by, and stays away */
+    uint64_t no;   /* of its next look: an older one is void */
+    uint64_t life; /* of the agent that started it */
+    uint64_t since_ms, gone_ms, acts_ms; /* by the machine's clock; 0: not */
+    uint64_t within_ms;
+    char services[256];
+    char told[80];
+};
+
 struct node;
 struct centre;
 struct oracle;
@@ -102,12 +115,14 @@ struct world {
     uint64_t now_ms, order;
     struct due *heap;
     size_t heap_count, heap_cap;
-    struct rng net, iis_rng, lb_rng, faults, people, ids;
+    struct rng net, iis_rng, scm_rng, lb_rng, faults, people, ids;
     size_t servers;
     size_t machines; /* as many, or one more: a clone of server `cloned` */
     int cloned;
     struct iis iis[MACHINES_MAX], api[MACHINES_MAX]; /* the first pool of each, and the second */
     size_t pools;                                    /* of each machine: 1 or 2 */
+    struct scm scm[MACHINES_MAX];
+    struct guard guards[MACHINES_MAX];
     struct groups groups;
     struct hours hours;
     struct lb lb;
@@ -124,7 +139,7 @@ struct world {
     bool faults_over;
     uint64_t calm_since_ms; /* valid if faults_over */
     uint64_t runs_wanted, runs_begun;
-    struct script_state script;
+    uint64_t recoveries; /* that people asked for beside those */
     size_t lesson_scene;
     uint64_t lesson_since_ms, lesson_runs; /* when that scene began, and what was asked by then */
     uint64_t lesson_run;                   /* the one it is about; 0: the newest */
@@ -160,8 +175,6 @@ void world_at(struct world *w, uint64_t at_ms, due_fn *fn, int who, uint64_t arg
 void world_say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The first one counts: it ends the history. */
 void world_violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* As plain as can be: one pool, one budget, no hours; each of its steps is looked at. */
-bool world_is_plain(const struct world *w);
 /* Whose name that machine speaks under. */
 int world_server(const struct world *w, int machine);
 /* A pool of a machine, by a number: the machine's own for the first, MACHINES_MAX more for the
@@ -207,18 +220,28 @@ void node_sleep(struct world *w, int index, uint64_t ms, bool clock_stops);
 /* Another machine, with a copy of this one's disk, under the same name. */
 void node_clone(struct world *w, int index);
 void node_switch_off(struct world *w, int index);
+/* Killed, and it stays away so long. */
+void node_stay_away(struct world *w, int index, uint64_t ms);
+uint64_t node_clock(const struct world *w,
+                    int index);                       /* milliseconds, as its machine counts them */
+uint64_t node_life(const struct world *w, int index); /* grows with each start of the agent */
+uint64_t node_asleep_until_ms(const struct world *w, int index);
 void node_jump(struct node *n, int64_t ms); /* its wall clock */
 void node_lose_journal(struct world *w, int index);
 const char *node_disk(const struct node *n);
 uint64_t node_crashes(const struct world *w);
 
+/* guard.c */
+/* What the agent asks of a guardian, carried out. */
+void guard_arm(struct world *w, int machine, const char *services, uint64_t within_ms);
+bool guard_end(struct world *w, int machine, char *told, size_t size); /* false: none stood by */
+void guard_dies(struct world *w, int machine); /* its machine loses its power */
+
 /* centre.c */
-/* Opens a store once, as a start does: migrated, with its first fence or the next one. */
-void centre_start_store(const char *path);
+/* A store, migrated and with its first fence, for vfs_keep. */
+void centre_make_template(const char *path);
 struct centre *centre_new(struct world *w, int index, const char *disk);
 void centre_free(struct centre *c);
-/* A second coordinator, on a copy of the first one's store, as if it had been started so often. */
-void centre_twin(struct world *w, unsigned starts);
 void centre_crash(struct world *w, int index, const char *why);
 void centre_dies_now(struct world *w, int index);
 bool centre_up(const struct centre *c);
@@ -238,7 +261,15 @@ size_t centre_open_runs(const struct centre *c);
 void centre_tell_runs(struct world *w, int index);
 
 /* What operators ask. */
-enum ask_kind { ASK_RECYCLE, ASK_START, ASK_STOP, ASK_UNDRAIN, ASK_CYCLE };
+enum ask_kind {
+    ASK_RECYCLE,
+    ASK_START,
+    ASK_STOP,
+    ASK_UNDRAIN,
+    ASK_CYCLE,
+    ASK_RECOVER,
+    ASK_RESTART,
+};
 struct run_wish {
     enum ask_kind kind;
     const char *pool; /* or which ones */
@@ -247,9 +278,10 @@ struct run_wish {
     const char *waves, *order; /* NULL: none */
     bool pause_after_canary;
     uint64_t bake_ms, soak_ms;
-    bool quick_gate;      /* as many passes as it takes, however soon */
-    char hours[64];       /* "": any */
-    const char *approver; /* NULL: nobody is waited for */
+    uint32_t max_unavailable; /* ASK_RECOVER; 0: as the budget says */
+    bool quick_gate;          /* as many passes as it takes, however soon */
+    char hours[64];           /* "": any */
+    const char *approver;     /* NULL: nobody is waited for */
     uint64_t approve_ms;
     uint64_t limit_ms, drain_ms; /* 0: the usual */
     bool stops;                  /* at the first failure */
