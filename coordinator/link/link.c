@@ -76,14 +76,14 @@ static void tell_bad_peer(struct link *link, const struct link_guard_report *rep
     link->on_event(link->arg, &event);
 }
 
-static bool admit(struct link *link, uint32_t pipe)
+static bool admit(struct link *link, uint32_t pipe, size_t bytes)
 {
     struct link_guard_report report;
     nng_mtx_lock(link->lock);
-    bool admitted = link_guard_admit(link->guard, pipe, clock_boot_ms(), &report);
+    bool admitted = link_guard_admit(link->guard, pipe, bytes, clock_boot_ms(), &report);
     if (!admitted)
         link->dropped++;
-    tell_bad_peer(link, &report, "goes on sending what is not understood; not listened to");
+    tell_bad_peer(link, &report, report.why);
     nng_mtx_unlock(link->lock);
     return admitted;
 }
@@ -139,7 +139,7 @@ static void take_message(struct link *link, nng_msg *msg)
     struct link_peer peer = {.pipe = (uint32_t)nng_msg_get_pipe(msg).id};
     struct agent_message *message = NULL;
     struct error err = {0};
-    if (!admit(link, peer.pipe))
+    if (!admit(link, peer.pipe, nng_msg_len(msg)))
         return;
     must(nng_msg_header_len(msg) <= sizeof(peer.bytes)); /* HOPS_MAX sees to it */
     peer.len = (uint32_t)nng_msg_header_len(msg);
@@ -221,14 +221,14 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
     bool known = !link->tls || link_tls_peer(pipe, &cert);
     if (cert.name[0]) /* whoever shares its address has nothing to do with it */
         text_copy(address, sizeof(address), cert.name);
+    uint64_t now_ms = clock_boot_ms();
     nng_mtx_lock(link->lock);
-    bool kept =
-        known && link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, clock_boot_ms());
-    if (kept)
-        link_guard_set_name(link->guard, (uint32_t)pipe.id, cert.name);
+    bool kept = known && link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, now_ms);
+    uint32_t ends = kept ? link_guard_set_name(link->guard, (uint32_t)pipe.id, cert.name, now_ms)
+                         : (uint32_t)pipe.id;
     nng_mtx_unlock(link->lock);
-    if (!kept)
-        nng_pipe_close(pipe);
+    if (ends)
+        link_close_pipe(link, ends);
 }
 
 static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)

@@ -3,19 +3,36 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/link/allowance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BUCKETS 1024 /* power of two */
 
+#define NOT_UNDERSTOOD "goes on sending what is not understood; not listened to"
+#define TOO_MUCH                                                                                   \
+    "says far more than an agent has to say; what is above its allowance is not listened to"
+
 enum pipe_state { PIPE_FRESH, PIPE_PROVEN, PIPE_QUARANTINED };
+
+/* One that has pipes. */
+struct guarded_name {
+    struct guarded_name *next;
+    char *name;
+    size_t pipes;
+    uint32_t latest[LINK_GUARD_PIPES]; /* of them, oldest first; the others are to be closed */
+    size_t latest_count;
+    struct allowance allowance;
+};
 
 struct guarded_pipe {
     struct guarded_pipe *next;
     uint32_t id;
     enum pipe_state state;
     uint64_t added_ms, heard_ms;
-    char *name; /* on its certificate; NULL: none */
+    struct guarded_name *of;    /* by its certificate; NULL: of nobody */
+    struct allowance allowance; /* of nobody */
     char address[LINK_PEER_MAX], peer[LINK_PEER_MAX];
 };
 
@@ -31,6 +48,7 @@ struct guarded_address {
 struct link_guard {
     size_t pipes_max, pipe_count, quarantined_count;
     struct guarded_pipe *buckets[BUCKETS];
+    struct guarded_name *names[BUCKETS];
     struct guarded_address addresses[LINK_GUARD_ADDRESSES];
 };
 
@@ -41,19 +59,6 @@ struct link_guard *link_guard_new(size_t pipes_max)
     return g;
 }
 
-void link_guard_free(struct link_guard *g)
-{
-    for (size_t i = 0; g && i < BUCKETS; i++) {
-        struct guarded_pipe *next;
-        for (struct guarded_pipe *p = g->buckets[i]; p; p = next) {
-            next = p->next;
-            free(p->name);
-            free(p);
-        }
-    }
-    free(g);
-}
-
 /* The place that leads to the pipe, or to the end of its bucket. */
 static struct guarded_pipe **find_place(const struct link_guard *g, uint32_t id)
 {
@@ -61,6 +66,105 @@ static struct guarded_pipe **find_place(const struct link_guard *g, uint32_t id)
     while (*place && (*place)->id != id)
         place = &(*place)->next;
     return place;
+}
+
+/* ---- names ---- */
+
+/* The place that leads to the name's record, or to the end of its bucket. */
+static struct guarded_name **find_name(struct link_guard *g, const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a, ASCII case ignored */
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (uint8_t)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c)) * 16777619u;
+    struct guarded_name **place = &g->names[hash % BUCKETS];
+    while (*place && !text_equal_nocase((*place)->name, name))
+        place = &(*place)->next;
+    return place;
+}
+
+static void forget_latest(struct guarded_name *of, uint32_t pipe)
+{
+    for (size_t i = 0; i < of->latest_count; i++) {
+        if (of->latest[i] != pipe)
+            continue;
+        of->latest_count--;
+        memmove(of->latest + i, of->latest + i + 1, (of->latest_count - i) * sizeof(of->latest[0]));
+        return;
+    }
+}
+
+static void leave_name(struct link_guard *g, struct guarded_pipe *p)
+{
+    struct guarded_name *of = p->of;
+    p->of = NULL;
+    if (!of)
+        return;
+    forget_latest(of, p->id);
+    if (--of->pipes > 0)
+        return;
+    *find_name(g, of->name) = of->next;
+    free(of->name);
+    free(of);
+}
+
+/* To be closed for a new one; pipes that speak are not, see link_close_pipe. 0: all speak. */
+static uint32_t find_silent(const struct link_guard *g, const struct guarded_name *of,
+                            uint64_t now_ms)
+{
+    for (size_t i = 0; i < of->latest_count; i++) {
+        const struct guarded_pipe *p = *find_place(g, of->latest[i]);
+        if (now_ms - p->heard_ms >= LINK_GUARD_SILENT_MS)
+            return p->id;
+    }
+    return 0;
+}
+
+static struct guarded_name *make_name(struct link_guard *g, const char *name)
+{
+    struct guarded_name **place = find_name(g, name);
+    if (!*place) {
+        *place = must_alloc(1, sizeof(**place));
+        (*place)->name = must_copy(name);
+    }
+    return *place;
+}
+
+uint32_t link_guard_set_name(struct link_guard *g, uint32_t pipe, const char *name, uint64_t now_ms)
+{
+    struct guarded_pipe *p = *find_place(g, pipe);
+    uint32_t silent = 0;
+    must(p != NULL && !p->of);
+    if (name[0] == '\0')
+        return 0;
+    p->of = make_name(g, name);
+    p->of->pipes++;
+    if (p->of->latest_count == LINK_GUARD_PIPES) {
+        silent = find_silent(g, p->of, now_ms);
+        if (silent == 0)
+            return pipe;
+        forget_latest(p->of, silent);
+    }
+    p->of->latest[p->of->latest_count++] = pipe;
+    return silent;
+}
+
+const char *link_guard_name(const struct link_guard *g, uint32_t pipe)
+{
+    const struct guarded_pipe *p = *find_place(g, pipe);
+    return p && p->of ? p->of->name : "";
+}
+
+void link_guard_free(struct link_guard *g)
+{
+    for (size_t i = 0; g && i < BUCKETS; i++) {
+        struct guarded_pipe *next;
+        for (struct guarded_pipe *p = g->buckets[i]; p; p = next) {
+            next = p->next;
+            leave_name(g, p);
+            free(p);
+        }
+    }
+    free(g);
 }
 
 /* ---- addresses ---- */
@@ -169,12 +273,20 @@ bool link_guard_remove(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     }
     *place = p->next;
     g->pipe_count--;
-    free(p->name);
+    leave_name(g, p);
     free(p);
     return proven;
 }
 
-bool link_guard_admit(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
+static bool is_heard(struct link_guard *g, const struct guarded_pipe *p, uint64_t now_ms)
+{
+    if (p->state == PIPE_PROVEN)
+        return true;
+    bool young = now_ms - p->added_ms < LINK_GUARD_WAIT_MS;
+    return p->state == PIPE_FRESH && !(young && in_disfavour(g, p->address, now_ms));
+}
+
+bool link_guard_admit(struct link_guard *g, uint32_t pipe, size_t bytes, uint64_t now_ms,
                       struct link_guard_report *report)
 {
     *report = (struct link_guard_report){0};
@@ -182,13 +294,12 @@ bool link_guard_admit(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     if (!p)
         return false;
     p->heard_ms = now_ms;
-    if (p->state == PIPE_PROVEN)
-        return true;
-    bool young = now_ms - p->added_ms < LINK_GUARD_WAIT_MS;
-    if (p->state == PIPE_FRESH && !(young && in_disfavour(g, p->address, now_ms)))
+    bool heard = is_heard(g, p, now_ms);
+    if (heard && allowance_take(p->of ? &p->of->allowance : &p->allowance, bytes, now_ms))
         return true;
     struct guarded_address *a = make_address(g, p->address, now_ms);
     a->dropped++;
+    report->why = heard ? TOO_MUCH : NOT_UNDERSTOOD;
     report_if_due(a, p, now_ms, report);
     return false;
 }
@@ -216,26 +327,12 @@ void link_guard_bad(struct link_guard *g, uint32_t pipe, uint64_t now_ms,
     report_if_due(a, p, now_ms, report);
 }
 
-void link_guard_set_name(struct link_guard *g, uint32_t pipe, const char *name)
-{
-    struct guarded_pipe *p = *find_place(g, pipe);
-    must(p != NULL);
-    free(p->name);
-    p->name = must_copy(name);
-}
-
-const char *link_guard_name(const struct link_guard *g, uint32_t pipe)
-{
-    const struct guarded_pipe *p = *find_place(g, pipe);
-    return p && p->name ? p->name : "";
-}
-
 size_t link_guard_named(const struct link_guard *g, const char *name, uint32_t *out, size_t max)
 {
     size_t count = 0;
     for (size_t i = 0; i < BUCKETS; i++)
         for (const struct guarded_pipe *p = g->buckets[i]; p && count < max; p = p->next)
-            if (p->name && text_equal_nocase(p->name, name))
+            if (p->of && text_equal_nocase(p->of->name, name))
                 out[count++] = p->id;
     return count;
 }

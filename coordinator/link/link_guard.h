@@ -10,8 +10,10 @@
  *     |                                                         ^
  *     +-----------------------not understood--------------------+
  *
- * Memory: one record per open pipe, up to the limit, and LINK_GUARD_ADDRESSES addresses; the one
- * with the fewest strikes is forgotten first. Times are boot milliseconds. One thread at a time.
+ * All pipes of one name share an allowance (allowance.h), and are so many at most.
+ *
+ * Memory: one record per open pipe, up to the limit, one per name that has any, and
+ * LINK_GUARD_ADDRESSES addresses; the one with the fewest strikes is forgotten first. Times are boot milliseconds. One thread at a time.
  */
 #ifndef FARMHAND_COORDINATOR_LINK_GUARD_H
 #define FARMHAND_COORDINATOR_LINK_GUARD_H
@@ -25,6 +27,8 @@
 #define LINK_GUARD_FORGET_MS 10000 /* one strike is forgotten in this time */
 #define LINK_GUARD_WAIT_MS   2000  /* age a fresh pipe of such an address needs to be heard */
 #define LINK_GUARD_REPORT_MS 10000 /* one report per address in this time */
+#define LINK_GUARD_PIPES     16    /* of one name: those that nng never saw the end of count, too */
+#define LINK_GUARD_SILENT_MS 1000
 #define LINK_PEER_MAX        64    /* bytes of an address text, NUL included */
 
 struct link_guard;
@@ -40,6 +44,7 @@ bool link_guard_add(struct link_guard *guard, uint32_t pipe, const char *address
 /* What should be told of an address now, at most once in LINK_GUARD_REPORT_MS. */
 struct link_guard_report {
     bool due;
+    const char *why; /* of link_guard_admit: a sentence */
     char peer[LINK_PEER_MAX];
     uint64_t dropped; /* messages of that address not taken since the last report */
 };
@@ -50,9 +55,9 @@ struct link_guard_report {
 bool link_guard_remove(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
                        struct link_guard_report *report);
 
-/* Is a message of this pipe to be decoded? Unknown pipes are not: messages may come after the end
- * of their pipe was told. */
-bool link_guard_admit(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
+/* Is a message of this pipe, of so many bytes, to be decoded? Unknown pipes are not: messages may
+ * come after the end of their pipe was told. */
+bool link_guard_admit(struct link_guard *guard, uint32_t pipe, size_t bytes, uint64_t now_ms,
                       struct link_guard_report *report);
 
 /* It was understood. False: the pipe ended meanwhile or is quarantined, drop it. */
@@ -62,8 +67,12 @@ bool link_guard_good(struct link_guard *guard, uint32_t pipe);
 void link_guard_bad(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
                     struct link_guard_report *report);
 
-/* The name on the peer's certificate; "": none. Lent until the pipe ends. */
-void link_guard_set_name(struct link_guard *guard, uint32_t pipe, const char *name);
+/* The name on the peer's certificate, once per pipe; "": none. Where that name has too many it gives
+ * the one that is to be closed: the oldest that has been silent for LINK_GUARD_SILENT_MS (most likely
+ * its end was never told), or else this very one. 0: none. */
+uint32_t link_guard_set_name(struct link_guard *guard, uint32_t pipe, const char *name,
+                             uint64_t now_ms);
+/* Lent until the pipe ends. */
 const char *link_guard_name(const struct link_guard *guard, uint32_t pipe);
 /* Pipes of that name, case ignored; pipes of which nothing came for idle_ms, whatever their state.
  * At most max; each gives the count. */
