@@ -28,7 +28,8 @@
 #define LOOK_GAP_MS     2000  /* least time between two looks */
 #define LOOK_RETRY_MS   10000
 #define PROGRESS_MS     5000 /* at least this often */
-#define PROGRESS_GAP_MS 200  /* at most this often */
+#define PROGRESS_GAP_MS 200  /* at most this often, and not sooner after the act began */
+#define NEWS_GAP_MS     50   /* a small report waits so long: answers and results go first */
 #define HELD_MS         2000 /* a call that lasts longer is told as trouble */
 #define LATE_MS         2000 /* DESIGN.md: a timer this late means a suspended machine */
 #define FEWER_MS                                                                                   \
@@ -78,10 +79,10 @@ struct observe {
     char pool[WIRE_NAME_MAX];
     bool looked, settings_read;
     char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
-    bool listing;         /* its requests are asked for, the rest is there */
-    bool dumping;         /* the dump is, and that is the last */
+    bool listing;                 /* its requests are asked for, the rest is there */
+    bool dumping;                 /* the dump is, and that is the last */
     char piece_of[CALL_FILE_MAX]; /* "": no piece is asked for */
-    char **probe_names; /* of a server: pools to be probed until one answers */
+    char **probe_names;           /* of a server: pools to be probed until one answers */
     size_t probe_count, probe_at;
     struct answer *answer; /* being filled */
 };
@@ -196,6 +197,7 @@ struct agent {
     uint64_t beat_at_ms, look_at_ms, look_not_before_ms, heartbeat_at_ms;
     bool look_wanted, whole_wanted; /* whole_wanted: the next look is told whole, changed or not */
     bool whole_due, small_due;
+    uint64_t news_at_ms; /* when a small report that is due leaves; 0: not yet known */
 
     struct journal_pending *pending; /* oldest first */
     size_t pending_count;

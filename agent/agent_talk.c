@@ -243,8 +243,10 @@ static bool progress_is_due(struct agent *a, uint64_t now_ms)
     if (!hand->recipe || !agent_journal_settled(a))
         return false;
     bool news = !text_equal(hand->told, recipe_text(hand->recipe));
-    uint64_t due_ms =
-        hand->told[0] == '\0' ? now_ms : hand->told_ms + (news ? PROGRESS_GAP_MS : PROGRESS_MS);
+    /* An act that is over soon tells its result at once: it does not wait for the answer to a word
+     * that is old by then. */
+    uint64_t since_ms = hand->told[0] == '\0' ? recipe_since_ms(hand->recipe) : hand->told_ms;
+    uint64_t due_ms = since_ms + (news ? PROGRESS_GAP_MS : PROGRESS_MS);
     if (now_ms >= due_ms)
         return true;
     agent_wake_at(a, due_ms);
@@ -266,9 +268,14 @@ static bool report_is_due(struct agent *a, uint64_t now_ms)
 {
     if (!known_has_workers(a->known) && !a->small_due)
         return false;
-    if (a->whole_due || a->small_due || now_ms >= a->heartbeat_at_ms)
+    if (a->small_due && a->news_at_ms == 0)
+        a->news_at_ms = now_ms + NEWS_GAP_MS; /* what else is news then is told with it */
+    uint64_t due_ms = a->heartbeat_at_ms;
+    if (a->small_due && a->news_at_ms < due_ms)
+        due_ms = a->news_at_ms;
+    if (a->whole_due || now_ms >= due_ms)
         return true;
-    agent_wake_at(a, a->heartbeat_at_ms);
+    agent_wake_at(a, due_ms);
     return false;
 }
 
@@ -283,6 +290,7 @@ static void send_report(struct agent *a, uint64_t now_ms)
     message->report.state.keepalive_age_ms = now_ms - a->rotation.since_ms;
     a->whole_due = false;
     a->small_due = false;
+    a->news_at_ms = 0;
     a->heartbeat_at_ms = now_ms + a->settings.heartbeat_ms;
 }
 

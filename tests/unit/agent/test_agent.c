@@ -42,7 +42,6 @@ static void the_life_of_a_recycle(void **state)
                         "  1.000    journal received 1\n"
                         "  1.000    call look-pool\n"
                         "  1.000 -> listen, last 1, running\n"
-                        "  1.000 -> progress 1: looking at the pool\n"
                         "  1.200    journal begun 1\n"
                         "  1.200    call recycle\n"
                         "  1.200 -> progress 1: recycling\n"
