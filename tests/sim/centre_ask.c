@@ -84,6 +84,8 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
     if (!centre_up(c) || w->now_ms < c->asleep_until_ms)
         return;
     world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
+    if (what == REQ_ABORT)
+        oracle_aborted(w, run);
     coordinator_request(c->brain, run, requests[what], "anna", "simulated", centre_clock(c),
                         centre_wall_ms(c), &err);
     centre_after(c);

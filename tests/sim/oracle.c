@@ -217,7 +217,8 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
     const struct view *v = oracle_view(w, centre);
     for (size_t i = 0; v && i < v->target_count; i++) {
         const struct view_target *t = &v->targets[i];
-        if (t->run != run || t->server != server || !text_equal(t->state, "unknown"))
+        if (t->run != run || t->server != server || !text_equal(t->state, "unknown") ||
+            oracle_hold_has_word(w, t))
             continue;
         struct act *a = oracle_act(w->oracle, run, t->unit, true);
         a->person = true;

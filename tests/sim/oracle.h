@@ -53,6 +53,8 @@ void oracle_released(struct world *w, int centre, int server);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
 /* A person or a tool gives a held server back, before it is told. */
 void oracle_given_back(struct world *w, uint64_t run, int server);
+/* A person aborts a run, before it is told: what others hold of it is given back by that. */
+void oracle_aborted(struct world *w, uint64_t run);
 /* A second person approves, before it is told. */
 void oracle_approved(struct world *w, uint64_t run);
 /* ---- services: oracle_services.c ---- */
@@ -113,6 +115,7 @@ struct view_run {
 struct view_hold {
     int server, unit;
     bool by_run;
+    bool whole; /* of the server, not of a pool */
     uint64_t owner;
 };
 struct view_incident {

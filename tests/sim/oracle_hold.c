@@ -58,6 +58,20 @@ void oracle_given_back(struct world *w, uint64_t run, int server)
     h->word_ms = h->word_ms > h->since_ms ? h->word_ms : w->now_ms;
 }
 
+void oracle_aborted(struct world *w, uint64_t run)
+{
+    const struct view *v = &w->oracle->stores[0].view;
+    for (size_t i = 0; i < v->target_count; i++)
+        if (v->targets[i].run == run && view_by_others(v->targets[i].action))
+            oracle_given_back(w, run, v->targets[i].server);
+}
+
+bool oracle_hold_has_word(struct world *w, const struct view_target *t)
+{
+    const struct handed *h = handed_of(w->oracle, t->run, t->server, false);
+    return view_by_others(t->action) && h && h->word_ms;
+}
+
 void oracle_approved(struct world *w, uint64_t run)
 {
     w->oracle->approved[run % APPROVED_KEPT] = run;

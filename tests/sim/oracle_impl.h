@@ -208,6 +208,8 @@ void oracle_hold_left(struct world *w, int centre, const struct view_target *was
 uint64_t oracle_hold_gate_ms(struct world *w, const struct view_target *t);
 void oracle_hold_ready(struct world *w, int line);
 void oracle_hold_look(struct world *w);
+/* Somebody has given it back already, saved or not: who settles it now comes too late. */
+bool oracle_hold_has_word(struct world *w, const struct view_target *t);
 /* Something is begun on the server of t. */
 void oracle_hands_off(struct world *w, int centre, const struct view_target *t, const char *what);
 void oracle_check_approval(struct world *w, const struct view_run *was, const struct view_run *is);

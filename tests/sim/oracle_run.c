@@ -143,10 +143,12 @@ static bool anything_in_hand(const struct view *v)
     return false;
 }
 
-static bool leased_by_run(const struct view *v, int server)
+/* A run takes over what an incident of its pool holds, and no more: one of the server as a whole is
+ * settled by a run over the whole. */
+static bool leased_by_others(const struct view *v, int server)
 {
     for (size_t k = 0; k < v->hold_count; k++)
-        if (v->holds[k].server == server && v->holds[k].by_run)
+        if (v->holds[k].server == server && (v->holds[k].by_run || v->holds[k].whole))
             return true;
     return false;
 }
@@ -169,8 +171,8 @@ static bool turn_may_be_silent(const struct world *w, const struct store_seen *s
     return false;
 }
 
-/* A start or undrain whose turn it is, on a server that speaks and that no run holds: it does not
- * wait for the budget or for the farm's health. */
+/* A start or undrain whose turn it is, on a server that speaks and that nobody else holds: it does
+ * not wait for the budget or for the farm's health. */
 static bool waits_in_vain(const struct world *w, const struct store_seen *s,
                           const struct view_target *t)
 {
@@ -178,7 +180,7 @@ static bool waits_in_vain(const struct world *w, const struct store_seen *s,
     const struct view_run *r = run_of(v, t->run);
     return restores(t) && r && text_equal(r->state, "running") && r->causes[0] == '\0' &&
            (text_equal(t->state, "waiting") || text_equal(t->state, "checking")) && t->wave == 0 &&
-           !leased_by_run(v, t->server) && v->declared_until_ms[t->server] == 0 &&
+           !leased_by_others(v, t->server) && v->declared_until_ms[t->server] == 0 &&
            !oracle_is_cloned(w, t->server) && !oracle_journal_was_lost(w, t->server) &&
            speaks(w, s, t->server);
 }

@@ -142,6 +142,7 @@ static void read_holds(const struct world *w, struct store_seen *s)
             .server = server_of(w, oracle_word(q, 0)),
             .unit = world_unit(server_of(w, oracle_word(q, 0)), oracle_word(q, 3)),
             .by_run = text_equal(oracle_word(q, 1), "run"),
+            .whole = oracle_word(q, 3)[0] == '\0',
             .owner = (uint64_t)sqlite3_column_int64(q, 2)};
     sqlite3_reset(q);
     q = s->statements[Q_INCIDENTS];
