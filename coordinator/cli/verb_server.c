@@ -83,6 +83,22 @@ static void add_server(struct table *t, const json_t *server)
     text_reset(&remark);
 }
 
+/* on NULL: all, and there may be none. Those that are selected have to be there. */
+static int servers_selected(struct cli *cli, const char *on, json_t **answer)
+{
+    struct text path = {0};
+    text_add(&path, "/v1/servers");
+    cli_add_query(&path, "on", on ? on : "all");
+    int code = cli_get(cli, text_get(&path), answer);
+    text_reset(&path);
+    if (code == CLI_DONE && on && json_array_size(cli_list(*answer, "servers")) == 0)
+        code = cli_fail(cli, CLI_FAILED,
+                        "'%s' selects no server: `farmhand server list` shows their names and "
+                        "labels",
+                        on);
+    return code;
+}
+
 static int server_list(struct cli *cli)
 {
     static const struct table_column columns[] = {
@@ -90,21 +106,12 @@ static int server_list(struct cli *cli)
         {"LB", 6, 3, false},     {"POOLS", 7, 5, true},    {"CPU", 4, 4, true},
         {"LABELS", 2, 6, false}, {"REMARK", 1, 18, false},
     };
-    struct text path = {0}, out = {0};
+    struct text out = {0};
     json_t *answer = NULL;
     size_t i;
     const json_t *server;
-    text_add(&path, "/v1/servers");
-    cli_add_query(&path, "on", cli_value(cli, OPT_ON, "all"));
-    int code = cli_get(cli, text_get(&path), &answer);
-    text_reset(&path);
-    if (code == CLI_DONE && cli_has(cli, OPT_ON) &&
-        json_array_size(cli_list(answer, "servers")) == 0) {
-        code = cli_fail(cli, CLI_FAILED,
-                        "'%s' selects no server: `farmhand server list` shows their names and "
-                        "labels",
-                        cli_value(cli, OPT_ON, ""));
-    } else if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+    int code = servers_selected(cli, cli_value(cli, OPT_ON, NULL), &answer);
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         struct table *t = table_open(columns, 8);
         json_array_foreach(cli_list(answer, "servers"), i, server) add_server(t, server);
         table_lay(t, &cli->terminal, cli_columns(cli), &out);
@@ -410,20 +417,45 @@ static int maintenance_off(struct cli *cli)
     return code;
 }
 
+/* Those that the selection names now, one after the other: each is a word of its own, and one that
+ * is refused does not keep the others from theirs. */
+static int maintenance_of_many(struct cli *cli, int (*change)(struct cli *cli))
+{
+    json_t *answer = NULL;
+    size_t i, refused = 0, count;
+    const json_t *server;
+    int worst = CLI_DONE;
+    if (!cli_has(cli, OPT_REASON))
+        return cli_fail(cli, CLI_USAGE, "--on needs --reason: why nobody is to touch them");
+    int code = servers_selected(cli, cli_value(cli, OPT_ON, ""), &answer);
+    count = json_array_size(cli_list(answer, "servers"));
+    json_array_foreach(cli_list(answer, "servers"), i, server)
+    {
+        cli->words[0] = cli_text(server, "name");
+        int one = change(cli);
+        worst = one != CLI_DONE ? one : worst;
+        refused += one != CLI_DONE;
+    }
+    json_decref(answer);
+    if (code != CLI_DONE)
+        return code;
+    return refused > 0 && refused < count ? CLI_PARTIAL : worst;
+}
+
 static int server_maintenance(struct cli *cli)
 {
     const char *what = cli->words[0];
-    bool named = cli->word_count == 2;
-    if (text_equal(what, "list") && !named)
+    bool on = text_equal(what, "on"), named = cli->word_count == 2, many = cli_has(cli, OPT_ON);
+    if (text_equal(what, "list") && !named && !many)
         return maintenance_list(cli);
+    if ((!on && !text_equal(what, "off")) || named == many)
+        return cli_fail(cli, CLI_USAGE,
+                        "say `maintenance on NAME --for LENGTH`, `maintenance off NAME`, with "
+                        "--on SELECTOR in place of NAME for several, or `maintenance list`");
+    if (many)
+        return maintenance_of_many(cli, on ? maintenance_on : maintenance_off);
     cli->words[0] = cli->words[1];
-    if (text_equal(what, "on") && named)
-        return maintenance_on(cli);
-    if (text_equal(what, "off") && named)
-        return maintenance_off(cli);
-    return cli_fail(cli, CLI_USAGE,
-                    "say `maintenance on NAME --for LENGTH`, `maintenance off NAME` or "
-                    "`maintenance list`");
+    return on ? maintenance_on(cli) : maintenance_off(cli);
 }
 
 /* ---- cycle ---- */
@@ -462,7 +494,7 @@ const struct cli_verb cli_verbs_server[] = {
      server_quarantine},
     {"server", "release", "NAME", 1, 1, OPT(REASON), 0,
      "End a quarantine (its new journal is approved) or a declaration", NULL, server_release},
-    {"server", "maintenance", "on|off|list [NAME]", 1, 2, OPT(FOR) | OPT(REASON), 0,
+    {"server", "maintenance", "on|off|list [NAME]", 1, 2, OPT(FOR) | OPT(REASON) | OPT(ON), 0,
      "Nobody touches a server for a while, or may again",
      "Runs look at it before every step: they skip the server and say so, what is in hand there is "
      "finished.\nWhether it serves counts in the budget as always. It ends by itself after --for, "

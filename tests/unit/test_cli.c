@@ -406,6 +406,34 @@ static void verbs_say_what_the_api_expects(void **state)
     }
 }
 
+/* Each is a word of its own in the audit trail; a selection of nobody is an error. */
+static void maintenance_of_a_selection_is_a_word_for_each(void **state)
+{
+    struct bench *b = *state;
+    const struct fake_route routes[] = {
+        {"GET /v1/servers?on=nobody", 200, "{\"servers\":[]}", 0},
+        {"GET /v1/servers", 200, "{\"servers\":[{\"name\":\"web01\"},{\"name\":\"web02\"}]}", 0},
+        {"POST /v1/servers/web02/", 409, "{\"error\":{\"code\":\"state\",\"text\":\"it is not\"}}",
+         0},
+        {"POST /v1/servers/", 200, "{}", 0}};
+    serve(b, routes, COUNT(routes), NULL, 0);
+    run(b, "server|maintenance|on|--on|zone=a|--for|2h|--reason|patching");
+    assert_ended(b, 4); /* one of them was refused */
+    assert_has(&b->out, "web01 is in maintenance for 2h");
+    assert_asked(b, "GET /v1/servers?on=zone=a", true);
+    assert_asked(
+        b, "POST /v1/servers/web01/maintenance {\"for_ms\":7200000,\"reason\":\"patching\"}", true);
+    assert_asked(
+        b, "POST /v1/servers/web02/maintenance {\"for_ms\":7200000,\"reason\":\"patching\"}", true);
+    run(b, "server|maintenance|off|--on|nobody|--reason|done");
+    assert_ended(b, 1);
+    assert_has(&b->err, "'nobody' selects no server");
+    run(b, "server|maintenance|on|--on|zone=a|--for|2h");
+    assert_ended(b, 2);
+    run(b, "server|maintenance|on|web01|--on|zone=a|--for|2h|--reason|patching");
+    assert_ended(b, 2);
+}
+
 /* ---- events ---- */
 
 static void events_are_listed_and_followed(void **state)
@@ -539,6 +567,7 @@ int main(void)
         TEST(exit_code_is_the_runs),
         TEST(change_without_an_answer_is_unknown),
         TEST(verbs_say_what_the_api_expects),
+        TEST(maintenance_of_a_selection_is_a_word_for_each),
         TEST(events_are_listed_and_followed),
         TEST(person_is_asked_why_and_whether),
         TEST(person_sees_a_picture_and_the_story),
