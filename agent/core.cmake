@@ -53,5 +53,5 @@ add_executable(farmhand-agent main.c dump_run.c join.c verbs_${FARMHAND_SYSTEM}.
 target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor farmhand_join PkgConfig::JANSSON)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)
-  target_sources(farmhand-agent PRIVATE service_setup_win32.c)
+  target_sources(farmhand-agent PRIVATE privileges_win32.c service_setup_win32.c)
 endif()

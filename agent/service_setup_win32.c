@@ -7,15 +7,15 @@
  *   anew. Also when it ends by itself with a failure (FAILURE_ACTIONS_FLAG), not only in a crash.
  * - A preshutdown may take 60 s: an act in hand is waited for up to 50 s (ending.h). Of a recovery
  *   that lasts longer its guardian, or the next start, goes on.
- * - LocalSystem with few of its privileges: SeDebugPrivilege to read and end workers of any
- *   identity, SeImpersonatePrivilege since appcmd speaks COM, SeChangeNotifyPrivilege, which every
- *   path needs. A SID of its own, so that other things can be opened to it alone.
+ * - LocalSystem with few of its privileges (privileges_win32.h). A SID of its own, so that other
+ *   things can be opened to it alone.
  *
  * Source: ChangeServiceConfig2W and the structures it takes.
  */
 #include "agent/service_setup_win32.h"
 
 #include "agent/home.h"
+#include "agent/privileges_win32.h"
 #include "common/clock.h"
 #include "common/command_line.h"
 #include "common/log.h"
@@ -35,8 +35,6 @@
 #define DESCRIPTION                                                                                \
     L"Recycles and recovers the web server of this machine for the Farmhand coordinator, one "     \
     L"server of the farm at a time."
-#define PRIVILEGES                                                                                 \
-    L"SeChangeNotifyPrivilege\0SeDebugPrivilege\0SeImpersonatePrivilege\0" /* and one more NUL */
 
 /* ---- opening ---- */
 
@@ -109,7 +107,7 @@ static enum error_code set_all(SC_HANDLE service, const struct setting *settings
 
 static enum error_code set_extras(SC_HANDLE service, struct error *err)
 {
-    static wchar_t description_text[] = DESCRIPTION, privilege_list[] = PRIVILEGES;
+    static wchar_t description_text[] = DESCRIPTION;
     SC_ACTION actions[] = {
         {SC_ACTION_RESTART, 5000}, {SC_ACTION_RESTART, 30000}, {SC_ACTION_RESTART, 60000}};
     SERVICE_DESCRIPTIONW description = {description_text};
@@ -118,7 +116,7 @@ static enum error_code set_extras(SC_HANDLE service, struct error *err)
     SERVICE_FAILURE_ACTIONS_FLAG also_by_itself = {TRUE};
     SERVICE_DELAYED_AUTO_START_INFO delayed = {FALSE};
     SERVICE_PRESHUTDOWN_INFO preshutdown = {PRESHUTDOWN_MS};
-    SERVICE_REQUIRED_PRIVILEGES_INFOW privileges = {privilege_list};
+    SERVICE_REQUIRED_PRIVILEGES_INFOW declared = {privileges_list()};
     SERVICE_SID_INFO sid = {SERVICE_SID_TYPE_UNRESTRICTED};
     const struct setting settings[] = {
         {SERVICE_CONFIG_DESCRIPTION, &description, "description"},
@@ -126,7 +124,7 @@ static enum error_code set_extras(SC_HANDLE service, struct error *err)
         {SERVICE_CONFIG_FAILURE_ACTIONS_FLAG, &also_by_itself, "failure actions' flag"},
         {SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed, "delayed start"},
         {SERVICE_CONFIG_PRESHUTDOWN_INFO, &preshutdown, "time for a shutdown"},
-        {SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, &privileges, "privileges"},
+        {SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, &declared, "privileges"},
         {SERVICE_CONFIG_SERVICE_SID_INFO, &sid, "SID"},
     };
     return set_all(service, settings, sizeof(settings) / sizeof(settings[0]), err);

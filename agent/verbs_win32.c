@@ -4,7 +4,9 @@
 #include "agent/home_win32.h"
 #include "agent/identity.h"
 #include "agent/join.h"
+#include "agent/privileges_win32.h"
 #include "agent/service_setup_win32.h"
+#include "common/log.h"
 #include "common/must.h"
 #include "common/options.h"
 #include "common/os.h"
@@ -280,7 +282,15 @@ enum error_code verbs_prepare(const struct service_name *service, struct error *
     return home_secure(home_root(), NULL, err);
 }
 
+/* The entry first: changing it takes none of the privileges that go then. */
 enum error_code verbs_settle(const struct service_name *service, struct error *err)
 {
-    return service_setup_settle(service, err);
+    size_t removed = 0;
+    struct error kept = {0};
+    enum error_code code = service_setup_settle(service, err);
+    if (privileges_keep(&removed, &kept) == ERR_NONE)
+        log_info("privileges", LOG_UINT("kept", PRIVILEGES), LOG_UINT("given_up", removed));
+    else
+        log_warn("privileges", LOG_TEXT("error", kept.text));
+    return code;
 }
