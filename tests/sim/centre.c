@@ -366,7 +366,7 @@ static void start(struct world *w, const struct due *d)
     plan_time(c);
 }
 
-void centre_make_template(const char *path)
+void centre_start_store(const char *path)
 {
     struct store_spec spec = {.path = path, .vfs = VFS_NAME, .wall_ms = WALL_ZERO};
     struct store *store;
@@ -385,6 +385,18 @@ struct centre *centre_new(struct world *w, int index, const char *disk)
     text_format(c->path, sizeof(c->path), "%s/state.db", disk);
     world_at(w, w->now_ms, start, index, c->life, NULL, 0);
     return c;
+}
+
+void centre_twin(struct world *w, unsigned starts)
+{
+    const struct view *v = oracle_view(w, 0);
+    world_say(w, "a second coordinator is started on a copy of the store");
+    vfs_copy(centre_disk(w->centres[0]), "c1", true);
+    for (unsigned i = 0; i < starts; i++)
+        centre_start_store("c1/state.db");
+    w->centres[1] = centre_new(w, 1, "c1");
+    if (starts == 0 || !v || v->run_count > 0) /* else it shares neither runs nor numbers */
+        oracle_restored(w, 1);
 }
 
 void centre_free(struct centre *c)

@@ -317,10 +317,7 @@ static void break_authority(struct world *w)
 {
     if (w->centres[1])
         return;
-    world_say(w, "a second coordinator is started on a copy of the store");
-    vfs_copy(centre_disk(w->centres[0]), "c1", true);
-    w->centres[1] = centre_new(w, 1, "c1");
-    oracle_restored(w, 1);
+    centre_twin(w, 0);
     for (uint64_t i = rng_between(&w->faults, 1, 3); i > 0; i--)
         world_at(w, w->now_ms + rng_between(&w->faults, 500, 9000), move_agents, 0, 0, NULL, 0);
     world_at(w, w->now_ms + rng_between(&w->faults, 4000, 18000), stop_twin, 1, 0, NULL, 0);
@@ -474,6 +471,8 @@ void faults_begin(struct world *w)
         w->scm[0].stuck = rng_chance(&w->faults, 500); /* the way through a kill as well */
     if (w->options.lose_journal)
         world_at(w, 45000, restart_later, 0, 0, NULL, 0);
+    if (w->options.script) /* that says itself when nothing breaks any more */
+        return;
     uint64_t last_ms = FIRST_MS;
     uint64_t count = w->options.faults ? rng_between(&w->faults, 1, FAULTS_MAX) : 0;
     uint64_t span_ms = w->options.faults ? rng_between(&w->faults, 10000, SPAN_MS) : 1;

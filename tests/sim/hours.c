@@ -32,10 +32,15 @@ static int minute_of(int64_t wall_ms)
 
 void hours_of_run(struct rng *rng, int64_t wall_ms, char *out, size_t size)
 {
-    int now = minute_of(wall_ms);
-    int from = now + (int)rng_between(rng, 0, 1);
-    int to = from + (int)rng_between(rng, 1, 2);
-    int again = to + (int)rng_between(rng, 1, 2);
+    int64_t from = wall_ms / 60000 + (int64_t)rng_between(rng, 0, 1);
+    int open = (int)rng_between(rng, 1, 2);
+    int closed = (int)rng_between(rng, 1, 2);
+    hours_of_minutes(out, size, from, open, closed);
+}
+
+void hours_of_minutes(char *out, size_t size, int64_t minute, int open, int closed)
+{
+    int from = (int)(minute % DAY_MINUTES), to = from + open, again = to + closed;
     int end = again + 300;
     text_format(out, size, "%02d:%02d-%02d:%02d, %02d:%02d-%02d:%02d", from / 60 % 24, from % 60,
                 to / 60 % 24, to % 60, again / 60 % 24, again % 60, end / 60 % 24, end % 60);

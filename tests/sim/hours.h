@@ -23,6 +23,8 @@ void hours_begin(struct hours *h, uint64_t seed, int64_t wall_ms, bool plain);
 /* Hours for a run that is asked for now, "22:15-22:17, 22:19-03:00": they may be closed at first,
  * or close soon, and in the end they are open for long. */
 void hours_of_run(struct rng *rng, int64_t wall_ms, char *out, size_t size);
+/* The same from that minute (since 1970) on: so many minutes open, so many closed, then open. */
+void hours_of_minutes(char *out, size_t size, int64_t minute, int open, int closed);
 /* Reads such hours by itself. "": any. */
 bool hours_closed(const struct hours *h, const char *own, int64_t wall_ms);
 

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct {
@@ -46,7 +45,8 @@ struct command_line {
     bool has_faults;
     const char *exhaustive; /* centre, node, journal */
     uint64_t step;          /* with exhaustive: that one alone */
-    const char *campaign;   /* its file */
+    bool all_scripts;
+    const char *campaign; /* its file */
     uint64_t seconds;
     unsigned jobs;
     bool reduce, collect, compare;
@@ -57,9 +57,12 @@ static const char help_text[] =
     "usage: sim --seed N [--trace]        one history; with --trace as a transcript\n"
     "       sim --seeds A-B               many; ends at the first violation, the lowest seed\n"
     "       sim --reduce --seed N         makes a history that fails small, prints its arguments\n"
+    "       sim --script NAME [--trace]   one small history in which one thing happens; see below\n"
     "       sim --exhaustive WHO          WHO dies once, at each of its steps: centre, node (the\n"
     "                                     first server's agent) or journal (node, and its disk);\n"
-    "                                     with --profile others beside other tools\n"
+    "                                     of a plain recycle, with --profile others beside other "
+    "tools;\n"
+    "                                     or of --script NAME, or of --script all\n"
     "       sim --campaign FILE --seeds A-B   millions: collects violations, keeps what it "
     "reached\n"
     "                                     in FILE and goes on from there the next time\n"
@@ -93,7 +96,9 @@ static int help(void)
     printf("%s", help_text);
     for (size_t i = 0; i < PROFILES; i++)
         printf(" %s", profiles[i].name);
-    printf("\n");
+    printf("\nScripts:\n");
+    for (size_t i = 0; script_at(i); i++)
+        printf("  %-10s %s\n", script_name(script_at(i)), script_about(script_at(i)));
     return 0;
 }
 
@@ -136,15 +141,20 @@ static void options_of(const void *arg, uint64_t seed, struct world_options *out
     out->faults = line->has_faults ? line->wish.faults : faults;
 }
 
-/* A farm without other trouble, but for other tools where asked; the number is the step. 0: nobody
- * dies, steps are counted. */
-static void options_of_step(const void *arg, uint64_t step, struct world_options *out)
+/* A farm without other trouble, but for other tools where asked. */
+static void options_of_plain(const struct command_line *line, struct world_options *out)
 {
-    const struct command_line *line = arg;
     *out = line->wish;
     out->seed = line->first;
     out->servers = line->wish.servers ? line->wish.servers : 2;
     out->faults = line->has_faults ? line->wish.faults & FAULT_OTHERS : 0;
+}
+
+/* The number is the step. 0: nobody dies, steps are counted. */
+static void options_of_step(const void *arg, uint64_t step, struct world_options *out)
+{
+    const struct command_line *line = arg;
+    options_of_plain(line, out);
     out->crash_actor = text_equal(line->exhaustive, "centre") ? ACTOR_CENTRE : ACTOR_NODE;
     out->lose_journal = text_equal(line->exhaustive, "journal");
     out->crash_at = step;
@@ -171,7 +181,7 @@ static void make_templates(void)
     journal_close(journal);
     run_sql("agent/journal.db", "DELETE FROM self"); /* each is to have an incarnation of its own */
     vfs_keep("agent/journal.db");
-    centre_make_template("centre/state.db");
+    centre_start_store("centre/state.db");
     vfs_keep("centre/state.db");
 }
 
@@ -182,6 +192,8 @@ static int fail(const struct world_options *o, const char *violation)
     if (o->lesson)
         printf("%s, ", lesson_name(o->lesson));
     printf("seed %" PRIu64 ", %zu servers, faults %#x", o->seed, o->servers, (unsigned)o->faults);
+    if (o->script)
+        printf(", script %s", script_name(o->script));
     if (o->crash_actor != ACTOR_NONE)
         printf(", %s dies at step %" PRIu64, o->crash_actor == ACTOR_NODE ? "node" : "centre",
                o->crash_at);
@@ -191,16 +203,17 @@ static int fail(const struct world_options *o, const char *violation)
 
 static double seconds(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (double)play_clock_ms() / 1000;
 }
 
 static int play_one(const struct command_line *line)
 {
     struct world_options o;
     struct world_result r;
-    options_of(line, line->first, &o);
+    if (line->wish.script)
+        options_of_plain(line, &o);
+    else
+        options_of(line, line->first, &o);
     world_play(&o, &r);
     printf("seed %" PRIu64 ": %zu servers, faults %#x, %" PRIu64 " runs, %" PRIu64 " acts, %" PRIu64
            " crashes, %" PRIu64 " events, %" PRIu64 " s, transcript %016" PRIx64 "\n",
@@ -241,32 +254,58 @@ static int play_many(const struct command_line *line)
     return tell_failures(&p);
 }
 
+/* How many steps there are; 0: something was violated though nobody died. */
+static uint64_t count_steps(const struct command_line *line)
+{
+    struct world_options o;
+    struct world_result r;
+    options_of_step(line, 0, &o); /* step 0 is never reached */
+    world_play(&o, &r);
+    if (!r.ok)
+        fail(&o, r.violation);
+    return r.ok ? o.crash_actor == ACTOR_NODE ? r.steps_node : r.steps_centre : 0;
+}
+
 static int play_exhaustive(const struct command_line *line)
 {
+    double begun = seconds();
+    uint64_t steps = count_steps(line);
+    if (steps == 0)
+        return 1;
+    if (line->step > steps) {
+        fprintf(stderr, "sim: --step %" PRIu64 ": %s takes %" PRIu64 " steps here\n", line->step,
+                line->exhaustive, steps);
+        return 2;
+    }
     struct play p = {.options = options_of_step,
                      .arg = line,
-                     .jobs = line->jobs,
-                     .first = line->step,
-                     .last = line->step,
+                     .jobs = line->step ? 1 : line->jobs,
+                     .first = line->step ? line->step : 1,
+                     .last = line->step ? line->step : steps,
                      .collect = line->collect};
-    double begun = seconds();
-    if (!line->step) { /* step 0 is never reached: how many are there? */
-        struct world_options o;
-        struct world_result r;
-        options_of_step(line, 0, &o);
-        world_play(&o, &r);
-        if (!r.ok)
-            return fail(&o, r.violation);
-        p.first = 1;
-        p.last = o.crash_actor == ACTOR_NODE ? r.steps_node : r.steps_centre;
-    }
-    p.jobs = p.first == p.last ? 1 : p.jobs;
     play_all(&p);
     if (p.failure_count)
         return tell_failures(&p);
-    printf("%s died at each of %" PRIu64 " steps; %.1f s\n", line->exhaustive, p.last - p.first + 1,
-           seconds() - begun);
+    const char *script = line->wish.script ? script_name(line->wish.script) : "recycle";
+    if (line->step)
+        printf("%s: %s died at step %" PRIu64 " of %" PRIu64 "\n", script, line->exhaustive,
+               line->step, steps);
+    else
+        printf("%s: %s died at each of %" PRIu64 " steps; %.1f s\n", script, line->exhaustive,
+               steps, seconds() - begun);
+    fflush(stdout);
     return 0;
+}
+
+static int play_scripts(const struct command_line *line)
+{
+    struct command_line one = *line;
+    int code = 0;
+    for (size_t i = 0; code == 0 && script_at(i); i++) {
+        one.wish.script = script_at(i);
+        code = play_exhaustive(&one);
+    }
+    return code;
 }
 
 static int play_reduced(const struct command_line *line)
@@ -283,9 +322,26 @@ static int play_reduced(const struct command_line *line)
     return 1;
 }
 
+/* What a seed stands for, but for the seed: "" when it says all by itself. */
+static const char *chosen_options(const struct command_line *line, char *out, size_t size)
+{
+    size_t len;
+    text_copy(out, size, "");
+    if (line->wish.servers)
+        text_format(out, size, " --servers %zu", line->wish.servers);
+    len = strlen(out);
+    if (line->has_faults)
+        text_format(out + len, size - len, " --faults %#x", (unsigned)line->wish.faults);
+    len = strlen(out);
+    reduce_other_arguments(&line->wish, out + len, size - len);
+    return out[0] ? out + 1 : out;
+}
+
 static int play_campaign(const struct command_line *line)
 {
+    char options[400];
     struct campaign c = {.path = line->campaign,
+                         .options = chosen_options(line, options, sizeof(options)),
                          .seconds = line->seconds,
                          .play = {.options = options_of,
                                   .arg = line,
@@ -306,7 +362,7 @@ static bool parse_seeds(const char *text, struct command_line *line)
     memcpy(first, text, (size_t)(dash - text));
     first[dash - text] = '\0';
     return text_parse_u64(first, 0, UINT64_MAX, &line->first) &&
-           text_parse_u64(dash + 1, line->first, UINT64_MAX - 1, &line->last);
+           text_parse_u64(dash + 1, line->first, PLAY_NUMBER_MAX, &line->last);
 }
 
 static bool parse_without(const char *text, uint64_t *mask)
@@ -332,9 +388,9 @@ static bool parse_without(const char *text, uint64_t *mask)
 static bool take_number(const char *name, const char *value, struct command_line *line)
 {
     uint64_t n;
-    if (text_equal(name, "--seed") && text_parse_u64(value, 0, UINT64_MAX - 1, &n))
+    if (text_equal(name, "--seed") && text_parse_u64(value, 0, PLAY_NUMBER_MAX, &n))
         line->first = line->last = n;
-    else if (text_equal(name, "--step") && text_parse_u64(value, 1, UINT64_MAX - 1, &n))
+    else if (text_equal(name, "--step") && text_parse_u64(value, 1, PLAY_NUMBER_MAX, &n))
         line->step = n;
     else if (text_equal(name, "--servers") && text_parse_u64(value, 2, SERVERS_MAX, &n))
         line->wish.servers = (size_t)n;
@@ -376,6 +432,11 @@ static bool take_word(const char *name, const char *value, struct command_line *
         line->wish.lesson = lesson_find(value);
         return line->lessons || line->wish.lesson;
     }
+    if (text_equal(name, "--script")) {
+        line->all_scripts = text_equal(value, "all");
+        line->wish.script = line->all_scripts ? script_at(0) : script_find(value);
+        return line->wish.script != NULL;
+    }
     line->exhaustive = value;
     return text_equal(name, "--exhaustive") &&
            (text_equal(value, "centre") || text_equal(value, "node") ||
@@ -410,8 +471,47 @@ static int play(const struct command_line *line)
     if (line->reduce)
         return play_reduced(line);
     if (line->exhaustive)
-        return play_exhaustive(line);
+        return line->all_scripts ? play_scripts(line) : play_exhaustive(line);
     return line->last > line->first ? play_many(line) : play_one(line);
+}
+
+/* What would be ignored is refused. */
+static int check(const struct command_line *line)
+{
+    const struct world_options *wish = &line->wish;
+    bool many = line->last != line->first;
+    bool chosen = (line->has_faults && (wish->faults != FAULT_OTHERS || wish->script)) ||
+                  (wish->services && wish->script) || wish->without || wish->runs_max ||
+                  wish->nobody_meddles || wish->remedy;
+    bool plain = line->exhaustive || wish->script;
+    bool lesson = line->lessons || wish->lesson;
+    if (line->compare + line->reduce + (line->campaign != NULL) + plain + lesson > 1)
+        return usage("--compare, --reduce, --campaign, --exhaustive, --script and --lesson",
+                     "one at a time, but for --exhaustive with --script");
+    if (plain && chosen)
+        return usage(line->exhaustive ? "--exhaustive" : "--script",
+                     "plays a farm without other trouble: no --profile (but others, without a "
+                     "script), --without, --runs, --nobody-meddles or --remedy");
+    if (many && (line->reduce || plain || wish->trace))
+        return usage(line->reduce       ? "--reduce"
+                     : line->exhaustive ? "--exhaustive"
+                     : wish->script     ? "--script"
+                                        : "--trace",
+                     "takes one seed");
+    if (wish->trace &&
+        (line->exhaustive ? !line->step : line->reduce || line->compare || line->campaign))
+        return usage("--trace", "tells one history: with --exhaustive name the --step too");
+    if (line->all_scripts && (!line->exhaustive || line->step))
+        return usage("--script all", "goes with --exhaustive, and without --step");
+    if (line->step && !line->exhaustive)
+        return usage("--step", "goes with --exhaustive");
+    if (line->seconds && !line->campaign)
+        return usage("--for", "goes with --campaign");
+    if (line->compare && (line->has_faults || wish->runs_max))
+        return usage("--compare", "breaks single servers: no --profile, --faults or --runs");
+    if (line->campaign && !many)
+        return usage("--campaign", "takes --seeds A-B");
+    return 0;
 }
 
 /* One thread and one process: no locks, no figures about memory, and none of it goes back. */
@@ -443,10 +543,9 @@ int main(int argc, char **argv)
             return usage(argv[i], "no such option, or not such a value");
         i++;
     }
-    if (line.reduce && (line.exhaustive || line.last != line.first))
-        return usage("--reduce", "takes one seed");
-    if (line.wish.trace && line.last != line.first)
-        return usage("--trace", "takes one seed");
+    int wrong = check(&line);
+    if (wrong)
+        return wrong;
     set_up();
     int code = play(&line);
     vfs_end();

@@ -295,6 +295,13 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
     if (!was && run_of(&s->former, t->run))
         world_violate(w, "%s became a target of run %" PRIu64 " after that had begun",
                       w->iis[t->server].name, t->run);
+    bool gets_order =
+        text_equal(t->state, "acting") &&
+        (!was || !text_equal(was->state, "acting") || was->seq != t->seq || was->fence != t->fence);
+    if (was && gets_order) {
+        oracle_run_ordered(w, centre, t);
+        oracle_hands_off(w, centre, t, "acted upon");
+    }
     if (!was || text_equal(was->state, t->state))
         return;
     /* Waiting and checking hold nothing: they are written by the way, with the whole run. */
@@ -306,12 +313,8 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
         oracle_hold_left(w, centre, was, t);
     else if (ordered && !text_equal(t->state, "unknown"))
         check_ordered(w, was);
-    if (text_equal(t->state, "acting")) {
-        oracle_run_ordered(w, centre, t);
-        oracle_hands_off(w, centre, t, "acted upon");
-        if (view_by_others(t->action))
-            oracle_hold_handed(w, centre, t);
-    }
+    if (text_equal(t->state, "acting") && view_by_others(t->action))
+        oracle_hold_handed(w, centre, t);
     if (text_equal(t->state, "done"))
         check_done(w, t);
     if (is_past_gate(t->state) && !is_past_gate(was->state))

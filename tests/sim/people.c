@@ -82,8 +82,8 @@ static const char *a_pool(struct world *w)
 
 static void want(struct world *w, struct run_wish *wish)
 {
-    if (w->options.crash_actor != ACTOR_NONE)
-        return; /* as plain as can be: each of its steps is looked at */
+    if (world_is_plain(w))
+        return;
     want_waves(w, wish);
     if (rng_chance(&w->people, 250))
         wish->soak_ms = rng_between(&w->people, 300, 5000);
@@ -339,7 +339,7 @@ static void look(struct world *w, const struct due *d)
 void people_begin(struct world *w)
 {
     uint32_t max = w->options.crash_actor != ACTOR_NONE ? 1 : w->options.runs_max;
-    w->runs_wanted = rng_between(&w->people, 1, RUNS_WANTED_MAX);
+    w->runs_wanted = w->options.script ? 0 : rng_between(&w->people, 1, RUNS_WANTED_MAX);
     w->runs_wanted = max && w->runs_wanted > max ? max : w->runs_wanted;
     world_at(w, w->now_ms + LOOK_MS, look, 0, 0, NULL, 0);
 }

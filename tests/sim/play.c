@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct seat { /* of one process */
@@ -116,9 +117,16 @@ static int by_number(const void *a, const void *b)
 
 /* ---- processes ---- */
 
+uint64_t play_clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static void work(const struct play *p, struct shared *s, struct seat *seat)
 {
-    for (;;) {
+    while (!p->until_ms || play_clock_ms() < p->until_ms) {
         uint64_t number = atomic_fetch_add(&s->next, 1);
         if (number > p->last || number >= atomic_load(&s->limit))
             return;
@@ -188,6 +196,7 @@ static void gather(struct play *p, const struct shared *s)
     memcpy(p->failures, s->failures, kept * sizeof(p->failures[0]));
     qsort(p->failures, kept, sizeof(p->failures[0]), by_number);
     p->failure_count = count;
+    p->next = s->next <= p->last ? s->next : p->last + 1;
     p->result = s->result;
     p->figures = (struct play_figures){0};
     for (unsigned i = 0; i < p->jobs; i++)
@@ -196,7 +205,7 @@ static void gather(struct play *p, const struct shared *s)
 
 void play_all(struct play *p)
 {
-    must(p->jobs >= 1 && p->jobs <= PLAY_JOBS_MAX);
+    must(p->jobs >= 1 && p->jobs <= PLAY_JOBS_MAX && p->last <= PLAY_NUMBER_MAX);
     struct shared *s =
         mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(s != MAP_FAILED);

@@ -12,6 +12,8 @@
 
 #define PLAY_JOBS_MAX     64
 #define PLAY_FAILURES_MAX 32
+/* Each process takes one number past the last before it ends: those must not begin anew at 0. */
+#define PLAY_NUMBER_MAX (UINT64_MAX - PLAY_JOBS_MAX - 1)
 
 struct play_figures {
     uint64_t histories, runs, acts, crashes, events;
@@ -27,7 +29,8 @@ struct play_failure {
 struct play {
     void (*options)(const void *arg, uint64_t number, struct world_options *out);
     const void *arg;
-    uint64_t first, last; /* both included */
+    uint64_t first, last; /* both included, at most PLAY_NUMBER_MAX */
+    uint64_t until_ms;    /* by play_clock_ms: nothing is begun after it; 0: until the last */
     unsigned jobs;        /* 1: in this process, unless `apart` */
     bool apart;           /* a process of its own in any case */
     bool collect;         /* goes on after a failure */
@@ -35,12 +38,14 @@ struct play {
     struct play_figures figures;
     struct play_failure failures[PLAY_FAILURES_MAX]; /* by number */
     size_t failure_count;       /* those beyond PLAY_FAILURES_MAX are counted, not kept */
+    uint64_t next;              /* all before it were played, if it did not end at a failure */
     struct world_result result; /* of the last history, if there was one only */
 };
 
 /* Begins with what make_templates (main.c) put on the simulated disks. Blocks until all is played.
  */
 void play_all(struct play *p);
+uint64_t play_clock_ms(void);
 void play_add(struct play_figures *sum, const struct play_figures *more);
 /* "net 12, crash 3, ..." of kinds that struck. */
 const char *play_strikes(const struct play_figures *figures, char *out, size_t size);

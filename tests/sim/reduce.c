@@ -102,29 +102,29 @@ bool reduce(struct world_options *o, char *text, size_t size)
     return true;
 }
 
-const char *reduce_command_line(const struct world_options *o, char *out, size_t size)
+void reduce_other_arguments(const struct world_options *o, char *out, size_t size)
 {
-    size_t len;
-    text_format(out, size, "--seed %" PRIu64 " --servers %zu --faults %#x", o->seed, o->servers,
-                (unsigned)o->faults);
+    size_t len = 0;
+    out[0] = '\0';
     for (uint32_t i = 0; i < 64; i++) {
         if (!(o->without >> i & 1))
             continue;
-        len = strlen(out);
         text_format(out + len, size - len, "%s%u",
                     o->without & ((UINT64_C(1) << i) - 1) ? "," : " --without ", (unsigned)i + 1);
+        len = strlen(out);
     }
-    len = strlen(out);
     if (o->runs_max)
         text_format(out + len, size - len, " --runs %u", (unsigned)o->runs_max);
     len = strlen(out);
-    if (o->remedy)
-        text_format(out + len, size - len, " --remedy");
-    len = strlen(out);
-    if (o->services)
-        text_format(out + len, size - len, " --services");
-    len = strlen(out);
-    if (o->nobody_meddles)
-        text_format(out + len, size - len, " --nobody-meddles");
+    text_format(out + len, size - len, "%s%s%s", o->remedy ? " --remedy" : "",
+                o->services ? " --services" : "", o->nobody_meddles ? " --nobody-meddles" : "");
+}
+
+const char *reduce_command_line(const struct world_options *o, char *out, size_t size)
+{
+    text_format(out, size, "--seed %" PRIu64 " --servers %zu --faults %#x", o->seed, o->servers,
+                (unsigned)o->faults);
+    size_t len = strlen(out);
+    reduce_other_arguments(o, out + len, size - len);
     return out;
 }

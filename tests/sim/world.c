@@ -108,6 +108,11 @@ bool world_step(struct world *w, enum actor actor, int who)
     return true;
 }
 
+bool world_is_plain(const struct world *w)
+{
+    return w->options.crash_actor != ACTOR_NONE || w->options.script || w->options.lesson;
+}
+
 int world_server(const struct world *w, int machine)
 {
     return machine < (int)w->servers ? machine : w->cloned;
@@ -198,8 +203,8 @@ static void begin(struct world *w, const struct world_options *options)
                         .ids = rng_of(options->seed, 6),
                         .hash = UINT64_C(14695981039346656037)};
     struct rng rng = rng_of(options->seed, 10);
-    bool plain = options->crash_actor != ACTOR_NONE || options->remedy || options->lesson;
-    w->pools = !plain && rng_chance(&rng, 350) ? 2 : 1;
+    bool plain = world_is_plain(w);
+    w->pools = !plain && !options->remedy && rng_chance(&rng, 350) ? 2 : 1;
     must(w->servers >= 1 && w->servers <= SERVERS_MAX);
     vfs_reset(options->seed);
     random_begin(options->seed);
@@ -216,7 +221,6 @@ static void begin(struct world *w, const struct world_options *options)
         }
         w->nodes[i] = node_new(w, (int)i);
     }
-    plain = options->crash_actor != ACTOR_NONE || options->lesson;
     groups_begin(&w->groups, options->seed, w->servers, plain);
     hours_begin(&w->hours, options->seed, WALL_ZERO, plain);
     w->oracle = oracle_new();
@@ -225,6 +229,9 @@ static void begin(struct world *w, const struct world_options *options)
     lb_begin(w);
     if (options->lesson) {
         lesson_begin(w);
+    } else if (options->script) {
+        script_begin(w);
+        faults_begin(w);
     } else {
         people_begin(w);
         others_begin(w);

@@ -25,6 +25,7 @@
 #include "tests/sim/others.h"
 #include "tests/sim/rng.h"
 #include "tests/sim/scm.h"
+#include "tests/sim/script.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,6 +74,7 @@ struct world_options {
     uint64_t crash_at;
     bool lose_journal;           /* and its disk with it */
     const struct lesson *lesson; /* what is asked and what breaks, in place of chance; NULL: none */
+    const struct script *script; /* the same; NULL: none */
 };
 
 struct world;
@@ -140,6 +142,7 @@ struct world {
     uint64_t calm_since_ms; /* valid if faults_over */
     uint64_t runs_wanted, runs_begun;
     uint64_t recoveries; /* that people asked for beside those */
+    struct script_state script;
     size_t lesson_scene;
     uint64_t lesson_since_ms, lesson_runs; /* when that scene began, and what was asked by then */
     uint64_t lesson_run;                   /* the one it is about; 0: the newest */
@@ -175,6 +178,8 @@ void world_at(struct world *w, uint64_t at_ms, due_fn *fn, int who, uint64_t arg
 void world_say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The first one counts: it ends the history. */
 void world_violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* As plain as can be: one pool, one budget, no hours; each of its steps is looked at. */
+bool world_is_plain(const struct world *w);
 /* Whose name that machine speaks under. */
 int world_server(const struct world *w, int machine);
 /* A pool of a machine, by a number: the machine's own for the first, MACHINES_MAX more for the
@@ -238,10 +243,12 @@ bool guard_end(struct world *w, int machine, char *told, size_t size); /* false:
 void guard_dies(struct world *w, int machine); /* its machine loses its power */
 
 /* centre.c */
-/* A store, migrated and with its first fence, for vfs_keep. */
-void centre_make_template(const char *path);
+/* Opens a store once, as a start does: migrated, with its first fence or the next one. */
+void centre_start_store(const char *path);
 struct centre *centre_new(struct world *w, int index, const char *disk);
 void centre_free(struct centre *c);
+/* A second coordinator, on a copy of the first one's store, as if it had been started so often. */
+void centre_twin(struct world *w, unsigned starts);
 void centre_crash(struct world *w, int index, const char *why);
 void centre_dies_now(struct world *w, int index);
 bool centre_up(const struct centre *c);
