@@ -63,6 +63,8 @@ void groups_begin(struct groups *g, uint64_t seed, size_t servers, bool plain)
     } else {
         add_rule(g, "a", "zone=a", NULL, a, 1, 0);
         add_rule(g, "b", "zone=b", NULL, b, 1, 0);
+        if (kind == 8) /* what each zone allows, both together do not */
+            add_rule(g, "shop", NULL, "shop", all, 1, 0);
         if (kind == 9)
             add_rule(g, "shop", NULL, "shop", all, 2, 1);
         set_rest(g, 0, 1, 0);
