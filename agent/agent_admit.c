@@ -158,9 +158,12 @@ static void admit_read(struct agent *a, uint64_t now_ms)
                        now_ms);
         return;
     }
+    /* A question changes nothing, and whoever asks it anew loses nothing: no synced write for it,
+     * unless the journal is in trouble: then it is a try. */
     if (in->command.id.seq > a->last.seq) {
         a->last = in->command.id;
-        agent_journal(a, JOURNAL_LAST, NULL, &a->last);
+        if (in->command.verb != VERB_OBSERVE || a->journal_retry_ms != 0)
+            agent_journal(a, JOURNAL_LAST, NULL, &a->last);
     }
     if (is_query) {
         in->stage = ARRIVING_WAITS;

@@ -64,7 +64,6 @@ static void the_life_of_an_observation(void **state)
     stage_run(s, 300);
     assert_string_equal(text_get(&s->story),
                         "  1.000 <- observe 1\n"
-                        "  1.000    journal last 1\n"
                         "  1.000    call look-pool\n"
                         "  1.000 -> listen, last 1\n"
                         "  1.200    call probe\n"
