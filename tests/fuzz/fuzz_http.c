@@ -53,7 +53,7 @@ static void begin(void)
     must(mkdtemp(dir) != NULL);
     text_format(path, sizeof(path), "%s/sock", dir);
     box = mailbox_open(64, drop_letter);
-    const struct api_spec spec = {.socket = path, .deliver = deliver};
+    const struct api_spec spec = {.socket = path, .deliver = deliver, .idle_s = PATIENCE_S};
     must(api_open(&spec, &api, &err) == ERR_NONE);
     atexit(end);
 }
