@@ -13,17 +13,18 @@
 #include <string.h>
 
 #define TOOL_MS   20000
+#define WINE_MS   120000
 #define OUTPUT    65536
 #define START_MS  15000
 #define TOKEN_MAX 256
 
 /* Runs it, and hands its output over; ERR_STATE: it failed. */
-static enum error_code run_tool(const char *const *argv, const char *input, char **output,
-                                struct error *err)
+static enum error_code run_tool(const char *const *argv, const char *input, uint64_t limit_ms,
+                                char **output, struct error *err)
 {
     struct process_result result = {0};
     struct process_call call = {.argv = argv,
-                                .timeout_ms = TOOL_MS,
+                                .timeout_ms = limit_ms,
                                 .output_max_bytes = OUTPUT,
                                 .input = input,
                                 .input_len = input ? strlen(input) : 0};
@@ -44,7 +45,7 @@ enum error_code enrol_init(const struct farm *f, struct error *err)
     enum error_code code = programs_find(PROGRAM_COORDINATOR, tool, err);
     farm_path(config, f, "conf/coordinator.conf");
     const char *argv[] = {tool, "init", "--config", config, NULL};
-    return code ? code : run_tool(argv, NULL, NULL, err);
+    return code ? code : run_tool(argv, NULL, TOOL_MS, NULL, err);
 }
 
 /* The coordinator has just been started: asked again until it answers. */
@@ -70,7 +71,7 @@ static enum error_code make_token(const struct farm *f, json_t **out, struct err
                           "a farm in a box",
                           "--json",
                           NULL};
-    while (code == ERR_NONE && (code = run_tool(argv, NULL, &output, err)) == ERR_STATE &&
+    while (code == ERR_NONE && (code = run_tool(argv, NULL, TOOL_MS, &output, err)) == ERR_STATE &&
            clock_boot_ms() < until_ms) {
         clock_sleep_ms(100);
         code = ERR_NONE;
@@ -82,15 +83,23 @@ static enum error_code make_token(const struct farm *f, json_t **out, struct err
     return *out ? ERR_NONE : error_set(err, ERR_CORRUPT, "no token came");
 }
 
+/* By the server's own program, in its Windows where it has one: there the key is made. */
 static enum error_code join_one(const struct farm *f, unsigned index, const char *url,
                                 const char *token, struct error *err)
 {
-    char tool[PATH_MAX], config[PATH_MAX], server[FARM_NAME_MAX];
-    enum error_code code = programs_find(PROGRAM_AGENT, tool, err);
+    char wine[PATH_MAX], prefix[PATH_MAX], tool[PATH_MAX], config[PATH_MAX];
+    char server[FARM_NAME_MAX];
+    enum error_code code =
+        programs_find(f->windows ? PROGRAM_WINDOWS_AGENT : PROGRAM_AGENT, tool, err);
+    if (code == ERR_NONE && f->windows)
+        code = programs_find(PROGRAM_WINE, wine, err);
     farm_server_name(server, index);
-    farm_path(config, f, "conf/%s.agent", server);
-    const char *argv[] = {tool, "join", url, "-", "--config", config, NULL};
-    return code ? code : run_tool(argv, token, NULL, err);
+    farm_path(prefix, f, "wine/%s", server);
+    farm_server_path(config, f, "conf/%s.agent", server);
+    const char *argv[] = {wine, "--in", prefix, tool, "join", url, "-", "--config", config, NULL};
+    return code ? code
+                : run_tool(argv + (f->windows ? 0 : 3), token, f->windows ? WINE_MS : TOOL_MS, NULL,
+                           err);
 }
 
 enum error_code enrol_join_all(const struct farm *f, struct error *err)
