@@ -196,6 +196,9 @@ void agent_free(struct agent *a)
     free(a->garbage);
     free(a->kept);
     free(a->resumable);
+    for (size_t i = 0; i < a->pending_count; i++)
+        if (a->pending[i].kind == JOURNAL_NOTED)
+            record_free(a->pending[i].record);
     free(a->pending);
     free(a->effects);
     free(a);

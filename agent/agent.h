@@ -94,6 +94,7 @@ enum journal_write_kind {
     JOURNAL_ENDED,        /* its outcome and proof (the record may be new: a refusal) */
     JOURNAL_ACKNOWLEDGED, /* the coordinator has the result */
     JOURNAL_HEALTHY,      /* the services that ran when all was well */
+    JOURNAL_NOTED,        /* for the audit trail alone */
 };
 
 /* Each is one synced transaction. */
@@ -101,7 +102,7 @@ struct journal_write {
     enum journal_write_kind kind;
     struct fence fence;          /* FENCE */
     struct command_id id;        /* LAST, ACKNOWLEDGED; of the record otherwise */
-    const struct record *record; /* RECEIVED, BEGUN, ENDED; lent */
+    const struct record *record; /* RECEIVED, BEGUN, ENDED, NOTED; lent */
     const char *healthy;         /* HEALTHY; lent */
 };
 

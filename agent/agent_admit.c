@@ -9,7 +9,8 @@
  *                              else     journaled as received, then in hand
  *
  * Refusals for a wrong fence, incarnation or verb are not journaled: a repeat meets the same
- * refusal, and nobody without authority may fill this disk.
+ * refusal, and nobody without authority may fill this disk. The audit trail has one of them a
+ * minute, with the number of those that it has not.
  */
 #include "agent/agent_internal.h"
 
@@ -57,11 +58,30 @@ static void note_refused(struct agent *a, const struct command *command, enum ca
                verb_name(command->verb), cause_name(cause), detail);
 }
 
+/* In the audit trail alone. */
+static void audit_refused(struct agent *a, const struct command *command, enum cause cause,
+                          const char *detail, uint64_t now_ms)
+{
+    char said[WIRE_TEXT_MAX];
+    if (a->refusal_noted_ms != 0 && now_ms - a->refusal_noted_ms < REFUSALS_EVERY_MS) {
+        a->refusals_left_out++;
+        return;
+    }
+    text_copy(said, sizeof(said), detail);
+    if (a->refusals_left_out > 0)
+        text_format(said, sizeof(said), "%.900s (and %llu others before it)", detail,
+                    (unsigned long long)a->refusals_left_out);
+    a->refusal_noted_ms = now_ms ? now_ms : 1;
+    a->refusals_left_out = 0;
+    agent_journal(a, JOURNAL_NOTED, refused_record(command, cause, said), NULL);
+}
+
 /* Told, but not journaled. */
 static void refuse_lightly(struct agent *a, enum cause cause, const char *detail, uint64_t now_ms)
 {
     const struct command *command = &a->arriving.command;
     note_refused(a, command, cause, detail);
+    audit_refused(a, command, cause, detail, now_ms);
     if (command->verb == VERB_OBSERVE || command->verb == VERB_ROTATION)
         agent_refuse_observe(a, command, cause, detail, now_ms);
     else
@@ -101,7 +121,9 @@ void agent_arrive(struct agent *a, const struct command *command, uint64_t now_m
     text_copy(in->actor, sizeof(in->actor), command->actor);
     text_copy(in->reason, sizeof(in->reason), command->reason);
     text_copy(in->settings, sizeof(in->settings), command->settings ? command->settings : "");
+    text_copy(in->piece_of, sizeof(in->piece_of), command->piece_of ? command->piece_of : "");
     in->command.settings = in->settings;
+    in->command.piece_of = in->piece_of;
     in->command.pool = in->pool;
     in->command.actor = in->actor;
     in->command.reason = in->reason;
@@ -142,6 +164,23 @@ static bool is_expired(const struct agent *a, uint64_t now_ms, char *why, size_t
     return true;
 }
 
+/* Memory of a worker leaves this server: of a piece the first, since the others follow by
+ * themselves. */
+static void audit_dump(struct agent *a, const struct command *command)
+{
+    bool piece = command->piece_of && command->piece_of[0] != '\0';
+    if (command->verb != VERB_OBSERVE || !(command->dump || (piece && command->piece_at == 0)))
+        return;
+    struct record *record = record_new(command);
+    if (piece)
+        text_format(record->detail, sizeof(record->detail), "the dump %.200s is fetched",
+                    command->piece_of);
+    else
+        text_format(record->detail, sizeof(record->detail), "worker %lu is dumped",
+                    (unsigned long)command->worker_pid);
+    agent_journal(a, JOURNAL_NOTED, record, NULL);
+}
+
 static void admit_read(struct agent *a, uint64_t now_ms)
 {
     struct arriving *in = &a->arriving;
@@ -171,6 +210,7 @@ static void admit_read(struct agent *a, uint64_t now_ms)
         a->recalls++;
         return;
     }
+    audit_dump(a, &in->command);
     if (in->command.verb == VERB_ROTATION)
         agent_rotate_ask(a, agent_new_observation(&in->command), now_ms);
     else

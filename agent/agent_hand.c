@@ -290,6 +290,9 @@ void agent_journaled(struct agent *a, const struct agent_event *event, uint64_t 
     case JOURNAL_ACKNOWLEDGED:
         on_released(a, done.record);
         return;
+    case JOURNAL_NOTED:
+        agent_discard_record(a, done.record);
+        return;
     case JOURNAL_HEALTHY:
         a->healthy_written = written;
         return;

@@ -16,22 +16,23 @@
 #include "agent/known.h"
 #include "common/format.h"
 
-#define OBSERVES_MAX    8     /* waiting at once; one more is answered CAUSE_BUSY */
-#define ANSWERS_MAX     32    /* waiting to be sent; the oldest is dropped, it would be stale */
-#define LISTENS_KEPT    8     /* whose commands may still come */
-#define LISTEN_MS       32000 /* the link gives up after 30 s by itself: this is the net below it */
-#define TALK_MS         15000 /* answered at once; the link gives up after 10 s */
-#define AGAIN_MS        1000  /* before a channel is tried again after a loss */
-#define QUARANTINE_MS   5000  /* between listens while quarantined */
-#define UNTAKEN_MS      5000  /* before what was not taken is sent again */
-#define JOURNAL_MS      10000 /* before a failed write is tried again */
-#define LOOK_GAP_MS     2000  /* least time between two looks */
-#define LOOK_RETRY_MS   10000
-#define PROGRESS_MS     5000 /* at least this often */
-#define PROGRESS_GAP_MS 200  /* at most this often, and not sooner after the act began */
-#define NEWS_GAP_MS     50   /* a small report waits so long: answers and results go first */
-#define HELD_MS         2000 /* a call that lasts longer is told as trouble */
-#define LATE_MS         2000 /* DESIGN.md: a timer this late means a suspended machine */
+#define OBSERVES_MAX      8     /* waiting at once; one more is answered CAUSE_BUSY */
+#define ANSWERS_MAX       32    /* waiting to be sent; the oldest is dropped, it would be stale */
+#define LISTENS_KEPT      8     /* whose commands may still come */
+#define LISTEN_MS         32000 /* the link gives up after 30 s by itself: this is the net below it */
+#define TALK_MS           15000 /* answered at once; the link gives up after 10 s */
+#define AGAIN_MS          1000  /* before a channel is tried again after a loss */
+#define QUARANTINE_MS     5000  /* between listens while quarantined */
+#define UNTAKEN_MS        5000  /* before what was not taken is sent again */
+#define JOURNAL_MS        10000 /* before a failed write is tried again */
+#define LOOK_GAP_MS       2000  /* least time between two looks */
+#define LOOK_RETRY_MS     10000
+#define PROGRESS_MS       5000  /* at least this often */
+#define PROGRESS_GAP_MS   200   /* at most this often, and not sooner after the act began */
+#define NEWS_GAP_MS       50    /* a small report waits so long: answers and results go first */
+#define REFUSALS_EVERY_MS 60000 /* of those without authority one is noted */
+#define HELD_MS           2000  /* a call that lasts longer is told as trouble */
+#define LATE_MS           2000  /* DESIGN.md: a timer this late means a suspended machine */
 #define FEWER_MS                                                                                   \
     600000              /* a service that is gone that long belongs to no healthy set: a failed    \
                           IISRESET stops one after the other while the rest still runs */
@@ -48,6 +49,7 @@ struct arriving {
     char actor[WIRE_NAME_MAX];
     char reason[WIRE_TEXT_MAX];
     char settings[WIRE_TEXT_MAX];
+    char piece_of[CALL_FILE_MAX];
     uint64_t expires_at_ms; /* 0: answers a listen that this process did not send */
 };
 
@@ -169,6 +171,7 @@ struct agent {
     struct sent_listen listens[LISTENS_KEPT];
 
     struct arriving arriving;
+    uint64_t refusal_noted_ms, refusals_left_out; /* of those without authority */
     struct hand hand;
     struct rotation rotation;
     struct record **resumable; /* begun before the restart, not yet resumed */

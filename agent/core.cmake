@@ -27,7 +27,7 @@ add_library(farmhand_agent_core STATIC
 target_link_libraries(farmhand_agent_core PUBLIC farmhand_base farmhand_common farmhand_proto)
 
 # What it remembers over restarts.
-add_library(farmhand_journal STATIC journal.c)
+add_library(farmhand_journal STATIC audit.c journal.c journal_audit.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.
@@ -49,7 +49,7 @@ target_link_libraries(farmhand_join PUBLIC farmhand_base farmhand_common farmhan
 add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
 target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE farmhand_join PkgConfig::JANSSON)
 
-add_executable(farmhand-agent main.c dump_run.c join.c verbs_${FARMHAND_SYSTEM}.c)
+add_executable(farmhand-agent main.c audit_run.c dump_run.c join.c verbs_${FARMHAND_SYSTEM}.c)
 target_link_libraries(farmhand-agent PRIVATE farmhand_agent_shell farmhand_doctor farmhand_join PkgConfig::JANSSON)
 farmhand_resources(farmhand-agent "Farmhand agent" EVENTS)
 if(WIN32)

@@ -1,7 +1,6 @@
 /* journal.c - see journal.h. */
-#include "agent/journal.h"
+#include "agent/journal_internal.h"
 
-#include "common/db.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
@@ -75,27 +74,35 @@ static const char *const migrations[] = {
     "ALTER TABLE command ADD COLUMN settings TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE command ADD COLUMN former_settings TEXT NOT NULL DEFAULT '';",
     "ALTER TABLE command ADD COLUMN findings TEXT NOT NULL DEFAULT '';" /* of services, by rung */,
-};
-
-enum statement {
-    SQL_MAKE_SELF,
-    SQL_COUNT_START,
-    SQL_SELF,
-    SQL_FENCE,
-    SQL_LAST,
-    SQL_HEALTHY,
-    SQL_KEPT,
-    SQL_PUT,
-    SQL_ACKNOWLEDGE,
-    SQL_ID,
-    SQL_FIND,
-    SQL_OPEN,
-    SQL_ACTS,
-    SQL_NO_WORKERS,
-    SQL_ADD_WORKER,
-    SQL_WORKERS,
-    SQL_PRUNE,
-    SQL_ROTATION,
+    /* The audit trail, see audit.h: ids are never given twice, rows go from the front alone, and
+     * only those that the anchor stands for. */
+    "CREATE TABLE audit ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " at_ms INTEGER NOT NULL,"
+    " fence INTEGER NOT NULL,"
+    " instance TEXT NOT NULL CHECK (length(instance) = 32),"
+    " seq INTEGER NOT NULL,"
+    " run INTEGER NOT NULL,"
+    " verb TEXT NOT NULL,"
+    " pool TEXT NOT NULL,"
+    " actor TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " decision TEXT NOT NULL CHECK (decision <> ''),"
+    " detail TEXT NOT NULL,"
+    " hash TEXT NOT NULL CHECK (length(hash) = 64)"
+    ") STRICT;"
+    "CREATE TABLE audit_anchor ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " id INTEGER NOT NULL,"
+    " hash TEXT NOT NULL CHECK (length(hash) = 64)"
+    ") STRICT;"
+    "INSERT INTO audit_anchor VALUES"
+    " (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');"
+    "CREATE TRIGGER audit_stays BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;"
+    "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit"
+    " WHEN OLD.id > (SELECT id FROM audit_anchor)"
+    " BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;",
 };
 
 #define COLUMNS                                                                                    \
@@ -152,10 +159,19 @@ static const char *const statements[] = {
                   " WHERE acknowledged = 1 AND id <= (SELECT max(id) FROM command) - ?1)",
     [SQL_ROTATION] = "SELECT verb FROM command WHERE verb IN (?1, ?2)"
                      " AND begun_wall_ms IS NOT NULL ORDER BY id DESC LIMIT 1",
-};
-
-struct journal {
-    struct db *db;
+    [SQL_ADD_AUDIT] = "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                      " ?13)",
+    /* The end: of the rows, or where none is left, of what the anchor stands for. */
+    [SQL_LAST_AUDIT] = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0),"
+                       " coalesce((SELECT hash FROM audit ORDER BY id DESC LIMIT 1),"
+                       " (SELECT hash FROM audit_anchor))",
+    [SQL_AUDIT] =
+        "SELECT id, at_ms, fence, instance, seq, run, verb, pool, actor, reason, decision,"
+        " detail, hash FROM audit WHERE id > ?1 ORDER BY id",
+    [SQL_ANCHOR] = "SELECT id, hash FROM audit_anchor",
+    [SQL_MOVE_ANCHOR] = "UPDATE audit_anchor SET (id, hash) ="
+                        " (SELECT id, hash FROM audit WHERE id = ?1)",
+    [SQL_PRUNE_AUDIT] = "DELETE FROM audit WHERE id <= ?1",
 };
 
 /* ---- life ---- */
@@ -170,11 +186,12 @@ static enum error_code make_self(struct journal *j, struct error *err)
     return db_run(j->db, SQL_MAKE_SELF, err);
 }
 
-enum error_code journal_open(const char *path, const char *vfs, struct journal **out,
-                             struct error *err)
+static enum error_code open_db(const char *path, const char *vfs, bool only_read, struct journal *j,
+                               struct error *err)
 {
     const struct db_spec spec = {
         .path = path,
+        .only_read = only_read,
         .migrations = migrations,
         .migration_count = sizeof(migrations) / sizeof(migrations[0]),
         .statements = statements,
@@ -182,8 +199,14 @@ enum error_code journal_open(const char *path, const char *vfs, struct journal *
         .full_sync = true,
         .vfs = vfs,
     };
+    return db_open(&spec, &j->db, err);
+}
+
+enum error_code journal_open(const char *path, const char *vfs, struct journal **out,
+                             struct error *err)
+{
     struct journal *j = must_alloc(1, sizeof(*j));
-    enum error_code code = db_open(&spec, &j->db, err);
+    enum error_code code = open_db(path, vfs, false, j, err);
     if (code == ERR_NONE)
         code = make_self(j, err);
     if (code != ERR_NONE) {
@@ -192,6 +215,17 @@ enum error_code journal_open(const char *path, const char *vfs, struct journal *
     }
     *out = j;
     return ERR_NONE;
+}
+
+enum error_code journal_open_to_read(const char *path, struct journal **out, struct error *err)
+{
+    struct journal *j = must_alloc(1, sizeof(*j));
+    enum error_code code = open_db(path, NULL, true, j, err);
+    if (code != ERR_NONE)
+        journal_close(j);
+    else
+        *out = j;
+    return code;
 }
 
 void journal_close(struct journal *j)
@@ -350,6 +384,8 @@ static enum error_code write_one(struct journal *j, const struct journal_write *
     case JOURNAL_BEGUN:
     case JOURNAL_ENDED:
         return write_record(j, write->record, wall_ms, err);
+    case JOURNAL_NOTED:
+        return ERR_NONE; /* its row of the audit trail is all */
     case JOURNAL_HEALTHY:
         db_bind_text(j->db, SQL_HEALTHY, 1, write->healthy);
         return db_run(j->db, SQL_HEALTHY, err);
@@ -367,6 +403,8 @@ enum error_code journal_write(struct journal *j, const struct journal_write *wri
     if (code != ERR_NONE)
         return code;
     code = write_one(j, write, wall_ms, err);
+    if (code == ERR_NONE)
+        code = journal_audit(j, write, wall_ms, err);
     if (code == ERR_NONE)
         return db_commit(j->db, err);
     db_rollback(j->db);

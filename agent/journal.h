@@ -2,9 +2,10 @@
  * and what came of it. SQLite through common/db, synced at every write.
  *
  * A journal has an incarnation, random when the file is made: commands name the one they are meant
- * for, so that what belonged to a lost, cloned or restored journal is not carried out. Ids of
- * commands are never deleted: the answer "I never heard of it" has to be true. Only the workers in
- * the proofs of old acknowledged commands go (all but the newest JOURNAL_PROOFS).
+ * for, so that what belonged to a lost, cloned or restored journal is not carried out. Each
+ * decision leaves a row in its audit trail, in the same transaction. Ids of commands are never
+ * deleted: the answer "I never heard of it" has to be true. Only the workers in the proofs of old
+ * acknowledged commands go (all but the newest JOURNAL_PROOFS).
  *
  * One thread. Every call blocks on the disk. Errors say what to do.
  */
@@ -12,6 +13,7 @@
 #define FARMHAND_AGENT_JOURNAL_H
 
 #include "agent/agent.h"
+#include "agent/audit.h"
 #include "common/error.h"
 
 #include <stdint.h>
@@ -24,6 +26,9 @@ struct journal;
  * ERR_FULL, ERR_DENIED, ERR_BUSY as db_open says. `vfs`: NULL, or a test's own. */
 enum error_code journal_open(const char *path, const char *vfs, struct journal **out,
                              struct error *err);
+/* Beside an agent that runs: nothing is made or changed. ERR_NOT_FOUND: there is no journal;
+ * ERR_STATE: of an older agent, which has to be started once. */
+enum error_code journal_open_to_read(const char *path, struct journal **out, struct error *err);
 void journal_close(struct journal *j); /* NULL is fine */
 
 /* Counts one more start of the process, durably, and tells what the agent has to know.
@@ -36,6 +41,14 @@ void journal_memory_reset(struct agent_memory *memory);
 /* One transaction, synced when it returns. On failure nothing of it is written. */
 enum error_code journal_write(struct journal *j, const struct journal_write *write, int64_t wall_ms,
                               struct error *err);
+
+/* The audit trail (audit.h): where it begins and the highest id ever given; then rows above
+ * `after`, oldest first, lent for the call. */
+enum error_code journal_audit_ends(struct journal *j, struct audit_anchor *out, uint64_t *last,
+                                   struct error *err);
+enum error_code journal_audit_rows(struct journal *j, uint64_t after,
+                                   void (*each)(void *arg, const struct audit_line *line),
+                                   void *arg, struct error *err);
 
 /* *out: the record, record_free it; NULL with ERR_NONE: never heard of. */
 enum error_code journal_find(struct journal *j, const struct command_id *id, struct record **out,

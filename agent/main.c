@@ -1,4 +1,5 @@
 /* main.c - farmhand-agent: options, wiring, a clean end. */
+#include "agent/audit_run.h"
 #include "agent/doctor_run.h"
 #include "agent/drivers/iis.h"
 #include "agent/dump_run.h"
@@ -26,6 +27,7 @@ static const char help[] =
     "usage: farmhand-agent [--config FILE] [--check]\n"
     "       farmhand-agent join URL TOKEN [--name NAME] [--config FILE] [--wait LENGTH]\n"
     "       farmhand-agent doctor [--config FILE] [--json]\n"
+    "       farmhand-agent audit [verify] [--config FILE] [--json] ...\n"
     "       farmhand-agent worker dump PID [--full] [--to FILE] ...\n"
     "\n"
     "  --config FILE  the configuration, %s by default\n"
@@ -34,6 +36,7 @@ static const char help[] =
     "  --help         print this\n"
     "  join           let this server into a farm: `farmhand token create` prints the line\n"
     "  doctor         look at this server, say what is right and wrong, change nothing\n"
+    "  audit          what this agent was ordered and what it decided; has its own --help\n"
     "  worker dump    a picture of one worker's memory in a file (on Windows); has its own --help\n"
     "\n"
     "Ends with 0 after being told to stop, 1 on a failure, 2 on wrong options or configuration.\n"
@@ -88,6 +91,8 @@ static int agent(int argc, char **argv)
     bool told = false;
     if (argc > 1 && text_equal(argv[1], "doctor"))
         return doctor_main(argc - 1, argv + 1);
+    if (argc > 1 && text_equal(argv[1], "audit"))
+        return audit_main(argc - 1, argv + 1);
     if (argc > 1 && text_equal(argv[1], "worker"))
         return dump_main(argc - 1, argv + 1);
     if (argc > 1 && text_equal(argv[1], "join"))

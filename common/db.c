@@ -207,8 +207,12 @@ static enum error_code ask_int(struct db *db, const char *sql, const char *what,
 
 static enum error_code open_handle(const struct db_spec *spec, struct db *db, struct error *err)
 {
-    int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    struct os_file_id id;
+    if (spec->only_read && os_file_id(spec->path, &id, NULL) == ERR_NONE && id.modified_ns == 0)
+        return error_set(err, ERR_NOT_FOUND,
+                         "%s is not there: the program that writes it has not run yet", spec->path);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                (spec->only_read ? 0 : SQLITE_OPEN_CREATE);
     system_clear();
     int rc = sqlite3_open_v2(spec->path, &db->handle, flags, spec->vfs);
     must(db->handle != NULL);
@@ -353,6 +357,26 @@ static enum error_code prepare_all(const struct db_spec *spec, struct db *db, st
     return ERR_NONE;
 }
 
+/* Of the log that who writes it keeps, nothing is folded into the file when we close. */
+static enum error_code set_up_reading(const struct db_spec *spec, struct db *db, int64_t version,
+                                      struct error *err)
+{
+    if ((size_t)version != spec->migration_count)
+        return error_set(err, ERR_STATE,
+                         "%s: it was written by an older version: start the program that writes it "
+                         "once, and look again",
+                         db->path);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return run_sql(db, "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF", "set it up", err);
+}
+
+static enum error_code set_up_writing(const struct db_spec *spec, struct db *db, int64_t version,
+                                      struct error *err)
+{
+    enum error_code code = set_up(spec, db, err);
+    return code ? code : migrate(spec, db, version, err);
+}
+
 enum error_code db_open(const struct db_spec *spec, struct db **out, struct error *err)
 {
     struct db *db = must_alloc(1, sizeof(*db));
@@ -364,9 +388,8 @@ enum error_code db_open(const struct db_spec *spec, struct db **out, struct erro
     if (!code && version > 0)
         code = check_pages(db, err);
     if (!code)
-        code = set_up(spec, db, err);
-    if (!code)
-        code = migrate(spec, db, version, err);
+        code = spec->only_read ? set_up_reading(spec, db, version, err)
+                               : set_up_writing(spec, db, version, err);
     if (!code)
         code = prepare_all(spec, db, err);
     if (code)

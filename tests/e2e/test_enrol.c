@@ -216,6 +216,13 @@ static void server_joins_with_one_line(void **state)
     pid_t agent = start_agent(f, "web01");
     UNTIL(f, "fresh", CLI(f, "server list --on farm=web"));
     expect_said(f, "web01");
+    /* Its own audit trail, beside it while it runs. */
+    assert_int_equal(run(f, "%s audit --config %s/web01.conf", AGENT, f->dir), 0);
+    expect_said(f, "obeys, fence 1 of ");
+    assert_int_equal(run(f, "%s audit verify --config %s/web01.conf --json", AGENT, f->dir), 0);
+    expect_said(f, "\"whole\": true");
+    assert_int_equal(run(f, "%s audit verify --head 12 --config %s/web01.conf", AGENT, f->dir), 1);
+    expect_said(f, "no row that is kept has that hash");
     /* The secret is nowhere but where it was typed. */
     log = read_in(f, "c.log");
     assert_null(strstr(log, token + 60));

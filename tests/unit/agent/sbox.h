@@ -37,11 +37,11 @@ struct sbox_pool {
 struct sbox {
     struct sbox_service services[SBOX_SERVICES]; /* OTHER is nobody's business */
     struct sbox_pool pools[2];
-    bool stranger;     /* OTHER lives in WAS's process */
+    bool stranger;        /* OTHER lives in WAS's process */
     const char *on_death; /* of WAS: a failure action; NULL: none */
-    bool silent;       /* no site answers */
-    bool silent_heals; /* until WAS was stopped once */
-    bool manager_down; /* the services cannot be read */
+    bool silent;          /* no site answers */
+    bool silent_heals;    /* until WAS was stopped once */
+    bool manager_down;    /* the services cannot be read */
     bool appcmd_hangs;
     bool no_events;
     bool no_guardian;

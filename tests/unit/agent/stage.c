@@ -86,7 +86,7 @@ static const char *write_name(enum journal_write_kind kind)
         [JOURNAL_FENCE] = "fence",       [JOURNAL_LAST] = "last",
         [JOURNAL_RECEIVED] = "received", [JOURNAL_BEGUN] = "begun",
         [JOURNAL_ENDED] = "ended",       [JOURNAL_ACKNOWLEDGED] = "acknowledged",
-        [JOURNAL_HEALTHY] = "healthy"};
+        [JOURNAL_HEALTHY] = "healthy",   [JOURNAL_NOTED] = "noted"};
     must(kind < sizeof(names) / sizeof(names[0]));
     return names[kind];
 }
@@ -99,11 +99,15 @@ static void write_journal(struct stage *s, const struct journal_write *write)
         s->journal_fence = write->fence;
     }
     if (write->kind != JOURNAL_FENCE && write->kind != JOURNAL_ACKNOWLEDGED &&
-        write->id.seq > s->journal_last.seq)
+        write->kind != JOURNAL_NOTED && write->id.seq > s->journal_last.seq)
         s->journal_last = write->id;
     if (write->kind == JOURNAL_RECEIVED || write->kind == JOURNAL_BEGUN ||
         write->kind == JOURNAL_ENDED)
         put(s, write->record);
+    if (write->kind == JOURNAL_NOTED) {
+        text_copy(s->noted, sizeof(s->noted), write->record->detail);
+        s->noted_count++;
+    }
     if (write->kind == JOURNAL_ACKNOWLEDGED)
         find(s, &write->id)->acknowledged = true;
 }

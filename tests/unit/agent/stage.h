@@ -8,8 +8,8 @@
 #ifndef FARMHAND_TESTS_UNIT_AGENT_STAGE_H
 #define FARMHAND_TESTS_UNIT_AGENT_STAGE_H
 
-#include "common/format.h"
 #include "agent/agent.h"
+#include "common/format.h"
 #include "common/text.h"
 #include "tests/unit/agent/box.h"
 
@@ -27,9 +27,11 @@ struct stage {
     size_t journal_count;
     struct fence journal_fence;
     struct command_id journal_last;
+    char noted[WIRE_TEXT_MAX]; /* for the audit trail alone: the last, and how many */
+    size_t noted_count;
     uint64_t start_no;
-    bool journal_full;       /* every write fails */
-    unsigned failing_writes; /* so many more fail, then it goes on */
+    bool journal_full;                   /* every write fails */
+    unsigned failing_writes;             /* so many more fail, then it goes on */
     unsigned writes, crash_after_writes; /* 0: never */
 
     /* the keep-alive file */

@@ -278,6 +278,41 @@ static void a_lower_fence_is_refused(void **state)
     stage_free(s);
 }
 
+/* A coordinator that was replaced, or that lies, cannot fill the audit trail: one a minute. */
+static void refusals_without_authority_are_noted_once_a_minute(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        struct command command = stage_command(s, VERB_RECYCLE, seq);
+        command.id.fence.number = 4;
+        assert_refused(s, &command, CAUSE_FENCE);
+    }
+    assert_int_equal(s->noted_count, 1);
+    assert_non_null(strstr(s->noted, "fence 4"));
+    stage_run(s, 61000);
+    struct command command = stage_command(s, VERB_RECYCLE, 5);
+    command.id.fence.number = 4;
+    assert_refused(s, &command, CAUSE_FENCE);
+    assert_int_equal(s->noted_count, 2);
+    assert_non_null(strstr(s->noted, "(and 3 others before it)"));
+    stage_free(s);
+}
+
+static void dumps_are_noted(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    struct command command = stage_command(s, VERB_OBSERVE, 1);
+    command.dump = true;
+    command.worker_pid = 77;
+    stage_give(s, &command);
+    stage_settle(s);
+    assert_int_equal(s->noted_count, 1);
+    assert_string_equal(s->noted, "worker 77 is dumped");
+    stage_free(s);
+}
+
 static void the_same_number_of_another_instance_is_refused(void **state)
 {
     (void)state;
@@ -991,6 +1026,8 @@ int main(void)
         cmocka_unit_test(too_many_observations_are_refused),
         cmocka_unit_test(a_late_timer_makes_everything_be_read_anew),
         cmocka_unit_test(a_lower_fence_is_refused),
+        cmocka_unit_test(refusals_without_authority_are_noted_once_a_minute),
+        cmocka_unit_test(dumps_are_noted),
         cmocka_unit_test(the_same_number_of_another_instance_is_refused),
         cmocka_unit_test(an_old_coordinator_acknowledges_nothing),
         cmocka_unit_test(a_higher_fence_is_journaled_before_anything_under_it),

@@ -10,8 +10,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define WALL INT64_C(1790000000000)
-#define HOUR (INT64_C(3600) * 1000)
+#define WALL    INT64_C(1790000000000)
+#define HOUR    (INT64_C(3600) * 1000)
+#define VERSION 5 /* of its schema */
 
 static struct journal *open_journal(const char *path)
 {
@@ -465,9 +466,9 @@ static void a_newer_journal_is_refused(void **state)
 {
     static const char *const newer[] = {"CREATE TABLE a (b)", "CREATE TABLE c (d)",
                                         "CREATE TABLE e (f)", "CREATE TABLE g (h)",
-                                        "CREATE TABLE i (j)"};
+                                        "CREATE TABLE i (j)", "CREATE TABLE k (l)"};
     const struct db_spec spec = {
-        .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = 5};
+        .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = VERSION + 1};
     struct error err = {0};
     struct db *db = NULL;
     struct journal *j = NULL;
@@ -491,12 +492,12 @@ static void a_damaged_journal_is_refused(void **state)
 static void a_journal_without_itself_is_refused(void **state)
 {
     static const char *const drop[] = {"DELETE FROM self"};
-    static const char *const one[] = {"", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", ""};
     const char *path = in_dir(state, "selfless.db");
     journal_close(open_journal(path));
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 4,
+                                 .migration_count = VERSION,
                                  .statements = drop,
                                  .statement_count = 1};
     struct error err = {0};
@@ -513,14 +514,14 @@ static void a_journal_without_itself_is_refused(void **state)
 /* As many newer commands as it takes for old proofs to go, in one statement. */
 static void add_many(const char *path)
 {
-    static const char *const one[] = {"", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", ""};
     static const char *const many[] = {
         "WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)"
         " INSERT INTO command SELECT i, 5, zeroblob(16), i, 1, 'Shop', 0, 0, 0, 0, 0, '', '', 2, 0,"
         " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '', '' FROM n"};
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
-                                 .migration_count = 4,
+                                 .migration_count = VERSION,
                                  .statements = many,
                                  .statement_count = 1};
     struct error err = {0};
@@ -556,6 +557,280 @@ static void ids_stay_when_old_proofs_go(void **state)
     journal_close(j);
 }
 
+/* ---- the audit trail ---- */
+
+struct trail {
+    const char *path;
+    struct audit_look look;
+    const char *bad;
+    uint64_t bad_id;
+    char told[2048]; /* decisions, with verbs */
+};
+
+static void look_at(void *arg, const struct audit_line *line)
+{
+    struct trail *t = arg;
+    char before[sizeof(t->told)];
+    text_copy(before, sizeof(before), t->told);
+    text_format(t->told, sizeof(t->told), "%s%s %s %s;", before, line->decision, line->verb,
+                line->actor);
+    if (t->bad)
+        return;
+    t->bad = audit_look_add(&t->look, line);
+    t->bad_id = line->id;
+}
+
+/* NULL: whole. */
+static const char *verify(struct trail *t)
+{
+    struct error err = {0};
+    struct journal *j = NULL;
+    struct audit_anchor anchor;
+    uint64_t last = 0;
+    assert_code(journal_open_to_read(t->path, &j, &err), ERR_NONE, &err);
+    assert_code(journal_audit_ends(j, &anchor, &last, &err), ERR_NONE, &err);
+    audit_look_begin(&t->look, &anchor);
+    t->bad = NULL;
+    t->told[0] = '\0';
+    assert_code(journal_audit_rows(j, anchor.id, look_at, t, &err), ERR_NONE, &err);
+    journal_close(j);
+    return t->bad ? t->bad : audit_look_end(&t->look, last);
+}
+
+/* As somebody who has the rights to the file: triggers are no obstacle. */
+static void tamper(const char *path, const char *sql)
+{
+    static const char *const one[VERSION] = {"", "", "", "", ""};
+    const char *const statements[] = {"DROP TRIGGER IF EXISTS audit_stays",
+                                      "DROP TRIGGER IF EXISTS audit_is_kept"};
+    struct error err = {0};
+    for (size_t i = 0; i < 3; i++) {
+        const char *statement = i < 2 ? statements[i] : sql;
+        const struct db_spec spec = {.path = path,
+                                     .migrations = one,
+                                     .migration_count = VERSION,
+                                     .statements = &statement,
+                                     .statement_count = 1};
+        struct db *db = NULL;
+        assert_code(db_open(&spec, &db, &err), ERR_NONE, &err);
+        assert_code(db_run(db, 0, &err), ERR_NONE, &err);
+        db_close(db);
+    }
+}
+
+static void put_fence(struct journal *j, uint64_t number)
+{
+    struct error err = {0};
+    const struct journal_write write = {.kind = JOURNAL_FENCE, .fence = fence_of(number)};
+    assert_code(journal_write(j, &write, WALL, &err), ERR_NONE, &err);
+}
+
+/* A fence, an act that is done, one that is refused, and a coordinator that lies. */
+static struct trail some_trail(void **state, const char *name)
+{
+    struct trail t = {.path = in_dir(state, name)};
+    struct journal *j = open_journal(t.path);
+    put_fence(j, 5);
+    struct record *record = record_of(VERB_RECYCLE, 1);
+    must_put(j, JOURNAL_RECEIVED, record);
+    record->state = RECORD_BEGUN;
+    must_put(j, JOURNAL_BEGUN, record);
+    end_record(record);
+    must_put(j, JOURNAL_ENDED, record);
+    must_put(j, JOURNAL_ACKNOWLEDGED, record);
+    record_free(record);
+    record = record_of(VERB_STOP, 2);
+    record->state = RECORD_ENDED;
+    record->outcome = OUTCOME_REFUSED;
+    record->cause = CAUSE_DENIED_BY_AGENT;
+    must_put(j, JOURNAL_ENDED, record);
+    record->cause = CAUSE_FENCE;
+    must_put(j, JOURNAL_NOTED, record);
+    record_free(record);
+    journal_close(j);
+    return t;
+}
+
+static void each_decision_leaves_a_row_in_the_audit_trail(void **state)
+{
+    struct trail t = some_trail(state, "audit.db");
+    assert_null(verify(&t));
+    assert_string_equal(t.told, "obeys  ;begun recycle ann;done recycle ann;refused stop ann;"
+                                "refused stop ann;");
+    assert_int_equal(t.look.count, 5);
+    struct journal *j = open_journal(t.path);
+    put_fence(j, 6);
+    assert_null(verify(&t)); /* beside who writes */
+    assert_int_equal(t.look.count, 6);
+    journal_close(j);
+}
+
+/* A write that does not hold leaves no row either. */
+static void a_row_goes_with_its_decision(void **state)
+{
+    struct error err = {0};
+    struct trail t = some_trail(state, "whole.audit.db");
+    tamper(t.path,
+           "CREATE TRIGGER no BEFORE INSERT ON command BEGIN SELECT RAISE(ABORT, 'no'); END");
+    struct journal *j = open_journal(t.path);
+    struct record *record = record_of(VERB_START, 7);
+    end_record(record);
+    assert_int_not_equal(put(j, JOURNAL_ENDED, record, &err), ERR_NONE);
+    record_free(record);
+    journal_close(j);
+    assert_null(verify(&t));
+    assert_int_equal(t.look.count, 5);
+}
+
+static void a_trail_that_was_touched_is_found(void **state)
+{
+    static const struct {
+        const char *sql;
+        uint64_t id; /* 0: at the end */
+    } touches[] = {
+        {"UPDATE audit SET actor = 'bob' WHERE id = 3", 3},
+        {"UPDATE audit SET decision = 'done' WHERE id = 4", 4},
+        {"UPDATE audit SET detail = '' WHERE id = 5", 5},
+        {"UPDATE audit SET reason = actor, actor = reason WHERE id = 2", 2},
+        {"UPDATE audit SET at_ms = at_ms + 1 WHERE id = 1", 1},
+        {"UPDATE audit SET fence = 6 WHERE id = 1", 1},
+        {"UPDATE audit SET run = 1 WHERE id = 2", 2},
+        {"DELETE FROM audit WHERE id = 3", 4},
+        {"DELETE FROM audit WHERE id = 1", 2},
+        {"DELETE FROM audit WHERE id >= 4", 0},
+        {"DELETE FROM audit", 0},
+        {"INSERT INTO audit SELECT 6, at_ms, fence, instance, seq, run, verb, pool, actor, reason,"
+         " decision, detail, hash FROM audit WHERE id = 5",
+         6},
+        {"UPDATE audit SET id = CASE id WHEN 3 THEN -4 ELSE -3 END WHERE id IN (3, 4)", 0},
+        /* The first ones taken out, and the anchor moved as a pruning would. */
+        {"UPDATE audit_anchor SET (id, hash) = (SELECT id, hash FROM audit WHERE id = 3)", 0},
+    };
+    for (size_t i = 0; i < sizeof(touches) / sizeof(touches[0]); i++) {
+        char name[32];
+        text_format(name, sizeof(name), "touched%zu.db", i);
+        struct trail t = some_trail(state, name);
+        tamper(t.path, touches[i].sql);
+        if (!verify(&t))
+            fail_msg("not found: %s", touches[i].sql);
+        if (touches[i].id != 0 && t.bad_id != touches[i].id)
+            fail_msg("row %d: %s", (int)t.bad_id, touches[i].sql);
+    }
+}
+
+static void a_trail_is_only_added_to(void **state)
+{
+    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const attempts[] = {"UPDATE audit SET actor = 'x'", "DELETE FROM audit"};
+    struct trail t = some_trail(state, "added.db");
+    for (size_t i = 0; i < 2; i++) {
+        const struct db_spec spec = {.path = t.path,
+                                     .migrations = one,
+                                     .migration_count = VERSION,
+                                     .statements = &attempts[i],
+                                     .statement_count = 1};
+        struct error err = {0};
+        struct db *db = NULL;
+        assert_code(db_open(&spec, &db, &err), ERR_NONE, &err);
+        assert_int_not_equal(db_run(db, 0, &err), ERR_NONE);
+        assert_non_null(strstr(err.text, "only added to"));
+        db_close(db);
+    }
+}
+
+/* 10,000 rows and more, put there with their hashes as the journal makes them; the last by itself.
+ */
+static void fill_audit(const char *path, uint64_t count)
+{
+    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const insert[] = {
+        "INSERT INTO audit VALUES (?1, 1, 5, '00000000000000000000000000000000', ?1, 0, 'recycle',"
+        " 'Shop', 'ann', '', 'begun', '', ?2)"};
+    const struct db_spec spec = {.path = path,
+                                 .migrations = one,
+                                 .migration_count = VERSION,
+                                 .statements = insert,
+                                 .statement_count = 1};
+    struct error err = {0};
+    struct db *db = NULL;
+    struct audit_line line = {.wall_ms = 1,
+                              .fence = 5,
+                              .instance = "00000000000000000000000000000000",
+                              .verb = "recycle",
+                              .pool = "Shop",
+                              .actor = "ann",
+                              .reason = "",
+                              .decision = "begun",
+                              .detail = ""};
+    char hash[SHA256_HEX];
+    memset(hash, '0', sizeof(hash) - 1);
+    hash[sizeof(hash) - 1] = '\0';
+    assert_code(db_open(&spec, &db, &err), ERR_NONE, &err);
+    assert_code(db_begin(db, &err), ERR_NONE, &err);
+    for (line.id = 1; line.id <= count; line.id++) {
+        line.seq = line.id;
+        audit_line_hash(hash, &line, hash);
+        db_bind_uint(db, 0, 1, line.id);
+        db_bind_text(db, 0, 2, hash);
+        assert_code(db_run(db, 0, &err), ERR_NONE, &err);
+    }
+    assert_code(db_commit(db, &err), ERR_NONE, &err);
+    db_close(db);
+}
+
+static void an_old_trail_is_pruned_and_still_held_at_both_ends(void **state)
+{
+    struct trail t = {.path = in_dir(state, "pruned.db")};
+    const uint64_t most = AUDIT_ROWS_KEPT + AUDIT_ROWS_SLACK;
+    journal_close(open_journal(t.path));
+    fill_audit(t.path, most - 1);
+    assert_null(verify(&t));
+    assert_int_equal(t.look.count, most - 1);
+    struct journal *j = open_journal(t.path);
+    put_fence(j, 6);
+    put_fence(j, 7);
+    journal_close(j);
+    assert_null(verify(&t));
+    assert_int_equal(t.look.count, AUDIT_ROWS_KEPT + 1);
+    assert_int_equal(t.look.anchor.id, AUDIT_ROWS_SLACK);
+    assert_int_equal(t.look.id, most + 1);
+    /* What is not the anchor's may not go; nor may the anchor be another. */
+    tamper(t.path, "UPDATE audit_anchor SET hash = (SELECT hash FROM audit WHERE id = 600)");
+    assert_non_null(verify(&t));
+    assert_int_equal(t.bad_id, AUDIT_ROWS_SLACK + 1);
+    tamper(t.path,
+           "UPDATE audit_anchor SET (id, hash) = (SELECT id, hash FROM audit WHERE id = 600)");
+    tamper(t.path, "DELETE FROM audit WHERE id <= 600");
+    assert_non_null(verify(&t));
+    assert_null(t.bad); /* the chain itself is whole: too few are left */
+}
+
+static void a_journal_is_read_only_where_it_is(void **state)
+{
+    struct error err = {0};
+    struct journal *j = NULL;
+    const char *path = in_dir(state, "nowhere.db");
+    struct os_file_id id;
+    assert_code(journal_open_to_read(path, &j, &err), ERR_NOT_FOUND, &err);
+    assert_int_equal(os_file_id(path, &id, &err), ERR_NONE);
+    assert_int_equal(id.modified_ns, 0); /* nor was it made */
+    static const char *const older[] = {"CREATE TABLE a (b)"};
+    const struct db_spec spec = {
+        .path = in_dir(state, "older.db"), .migrations = older, .migration_count = 1};
+    struct db *db = NULL;
+    assert_code(db_open(&spec, &db, &err), ERR_NONE, &err);
+    db_close(db);
+    assert_code(journal_open_to_read(spec.path, &j, &err), ERR_STATE, &err);
+    assert_non_null(strstr(err.text, "older version"));
+    path = in_dir(state, "read.db");
+    journal_close(open_journal(path));
+    assert_code(journal_open_to_read(path, &j, &err), ERR_NONE, &err);
+    struct record *record = record_of(VERB_START, 7);
+    assert_int_not_equal(put(j, JOURNAL_RECEIVED, record, &err), ERR_NONE);
+    record_free(record);
+    journal_close(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +850,12 @@ int main(void)
         cmocka_unit_test(a_damaged_journal_is_refused),
         cmocka_unit_test(a_journal_without_itself_is_refused),
         cmocka_unit_test(ids_stay_when_old_proofs_go),
+        cmocka_unit_test(each_decision_leaves_a_row_in_the_audit_trail),
+        cmocka_unit_test(a_row_goes_with_its_decision),
+        cmocka_unit_test(a_trail_that_was_touched_is_found),
+        cmocka_unit_test(a_trail_is_only_added_to),
+        cmocka_unit_test(an_old_trail_is_pruned_and_still_held_at_both_ends),
+        cmocka_unit_test(a_journal_is_read_only_where_it_is),
     };
     return cmocka_run_group_tests(tests, dir_setup, dir_teardown);
 }
