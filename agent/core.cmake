@@ -39,7 +39,7 @@ endif()
 add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} dumps.c
                                          identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
-                                                  farmhand_home Threads::Threads PRIVATE mbedtls)
+                                                  farmhand_home farmhand_keypair Threads::Threads PRIVATE mbedtls)
 
 # What is right and wrong with a server.
 # One question to a coordinator's HTTPS: joining, and doctor's look at its clock.

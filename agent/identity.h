@@ -9,7 +9,7 @@
  *   -----BEGIN EC PRIVATE KEY-----                made here; never leaves this machine
  *   -----BEGIN CERTIFICATE-----                   ours, then the farm's CA
  *
- * Keys, requests and certificates are mbedTLS's (identity_key.c), which nng brings along on both
+ * Certificates are mbedTLS's (identity_key.c; a key and its request: common/keypair.h), which nng brings along on both
  * systems; text is looked at here. Blocks on files and for arithmetic.
  */
 #ifndef FARMHAND_AGENT_IDENTITY_H
@@ -35,10 +35,6 @@ enum error_code identity_parse(const char *text, struct identity *out, struct er
 /* ERR_NOT_FOUND: this machine has not joined a farm. */
 enum error_code identity_read(const char *data_dir, struct identity *out, struct error *err);
 enum error_code identity_write(const char *data_dir, const struct identity *id, struct error *err);
-
-/* A fresh P-256 key, and a signing request under that name; both to be freed. */
-enum error_code identity_make_key(const char *name, char **key_pem, char **request_pem,
-                                  struct error *err);
 
 struct identity_cert {
     int64_t from_ms, until_ms; /* wall */

@@ -1,80 +1,13 @@
-/* identity_key.c - see identity.h: keys, requests and certificates, over mbedTLS 2.28. */
+/* identity_key.c - see identity.h: certificates, over mbedTLS 2.28. */
 #include "agent/identity.h"
 
-#include "common/must.h"
-#include "common/os.h"
+#include "common/keypair.h"
 #include "common/text.h"
 
-#include <mbedtls/ecp.h>
-#include <mbedtls/error.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
-#include <mbedtls/x509_csr.h>
 
-#include <stdlib.h>
 #include <string.h>
-
-#define PEM_MAX    4096
-#define COMMON_MAX 64 /* bytes of a common name, RFC 5280 appendix A */
-
-static enum error_code mbedtls_failed(struct error *err, int rv, const char *what)
-{
-    char why[128] = "";
-    mbedtls_strerror(rv, why, sizeof(why));
-    return error_set(err, ERR_IO, "%s: %s (mbedTLS -0x%04x)", what, why, (unsigned)-rv);
-}
-
-/* The kernel's random bytes, for mbedTLS. */
-static int random_bytes(void *arg, unsigned char *out, size_t len)
-{
-    (void)arg;
-    return os_random(out, len, NULL) == ERR_NONE ? 0 : MBEDTLS_ERR_ECP_RANDOM_FAILED;
-}
-
-/* ---- a key and its request ---- */
-
-static int make_pk(mbedtls_pk_context *pk)
-{
-    int rv = mbedtls_pk_setup(pk, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
-    return rv ? rv
-              : mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*pk), random_bytes,
-                                    NULL);
-}
-
-static int write_request(mbedtls_pk_context *pk, const char *name, char out[PEM_MAX])
-{
-    char common[COMMON_MAX + 1], subject[COMMON_MAX + 8];
-    mbedtls_x509write_csr csr;
-    text_copy(common, sizeof(common), name); /* the coordinator goes by what it was told instead */
-    text_format(subject, sizeof(subject), "CN=%s", common);
-    mbedtls_x509write_csr_init(&csr);
-    mbedtls_x509write_csr_set_md_alg(&csr, MBEDTLS_MD_SHA256);
-    mbedtls_x509write_csr_set_key(&csr, pk);
-    int rv = mbedtls_x509write_csr_set_subject_name(&csr, subject);
-    rv = rv ? rv
-            : mbedtls_x509write_csr_pem(&csr, (unsigned char *)out, PEM_MAX, random_bytes, NULL);
-    mbedtls_x509write_csr_free(&csr);
-    return rv;
-}
-
-enum error_code identity_make_key(const char *name, char **key_pem, char **request_pem,
-                                  struct error *err)
-{
-    char key[PEM_MAX], request[PEM_MAX];
-    mbedtls_pk_context pk;
-    mbedtls_pk_init(&pk);
-    int rv = make_pk(&pk);
-    rv = rv ? rv : mbedtls_pk_write_key_pem(&pk, (unsigned char *)key, sizeof(key));
-    rv = rv ? rv : write_request(&pk, name, request);
-    mbedtls_pk_free(&pk);
-    enum error_code code = rv ? mbedtls_failed(err, rv, "a key cannot be made") : ERR_NONE;
-    if (code == ERR_NONE) {
-        *key_pem = must_copy(key);
-        *request_pem = must_copy(request);
-    }
-    text_wipe(key, sizeof(key));
-    return code;
-}
 
 /* ---- looking at a certificate ---- */
 
@@ -135,8 +68,8 @@ enum error_code identity_check(const struct identity *id, struct identity_cert *
     mbedtls_x509_crt_init(&p.cert);
     mbedtls_x509_crt_init(&p.ca);
     int rv = parse_all(&p, id);
-    enum error_code code = rv ? mbedtls_failed(err, rv, "key or certificate cannot be read")
-                              : judge(&p, id->name, err);
+    enum error_code code =
+        rv ? keypair_error(err, rv, "key or certificate cannot be read") : judge(&p, id->name, err);
     if (code == ERR_NONE)
         *out = (struct identity_cert){.from_ms = time_of(&p.cert.valid_from),
                                       .until_ms = time_of(&p.cert.valid_to)};

@@ -8,6 +8,7 @@
 #include "agent/settings.h"
 #include "agent/verbs.h"
 #include "common/clock.h"
+#include "common/keypair.h"
 #include "common/must.h"
 #include "common/options.h"
 #include "common/os.h"
@@ -245,7 +246,7 @@ static enum error_code pending_key(const struct plan *p, struct attempt *a, bool
     }
     *kept = false;
     free(text);
-    return identity_make_key(p->name, &a->id.key_pem, &a->request_pem, err);
+    return keypair_make(p->name, &a->id.key_pem, &a->request_pem, err);
 }
 
 static enum error_code keep_pending(const struct plan *p, const struct attempt *a,

@@ -1,6 +1,7 @@
 /* renewal.c - see renewal.h. */
 #include "agent/renewal.h"
 
+#include "common/keypair.h"
 #include "common/must.h"
 #include "common/text.h"
 #include "proto/pem.h"
@@ -60,7 +61,7 @@ enum error_code renewal_ask(struct renewal *r, uint64_t now_ms, int64_t wall_ms,
     struct text inside = {0};
     forget_key(r);
     r->not_before_ms = now_ms + again_after_ms(r, wall_ms);
-    enum error_code code = identity_make_key(r->identity->name, &r->key_pem, &request_pem, err);
+    enum error_code code = keypair_make(r->identity->name, &r->key_pem, &request_pem, err);
     if (code)
         return code;
     must(pem_inside(request_pem, PEM_REQUEST, 0, &inside));

@@ -135,6 +135,10 @@ static void set_way(struct transfer *t)
     }
     if (t->call->ca_file)
         set_text(curl, CURLOPT_CAINFO, t->call->ca_file);
+    if (t->call->identity_file) {
+        set_text(curl, CURLOPT_SSLCERT, t->call->identity_file);
+        set_text(curl, CURLOPT_SSLKEY, t->call->identity_file);
+    }
     if (t->call->any_certificate) {
         set_long(curl, CURLOPT_SSL_VERIFYPEER, 0);
         set_long(curl, CURLOPT_SSL_VERIFYHOST, 0);

@@ -22,6 +22,7 @@ struct http_call {
     uint64_t timeout_ms;       /* for everything, must be > 0; above INT_MAX: no limit */
     size_t response_max_bytes; /* more is ERR_NOMEM */
     const char *ca_file;       /* PEM: what signs certificates; NULL: the system's own */
+    const char *identity_file; /* PEM: our own key and certificate; NULL: none */
     bool any_certificate;      /* probes through loopback: certificates need not match */
     /* If set: called with each piece of the body as it comes (a stream of events), while the status
      * is 2xx; body is then not kept. Any other status brings its body as without this. Return false

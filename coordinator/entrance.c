@@ -98,7 +98,8 @@ static enum error_code open_enrol(struct entrance *e, struct error *err)
                                     .event = on_event,
                                     .joined = on_joined,
                                     .cut = on_cut};
-    const struct operators_spec people = {.store = e->spec.store, .ctx = e, .event = on_event};
+    const struct operators_spec people = {
+        .store = e->spec.store, .ca = e->ca, .ctx = e, .event = on_event};
     enum error_code code = enrol_open(&spec, &e->enrol, err);
     return code ? code : operators_open(&people, &e->operators, err);
 }

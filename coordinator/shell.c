@@ -437,6 +437,7 @@ static enum error_code open_api(struct shell *s, struct error *err)
     if (s->entrance && !text_equal(far.listen, "none")) {
         far.chain_pem = ca_chain_pem(entrance_ca(s->entrance));
         far.key_pem = ca_key_pem(entrance_ca(s->entrance));
+        far.ca_pem = ca_pem(entrance_ca(s->entrance));
         spec.far = &far;
     }
     s->desk = (struct desk){.brain = s->brain,

@@ -5,6 +5,7 @@
 #include "common/must.h"
 #include "coordinator/api/api_internal.h"
 
+#include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static struct exchange *exchange_new(struct api *a, struct MHD_Connection *conne
     struct exchange *x = must_alloc(1, sizeof(*x));
     x->api = a;
     x->connection = connection;
+    x->until_ms = UINT64_MAX;
     atomic_init(&x->refs, 1);
     pthread_mutex_lock(&a->lock);
     x->next = a->all;
@@ -72,6 +74,7 @@ void exchange_unref(struct exchange *x)
     if (x->body.data)
         text_wipe(x->body.data, x->body.len); /* there may be a token in it */
     text_wipe(x->bearer, sizeof(x->bearer));
+    free(x->certificate);
     text_reset(&x->body);
     text_reset(&x->queue);
     free(x);
@@ -137,6 +140,25 @@ static void name_near(struct exchange *x)
     api_socket_peer(info ? info->connect_fd : -1, x->actor, sizeof(x->actor));
 }
 
+/* GnuTLS has seen in the handshake that the peer has its key, and no more than that. */
+static void take_certificate(struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned count = 0;
+    const gnutls_datum_t *certs =
+        info && info->tls_session ? gnutls_certificate_get_peers(info->tls_session, &count) : NULL;
+    if (!certs || count == 0)
+        return;
+    if (certs[0].size > API_CERT_MAX) {
+        refuse(x, 400, "the client's certificate is too large");
+        return;
+    }
+    x->certificate = must_alloc(certs[0].size, 1);
+    memcpy(x->certificate, certs[0].data, certs[0].size);
+    x->certificate_len = certs[0].size;
+}
+
 /* Whoever it says to be is not believed here: see the desk. */
 static void name_far(struct exchange *x)
 {
@@ -145,6 +167,7 @@ static void name_far(struct exchange *x)
     const char *given =
         MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Authorization");
     api_socket_address(info ? info->client_addr : NULL, x->address, sizeof(x->address));
+    take_certificate(x);
     if (!given)
         return;
     if (!text_starts(given, "Bearer ") || strlen(given) >= API_BEARER_MAX ||
@@ -220,6 +243,8 @@ static enum MHD_Result hand_over(struct exchange *x)
                                       .far = x->far,
                                       .address = x->address,
                                       .bearer = x->bearer,
+                                      .certificate = x->certificate,
+                                      .certificate_len = x->certificate_len,
                                       .body = text_get(&x->body),
                                       .body_len = x->body.len,
                                       .server = x->server};
@@ -359,7 +384,8 @@ static enum error_code start_far(struct api *a, const struct api_far *far, struc
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)FAR_OF_ONE_ADDRESS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)a->spec.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEADER_BYTES, MHD_OPTION_HTTPS_MEM_CERT, far->chain_pem, MHD_OPTION_HTTPS_MEM_KEY,
-        far->key_pem, MHD_OPTION_HTTPS_PRIORITIES, FAR_PRIORITIES, MHD_OPTION_END);
+        far->key_pem, MHD_OPTION_HTTPS_PRIORITIES, FAR_PRIORITIES,
+        far->ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, far->ca_pem, MHD_OPTION_END);
     if (a->far) {
         a->port = s.port;
         return ERR_NONE;

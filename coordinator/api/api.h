@@ -33,6 +33,10 @@ struct api_request {
     bool far;            /* over HTTPS */
     const char *address; /* of who asks from afar, without a port; "" */
     const char *bearer;  /* the token of "Authorization: Bearer ..."; "": none */
+    /* The client's own certificate, DER, whose key it has proved to have; by whom it was signed is
+     * not looked at here. NULL: it showed none. */
+    const uint8_t *certificate;
+    size_t certificate_len;
     const char *body;    /* NUL-terminated, never NULL */
     size_t body_len;
     /* false: a new request. true: this one follows (api_follow was called) and has read what it was
@@ -51,6 +55,7 @@ const char *api_unknown_arg(const struct api_request *request, const char *const
 struct api_far {
     const char *listen; /* "0.0.0.0:7601", "[::]:7601" */
     const char *chain_pem, *key_pem;
+    const char *ca_pem; /* whose clients' certificates are asked for; none has to be shown */
 };
 
 struct api_spec {
@@ -86,6 +91,10 @@ void api_drop(struct api_request *request);
  * the request ended. */
 bool api_follow(struct api *a, struct api_request *request, uint64_t since, uint64_t run,
                 const char *server);
+/* Whose stream it is, for api_cut, and the moment at which it ends by itself (UINT64_MAX: never). */
+void api_follow_as(struct api *a, struct api_request *request, const char *who, uint64_t until_ms);
+/* All streams of that one end now. */
+void api_cut(struct api *a, const char *who);
 void api_feed(struct api *a, struct api_request *request, uint64_t seq, const char *json);
 /* The request ends for the brain. caught_up: from now on it gets what is published; else it is
  * delivered again, hungry, when the client has read what was fed. */

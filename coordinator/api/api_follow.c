@@ -151,6 +151,30 @@ bool api_follow(struct api *a, struct api_request *request, uint64_t since, uint
     return room;
 }
 
+void api_follow_as(struct api *a, struct api_request *request, const char *who, uint64_t until_ms)
+{
+    struct exchange *x = exchange_of(request);
+    pthread_mutex_lock(&a->lock);
+    must(x->lent && x->follows);
+    text_copy(x->who, sizeof(x->who), who);
+    x->until_ms = until_ms;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void api_cut(struct api *a, const char *who)
+{
+    struct exchange *chain = NULL;
+    pthread_mutex_lock(&a->lock);
+    for (struct exchange *x = a->all; x; x = x->next) {
+        if (!x->follows || x->ended || !text_equal(x->who, who))
+            continue;
+        follow_end(x, "cut", "what you came by was revoked");
+        exchange_claim(x, &chain);
+    }
+    pthread_mutex_unlock(&a->lock);
+    exchange_resume(chain);
+}
+
 void api_feed(struct api *a, struct api_request *request, uint64_t seq, const char *json)
 {
     struct exchange *x = exchange_of(request);
@@ -229,6 +253,10 @@ void api_on_time(struct api *a, uint64_t now_ms)
     pthread_mutex_lock(&a->lock);
     a->now_ms = now_ms;
     for (struct exchange *x = a->all; x; x = x->next) {
+        if (x->follows && !x->ended && now_ms >= x->until_ms) {
+            follow_end(x, "cut", "what you came by has expired");
+            exchange_claim(x, &chain);
+        }
         if (!is_quiet(x))
             continue;
         if (now_ms < x->last_push_ms + API_COMMENT_MS)
@@ -244,9 +272,12 @@ uint64_t api_wake_ms(struct api *a)
 {
     uint64_t wake_ms = UINT64_MAX;
     pthread_mutex_lock(&a->lock);
-    for (const struct exchange *x = a->all; x; x = x->next)
+    for (const struct exchange *x = a->all; x; x = x->next) {
         if (is_quiet(x) && x->last_push_ms + API_COMMENT_MS < wake_ms)
             wake_ms = x->last_push_ms + API_COMMENT_MS;
+        if (x->follows && !x->ended && x->until_ms < wake_ms)
+            wake_ms = x->until_ms;
+    }
     pthread_mutex_unlock(&a->lock);
     return wake_ms;
 }

@@ -25,6 +25,7 @@
 
 #define API_ARGS_MAX   16
 #define API_BEARER_MAX 256
+#define API_CERT_MAX   8192
 
 struct exchange {
     struct api_request request; /* what the brain sees; first, so that it is found from there */
@@ -38,6 +39,8 @@ struct exchange {
     bool far;
     char address[64];
     char bearer[API_BEARER_MAX];
+    uint8_t *certificate; /* NULL: none */
+    size_t certificate_len;
     struct text body;
     struct {
         char *name, *value;
@@ -60,6 +63,8 @@ struct exchange {
     size_t queue_read;     /* of them, taken by MHD already */
     uint64_t last_push_ms; /* 0: not yet known */
     char server[256];
+    char who[64];      /* whose stream it is; "": nobody's who could be cut off */
+    uint64_t until_ms; /* it ends then; UINT64_MAX: not by itself */
 
     struct exchange *next, *prev; /* among api->all */
     struct exchange *next_resume; /* in a chain of those to resume; belongs to the brain */

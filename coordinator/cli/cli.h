@@ -103,6 +103,8 @@ enum cli_option {
     OPT_ROLE,
     OPT_SERVERS,
     OPT_HEAD,
+    OPT_IDENTITY,
+    OPT_REQUEST,
     OPT_COUNT,
 };
 /* More than 64: gcc and clang have 128 bits on every 64-bit system. */
@@ -112,6 +114,7 @@ typedef unsigned __int128 cli_options;
 
 #define CLI_EVERY                                                                                  \
     (OPT(HELP) | OPT(JSON) | OPT(SOCKET) | OPT(COORDINATOR) | OPT(TOKEN_FILE) | OPT(CA) |          \
+     OPT(IDENTITY) |                                                                               \
      OPT(VERSION))
 #define CLI_RUN_OPTIONS                                                                            \
     (OPT(ON) | OPT(REASON) | OPT(DRY_RUN) | OPT(DETACH) | OPT(YES) | OPT(BATCH) |                  \
@@ -146,6 +149,9 @@ struct cli_verb {
     const char *more;     /* paragraphs for --help, or NULL */
     int (*run)(struct cli *cli);
 };
+
+/* verb_operator.c: a verb that asks no coordinator, and needs no way to one. */
+bool cli_verb_is_local(const struct cli_verb *verb);
 
 struct cli {
     const struct cli_verb *verb;

@@ -56,8 +56,9 @@ int main(int argc, char **argv)
     const struct way_words words = {.socket = cli.values[OPT_SOCKET],
                                     .coordinator = cli.values[OPT_COORDINATOR],
                                     .token_file = cli.values[OPT_TOKEN_FILE],
-                                    .ca = cli.values[OPT_CA]};
-    if (way_find(&words, &cli.way, &err) != ERR_NONE)
+                                    .ca = cli.values[OPT_CA],
+                                    .identity = cli.values[OPT_IDENTITY]};
+    if (!cli_verb_is_local(cli.verb) && way_find(&words, &cli.way, &err) != ERR_NONE)
         return cli_fail(&cli, CLI_USAGE, "%s", err.text);
     int code = cli.verb->run(&cli);
     if (fflush(stdout) != 0 || ferror(stdout))

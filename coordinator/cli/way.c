@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_SOCKET "/run/farmhand/farmhand.sock"
-#define TOKEN_FILE_MAX 4096
+#define DEFAULT_SOCKET    "/run/farmhand/farmhand.sock"
+#define TOKEN_FILE_MAX    4096
+#define IDENTITY_FILE_MAX 65536
 
 static const char *given(const char *word, const char *variable)
 {
@@ -37,7 +38,8 @@ static enum error_code find_token(const struct way_words *words, struct way *out
     if (!file && !env)
         return error_set(err, ERR_INVALID,
                          "from afar a token is needed: --token-file FILE, FARMHAND_TOKEN_FILE or "
-                         "FARMHAND_TOKEN. `farmhand operator create` on the coordinator makes one");
+                         "FARMHAND_TOKEN; or a certificate: --identity FILE. `farmhand operator "
+                         "create` on the coordinator makes one");
     if (!file)
         return take_token(env, out, err);
     enum error_code code = os_read_file(file, TOKEN_FILE_MAX, &bytes, &len, err);
@@ -45,6 +47,25 @@ static enum error_code find_token(const struct way_words *words, struct way *out
         error_wrap(err, "%s", file);
     if (bytes)
         text_wipe(bytes, len);
+    free(bytes);
+    return code;
+}
+
+/* libcurl's own words about a file without one of the two help nobody. */
+static enum error_code check_identity(const char *path, struct error *err)
+{
+    char *bytes = NULL;
+    size_t len = 0;
+    enum error_code code = os_read_file(path, IDENTITY_FILE_MAX, &bytes, &len, err);
+    if (code)
+        return code;
+    if (!strstr(bytes, "PRIVATE KEY-----") || !strstr(bytes, "-----BEGIN CERTIFICATE-----"))
+        code = error_set(err, ERR_INVALID,
+                         "%s: expected a key and its certificate, PEM, one behind the other: "
+                         "`farmhand operator request` makes the key, the administrator the "
+                         "certificate",
+                         path);
+    text_wipe(bytes, len);
     free(bytes);
     return code;
 }
@@ -70,7 +91,8 @@ static enum error_code find_far(const char *address, const struct way_words *wor
         text_copy(out->base, sizeof(out->base), "https://" WIRE_COORDINATOR_NAME);
         text_format(out->connect_to, sizeof(out->connect_to), "%s%s", host, port ? "" : ":443");
     }
-    return find_token(words, out, err);
+    out->identity = given(words->identity, "FARMHAND_IDENTITY");
+    return out->identity ? check_identity(out->identity, err) : find_token(words, out, err);
 }
 
 enum error_code way_find(const struct way_words *words, struct way *out, struct error *err)
@@ -102,5 +124,6 @@ void way_go(const struct way *way, const char *extra, const char *headers[WAY_HE
     call->headers = count > 0 ? headers : NULL;
     call->unix_socket = way->unix_socket;
     call->ca_file = way->ca_file;
+    call->identity_file = way->identity;
     call->connect_to = way->connect_to[0] ? way->connect_to : NULL;
 }

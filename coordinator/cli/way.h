@@ -1,6 +1,6 @@
 /* way.h - how the coordinator is reached: by its socket on this machine, or over HTTPS from afar.
  *
- * From afar a token says who asks: read from a file, or from the environment, never from the command
+ * From afar a token says who asks, or a certificate with its key (--identity). A token is read from a file, or from the environment, never from the command
  * line, which others see. It leaves for an https:// address alone, and only after the other side has
  * proved by its certificate who it is: by the farm's CA and the name that its coordinator has wherever
  * it runs (proto/url.h), if --ca names the CA's file; else by the system's CAs and the name in the
@@ -18,12 +18,13 @@ struct way {
     char shown[320];         /* for people */
     const char *unix_socket; /* NULL: from afar */
     const char *ca_file;     /* NULL: the system's own */
+    const char *identity;    /* a file with our key and certificate; NULL: none */
     char authorization[256]; /* a header; "": none */
 };
 
 /* Each NULL where it was not given; the environment is looked at here. Texts are lent for good. */
 struct way_words {
-    const char *socket, *coordinator, *token_file, *ca;
+    const char *socket, *coordinator, *token_file, *ca, *identity;
 };
 enum error_code way_find(const struct way_words *words, struct way *out, struct error *err);
 /* The socket or the address, for people. */

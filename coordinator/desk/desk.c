@@ -327,6 +327,18 @@ static void feed(struct asking *a)
     a->request = NULL;
 }
 
+/* Who may be cut off, or runs out of time, while the stream goes on. */
+static void follow_as(struct asking *a)
+{
+    if (!a->who)
+        return;
+    int64_t left_ms = a->who->expires_ms - a->view.wall_ms;
+    uint64_t until_ms = UINT64_MAX;
+    if (a->who->expires_ms != 0)
+        until_ms = a->view.now_ms + (left_ms > 0 ? (uint64_t)left_ms : 0);
+    api_follow_as(a->desk->api, a->request, a->who->id, until_ms);
+}
+
 static void follow_events(struct asking *a, const struct history_query *query)
 {
     struct error err;
@@ -336,8 +348,13 @@ static void follow_events(struct asking *a, const struct history_query *query)
         desk_refuse(a, &err);
         return;
     }
-    if (api_follow(a->desk->api, a->request, since, query->run, query->server ? query->server : ""))
-        feed(a);
+    if (!api_follow(a->desk->api, a->request, since, query->run,
+                    query->server ? query->server : "")) {
+        a->request = NULL;
+        return;
+    }
+    follow_as(a);
+    feed(a);
     a->request = NULL;
 }
 

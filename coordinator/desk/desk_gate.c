@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "coordinator/store/audit_words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- who is it ---- */
@@ -28,12 +29,17 @@ static bool is_joining(const struct asking *a)
     return text_equal(a->request->path, "/v1/join") && text_equal(a->request->method, "POST");
 }
 
+/* By the token, if there is one; else by the certificate. */
 static bool know(struct asking *a)
 {
     struct error err = {0};
     bool wrong = false;
-    enum error_code code = operators_find(a->desk->operators, a->request->bearer, a->view.wall_ms,
-                                          &a->who, &wrong, &err);
+    const struct api_request *r = a->request;
+    enum error_code code =
+        r->bearer[0] != '\0'
+            ? operators_find(a->desk->operators, r->bearer, a->view.wall_ms, &a->who, &wrong, &err)
+            : operators_find_certificate(a->desk->operators, r->certificate, r->certificate_len,
+                                         a->view.wall_ms, &a->who, &wrong, &err);
     if (code == ERR_NONE) {
         throttle_right(a->desk->throttle, a->request->address);
         a->request->actor = a->who->name;
@@ -54,12 +60,12 @@ bool gate_enter(struct asking *a)
         return true;
     if (!gate_may_try(a))
         return false;
-    if (a->request->bearer[0] != '\0' && a->desk->operators)
+    if ((a->request->bearer[0] != '\0' || a->request->certificate) && a->desk->operators)
         return know(a);
     desk_answer(a, 401,
                 view_error("denied",
-                           "from afar a token is needed: `farmhand operator create` on the "
-                           "coordinator makes one"));
+                           "from afar a token is needed, or a certificate: `farmhand operator "
+                           "create` on the coordinator makes one"));
     return false;
 }
 
@@ -188,8 +194,9 @@ static json_t *time_or_null(int64_t wall_ms)
 static json_t *view_operator(const struct asking *a, const struct operator_right *o)
 {
     const char *spent = operator_right_spent(o, a->view.wall_ms);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "id", o->id, "name", o->name,
-                     "role", role_name(o->role), "servers", o->servers, "created_at",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "id", o->id, "name",
+                     o->name, "by", o->certificate ? "certificate" : "token", "role",
+                     role_name(o->role), "servers", o->servers, "created_at",
                      time_or_null(o->created_ms), "expires_at", time_or_null(o->expires_ms),
                      "revoked_at", time_or_null(o->revoked_ms), "created_by", o->created_by,
                      "spent", spent ? json_string(spent) : json_null());
@@ -210,11 +217,32 @@ static bool parse_role(const char *word, void *out)
     return role_parse(word, out);
 }
 
+/* Told once: the token, or for a signing request the certificate. */
+static enum error_code make_operator(struct asking *a, const struct operators_wish *w,
+                                     const char *request, struct error *err)
+{
+    const struct operator_right *right = NULL;
+    char token[TOKEN_TEXT_MAX] = "", *pem = NULL;
+    struct operators *o = a->desk->operators;
+    enum error_code code =
+        request[0] ? operators_certify(o, w, request, a->view.wall_ms, &pem, &right, err)
+                   : operators_create(o, w, a->view.wall_ms, token, &right, err);
+    if (code)
+        return code;
+    json_t *told = view_operator(a, right);
+    json_object_set_new(told, pem ? "certificate" : "token", json_string(pem ? pem : token));
+    json_object_set_new(told, "url", json_string(a->desk->join_url));
+    json_object_set_new(told, "ca", json_string(a->desk->ca_pem));
+    desk_answer(a, 201, told);
+    text_wipe(token, sizeof(token));
+    free(pem);
+    return ERR_NONE;
+}
+
 void desk_create_operator(struct asking *a)
 {
     struct error err = {0};
-    const struct operator_right *right = NULL;
-    char token[TOKEN_TEXT_MAX];
+    const char *request = "";
     json_t *body = NULL;
     struct operators_wish w = {
         .name = "", .servers = "all", .reason = "", .actor = a->request->actor};
@@ -223,23 +251,14 @@ void desk_create_operator(struct asking *a)
     const struct field fields[] = {
         TEXT("name", &w.name),       WORD("role", &w.role, parse_role, "viewer, operator or admin"),
         TEXT("servers", &w.servers), U64("for_ms", &w.for_ms, 1000, 366ULL * DESK_DAY_MS),
-        TEXT("reason", &w.reason),
+        TEXT("reason", &w.reason),   TEXT("request", &request),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
     if (!code && (w.reason[0] == '\0' || strlen(w.reason) > 255))
         code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
-    code = code ? code
-                : operators_create(a->desk->operators, &w, a->view.wall_ms, token, &right, &err);
-    if (code) {
+    code = code ? code : make_operator(a, &w, request, &err);
+    if (code)
         desk_refuse(a, &err);
-    } else {
-        json_t *told = view_operator(a, right);
-        json_object_set_new(told, "token", json_string(token));
-        json_object_set_new(told, "url", json_string(a->desk->join_url));
-        json_object_set_new(told, "ca", json_string(a->desk->ca_pem));
-        desk_answer(a, 201, told);
-        text_wipe(token, sizeof(token));
-    }
     json_decref(body);
 }
 
@@ -257,9 +276,11 @@ void desk_revoke_operator(struct asking *a)
     code = code ? code
                 : operators_revoke(a->desk->operators, a->name, a->request->actor, reason,
                                    a->view.wall_ms, &err);
-    if (code)
+    if (code) {
         desk_refuse(a, &err);
-    else
+    } else {
+        api_cut(a->desk->api, a->name); /* the next request is looked at anew; a stream is none */
         desk_answer(a, 200, json_pack("{s:s}", "revoked", a->name));
+    }
     json_decref(body);
 }

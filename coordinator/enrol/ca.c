@@ -425,7 +425,7 @@ void ca_fingerprint(const struct ca *ca, uint8_t out[SHA256_BYTES])
     must(X509_digest(ca->cert, EVP_sha256(), out, &len) == 1 && len == SHA256_BYTES);
 }
 
-/* ---- requests of agents ---- */
+/* ---- requests of agents and operators ---- */
 
 static bool is_p256(EVP_PKEY *key)
 {
@@ -473,21 +473,21 @@ enum error_code ca_request_read(const char *pem, uint8_t key_hash[SHA256_BYTES],
     return ERR_NONE;
 }
 
-enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, uint64_t life_ms,
-                        int64_t wall_ms, struct ca_issued *out, struct error *err)
+/* alternative, extended: whose certificate it is, in OpenSSL's words. */
+static enum error_code sign_as(const struct ca *ca, const char *pem, const char *name,
+                               const char *alternative, const char *extended, uint64_t life_ms,
+                               int64_t wall_ms, struct ca_issued *out, struct error *err)
 {
     X509_REQ *request = NULL;
-    char alternative[300];
     int64_t backdate_ms = life_ms / 10 < BACKDATE_MS ? (int64_t)(life_ms / 10) : BACKDATE_MS;
     enum error_code code = parse_request(pem, &request, err);
     if (code)
         return code;
-    must(text_format(alternative, sizeof(alternative), "DNS:%s", name));
     const struct wanted w = {.name = name,
                              .alternative = alternative,
                              .basic = "critical,CA:FALSE",
                              .use = "critical,digitalSignature",
-                             .extended = "clientAuth",
+                             .extended = extended,
                              .key = X509_REQ_get0_pubkey(request),
                              .from_ms = wall_ms - backdate_ms,
                              .until_ms = wall_ms + (int64_t)life_ms,
@@ -500,4 +500,23 @@ enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, 
         .pem = cert_text(cert), .issued_wall_ms = w.issued_ms, .until_wall_ms = w.until_ms};
     X509_free(cert);
     return ERR_NONE;
+}
+
+enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, uint64_t life_ms,
+                        int64_t wall_ms, struct ca_issued *out, struct error *err)
+{
+    char alternative[300];
+    must(text_format(alternative, sizeof(alternative), "DNS:%s", name));
+    return sign_as(ca, pem, name, alternative, "clientAuth", life_ms, wall_ms, out, err);
+}
+
+enum error_code ca_sign_operator(const struct ca *ca, const char *pem, const char *name,
+                                 uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
+                                 struct error *err)
+{
+    char alternative[300], common[CA_NAME_MAX + 16];
+    must(text_format(alternative, sizeof(alternative), "URI:" CA_OPERATOR_URI "%s", name));
+    /* With a blank: some take a common name for a host's where no other name is given. */
+    text_format(common, sizeof(common), "operator %s", name);
+    return sign_as(ca, pem, common, alternative, CA_OPERATOR_USE, life_ms, wall_ms, out, err);
 }

@@ -7,7 +7,9 @@
  *
  * A certificate names its server in one DNS entry of subjectAltName, and is for clients; the
  * coordinator's is for servers and says WIRE_COORDINATOR_NAME (proto/url.h), which no agent is ever
- * given, so that a stolen agent's key cannot play the coordinator. Serial numbers are the time of
+ * given, so that a stolen agent's key cannot play the coordinator. An operator's has a use of its own
+ * (CA_OPERATOR_USE, and not "for clients") and names them in a URI: neither is ever taken for the
+ * other, at either port. Serial numbers are the time of
  * issue (milliseconds since 1970, 8 bytes) and 8 random bytes: who is let in is decided by name and
  * time of issue (members.h), so that a removal needs no list of revoked numbers.
  */
@@ -53,5 +55,22 @@ struct ca_issued {
 enum error_code ca_sign(const struct ca *ca, const char *request_pem, const char *name,
                         uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
                         struct error *err);
+
+/* ---- operators ---- */
+
+/* An extended key usage of our own, from a random number (X.667); and what their names follow. */
+#define CA_OPERATOR_USE "2.25.287097974298196124803766746498156425985"
+#define CA_OPERATOR_URI "farmhand:operator:"
+#define CA_NAME_MAX     128
+
+enum error_code ca_sign_operator(const struct ca *ca, const char *request_pem, const char *name,
+                                 uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
+                                 struct error *err);
+/* Whose certificate (DER) is it? ca_operator.c. ERR_DENIED: not of this CA, not of an operator, or
+ * its time is not now: the text says which. That its peer has the key is TLS's to prove; what they
+ * may do is not in it. key_hash: SHA-256 of the public key, as ca_request_read tells it. */
+enum error_code ca_operator_read(const struct ca *ca, const uint8_t *der, size_t len,
+                                 int64_t wall_ms, char name[CA_NAME_MAX],
+                                 uint8_t key_hash[SHA256_BYTES], struct error *err);
 
 #endif

@@ -57,7 +57,8 @@ bool role_parse(const char *word, enum role *out);
 
 struct operator_right {
     char id[MEMBER_ID_HEX];
-    char hash[SHA256_HEX];
+    bool certificate;      /* by a client's certificate; else by a token */
+    char hash[SHA256_HEX]; /* of the token's secret, or of the certificate's public key */
     char name[MEMBER_WHO_MAX];
     enum role role;
     char servers[WIRE_NAME_MAX]; /* a selector: what it changes is theirs alone; "all" */

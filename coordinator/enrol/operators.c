@@ -12,6 +12,7 @@
 
 #define FOR_MAX_MS    (366ULL * 24 * 60 * 60 * 1000)
 #define OPERATORS_MAX 1000
+#define CERTIFIED_MS  (90ULL * 24 * 60 * 60 * 1000) /* unless it is said how long */
 
 struct operators {
     struct operators_spec spec;
@@ -66,6 +67,11 @@ const char *operator_right_spent(const struct operator_right *right, int64_t wal
     return right->expires_ms != 0 && wall_ms >= right->expires_ms ? "has expired" : NULL;
 }
 
+static const char *kind_of(const struct operator_right *right)
+{
+    return right->certificate ? "certificate" : "token";
+}
+
 /* ---- changes ---- */
 
 static enum error_code save(struct operators *o, const struct operator_right *right,
@@ -109,23 +115,38 @@ static enum error_code check_wish(const struct operators *o, const struct operat
                                   ".-_@";
     size_t len = strlen(w->name);
     if (len == 0 || len > 64 || strspn(w->name, letters) != len)
-        return error_set(
-            err, ERR_INVALID,
-            "whose token? A name of letters, digits, '.', '-', '_' and '@', 64 at most");
+        return error_set(err, ERR_INVALID,
+                         "whose? A name of letters, digits, '.', '-', '_' and '@', 64 at most");
     if (w->for_ms > FOR_MAX_MS || (w->for_ms > 0 && w->for_ms < 1000))
         return error_set(err, ERR_INVALID, "expires: after 1s to 366d, or never");
     if (o->count >= OPERATORS_MAX)
-        return error_set(err, ERR_FULL, "there are %d tokens already", OPERATORS_MAX);
+        return error_set(err, ERR_FULL, "there are %d already, with those that ended",
+                         OPERATORS_MAX);
     for (size_t i = 0; i < o->count; i++)
         if (text_equal(o->items[i].name, w->name) && !operator_right_spent(&o->items[i], wall_ms))
-            return error_set(
-                err, ERR_EXISTS,
-                "%s has a token already, %s: revoke it first, so that it is clear which "
-                "one holds",
-                w->name, o->items[i].id);
+            return error_set(err, ERR_EXISTS,
+                             "%s has a %s already, %s: revoke it first, so that it is clear which "
+                             "one holds",
+                             w->name, kind_of(&o->items[i]), o->items[i].id);
     if (strlen(w->servers) >= sizeof(o->items[0].servers))
         return error_set(err, ERR_INVALID, "the selector is too long");
     return selector_check(w->servers, err);
+}
+
+static struct operator_right right_of(const struct operators_wish *w,
+                                      const uint8_t id[TOKEN_ID_BYTES],
+                                      const uint8_t hash[SHA256_BYTES], uint64_t for_ms,
+                                      int64_t wall_ms)
+{
+    struct operator_right right = {.role = w->role,
+                                   .created_ms = wall_ms,
+                                   .expires_ms = for_ms ? wall_ms + (int64_t)for_ms : 0};
+    text_to_hex(right.id, id, TOKEN_ID_BYTES);
+    sha256_hex(hash, right.hash);
+    text_copy(right.name, sizeof(right.name), w->name);
+    text_copy(right.servers, sizeof(right.servers), w->servers);
+    text_copy(right.created_by, sizeof(right.created_by), w->actor);
+    return right;
 }
 
 enum error_code operators_create(struct operators *o, const struct operators_wish *w,
@@ -134,19 +155,12 @@ enum error_code operators_create(struct operators *o, const struct operators_wis
 {
     struct operator_token token;
     uint8_t hash[SHA256_BYTES];
-    struct operator_right right = {.role = w->role,
-                                   .created_ms = wall_ms,
-                                   .expires_ms = w->for_ms ? wall_ms + (int64_t)w->for_ms : 0};
     enum error_code code = check_wish(o, w, wall_ms, err);
     if (code)
         return code;
     must(os_random(&token, sizeof(token), NULL) == ERR_NONE);
     token_hash(token.secret, hash);
-    text_to_hex(right.id, token.id, sizeof(token.id));
-    sha256_hex(hash, right.hash);
-    text_copy(right.name, sizeof(right.name), w->name);
-    text_copy(right.servers, sizeof(right.servers), w->servers);
-    text_copy(right.created_by, sizeof(right.created_by), w->actor);
+    struct operator_right right = right_of(w, token.id, hash, w->for_ms, wall_ms);
     code = save(o, &right, "operator.create", w->actor, w->reason, wall_ms, err);
     if (code == ERR_NONE) {
         operator_token_print(&token, text);
@@ -156,13 +170,68 @@ enum error_code operators_create(struct operators *o, const struct operators_wis
     return code;
 }
 
+static struct operator_right *find_key(const struct operators *o, const char *hash)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (o->items[i].certificate && text_equal(o->items[i].hash, hash))
+            return &o->items[i];
+    return NULL;
+}
+
+/* A key that was revoked is never certified again: its number would be another, its holder not. */
+static enum error_code check_request(const struct operators *o, const char *request,
+                                     uint8_t key[SHA256_BYTES], struct error *err)
+{
+    char hex[SHA256_HEX];
+    if (!o->spec.ca)
+        return error_set(err, ERR_UNAVAILABLE, "this coordinator has no CA: it makes tokens alone");
+    enum error_code code = ca_request_read(request, key, err);
+    if (code)
+        return code;
+    const struct operator_right *known = find_key(o, sha256_hex(key, hex));
+    return known
+               ? error_set(err, ERR_EXISTS,
+                           "the key of that request has been certified already, for %s (%s): make "
+                           "a new one with `farmhand operator request`",
+                           known->name, known->id)
+               : ERR_NONE;
+}
+
+enum error_code operators_certify(struct operators *o, const struct operators_wish *w,
+                                  const char *request, int64_t wall_ms, char **pem,
+                                  const struct operator_right **out, struct error *err)
+{
+    uint8_t key[SHA256_BYTES], id[TOKEN_ID_BYTES];
+    struct ca_issued issued;
+    uint64_t for_ms = w->for_ms ? w->for_ms : CERTIFIED_MS;
+    enum error_code code = check_wish(o, w, wall_ms, err);
+    code = code ? code : check_request(o, request, key, err);
+    code =
+        code ? code : ca_sign_operator(o->spec.ca, request, w->name, for_ms, wall_ms, &issued, err);
+    if (code)
+        return code;
+    must(os_random(id, sizeof(id), NULL) == ERR_NONE);
+    struct operator_right right = right_of(w, id, key, for_ms, wall_ms);
+    right.certificate = true;
+    code = save(o, &right, "operator.certify", w->actor, w->reason, wall_ms, err);
+    if (code) {
+        free(issued.pem);
+        return code;
+    }
+    *pem = issued.pem;
+    *out = find_id(o, right.id);
+    return ERR_NONE;
+}
+
 enum error_code operators_revoke(struct operators *o, const char *id, const char *actor,
                                  const char *reason, int64_t wall_ms, struct error *err)
 {
     const struct operator_right *known = find_id(o, id);
     if (!known)
-        return error_set(err, ERR_NOT_FOUND,
-                         "no operator has a token %.40s: `farmhand operator list` shows them", id);
+        return error_set(
+            err, ERR_NOT_FOUND,
+            "no operator has a token or certificate %.40s: `farmhand operator list` shows them",
+            id);
     struct operator_right right = *known;
     if (right.revoked_ms == 0)
         right.revoked_ms = wall_ms;
@@ -170,6 +239,16 @@ enum error_code operators_revoke(struct operators *o, const char *id, const char
 }
 
 /* ---- who is it ---- */
+
+static enum error_code take(const struct operator_right *right, int64_t wall_ms,
+                            const struct operator_right **out, struct error *err)
+{
+    const char *spent = operator_right_spent(right, wall_ms);
+    if (spent)
+        return error_set(err, ERR_DENIED, "the %s of %s %s", kind_of(right), right->name, spent);
+    *out = right;
+    return ERR_NONE;
+}
 
 enum error_code operators_find(const struct operators *o, const char *text, int64_t wall_ms,
                                const struct operator_right **out, bool *wrong, struct error *err)
@@ -185,14 +264,32 @@ enum error_code operators_find(const struct operators *o, const char *text, int6
     text_wipe(&token, sizeof(token));
     sha256_hex(hash, hex);
     const struct operator_right *right = find_id(o, id);
-    if (!right || !token_equal(right->hash, hex, sizeof(hex)))
+    if (!right || right->certificate || !token_equal(right->hash, hex, sizeof(hex)))
         return error_set(err, ERR_DENIED, "this coordinator never made that token");
     *wrong = false;
-    const char *spent = operator_right_spent(right, wall_ms);
-    if (spent)
-        return error_set(err, ERR_DENIED, "the token of %s %s", right->name, spent);
-    *out = right;
-    return ERR_NONE;
+    return take(right, wall_ms, out, err);
+}
+
+enum error_code operators_find_certificate(const struct operators *o, const uint8_t *der,
+                                           size_t len, int64_t wall_ms,
+                                           const struct operator_right **out, bool *wrong,
+                                           struct error *err)
+{
+    char name[CA_NAME_MAX], hex[SHA256_HEX];
+    uint8_t key[SHA256_BYTES];
+    *wrong = true;
+    if (!o->spec.ca)
+        return error_set(err, ERR_DENIED, "this coordinator has no CA: a token is needed");
+    if (ca_operator_read(o->spec.ca, der, len, wall_ms, name, key, err))
+        return ERR_DENIED;
+    *wrong = false; /* of our CA: nobody guessed */
+    const struct operator_right *right = find_key(o, sha256_hex(key, hex));
+    if (!right || !text_equal(right->name, name))
+        return error_set(err, ERR_DENIED,
+                         "the certificate of %s is not known here: was this coordinator put back "
+                         "from a backup?",
+                         name);
+    return take(right, wall_ms, out, err);
 }
 
 /* ---- views ---- */

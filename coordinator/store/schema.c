@@ -417,10 +417,15 @@ static const char version_22[] =
     "ALTER TABLE audit ADD COLUMN result TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE notice ADD COLUMN audit INTEGER REFERENCES audit (id);";
 
+/* Version 23. Operators with a certificate: `hash` is of its public key. */
+static const char version_23[] =
+    "ALTER TABLE operator_token ADD COLUMN certificate INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (certificate IN (0, 1));";
+
 const char *const schema_migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
-    version_17, version_18, version_19, version_20, version_21, version_22};
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -626,10 +631,10 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " ON CONFLICT (key) DO UPDATE SET approved_ms = excluded.approved_ms",
     [SQL_SAVE_OPERATOR] =
         "INSERT INTO operator_token (id, hash, name, role, servers, created_ms, expires_ms,"
-        " revoked_ms, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " revoked_ms, created_by, certificate) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         " ON CONFLICT (id) DO UPDATE SET revoked_ms = excluded.revoked_ms",
     [SQL_OPERATORS] = "SELECT id, hash, name, role, servers, created_ms, expires_ms, revoked_ms,"
-                      " created_by FROM operator_token ORDER BY created_ms",
+                      " created_by, certificate FROM operator_token ORDER BY created_ms",
     [SQL_DROP_JOINING] = "DELETE FROM joining WHERE key = ?1",
     [SQL_JOINING] = "SELECT key, name, token, address, why, asked_ms, approved_ms FROM joining"
                     " ORDER BY asked_ms, key",

@@ -174,6 +174,7 @@ enum error_code store_save_operator(struct store *s, const struct operator_right
     bind_int(&b, o->expires_ms);
     bind_int(&b, o->revoked_ms);
     bind_text(&b, o->created_by);
+    bind_bool(&b, o->certificate);
     store_run_write(s, SQL_SAVE_OPERATOR);
     return store_tell(s, err);
 }
@@ -194,6 +195,7 @@ enum error_code store_load_operators(struct store *s,
         o.expires_ms = row_int(&r);
         o.revoked_ms = row_int(&r);
         row_text(&r, "created_by", o.created_by, sizeof(o.created_by));
+        o.certificate = row_bool(&r, "certificate");
         if (!r.code)
             each(arg, &o);
     }

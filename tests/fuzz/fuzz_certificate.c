@@ -10,6 +10,7 @@
 #include "fuzz.h"
 
 #include "agent/identity.h"
+#include "common/keypair.h"
 #include "common/must.h"
 #include "coordinator/enrol/ca.h"
 #include "coordinator/enrol/openssl.h"
@@ -69,7 +70,7 @@ static void begin(void)
     mine = (struct identity){.name = must_copy("web01"),
                              .coordinator = must_copy("tls+tcp://h:1"),
                              .ca_pem = must_copy(ca_pem(ca))};
-    must(identity_make_key("web01", &mine.key_pem, &request_pem, &err) == ERR_NONE);
+    must(keypair_make("web01", &mine.key_pem, &request_pem, &err) == ERR_NONE);
     must(ca_sign(ca, request_pem, "web01", 3600000, 1790000000000, &issued, &err) == ERR_NONE);
     mine.cert_pem = issued.pem;
     must(identity_check(&mine, &times, &err) == ERR_NONE);

@@ -106,6 +106,18 @@ bool api_follow(struct api *api, struct api_request *request, uint64_t since, ui
     return true;
 }
 
+void api_follow_as(struct api *api, struct api_request *request, const char *who, uint64_t until_ms)
+{
+    (void)api, (void)until_ms;
+    must(asked_of(request)->follows && who[0]);
+}
+
+void api_cut(struct api *api, const char *who)
+{
+    (void)api;
+    must(who[0]);
+}
+
 void api_feed(struct api *api, struct api_request *request, uint64_t seq, const char *json)
 {
     (void)api;

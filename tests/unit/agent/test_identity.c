@@ -4,6 +4,7 @@
 #include "agent/identity.h"
 #include "agent/join_http.h"
 #include "agent/renewal.h"
+#include "common/keypair.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
@@ -44,7 +45,7 @@ static struct identity identity_of(const struct ca *ca, const char *name)
                           .ca_pem = must_copy(ca_pem(farm))};
     struct error err = {0};
     char *request = NULL;
-    if (identity_make_key(name, &id.key_pem, &request, &err) != ERR_NONE)
+    if (keypair_make(name, &id.key_pem, &request, &err) != ERR_NONE)
         fail_msg("%s", err.text);
     id.cert_pem = sign(ca, request, name, NOW_MS);
     free(request);

@@ -182,9 +182,137 @@ static void requests_of_other_shapes_are_refused(void **state)
     free(request);
 }
 
+/* ---- operators ---- */
+
+/* DER of a certificate; returns its length. */
+static size_t der_of(const char *pem, uint8_t out[4096])
+{
+    X509 *cert = parse(pem);
+    uint8_t *at = out;
+    int len = i2d_X509(cert, NULL);
+    assert_true(len > 0 && len < 4096 - 8);
+    i2d_X509(cert, &at);
+    X509_free(cert);
+    return (size_t)len;
+}
+
+static enum error_code read_at(const struct ca *ca, const char *pem, int64_t wall_ms, char *name,
+                               struct error *err)
+{
+    uint8_t der[4096], key[SHA256_BYTES];
+    size_t len = der_of(pem, der);
+    return ca_operator_read(ca, der, len, wall_ms, name, key, err);
+}
+
+static char *sign_operator(const struct ca *ca, const char *request, uint64_t life_ms)
+{
+    struct ca_issued issued;
+    struct error err = {0};
+    if (ca_sign_operator(ca, request, "anna", life_ms, NOW_MS, &issued, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    return issued.pem;
+}
+
+static void operators_certificate_names_them_and_is_for_nothing_else(void **state)
+{
+    struct ca *ca = open_at(NOW_MS);
+    char *key, *request, name[CA_NAME_MAX];
+    uint8_t der[4096], hash[SHA256_BYTES], asked[SHA256_BYTES];
+    struct error err = {0};
+    (void)state;
+    certs_request(&key, &request);
+    char *pem = sign_operator(ca, request, DAY_MS);
+    size_t len = der_of(pem, der);
+    assert_int_equal(ca_operator_read(ca, der, len, NOW_MS, name, hash, &err), ERR_NONE);
+    assert_string_equal(name, "anna");
+    assert_int_equal(ca_request_read(request, asked, &err), ERR_NONE);
+    assert_memory_equal(hash, asked, sizeof(hash));
+    X509 *cert = parse(pem);
+    assert_int_equal(X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0), 0);
+    assert_int_equal(X509_check_purpose(cert, X509_PURPOSE_SSL_SERVER, 0), 0);
+    assert_int_equal(X509_check_host(cert, "anna", 0, 0, NULL), 0);
+    X509_free(cert);
+    free(pem);
+    free(key);
+    free(request);
+    ca_close(ca);
+}
+
+static void operators_certificate_has_its_time(void **state)
+{
+    struct ca *ca = open_at(NOW_MS);
+    char *key, *request, name[CA_NAME_MAX] = "";
+    struct error err = {0};
+    (void)state;
+    certs_request(&key, &request);
+    char *pem = sign_operator(ca, request, DAY_MS);
+    assert_int_equal(read_at(ca, pem, NOW_MS + DAY_MS + 2000, name, &err), ERR_DENIED);
+    assert_non_null(strstr(err.text, "expired"));
+    assert_int_equal(read_at(ca, pem, NOW_MS - DAY_MS / 2, name, &err), ERR_DENIED);
+    assert_non_null(strstr(err.text, "not yet valid"));
+    assert_string_equal(name, ""); /* untouched */
+    free(pem);
+    free(key);
+    free(request);
+    ca_close(ca);
+}
+
+static void others_certificates_are_no_operators(void **state)
+{
+    struct ca *ca = open_at(NOW_MS), *other = certs_farm();
+    char *key, *request, name[CA_NAME_MAX];
+    struct ca_issued agent;
+    struct error err = {0};
+    (void)state;
+    certs_request(&key, &request);
+    assert_int_equal(ca_sign(ca, request, "anna", DAY_MS, NOW_MS, &agent, &err), ERR_NONE);
+    assert_int_equal(read_at(ca, agent.pem, NOW_MS, name, &err), ERR_DENIED);
+    assert_non_null(strstr(err.text, "it is no operator's"));
+    assert_int_equal(read_at(ca, ca_chain_pem(ca), NOW_MS, name, &err), ERR_DENIED);
+    assert_int_equal(read_at(ca, ca_pem(ca), NOW_MS, name, &err), ERR_DENIED);
+    char *forged = sign_operator(other, request, DAY_MS); /* the same words, by another CA */
+    assert_int_equal(read_at(ca, forged, NOW_MS, name, &err), ERR_DENIED);
+    assert_null(strstr(err.text, "no operator's"));
+    free(forged);
+    free(agent.pem);
+    free(key);
+    free(request);
+    ca_close(other);
+    ca_close(ca);
+}
+
+/* Each bit of a good one: whatever is changed, its signature is not good any more. */
+static void changed_certificate_is_refused(void **state)
+{
+    struct ca *ca = open_at(NOW_MS);
+    char *key, *request, name[CA_NAME_MAX];
+    uint8_t der[4096], hash[SHA256_BYTES];
+    (void)state;
+    certs_request(&key, &request);
+    char *pem = sign_operator(ca, request, DAY_MS);
+    size_t len = der_of(pem, der);
+    for (size_t i = 0; i < 8 * len; i += 3) {
+        der[i / 8] ^= (uint8_t)(1 << i % 8);
+        if (ca_operator_read(ca, der, len, NOW_MS, name, hash, NULL) == ERR_NONE)
+            fail_msg("bit %zu of byte %zu", i % 8, i / 8);
+        der[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    assert_int_equal(ca_operator_read(ca, der, len + 1, NOW_MS, name, hash, NULL), ERR_DENIED);
+    assert_int_equal(ca_operator_read(ca, der, len - 1, NOW_MS, name, hash, NULL), ERR_DENIED);
+    assert_int_equal(ca_operator_read(ca, der, 0, NOW_MS, name, hash, NULL), ERR_DENIED);
+    free(pem);
+    free(key);
+    free(request);
+    ca_close(ca);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operators_certificate_names_them_and_is_for_nothing_else),
+        cmocka_unit_test(operators_certificate_has_its_time),
+        cmocka_unit_test(others_certificates_are_no_operators),
+        cmocka_unit_test(changed_certificate_is_refused),
         cmocka_unit_test(keys_are_for_their_owner_alone),
         cmocka_unit_test(second_ca_is_not_made_over_the_first),
         cmocka_unit_test(missing_ca_tells_how_it_is_made),

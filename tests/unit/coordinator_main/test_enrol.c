@@ -3,8 +3,10 @@
 #include "coordinator/enrol/enrol.h"
 #include "coordinator/enrol/operators.h"
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/enrol/openssl.h"
 #include "proto/url.h"
 #include "tests/unit/coordinator_store/files.h"
 #include "tests/unit/link/certs.h"
@@ -391,6 +393,118 @@ static void operators_are_known_by_their_token_alone(void **state)
     operators_close(o);
 }
 
+struct looked_for {
+    const char *action;
+    char before[1024], after[1024];
+};
+
+static void look_at(void *arg, const struct audit_row *row)
+{
+    struct looked_for *l = arg;
+    if (!text_equal(row->action, l->action))
+        return;
+    text_copy(l->before, sizeof(l->before), row->before);
+    text_copy(l->after, sizeof(l->after), row->after);
+}
+
+static void expect_change(struct gate *g, const char *action, const char *before, const char *after)
+{
+    struct looked_for l = {.action = action};
+    must(store_load_audit(g->store, 0, SIZE_MAX, look_at, &l, NULL) == ERR_NONE);
+    if (!text_glob_match(before, l.before) || !text_glob_match(after, l.after))
+        fail_msg("%s: '%s' -> '%s'", action, l.before, l.after);
+}
+
+static size_t der_of(const char *pem, uint8_t out[4096])
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    uint8_t *at = out;
+    must(cert != NULL);
+    int len = i2d_X509(cert, &at);
+    must(len > 0 && len < 4096);
+    X509_free(cert);
+    BIO_free(bio);
+    return (size_t)len;
+}
+
+static void operators_are_known_by_their_certificate_and_what_stands_here(void **state)
+{
+    struct gate *g = *state;
+    struct operators *o = NULL;
+    const struct operators_spec spec = {
+        .store = g->store, .ca = g->ca, .ctx = g, .event = on_event};
+    const struct operator_right *right, *who = NULL;
+    char *key, *request, *other_key, *other_request, *pem = NULL, *again = NULL;
+    char id[MEMBER_ID_HEX], token[TOKEN_TEXT_MAX];
+    uint8_t der[4096];
+    bool wrong;
+    int64_t now_ms = clock_wall_ms(); /* since when the CA of the test is good */
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    certs_request(&key, &request);
+    certs_request(&other_key, &other_request);
+    struct operators_wish w = {.name = "vera",
+                               .role = ROLE_OPERATOR,
+                               .servers = "farm=web",
+                               .for_ms = HOUR_MS,
+                               .actor = "anna",
+                               .reason = "on call"};
+    assert_int_equal(operators_certify(o, &w, "no request", now_ms, &pem, &right, &g->err),
+                     ERR_INVALID);
+    assert_int_equal(operators_certify(o, &w, request, now_ms, &pem, &right, &g->err), ERR_NONE);
+    strcpy(id, right->id);
+    expect_change(g, "operator.certify", "", "operator, servers farm=web, until *: good");
+    size_t len = der_of(pem, der);
+    operators_close(o); /* and after a restart */
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_NONE);
+    assert_string_equal(who->name, "vera");
+    assert_int_equal(who->role, ROLE_OPERATOR);
+    assert_string_equal(who->servers, "farm=web");
+    assert_int_equal(
+        operators_find_certificate(o, der, len, now_ms + HOUR_MS + 1, &who, &wrong, &g->err),
+        ERR_DENIED);
+    /* Its hash is no secret: as a token it opens nothing. */
+    struct operator_token parts = {.id = {0}};
+    operator_token_print(&parts, token);
+    assert_int_equal(operators_find(o, token, now_ms, &who, &wrong, &g->err), ERR_DENIED);
+    assert_int_equal(operators_revoke(o, id, "anna", "left", now_ms, &g->err), ERR_NONE);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "the certificate of vera was revoked"));
+    assert_false(wrong);
+    /* The revoked key does not come back under another name. */
+    w.name = "otto";
+    assert_int_equal(operators_certify(o, &w, request, now_ms, &again, &right, &g->err),
+                     ERR_EXISTS);
+    assert_non_null(strstr(g->err.text, "certified already, for vera"));
+    /* One of our CA that is not in the store: a backup was put back, or somebody has the CA. */
+    struct ca_issued issued;
+    assert_int_equal(
+        ca_sign_operator(g->ca, other_request, "vera", HOUR_MS, now_ms, &issued, &g->err),
+        ERR_NONE);
+    len = der_of(issued.pem, der);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "is not known here"));
+    free(issued.pem);
+    /* An agent's certificate is nobody's. */
+    assert_int_equal(ca_sign(g->ca, other_request, "vera", HOUR_MS, now_ms, &issued, &g->err),
+                     ERR_NONE);
+    len = der_of(issued.pem, der);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_DENIED);
+    assert_true(wrong);
+    free(issued.pem);
+    free(pem);
+    free(key);
+    free(request);
+    free(other_key);
+    free(other_request);
+    operators_close(o);
+}
+
 static void guessing_is_slowed_and_forgotten(void **state)
 {
     static struct throttle t;
@@ -418,28 +532,6 @@ static void guessing_is_slowed_and_forgotten(void **state)
 
 #define WITH_GATE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-struct looked_for {
-    const char *action;
-    char before[1024], after[1024];
-};
-
-static void look_at(void *arg, const struct audit_row *row)
-{
-    struct looked_for *l = arg;
-    if (!text_equal(row->action, l->action))
-        return;
-    text_copy(l->before, sizeof(l->before), row->before);
-    text_copy(l->after, sizeof(l->after), row->after);
-}
-
-static void expect_change(struct gate *g, const char *action, const char *before, const char *after)
-{
-    struct looked_for l = {.action = action};
-    must(store_load_audit(g->store, 0, SIZE_MAX, look_at, &l, NULL) == ERR_NONE);
-    if (!text_glob_match(before, l.before) || !text_glob_match(after, l.after))
-        fail_msg("%s: '%s' -> '%s'", action, l.before, l.after);
-}
-
 static void what_was_before_and_is_after_stands_in_the_audit_trail(void **state)
 {
     struct gate *g = *state;
@@ -465,6 +557,7 @@ static void what_was_before_and_is_after_stands_in_the_audit_trail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_GATE(operators_are_known_by_their_certificate_and_what_stands_here),
         WITH_GATE(what_was_before_and_is_after_stands_in_the_audit_trail),
         WITH_GATE(member_is_let_in_from_its_certificate_on),
         WITH_GATE(it_is_all_there_after_a_restart),

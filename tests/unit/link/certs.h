@@ -15,6 +15,7 @@ struct ca *certs_farm(void); /* a CA of its own, in a directory that is removed 
 /* A fresh P-256 key, and a request signed with it; both to be freed. */
 void certs_request(char **key_pem, char **request_pem);
 struct certs certs_make(const struct ca *ca, const char *name, uint64_t life_ms);
+struct certs certs_make_operator(const struct ca *ca, const char *name, uint64_t life_ms);
 void certs_free(struct certs *c);
 
 /* So many connections one after the other that shake hands, begin to speak as nng does, and end

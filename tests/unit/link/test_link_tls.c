@@ -126,18 +126,29 @@ static void name_of_another_is_not(void **state)
     certs_free(&web02);
 }
 
-static void refused(const struct ca *signer, const char *name, uint64_t life_ms,
-                    const char *agents_ca)
+static void refused_with(struct certs own, const char *agents_ca)
 {
     struct centre c;
     struct agent a;
-    struct certs own = certs_make(signer, name, life_ms);
     centre_over(&c, farm, 0);
     agent_as(&a, &c, &own, agents_ca);
     hears_nothing(&c, &a);
     agent_close(&a);
     centre_close(&c);
     certs_free(&own);
+}
+
+static void refused(const struct ca *signer, const char *name, uint64_t life_ms,
+                    const char *agents_ca)
+{
+    refused_with(certs_make(signer, name, life_ms), agents_ca);
+}
+
+/* Of the same farm, under the very name of a server: an operator's key plays no agent. */
+static void operators_certificate_is_none_of_an_agent(void **state)
+{
+    (void)state;
+    refused_with(certs_make_operator(farm, "web01", DAY_MS), ca_pem(farm));
 }
 
 static void another_farms_agent_is_refused(void **state)
@@ -410,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_name_is_heard),
         cmocka_unit_test(name_of_another_is_not),
+        cmocka_unit_test(operators_certificate_is_none_of_an_agent),
         cmocka_unit_test(another_farms_agent_is_refused),
         cmocka_unit_test(another_farms_coordinator_is_refused),
         cmocka_unit_test(certificate_past_its_time_is_refused),
