@@ -91,6 +91,14 @@ static void sort_into_groups(struct coordinator *c)
 
 /* ---- who is out ---- */
 
+/* A place that was not read is no evidence that it serves: after a start, or while the balancer is
+ * silent, it may be drained by whoever it was. */
+static bool is_dark(const struct coordinator *c, const struct fleet_server *s, const char *pool,
+                    char *why, size_t why_size)
+{
+    return fleet_is_dark(s, pool, c->now_ms, why, why_size) && stands_in_rotation(c, s->name, "");
+}
+
 static void look_at_member(struct coordinator *c, struct budget_group *g, size_t i,
                            const char *pool)
 {
@@ -103,6 +111,9 @@ static void look_at_member(struct coordinator *c, struct budget_group *g, size_t
     m->out = fleet_is_out(s, pool, c->now_ms, g->whys[i], sizeof g->whys[i]);
     m->why = g->whys[i];
     m->unsure = s->presence != PRESENCE_FRESH && s->presence != PRESENCE_DECLARED_OUT;
+    if (!m->out && is_dark(c, s, pool, g->whys[i], sizeof g->whys[i])) {
+        m->out = m->unsure = true;
+    }
     m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
     const struct incident *apart = holder ? remedies_apart(c, s->name) : NULL;
     if (apart && apart->phase == INCIDENT_QUARANTINED) {

@@ -605,10 +605,15 @@ static bool stopped_on_purpose(const struct fleet_server *s, const char *name)
     return pool && pool->state == POOL_STATE_STOPPED && !pool->auto_start;
 }
 
-static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size)
+static bool places_known(const struct fleet_server *s, uint64_t now_ms)
 {
     uint64_t life_ms = s->places_life_ms > PLACES_FRESH_MS ? s->places_life_ms : PLACES_FRESH_MS;
-    if (!s->places_ms || now_ms - s->places_ms > life_ms) {
+    return s->places_ms && now_ms - s->places_ms <= life_ms;
+}
+
+static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size)
+{
+    if (!places_known(s, now_ms)) {
         return false;
     }
     for (size_t i = 0; i < s->place_count; i++) {
@@ -623,6 +628,22 @@ static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why,
         }
     }
     return false;
+}
+
+bool fleet_is_dark(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
+                   size_t why_size)
+{
+    if (places_known(s, now_ms) || stopped_on_purpose(s, pool && pool[0] ? pool : NULL)) {
+        return false;
+    }
+    if (s->places_ms) {
+        char age[TEXT_DURATION_MAX];
+        text_format(why, why_size, "its balancer has not told where it stands for %s",
+                    text_format_duration(age, (now_ms - s->places_ms) / 1000 * 1000));
+    } else {
+        text_copy(why, why_size, "its balancer has not told yet where it stands");
+    }
+    return true;
 }
 
 bool fleet_services_down(const struct fleet_server *s)

@@ -168,6 +168,12 @@ const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
 bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                   size_t why_size);
 
+/* Its places in rotation have not been read for longer than they count (or never): whether it is in
+ * rotation is not known. Not asked of a server that has no place; false if the pool was stopped on
+ * purpose. */
+bool fleet_is_dark(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
+                   size_t why_size);
+
 /* A fresh agent says that WAS or W3SVC does not run. */
 bool fleet_services_down(const struct fleet_server *s);
 

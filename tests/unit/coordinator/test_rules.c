@@ -271,6 +271,33 @@ static void drain_from_an_old_store_waits_for_room(void **state)
     farm_end(&f);
 }
 
+/* The store is an older copy again, and the balancer is silent as it starts: that nobody said that
+ * web02 is drained does not mean that it serves. */
+static void place_that_was_not_read_is_not_in_service(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 1);
+    farm_crash(&f);
+    f.agents[1].admin = BALANCER_DRAIN;
+    f.balancer_mute = true;
+    farm_start(&f);
+    farm_run(&f, 5000);
+    uint64_t run = farm_recycle(&f, "web01");
+    farm_run(&f, 4000);
+    expect_step(&f, run, 0, "web02 (its balancer has not told yet where it stands)");
+    f.balancer_mute =
+        false; /* what was asked before is never answered: web02 is not read at once */
+    for (int i = 0; i < 500; i++) {
+        farm_run(&f, 10);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    }
+    f.agents[1].admin = BALANCER_READY;
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
 /* The same life: a person set it ready, and that stands. */
 static void ready_by_a_person_is_left_alone(void **state)
 {
@@ -402,6 +429,7 @@ int main(void)
         cmocka_unit_test(reload_while_draining_is_put_right_before_the_act),
         cmocka_unit_test(reload_is_not_put_right_while_another_is_out),
         cmocka_unit_test(drain_from_an_old_store_waits_for_room),
+        cmocka_unit_test(place_that_was_not_read_is_not_in_service),
         cmocka_unit_test(ready_by_a_person_is_left_alone),
         cmocka_unit_test(drain_of_an_incident_is_put_right_and_no_other),
         cmocka_unit_test(what_was_forgotten_while_we_were_away_is_put_right),
