@@ -485,8 +485,10 @@ static void note_places(struct centre *c, const struct balancer_answer *answer)
     for (size_t i = 0; i < TICKETS_KEPT; i++)
         by_run = by_run || (answer->ticket && c->run_tickets[i] == answer->ticket);
     int server = answer->entry_count ? centre_server(c->world, answer->entries[0].name) : -1;
-    if (by_run && server >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
-        oracle_read_places(c->world, c->index, server);
+    const struct balancer_entry *e = &answer->entries[0];
+    if (server >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
+        oracle_read_places(c->world, c->index, server, by_run,
+                           e->admin != BALANCER_READY || !e->up);
 }
 
 static void on_lb(struct world *w, const struct due *d)
@@ -572,4 +574,5 @@ void centre_retire(struct world *w, int index)
     struct centre *c = w->centres[index];
     centre_crash(w, index, "it is stopped for good");
     c->life++; /* the start that is due is void */
+    oracle_retired(w, index);
 }

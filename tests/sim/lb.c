@@ -48,13 +48,22 @@ size_t lb_map(const struct world *w, const char *server, struct balancer_entry *
 
 /* ---- its own life ---- */
 
+/* Its check is a page of the site, and that has applications in each of the server's pools. */
+static bool answers(struct world *w, size_t server)
+{
+    bool well = true;
+    for (size_t k = 0; k < w->pools; k++)
+        well = iis_serves(world_iis(w, world_unit_at((int)server, k)), w->now_ms) && well;
+    return well;
+}
+
 static void check(struct world *w, const struct due *d)
 {
     struct lb *lb = &w->lb;
     (void)d;
     for (size_t i = 0; i < w->servers; i++) {
         struct lb_line *line = &lb->lines[i];
-        line->up = iis_serves(&w->iis[i], w->now_ms);
+        line->up = answers(w, i);
         line->sessions = serving(line) ? 4 : line->sessions / 2;
     }
     world_at(w, w->now_ms + CHECK_MS, check, 0, 0, NULL, 0);
@@ -83,12 +92,12 @@ static void set(struct world *w, int at, enum balancer_admin admin)
     line->admin = admin;
 }
 
-static void drain_line(struct world *w, int at)
+static void drain_line(struct world *w, int centre, int at)
 {
     struct lb_line *line = &w->lb.lines[at];
     if (line->admin == BALANCER_READY) {
         if (!line->forgotten)
-            oracle_drained(w, at);
+            oracle_drained(w, centre, at);
         line->ours = line->claimed = true;
         line->drained_ms = w->now_ms;
         world_say(w, "lb: %s drained", w->iis[at].name);
@@ -101,12 +110,12 @@ static void drain_line(struct world *w, int at)
     set(w, at, BALANCER_DRAIN);
 }
 
-static void ready_line(struct world *w, int at)
+static void ready_line(struct world *w, int centre, int at)
 {
     struct lb_line *line = &w->lb.lines[at];
     if (line->admin != BALANCER_READY)
         world_say(w, "lb: %s ready", w->iis[at].name);
-    oracle_ready(w, at, line->claimed, line->foreign);
+    oracle_ready(w, centre, at, line->claimed, line->foreign);
     line->ours = line->claimed = line->foreign = line->forgotten = line->unanswered = false;
     set(w, at, BALANCER_READY);
 }
@@ -124,16 +133,16 @@ static void note_unanswered(struct world *w, const struct balancer_request *q)
     }
 }
 
-static void carry_out(struct world *w, const struct balancer_request *q)
+static void carry_out(struct world *w, int centre, const struct balancer_request *q)
 {
     for (size_t i = 0; i < q->place_count; i++) {
         int at = line_of(w, q->places[i].name);
         if (at < 0)
             continue;
         if (q->op == BALANCER_OP_DRAIN)
-            drain_line(w, at);
+            drain_line(w, centre, at);
         else if (q->op == BALANCER_OP_READY)
-            ready_line(w, at);
+            ready_line(w, centre, at);
     }
 }
 
@@ -144,13 +153,13 @@ static void answer(struct world *w, const struct due *d)
     struct balancer_answer a = {.ticket = asked->request.ticket, .op = asked->request.op};
     if (w->now_ms < w->lb.down_until_ms) {
         if (q->op != BALANCER_OP_READ && rng_chance(&w->lb_rng, 300))
-            carry_out(w, q);
+            carry_out(w, d->who, q);
         if (q->op != BALANCER_OP_READ)
             note_unanswered(w, q);
         a.code = ERR_UNREACHABLE;
         text_copy(a.text, sizeof(a.text), "no answer on its socket");
     } else {
-        carry_out(w, q);
+        carry_out(w, d->who, q);
         int at = line_of(w, q->server);
         if (at >= 0)
             entry_of(w, at, &a.entries[a.entry_count++]);

@@ -383,7 +383,7 @@ static void act_on_services(struct world *w, struct node *n, const struct callin
 {
     if (n->life != c->life)
         return;
-    oracle_services_before(w, n->index, &c->call, &c->id, c->run);
+    oracle_services_before(w, n->index, &c->call, &c->id);
     bool done = is_guard(c->call.kind) ? act_on_guard(w, n, c)
                                        : scm_act(w, n->index, &c->call, &n->call_code);
     world_say(w, "%s: %s %s is %s%s%s", n->settings.name, call_name(c->call.kind), c->call.service,
@@ -407,7 +407,7 @@ static void on_act(struct world *w, const struct due *d)
                     c->call.kind == CALL_WORKER_KILL;
     int unit = world_unit(d->who, c->call.pool);
     if (disrupts)
-        oracle_before_act(w, unit, &c->id, c->run);
+        oracle_before_act(w, unit, &c->id);
     bool done = iis_act(world_iis(w, unit), &c->call, w->now_ms, &code);
     if (n->life == c->life && n->call_no == d->arg)
         n->call_code = code;

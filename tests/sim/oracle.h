@@ -22,8 +22,10 @@ void oracle_free(struct oracle *o);
 /* A coordinator's store is there (again), or about to be closed. */
 void oracle_attach(struct world *w, int centre);
 void oracle_detach(struct world *w, int centre);
-/* The store was put back from an older copy: what it forgot is not held against it. */
+/* The store is another one from now on, a copy: put back from an older one, or the first one's for
+ * a second coordinator. What it cannot know is not held against it. */
 void oracle_restored(struct world *w, int centre);
+void oracle_retired(struct world *w, int centre); /* it is not started again */
 /* It cannot know how old what it knows is, until it has heard of everybody again. */
 void oracle_clock_stopped(struct world *w, int centre, uint64_t until_ms);
 void oracle_journal_lost(struct world *w, int server);
@@ -41,14 +43,14 @@ void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64
                   enum verb verb);
 void oracle_begun(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   uint64_t clock_ms);
-/* A coordinator hears where a server stands, as a run has asked. */
-void oracle_read_places(struct world *w, int centre, int server);
+/* A coordinator hears where a server stands. */
+void oracle_read_places(struct world *w, int centre, int server, bool for_run, bool out);
 /* Any act of a driver's call, as carried out. */
 void oracle_called(struct world *w, int unit, const struct call *call, enum verb verb);
-void oracle_before_act(struct world *w, int unit, const struct command_id *id, uint64_t run);
+void oracle_before_act(struct world *w, int unit, const struct command_id *id);
 void oracle_probed(struct world *w, int unit, uint64_t asked_ms);
-void oracle_drained(struct world *w, int line);
-void oracle_ready(struct world *w, int line, bool ours, bool foreign);
+void oracle_drained(struct world *w, int centre, int line);
+void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign);
 void oracle_released(struct world *w, int centre, int server);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
 /* A person or a tool gives a held server back, before it is told. */
@@ -63,7 +65,7 @@ void oracle_services_begun(struct world *w, int machine, const struct command_id
 void oracle_services_ended(struct world *w, int machine, const struct command_id *id);
 /* An act of its is about to be carried out; it was. */
 void oracle_services_before(struct world *w, int machine, const struct call *call,
-                            const struct command_id *id, uint64_t run);
+                            const struct command_id *id);
 void oracle_services_called(struct world *w, int machine, const struct call *call,
                             const struct command_id *id, uint64_t run, enum verb verb);
 void oracle_services_start(struct world *w, int machine, int who); /* by the guardian */
@@ -86,17 +88,21 @@ void oracle_end(struct world *w);
 #define VIEW_RUNS    192
 #define VIEW_HOLDS   64
 #define VIEW_SERVERS 16
+#define VIEW_WORDS   16
+
+#define PART_WHOLE 2
 
 struct view_target {
     uint64_t run;
     int server, unit; /* unit: with its pool, see world.h */
     char state[12];
+    int part; /* 0, 1: which pool; PART_WHOLE: the server */
     bool holds;
-    bool has_place; /* its list of places to put back is not empty */
-    uint64_t fence, seq;
+    bool has_place;            /* something that it has to put back, and has not yet */
+    bool act_failed;           /* it ends as failed, and is put back before if it serves */
+    struct command_id command; /* the one in force; seq 0: none */
     char action[20];
     uint32_t wave;
-    bool whole; /* the server, not a pool of it */
 };
 struct view_run {
     uint64_t id;
@@ -120,9 +126,19 @@ struct view_hold {
 };
 struct view_incident {
     uint64_t id;
-    int server, unit;
+    int server, unit, part; /* part: as a target's */
     bool has_place;
-    bool whole; /* of the server, not of a pool */
+};
+/* What people have said of a server, and what is known of it by their word. */
+struct view_server {
+    int64_t declared_until_ms;    /* declared out, wall clock; 0: not */
+    int64_t maintenance_until_ms; /* the same */
+    bool blocked;                 /* two machines speak under its name */
+    struct wire_id incarnation;   /* whose journal is trusted */
+};
+/* A row of the audit trail. */
+struct view_word {
+    char action[32], object[80];
 };
 struct view {
     struct view_target targets[VIEW_TARGETS];
@@ -134,8 +150,10 @@ struct view {
     struct view_incident incidents[VIEW_HOLDS];
     size_t incident_count;
     uint64_t last_event, last_audit;
-    int64_t declared_until_ms[VIEW_SERVERS]; /* declared out, wall clock; 0: not */
-    int64_t maintained_until_ms[VIEW_SERVERS];
+    struct view_word words[VIEW_WORDS]; /* that came with the last change */
+    size_t word_count;
+    struct view_server servers[VIEW_SERVERS];
+    bool frozen;
 };
 /* NULL: no store is attached. Lent until the next look. */
 const struct view *oracle_view(struct world *w, int centre);

@@ -52,7 +52,18 @@ void oracle_gate_forget(struct world *w, int centre)
 {
     for (size_t i = 0; i < w->servers; i++) {
         struct observed *o = &w->oracle->servers[i].observed[centre];
+        o->place_ms = 0;
         o->heard_any = false; /* what it has saved of late was judged by what it knew then */
+    }
+}
+
+/* That two machines spoke stands in the copy, or is not known there. */
+void oracle_gate_meet_copy(struct world *w, int centre)
+{
+    for (size_t i = 0; i < w->servers; i++) {
+        struct observed *all = w->oracle->servers[i].observed;
+        all[centre].two_machines =
+            all[0].two_machines && w->oracle->stores[centre].view.servers[i].blocked;
     }
 }
 
@@ -87,13 +98,16 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     o->seen[at].heard_ms = w->now_ms;
     o->seen[at].told = seen->cause == CAUSE_NONE && o->seen[at].asked_ms != 0;
     o->seen[at].good = seen->cause == CAUSE_NONE &&
-                       (seen->probe_passed || seen->pool.state == POOL_STATE_STOPPED ||
-                        (!seen->probed && nothing_is_to_run(w, server)));
+                       (seen->probe_passed || (!seen->probed && nothing_is_to_run(w, server)));
+    o->seen[at].stopped = seen->cause == CAUSE_NONE && seen->pool.state == POOL_STATE_STOPPED;
 }
 
-void oracle_read_places(struct world *w, int centre, int server)
+void oracle_read_places(struct world *w, int centre, int server, bool for_run, bool out)
 {
-    w->oracle->servers[server].observed[centre].read_ms = w->now_ms;
+    struct observed *o = &w->oracle->servers[server].observed[centre];
+    o->read_ms = for_run ? w->now_ms : o->read_ms;
+    o->place_ms = w->now_ms;
+    o->place_out = out;
 }
 
 /* A clock that stood still makes old what could not be known to be. */
@@ -125,15 +139,11 @@ void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
  * heard of it after that), or (nothing was to be done) the server was taken. */
 static uint64_t opened_ms(const struct world *w, int centre, const struct view_target *t)
 {
-    const struct server_seen *s = &w->oracle->servers[t->server];
-    const struct act *a = oracle_act(w->oracle, t->run, t->unit, false);
+    const struct order *a = oracle_order_of(w->oracle, t);
     uint64_t at_ms = w->oracle->pools[t->unit].taken_ms[centre];
-    for (size_t i = 0; i < RESULTS_KEPT; i++)
-        if (t->seq && s->results[i].seq == t->seq && s->results[i].fence.number == t->fence &&
-            s->results_ms[i] > at_ms)
-            at_ms = s->results_ms[i];
-    bool settled = a && a->person_ms > a->begun_ms;
-    return settled ? a->person_ms : at_ms;
+    if (a && a->person >> centre & 1 && a->person_ms > a->begun_ms)
+        return a->person_ms;
+    return a && a->heard_ms[centre] > at_ms ? a->heard_ms[centre] : at_ms;
 }
 
 void oracle_gate_passed(struct world *w, int centre, const struct view_target *t)
@@ -145,9 +155,11 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
     uint64_t since_ms = opened_ms(w, centre, t);
     uint64_t back_ms = oracle_hold_gate_ms(w, t);
     since_ms = back_ms > since_ms ? back_ms : since_ms;
+    bool stops = text_equal(t->action, "stop") && !t->act_failed;
     size_t good = 0;
     for (size_t i = 0; i < SEEN_KEPT; i++)
-        good += o->seen[i].good && o->seen[i].unit == t->unit && o->seen[i].asked_ms >= since_ms &&
+        good += (stops ? o->seen[i].stopped : o->seen[i].good) && o->seen[i].unit == t->unit &&
+                o->seen[i].asked_ms >= since_ms &&
                 (wire_id_equal(&o->seen[i].boot, &o->boot) ||
                  (belated && wire_id_equal(&o->seen[i].boot, &o->former_boot)));
     if (good < GATE_PASSES)

@@ -14,14 +14,6 @@
 
 #define LATE_MS 6000 /* so much later a time that is over is told, by one who is able to */
 
-static const struct view_run *run_of(const struct view *v, uint64_t id)
-{
-    for (size_t i = 0; i < v->run_count; i++)
-        if (v->runs[i].id == id)
-            return &v->runs[i];
-    return NULL;
-}
-
 static const struct view_target *target_of(const struct view *v, uint64_t run, int server)
 {
     for (size_t i = 0; i < v->target_count; i++)
@@ -46,7 +38,7 @@ static struct handed *handed_of(struct oracle *o, uint64_t run, int server, bool
 /* Nothing here is sure of numbers of runs once a store forgot some. */
 static bool is_sure(const struct world *w)
 {
-    return !w->oracle->restored;
+    return !w->oracle->copied;
 }
 
 void oracle_given_back(struct world *w, uint64_t run, int server)
@@ -83,7 +75,7 @@ void oracle_approved(struct world *w, uint64_t run)
 void oracle_hold_handed(struct world *w, int centre, const struct view_target *t)
 {
     const struct lb_line *line = &w->lb.lines[t->server];
-    const struct view_run *r = run_of(&w->oracle->stores[centre].view, t->run);
+    const struct view_run *r = oracle_run_of(&w->oracle->stores[centre].view, t->run);
     struct handed *h = handed_of(w->oracle, t->run, t->server, true);
     *h = (struct handed){.run = t->run,
                          .server = t->server,
@@ -101,14 +93,8 @@ void oracle_hold_handed(struct world *w, int centre, const struct view_target *t
 
 static bool was_aborted(const struct store_seen *s, uint64_t run)
 {
-    const struct view_run *r = run_of(&s->view, run);
+    const struct view_run *r = oracle_run_of(&s->view, run);
     return r && (text_equal(r->state, "aborting") || text_equal(r->state, "aborted"));
-}
-
-static bool was_settled(struct world *w, const struct view_target *was)
-{
-    const struct act *a = oracle_act(w->oracle, was->run, was->unit, false);
-    return a && a->person;
 }
 
 /* Somebody said that it is over: by word, or by starting the machine anew where that was waited for
@@ -119,7 +105,7 @@ static bool is_over(struct world *w, const struct store_seen *s, const struct vi
     uint64_t booted_ms = w->booted_ms[was->server];
     uint64_t taken_ms = w->oracle->pools[was->unit].taken_ms[0];
     bool anew = text_equal(was->action, "cycle") && booted_ms && booted_ms + EVIDENCE_MS > taken_ms;
-    return anew || (h && h->word_ms) || was_settled(w, was) || was_aborted(s, was->run);
+    return anew || (h && h->word_ms) || was_aborted(s, was->run);
 }
 
 /* Its time must be over, by one clock or the other. */
@@ -183,7 +169,7 @@ void oracle_hold_ready(struct world *w, int line)
 void oracle_hands_off(struct world *w, int centre, const struct view_target *t, const char *what)
 {
     const struct store_seen *s = &w->oracle->stores[centre];
-    int64_t until_ms = s->former.maintained_until_ms[t->server];
+    int64_t until_ms = s->former.servers[t->server].maintenance_until_ms;
     if (until_ms > centre_wall_ms(w->centres[centre]) && !s->reopened)
         world_violate(w, "%s is %s, and it is in maintenance", w->iis[t->server].name, what);
 }
@@ -252,6 +238,7 @@ void oracle_hold_look(struct world *w)
     check_late(w, s, wall_ms);
     check_unapproved(w, s, wall_ms);
     for (size_t i = 0; i < w->servers; i++)
-        if (s->view.maintained_until_ms[i] && wall_ms > s->view.maintained_until_ms[i] + LATE_MS)
+        if (s->view.servers[i].maintenance_until_ms &&
+            wall_ms > s->view.servers[i].maintenance_until_ms + LATE_MS)
             world_violate(w, "the maintenance of %s is over, and nobody is told", w->iis[i].name);
 }

@@ -13,14 +13,6 @@
 #define HEARTBEAT_MS       6000  /* agents speak that often */
 #define DISK_AGAIN_MS      5000
 
-static const struct view_run *run_of(const struct view *v, uint64_t id)
-{
-    for (size_t i = 0; i < v->run_count; i++)
-        if (v->runs[i].id == id)
-            return &v->runs[i];
-    return NULL;
-}
-
 static bool restores(const struct view_target *t)
 {
     return text_equal(t->action, "start") || text_equal(t->action, "undrain");
@@ -52,6 +44,19 @@ static bool is_over(const struct view *v, uint64_t run, uint32_t wave)
             !view_target_ended(&v->targets[i]))
             return false;
     return true;
+}
+
+/* What the copy has been through: its runs, as far as it has them. */
+void oracle_run_meet_copy(struct store_seen *s)
+{
+    for (size_t i = 0; i < WAVES_KEPT; i++) {
+        struct wave_seen *at = &s->waves[i];
+        const struct view_run *r = oracle_run_of(&s->view, at->run);
+        if (!r || at->wave > r->wave)
+            *at = (struct wave_seen){0};
+        else if (!is_over(&s->view, at->run, at->wave))
+            at->over_ms = 0;
+    }
 }
 
 void oracle_run_look(struct world *w, struct store_seen *s)
@@ -112,7 +117,7 @@ static void check_company(struct world *w, const struct view *v, const struct vi
 void oracle_run_taken(struct world *w, int centre, const struct view_target *t)
 {
     struct store_seen *s = &w->oracle->stores[centre];
-    const struct view_run *r = run_of(&s->view, t->run);
+    const struct view_run *r = oracle_run_of(&s->view, t->run);
     if (!r)
         return;
     check_company(w, &s->view, r, t);
@@ -125,7 +130,7 @@ void oracle_run_taken(struct world *w, int centre, const struct view_target *t)
 void oracle_run_ordered(struct world *w, int centre, const struct view_target *t)
 {
     const struct store_seen *s = &w->oracle->stores[centre];
-    const struct view_run *r = run_of(&s->former, t->run);
+    const struct view_run *r = oracle_run_of(&s->former, t->run);
     const char *name = w->iis[t->server].name;
     if (r && !text_equal(r->state, "running"))
         world_violate(w, "%s: its run is %s, and something is ordered", name, r->state);
@@ -177,10 +182,10 @@ static bool waits_in_vain(const struct world *w, const struct store_seen *s,
                           const struct view_target *t)
 {
     const struct view *v = &s->view;
-    const struct view_run *r = run_of(v, t->run);
+    const struct view_run *r = oracle_run_of(v, t->run);
     return restores(t) && r && text_equal(r->state, "running") && r->causes[0] == '\0' &&
            (text_equal(t->state, "waiting") || text_equal(t->state, "checking")) && t->wave == 0 &&
-           !leased_by_others(v, t->server) && v->declared_until_ms[t->server] == 0 &&
+           !leased_by_others(v, t->server) && v->servers[t->server].declared_until_ms == 0 &&
            !oracle_is_cloned(w, t->server) && !oracle_journal_was_lost(w, t->server) &&
            speaks(w, s, t->server);
 }

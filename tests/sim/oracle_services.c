@@ -81,7 +81,7 @@ static void check_purpose(struct world *w, int machine, const char *what)
 }
 
 void oracle_services_before(struct world *w, int machine, const struct call *call,
-                            const struct command_id *id, uint64_t run)
+                            const struct command_id *id)
 {
     struct services_seen *s = seen_of(w, machine);
     const char *name = w->iis[machine].name, *what = call_name(call->kind);
@@ -99,7 +99,7 @@ void oracle_services_before(struct world *w, int machine, const struct call *cal
         oracle_services_start(w, machine, scm_named(call->service));
     if (takes_away(call->kind)) {
         check_guardian(w, machine);
-        oracle_before_act(w, world_unit(machine, ""), id, run);
+        oracle_before_act(w, world_unit(machine, ""), id);
     }
 }
 

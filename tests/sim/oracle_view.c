@@ -11,33 +11,38 @@
 #include <string.h>
 
 static const char *const queries[] = {
-    [Q_TARGETS] =
-        "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2,"
-        " t.command_fence, t.command_seq, r.action, t.wave, t.pool FROM target t JOIN run r"
-        " ON r.id = t.run",
+    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2 AND NOT t.back,"
+                  " t.command_fence, t.command_seq, r.action, t.wave, t.pool, t.command_instance,"
+                  " t.act_failed"
+                  " FROM target t JOIN run r ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
                " pause_after_canary, hours, actor = 'remediation', limit_ms, approve_until_ms, why"
                " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
     [Q_INCIDENTS] =
         "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
-    [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0) FROM self",
+    [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0), freeze_why <> ''"
+               " FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
                   " (SELECT count(*) FROM lease l WHERE l.server = c.server AND l.owner = 'run'"
                   " AND l.owner_id = c.run), self.fence_number, self.fence_instance = ?3,"
-                  " self.freeze_why <> ''"
-                  " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place, self"
+                  " self.freeze_why <> '', t.server = c.server AND t.pool = c.pool, c.pool, c.run,"
+                  " r.action"
+                  " FROM command c JOIN target t ON t.run = c.run AND t.place = c.place"
+                  " JOIN run r ON r.id = c.run, self"
                   " WHERE c.server = ?1 AND c.fence_number = ?2 AND c.fence_instance = ?3"
                   " AND c.seq = ?4",
+    [Q_HAS_COMMAND] = "SELECT 1 FROM command WHERE server = ?1 AND fence_number = ?2"
+                      " AND fence_instance = ?3 AND seq = ?4",
     [Q_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'target.state'"
                 " AND server = ?2 AND to_word = ?3",
     [Q_RUN_EVENT] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND run = ?2"
                     " AND kind IN ('run.state', 'run.ended')",
-    [Q_DECLARED] = "SELECT name, declared_out_until_ms FROM server"
-                   " WHERE declared_out_until_ms > 0",
-    [Q_MAINTAINED] = "SELECT server, until_ms FROM maintenance",
+    [Q_SERVERS] = "SELECT name, declared_out_until_ms, blocked_why <> '', incarnation FROM server",
+    [Q_MAINTENANCE] = "SELECT server, until_ms FROM maintenance",
     [Q_EXPIRED] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'hold.expired'"
                   " AND run = ?2 AND server = ?3",
+    [Q_WORDS] = "SELECT action, object FROM audit WHERE id > ?1",
 };
 
 /* ---- reading ---- */
@@ -83,6 +88,17 @@ const char *oracle_word(struct sqlite3_stmt *q, int column)
     return text ? text : "";
 }
 
+static void read_id(sqlite3_stmt *q, int column, struct wire_id *out)
+{
+    must(sqlite3_column_bytes(q, column) == (int)sizeof(out->bytes));
+    memcpy(out->bytes, sqlite3_column_blob(q, column), sizeof(out->bytes));
+}
+
+static int part_of(const char *pool)
+{
+    return pool[0] == '\0' ? PART_WHOLE : text_equal(pool, iis_pool_names[1]);
+}
+
 static void read_targets(const struct world *w, struct store_seen *s)
 {
     sqlite3_stmt *q = s->statements[Q_TARGETS];
@@ -95,11 +111,13 @@ static void read_targets(const struct world *w, struct store_seen *s)
                                   .server = server_of(w, oracle_word(q, 1)),
                                   .holds = sqlite3_column_int(q, 3) != 0,
                                   .has_place = sqlite3_column_int(q, 4) != 0,
-                                  .fence = (uint64_t)sqlite3_column_int64(q, 5),
-                                  .seq = (uint64_t)sqlite3_column_int64(q, 6),
+                                  .command = {{(uint64_t)sqlite3_column_int64(q, 5)},
+                                              (uint64_t)sqlite3_column_int64(q, 6)},
+                                  .act_failed = sqlite3_column_int(q, 11) != 0,
+                                  .part = part_of(oracle_word(q, 9)),
                                   .wave = (uint32_t)sqlite3_column_int(q, 8)};
         t->unit = world_unit(t->server, oracle_word(q, 9));
-        t->whole = oracle_word(q, 9)[0] == '\0';
+        read_id(q, 10, &t->command.fence.instance);
         text_copy(t->state, sizeof(t->state), oracle_word(q, 2));
         text_copy(t->action, sizeof(t->action), oracle_word(q, 7));
     }
@@ -151,18 +169,45 @@ static void read_holds(const struct world *w, struct store_seen *s)
             .id = (uint64_t)sqlite3_column_int64(q, 0),
             .server = server_of(w, oracle_word(q, 1)),
             .unit = world_unit(server_of(w, oracle_word(q, 1)), oracle_word(q, 3)),
-            .has_place = sqlite3_column_int(q, 2) != 0,
-            .whole = oracle_word(q, 3)[0] == '\0'};
+            .part = part_of(oracle_word(q, 3)),
+            .has_place = sqlite3_column_int(q, 2) != 0};
     sqlite3_reset(q);
 }
 
-static void read_until(const struct world *w, sqlite3_stmt *q, int64_t until_ms[VIEW_SERVERS])
+static void read_servers(const struct world *w, struct store_seen *s)
 {
-    memset(until_ms, 0, VIEW_SERVERS * sizeof(until_ms[0]));
+    sqlite3_stmt *q = s->statements[Q_SERVERS];
+    struct view_server *servers = s->view.servers;
+    memset(servers, 0, sizeof(s->view.servers));
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        int at = server_of(w, oracle_word(q, 0));
+        if (at < 0)
+            continue;
+        servers[at].declared_until_ms = sqlite3_column_int64(q, 1);
+        servers[at].blocked = sqlite3_column_int(q, 2) != 0;
+        read_id(q, 3, &servers[at].incarnation);
+    }
+    sqlite3_reset(q);
+    q = s->statements[Q_MAINTENANCE];
     while (sqlite3_step(q) == SQLITE_ROW) {
         int at = server_of(w, oracle_word(q, 0));
         if (at >= 0)
-            until_ms[at] = sqlite3_column_int64(q, 1);
+            servers[at].maintenance_until_ms = sqlite3_column_int64(q, 1);
+    }
+    sqlite3_reset(q);
+}
+
+static void read_words(struct store_seen *s)
+{
+    sqlite3_stmt *q = s->statements[Q_WORDS];
+    struct view *v = &s->view;
+    v->word_count = 0;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)(s->valid ? s->former.last_audit : v->last_audit));
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        must(v->word_count < VIEW_WORDS);
+        struct view_word *word = &v->words[v->word_count++];
+        text_copy(word->action, sizeof(word->action), oracle_word(q, 0));
+        text_copy(word->object, sizeof(word->object), oracle_word(q, 1));
     }
     sqlite3_reset(q);
 }
@@ -174,13 +219,14 @@ void oracle_read_view(const struct world *w, struct store_seen *s)
     read_targets(w, s);
     read_runs(s);
     read_holds(w, s);
-    read_until(w, s->statements[Q_DECLARED], s->view.declared_until_ms);
-    read_until(w, s->statements[Q_MAINTAINED], s->view.maintained_until_ms);
+    read_servers(w, s);
     if (sqlite3_step(q) == SQLITE_ROW) {
         s->view.last_event = (uint64_t)sqlite3_column_int64(q, 0);
         s->view.last_audit = (uint64_t)sqlite3_column_int64(q, 1);
+        s->view.frozen = sqlite3_column_int(q, 2) != 0;
     }
     sqlite3_reset(q);
+    read_words(s);
     sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 }
 

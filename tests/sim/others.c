@@ -299,7 +299,7 @@ static void cycles_turn(struct world *w, const struct view *v)
 static void maintenance_turn(struct world *w, const struct view *v)
 {
     for (size_t i = 0; i < w->servers; i++) {
-        bool is = v->maintained_until_ms[i] != 0;
+        bool is = v->servers[i].maintenance_until_ms != 0;
         if (!is && w->others.maintained[i] && !w->others.ended_early[i])
             w->others.deeds[DEED_RAN_OUT]++;
         w->others.maintained[i] = is;

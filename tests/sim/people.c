@@ -249,7 +249,7 @@ static void settle_incidents(struct world *w, const struct view *v)
         return;
     }
     int unit = v->incidents[0].unit;
-    if (v->incidents[0].whole) {
+    if (v->incidents[0].part == PART_WHOLE) {
         centre_start_run(
             w, 0,
             &(struct run_wish){

@@ -76,7 +76,7 @@ static bool first_is_ordered(struct world *w, const struct view *v)
 {
     const struct view_target *t = first_target(v);
     (void)w;
-    return t && t->seq != 0;
+    return t && t->command.seq != 0;
 }
 
 static bool first_run_ended(struct world *w, const struct view *v)
