@@ -439,8 +439,7 @@ static void remember(struct coordinator *c, struct fleet_server *s)
     text_copy(row.name, sizeof row.name, s->name);
     text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
     text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
-    text_copy(row.blocked_why, sizeof row.blocked_why,
-              fleet_is_blocked(s) ? s->quarantine_why : "");
+    text_copy(row.blocked_why, sizeof row.blocked_why, s->blocked_why);
     struct error err;
     if (store_begin(c->spec.store, &err) != ERR_NONE ||
         store_save_server(c->spec.store, &row, &err) != ERR_NONE ||
@@ -519,18 +518,20 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
     bool whole = is_report && m->report.state.whole;
     uint64_t seq = m->seq;
     struct fleet_server *server = fleet_add(c->fleet, m->agent);
+    bool was_blocked = fleet_is_blocked(server);
     enum fleet_hearing hearing = fleet_hear(c->fleet, m, now_ms, &first, fleet_told, c);
     struct session *s = session_of(c, server);
     if (hearing == FLEET_NEW_JOURNAL) {
         log_warn("agent_quarantined", LOG_TEXT("server", server->name),
                  LOG_TEXT("why", server->quarantine_why));
-        if (fleet_is_blocked(server)) {
-            remember(c, server);
-        }
     } else if (hearing != FLEET_OLD) {
         s->pipe = from->pipe;
         s->pipe_closed = false;
         text_copy(server->address, sizeof server->address, address);
+    }
+    if (!was_blocked && fleet_is_blocked(server)) {
+        server->stored = false; /* if it cannot be written now, the next message tries again */
+        remember(c, server);
     }
     /* Its first journal is approved as it comes, and from then on no other is. */
     if (hearing != FLEET_NEW_JOURNAL && !server->stored) {

@@ -459,8 +459,7 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
     text_copy(row.name, sizeof row.name, s->name);
     text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
     text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
-    text_copy(row.blocked_why, sizeof row.blocked_why,
-              fleet_is_blocked(s) ? s->quarantine_why : "");
+    text_copy(row.blocked_why, sizeof row.blocked_why, s->blocked_why);
     enum error_code code = store_begin(c->spec.store, err);
     code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
     return events_commit(c, code, &before, err);

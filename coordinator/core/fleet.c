@@ -392,9 +392,10 @@ static enum fleet_hearing identify(struct fleet_server *s, const struct agent_me
         return late ? FLEET_OLD : s->quarantined ? FLEET_QUARANTINED : FLEET_TAKEN;
     }
     if (wire_id_equal(&s->former_boot, &message->boot)) {
-        return quarantine(s, message,
-                          "two machines speak under this name in turn: one is a "
-                          "clone; stop it, then `server release`");
+        text_copy(s->blocked_why, sizeof s->blocked_why,
+                  "two machines speak under this name in turn: one is a "
+                  "clone; stop it, then `server release`");
+        return quarantine(s, message, s->blocked_why);
     }
     return s->quarantined ? FLEET_QUARANTINED : FLEET_TAKEN;
 }
@@ -449,11 +450,12 @@ void fleet_block(struct fleet_server *s, const char *why)
     s->quarantined = true;
     s->asking = s->incarnation;
     text_copy(s->quarantine_why, sizeof s->quarantine_why, why);
+    text_copy(s->blocked_why, sizeof s->blocked_why, why);
 }
 
 bool fleet_is_blocked(const struct fleet_server *s)
 {
-    return s->quarantined && wire_id_equal(&s->asking, &s->incarnation);
+    return s->blocked_why[0] != '\0';
 }
 
 bool fleet_in_maintenance(const struct fleet_server *s, int64_t wall_ms, char *why, size_t why_size)
@@ -473,7 +475,7 @@ void fleet_release(struct fleet_server *s)
     if (s->quarantined) {
         s->incarnation = s->asking;
         s->quarantined = false;
-        s->quarantine_why[0] = '\0';
+        s->quarantine_why[0] = s->blocked_why[0] = '\0';
         s->former_boot = (struct wire_id){{0}};
         s->seen = false; /* what it says next begins a new life */
     }

@@ -85,6 +85,38 @@ static void two_machines_under_one_name_are_not_commanded(void **state)
     farm_end(&f);
 }
 
+/* Another one speaks as well, with a journal of its own, and people say something else of it. */
+static void two_machines_stay_blocked_whoever_else_speaks(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin(&f, 2);
+    uint8_t incarnation = f.agents[0].incarnation;
+    clone_speaks_in_turn(&f, 0);
+    f.agents[0].incarnation = 77;
+    f.agents[0].want_whole = true;
+    f.agents[0].listening = false;
+    farm_run(&f, 1000);
+    assert_int_equal(coordinator_declare_out(f.brain, "web01", 2000, "anna", "a riddle", f.now_ms,
+                                             WALL(&f), &err),
+                     ERR_NONE);
+    f.agents[0].incarnation = incarnation;
+    restart(&f);
+    f.agents[0].want_whole = true;
+    f.agents[0].listening = false;
+    farm_run(&f, 5000);
+    assert_int_equal(presence_of(&f, "web01"), PRESENCE_QUARANTINED);
+    assert_int_equal(
+        coordinator_release(f.brain, "web01", "anna", "one is gone", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    f.agents[0].want_whole = true;
+    f.agents[0].listening = false;
+    farm_run(&f, 5000);
+    assert_int_equal(presence_of(&f, "web01"), PRESENCE_FRESH);
+    farm_end(&f);
+}
+
 static void new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done(void **state)
 {
     (void)state;
@@ -543,6 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_declared_out_stays_out_over_restarts),
         cmocka_unit_test(two_machines_under_one_name_are_not_commanded),
+        cmocka_unit_test(two_machines_stay_blocked_whoever_else_speaks),
         cmocka_unit_test(new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done),
         cmocka_unit_test(word_given_while_the_disk_is_full_is_in_the_audit_trail_later),
         cmocka_unit_test(runs_of_two_pools_take_turns_on_a_server),
