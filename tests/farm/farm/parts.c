@@ -211,6 +211,7 @@ struct waiting {
     struct error last; /* why not yet */
     unsigned ready;
     const char *dead; /* the part that ended while it was waited for */
+    bool again;       /* an agent was started a second time */
     char name[32];
 };
 
@@ -223,6 +224,22 @@ static bool has_ended(struct waiting *w, const char *name)
     return true;
 }
 
+/* Wine 8 has lost a program at its very start, before it said a word (seen once, on a machine that
+ * was busy). One per farm is started again, as the service manager of a real Windows would, and
+ * what is known of its end is shown. */
+static bool started_again(struct waiting *w, unsigned index)
+{
+    if (!w->f->windows || w->again)
+        return false;
+    w->again = true;
+    proc_show_log(w->f, w->dead, 15);
+    fprintf(stderr, "farm: %s ended while it started; it is started again\n", w->dead);
+    if (parts_start_agent(w->f, index, &w->last) != ERR_NONE)
+        return false;
+    w->dead = NULL;
+    return true;
+}
+
 static bool any_ended(struct waiting *w)
 {
     char name[32];
@@ -230,7 +247,7 @@ static bool any_ended(struct waiting *w)
         return true;
     for (unsigned i = 0; i < w->f->servers; i++) {
         parts_agent_name(name, i);
-        if (has_ended(w, name))
+        if (has_ended(w, name) && !started_again(w, i))
             return true;
     }
     return false;

@@ -306,11 +306,26 @@ enum error_code proc_run_all(const struct farm *f, const struct proc_job *jobs, 
     return code;
 }
 
+/* Only of what this very process started. */
+static void show_end(const struct farm *f, const char *name)
+{
+    uint32_t pid;
+    uint64_t created;
+    int status;
+    if (!read_pid(f, name, &pid, &created) || waitpid((pid_t)pid, &status, WNOHANG) != (pid_t)pid)
+        return;
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "  %s was ended by signal %d\n", name, WTERMSIG(status));
+    else
+        fprintf(stderr, "  %s ended with exit code %d\n", name, WEXITSTATUS(status));
+}
+
 void proc_show_log(const struct farm *f, const char *name, unsigned lines)
 {
     char path[PATH_MAX];
     char *log;
     size_t len;
+    show_end(f, name);
     farm_path(path, f, "logs/%s.log", name);
     if (os_read_file(path, (size_t)64 << 20, &log, &len, NULL) != ERR_NONE || len == 0) {
         fprintf(stderr, "  (%s is empty or missing)\n", path);

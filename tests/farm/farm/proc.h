@@ -25,7 +25,7 @@ enum error_code proc_signal(const struct farm *f, const char *name, int number, 
 bool proc_wait(const struct farm *f, const char *name, unsigned timeout_ms);
 /* SIGTERM, up to timeout_ms, then SIGKILL. True: SIGTERM was enough, or it did not run. */
 bool proc_stop(const struct farm *f, const char *name, unsigned timeout_ms);
-/* Prints the end of its log on stderr. */
+/* Prints on stderr how it ended, if this process started it, and the end of its log. */
 void proc_show_log(const struct farm *f, const char *name, unsigned lines);
 
 /* Starts all and waits for all; output of each goes to logs/NAME.log (appended). On failure err
