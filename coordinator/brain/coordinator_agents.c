@@ -300,11 +300,11 @@ static void on_listen(struct coordinator *c, struct session *s, const struct age
     s->listen_no = l->listen_no;
     s->parked_ms = c->now_ms;
     s->server->agent_fence = l->fence;
+    if (new_boot) { /* also of a machine that is not believed: which one had passed the gate? */
+        leave_former_boot(c, s->server);
+    }
     if (hearing == FLEET_QUARANTINED) {
         return; /* parked, never commanded, not believed */
-    }
-    if (new_boot) {
-        leave_former_boot(c, s->server);
     }
     check_fence(c, m->agent, &l->fence);
     confirm(c, s, &l->last);
