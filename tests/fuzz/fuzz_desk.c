@@ -39,6 +39,7 @@ struct asked {
 static struct world world;
 static bool dirty;
 static char last_token[128];
+static bool key_was_given; /* libFuzzer sees what is compared, and may try just that */
 
 /* ---- the desk's HTTP server ---- */
 
@@ -73,7 +74,7 @@ static void check_answer(int status, const char *text)
 {
     json_t *json = json_loads(text, 0, NULL);
     must(json != NULL && status >= 200 && status < 600 && status != 500);
-    must(!strstr(text, world_key_line()));
+    must(key_was_given || !strstr(text, world_key_line()));
     const char *why = json_string_value(json_object_get(json_object_get(json, "error"), "text"));
     must((status < 400) == (why == NULL) && (!why || why[0]));
     const char *token = json_string_value(json_object_get(json, "token"));
@@ -296,6 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         world_begin(&world);
     dirty = false;
     last_token[0] = '\0';
+    key_was_given = strstr(text, world_key_line()) != NULL;
     memset(&world.throttle, 0, sizeof(world.throttle));
     for (int lines = 0; rest && lines < LINES_MAX; lines++)
         take_line(strsep(&rest, "\n"));
