@@ -199,6 +199,29 @@ static void failed_act_stays_one_incident_until_it_is_put_back(void **state)
 }
 
 /* The coordinator is killed again and again while it remedies. */
+/* By the store's word: brakes and cool-downs begin no new count with a new process. */
+static void what_was_done_before_a_restart_counts(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    farm_crash(&f);
+    f.guards.max_per_hour = 1;
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 1);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[2].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[2].acts, 0);
+    expect_event(&f, "storm: 1 remediations within the hour");
+    farm_end(&f);
+}
+
 static void remediation_survives_any_restart(void **state)
 {
     (void)state;
@@ -527,6 +550,7 @@ int main(void)
         cmocka_unit_test(word_that_could_not_be_kept_was_not_given),
         cmocka_unit_test(rule_waits_for_its_window),
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
+        cmocka_unit_test(what_was_done_before_a_restart_counts),
         cmocka_unit_test(remediation_survives_any_restart),
         cmocka_unit_test(run_of_a_person_goes_first),
         cmocka_unit_test(server_in_the_hands_of_others_is_left_alone),

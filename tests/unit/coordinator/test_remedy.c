@@ -378,6 +378,28 @@ static void proposal_waits_for_a_word(void **state)
     end(&w);
 }
 
+/* What comes after it on the ladder is asked for anew. */
+static void approval_is_for_one_act(void **state)
+{
+    (void)state;
+    struct world w;
+    struct remedy_change c;
+    struct error err;
+    begin(&w, REMEDY_PROPOSE);
+    leak(&w, 3, true);
+    run(&w, 10 * MINUTE);
+    assert_int_equal(
+        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, &err), ERR_NONE);
+    apply(&w, &c);
+    run(&w, LOOK_MS);
+    assert_int_equal(w.run_count, 1);
+    finish(&w, TARGET_FAILED, CAUSE_TIMEOUT, "it did not end");
+    run(&w, 10 * MINUTE);
+    assert_int_equal(w.run_count, 1);
+    assert_int_equal(w.incidents[0].phase, INCIDENT_PROPOSED);
+    end(&w);
+}
+
 /* To call one needs no word of a person. */
 static void person_is_called_without_being_asked(void **state)
 {
@@ -705,6 +727,20 @@ static void storm_brake_holds_until_a_person_looked(void **state)
     end(&w);
 }
 
+static void storm_of_an_hour_ago_brakes_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMEDY_AUTO);
+    for (int i = 0; i < 6; i++) {
+        remedy_remember(w.m, "other", "web09", "Api", wall(&w) - 61 * MINUTE, true);
+    }
+    leak(&w, 3, true);
+    run(&w, 3 * MINUTE);
+    assert_int_equal(w.run_count, 1);
+    end(&w);
+}
+
 static void flapping_trouble_is_damped(void **state)
 {
     (void)state;
@@ -986,6 +1022,7 @@ int main(void)
         cmocka_unit_test(counter_is_judged_over_its_window),
         cmocka_unit_test(observing_says_what_it_would_do),
         cmocka_unit_test(proposal_waits_for_a_word),
+        cmocka_unit_test(approval_is_for_one_act),
         cmocka_unit_test(person_is_called_without_being_asked),
         cmocka_unit_test(act_that_helps_closes_the_incident),
         cmocka_unit_test(ladder_is_climbed_to_its_end),
@@ -1005,6 +1042,7 @@ int main(void)
         cmocka_unit_test(rule_cools_down_between_servers),
         cmocka_unit_test(server_cools_down_after_an_act),
         cmocka_unit_test(storm_brake_holds_until_a_person_looked),
+        cmocka_unit_test(storm_of_an_hour_ago_brakes_nothing),
         cmocka_unit_test(flapping_trouble_is_damped),
         cmocka_unit_test(long_block_alarms_once),
         cmocka_unit_test(run_without_a_turn_is_ended_and_tried_again),
