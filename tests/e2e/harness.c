@@ -5,6 +5,7 @@
 #include "tests/farm/farm/programs.h"
 
 #include "common/clock.h"
+#include "common/process.h"
 #include "common/http.h"
 #include "common/must.h"
 #include "common/os.h"
@@ -359,6 +360,24 @@ long long harness_recycles(struct harness *h, const char *server, const char *po
         json_object_get(json_object_get(json_object_get(truth, "pools"), pool), "recycles_by");
     long long count = json_integer_value(json_object_get(by, "admin"));
     json_decref(truth);
+    return count;
+}
+
+size_t harness_identity_tries(struct harness *h, const char *server)
+{
+    char tool[PATH_MAX], dir[PATH_MAX];
+    struct error err = {0};
+    struct process_result result = {0};
+    size_t count = 0;
+    farm_path(tool, &h->farm, "servers/%s/inetsrv/lab-sc", server);
+    farm_path(dir, &h->farm, "servers/%s", server);
+    const char *argv[] = {tool, "--server", dir, "truth", "--log", NULL};
+    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 16 << 20};
+    if (process_run(&call, &result, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    for (const char *at = result.output; (at = strstr(at, "identity_try")); at++)
+        count++;
+    free(result.output);
     return count;
 }
 

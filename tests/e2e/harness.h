@@ -72,6 +72,8 @@ void harness_wait_fresh(struct harness *h, unsigned fresh, unsigned timeout_ms);
 json_t *harness_truth(struct harness *h, const char *server);
 /* Recycles of the pool that somebody ordered. */
 long long harness_recycles(struct harness *h, const char *server, const char *pool);
+/* Tries to log on with a pool's account, by all its pools. */
+size_t harness_identity_tries(struct harness *h, const char *server);
 /* Begins a phase; the visitors' count of it, once all its answers are in. */
 void harness_phase(struct harness *h, const char *name);
 json_t *harness_seen(struct harness *h, const char *phase);

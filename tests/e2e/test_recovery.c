@@ -258,26 +258,6 @@ static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
     harness_nothing_lost(h, "after");
 }
 
-/* Tries to log on with an account, as the lab counted them. */
-static size_t identity_tries(unsigned server)
-{
-    char tool[PATH_MAX], dir[PATH_MAX], name[FARM_NAME_MAX];
-    struct error err = {0};
-    struct process_result result = {0};
-    size_t count = 0;
-    farm_server_name(name, server);
-    farm_path(tool, &h->farm, "servers/%s/inetsrv/lab-sc", name);
-    farm_path(dir, &h->farm, "servers/%s", name);
-    const char *argv[] = {tool, "--server", dir, "truth", "--log", NULL};
-    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 16 << 20};
-    if (process_run(&call, &result, &err) != ERR_NONE)
-        fail_msg("%s", err.text);
-    for (const char *at = result.output; (at = strstr(at, "identity_try")); at++)
-        count++;
-    free(result.output);
-    return count;
-}
-
 /* web06 denies the stop of W3SVC, web07 answers it with 1061, web08 shares its process with a
  * stranger; web05 has a pool whose account is refused. The sites of the first three are silent, so
  * that something has to be done; the others are healthy. */
@@ -287,7 +267,7 @@ static void stops_that_are_refused_and_accounts_that_are(void **state)
     static const char *const silent[] = {"web06", "web07", "web08"};
     FARM(h, "fault", "web05", "identity-fails", "on", "--scope", "Shop");
     json_decref(harness_run_end(h, harness_run(h, "recycle", "Shop", "web05", NULL), 120000));
-    size_t tries = identity_tries(4);
+    size_t tries = harness_identity_tries(h, "web05");
     for (size_t i = 0; i < 3; i++) {
         FARM(h, "fault", silent[i], "site-refuses", "on");
         FARM(h, "fault", silent[i], "service-slow-start", "on", "--scope", "WAS", "--value",
@@ -311,7 +291,7 @@ static void stops_that_are_refused_and_accounts_that_are(void **state)
     expect_end(run, "web07", "done", "the host of WAS, was ended");
     expect_end(run, "web08", "failed", "Spooler lives there too");
     json_decref(run);
-    assert_int_equal(identity_tries(4), tries); /* never tried again, by nobody */
+    assert_int_equal(harness_identity_tries(h, "web05"), tries); /* never tried again, by nobody */
     assert_true(service_is(7, "Spooler", "RUNNING"));
     FARM(h, "fault", "web08", "all", "off");
     FARM(h, "fault", "web05", "all", "off");

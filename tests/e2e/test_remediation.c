@@ -1,28 +1,20 @@
 /* Remediation in auto on real lab servers under traffic: what breaks is put right and no person is
  * asked; what must be left alone is. The rules stand in a file as an operator would write it. */
-#include "tests/e2e/harness.h"
-
-#include "tests/farm/farm/programs.h"
+#include "tests/e2e/remedies.h"
 
 #include "common/clock.h"
-#include "common/os.h"
-#include "common/process.h"
 #include "common/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define SERVERS 4
 
 static struct harness *h;
-static char rules_path[] = "/tmp/farmhand-e2e-rules-XXXXXX";
 
 /* Limits are short, since a test does not wait for minutes. */
 static const char rules[] =
@@ -47,11 +39,7 @@ static int bring_up(void **state)
 {
     (void)state;
     char given[128];
-    int fd = mkstemp(rules_path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, rules, sizeof(rules) - 1), (ssize_t)sizeof(rules) - 1);
-    close(fd);
-    text_format(given, sizeof(given), "coordinator.remediation=%s", rules_path);
+    text_format(given, sizeof(given), "coordinator.remediation=%s", remedies_file(rules));
     h = harness_up((const char *const[]){
         "--servers", "4", "--traffic", "--rate", "60", "--agent",
         "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
@@ -61,102 +49,21 @@ static int bring_up(void **state)
     return 0;
 }
 
-/* ---- what the coordinator says ---- */
-
-static json_t *incidents(bool all)
-{
-    json_t *answer = harness_get(h, all ? "/v1/incidents?all=1" : "/v1/incidents");
-    json_t *list = json_incref(json_object_get(answer, "incidents"));
-    json_decref(answer);
-    return list;
-}
-
-/* The newest incident of that rule and server, closed or not; NULL: none. To be released. */
-static json_t *newest(const char *rule, const char *server)
-{
-    json_t *list = incidents(true), *found = NULL, *one;
-    size_t i;
-    json_array_foreach(list, i, one)
-    {
-        if (!found && strcmp(harness_word(one, "rule"), rule) == 0 &&
-            strcmp(harness_word(one, "server"), server) == 0)
-            found = json_incref(one);
-    }
-    json_decref(list);
-    return found;
-}
-
-static void print_story(const json_t *incident)
-{
-    char path[64];
-    text_format(path, sizeof(path), "/v1/incidents/%lld",
-                (long long)json_integer_value(json_object_get(incident, "id")));
-    json_t *answer = harness_get(h, path);
-    char *text = json_dumps(answer, JSON_INDENT(1));
-    print_message("%s\n", text);
-    free(text);
-    json_decref(answer);
-}
-
-/* Until that incident is in one of the phases (words between blanks). To be released. */
 static json_t *wait_for_phase(const char *rule, const char *server, const char *phases,
                               unsigned timeout_ms)
 {
-    uint64_t end_ms = clock_boot_ms() + timeout_ms;
-    for (;;) {
-        json_t *one = newest(rule, server);
-        if (one && strstr(phases, harness_word(one, "phase")))
-            return one;
-        if (clock_boot_ms() > end_ms) {
-            if (one)
-                print_story(one);
-            fail_msg("the incident of %s on %s is %s, not %s", rule, server,
-                     one ? harness_word(one, "phase") : "not there", phases);
-        }
-        json_decref(one);
-        harness_sleep_ms(200);
-    }
+    return remedies_wait(h, rule, server, phases, timeout_ms);
 }
 
-/* Its story has a note of that kind with these words. */
 static void expect_note(const json_t *incident, const char *kind, const char *words)
 {
-    char path[64];
-    text_format(path, sizeof(path), "/v1/incidents/%lld",
-                (long long)json_integer_value(json_object_get(incident, "id")));
-    json_t *answer = harness_get(h, path), *note;
-    const json_t *story = json_object_get(json_object_get(answer, "incident"), "story");
-    bool found = false;
-    size_t i;
-    json_array_foreach(story, i, note)
-    {
-        found = found || (strcmp(harness_word(note, "kind"), kind) == 0 &&
-                          strstr(harness_word(note, "text"), words));
-    }
-    json_decref(answer);
-    if (!found) {
-        print_story(incident);
-        fail_msg("no note %s with '%s'", kind, words);
-    }
+    remedies_expect_note(h, incident, kind, words);
 }
 
 static void in_order_again(void)
 {
     assert_int_equal(FARM(h, "fault", "all", "all", "off"), 0);
     harness_wait_all_up(h, 60000);
-}
-
-static void sc(const char *server, const char *a, const char *b)
-{
-    char tool[PATH_MAX];
-    struct error err = {0};
-    struct process_result result = {0};
-    farm_path(tool, &h->farm, "servers/%s/inetsrv/sc", server);
-    const char *argv[] = {tool, a, b, NULL};
-    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 65536};
-    if (process_run(&call, &result, &err) != ERR_NONE)
-        fail_msg("%s", err.text);
-    free(result.output);
 }
 
 /* ---- the troubles ---- */
@@ -211,9 +118,9 @@ static void hung_worker_is_replaced(void **state)
 static void dead_services_come_back(void **state)
 {
     (void)state;
-    sc("web04", "stop", "W3SVC");
+    REMEDIES_SC(h, "web04", "stop", "W3SVC");
     harness_sleep_ms(1500);
-    sc("web04", "stop", "WAS");
+    REMEDIES_SC(h, "web04", "stop", "WAS");
     json_t *one = wait_for_phase("dead", "web04", "closed", 120000);
     expect_note(one, "action", "recover the web services of web04");
     json_decref(one);
@@ -261,9 +168,7 @@ static void rule_that_observes_only_tells(void **state)
 
 static void expect_said(const char *words, int code, struct harness_cli cli)
 {
-    if (cli.code != code || !strstr(cli.out, words))
-        fail_msg("exit code %d:\n%s", cli.code, cli.out);
-    harness_cli_free(&cli);
+    remedies_expect_said(cli, code, words);
 }
 
 /* Nothing is done before the approval, once after it; it does not help, so a person is called. */
@@ -336,6 +241,6 @@ int main(void)
     };
     int failed = cmocka_run_group_tests_name("e2e_remediation", tests, bring_up, NULL);
     harness_down(h, failed != 0);
-    unlink(rules_path);
+    remedies_forget();
     return failed;
 }
