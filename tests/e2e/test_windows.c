@@ -24,6 +24,7 @@ static int bring_up(void **state)
     h = harness_up((const char *const[]){"--servers",
                                          "4",
                                          "--windows",
+                                         "--tls",
                                          "--traffic",
                                          "--rate",
                                          "20",
