@@ -28,11 +28,11 @@ void audit_look_begin(struct audit_look *look, const struct audit_anchor *anchor
 const char *audit_look_add(struct audit_look *look, const struct audit_line *line)
 {
     char hash[SHA256_HEX];
-    if (line->id != look->id + 1)
-        return line->id > look->id ? "rows before it are missing" : "it is there twice";
     audit_line_hash(look->hash, line, hash);
-    if (!text_equal(line->hash, hash))
-        return "its hash does not fit: it was changed, or put in, or the row before it was";
+    const char *bad = chain_number(look->id, line->id);
+    bad = bad ? bad : chain_hash(line->hash, hash);
+    if (bad)
+        return bad;
     look->id = line->id;
     look->count++;
     memcpy(look->hash, hash, sizeof(hash));

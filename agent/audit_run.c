@@ -47,12 +47,6 @@ struct words {
     bool json, verify;
 };
 
-static int usage(const char *what, const char *value)
-{
-    fprintf(stderr, "%s: %s%s\nTry: %s --help\n", program.name, what, value, program.name);
-    return OPTIONS_EXIT_USAGE;
-}
-
 /* -1: go on. */
 static int parse(int argc, char **argv, struct words *out)
 {
@@ -68,9 +62,9 @@ static int parse(int argc, char **argv, struct words *out)
             return EXIT_SUCCESS;
         }
         if (option == '?')
-            return usage("wrong options", "");
+            return options_refused(&program, "wrong options", "");
         if (option == 'n' && !text_parse_u64(optarg, 1, INT64_MAX, &out->limit))
-            return usage("--limit: expected a number from 1 on, not ", optarg);
+            return options_refused(&program, "--limit: expected a number from 1 on, not ", optarg);
         out->config = option == 'c' ? optarg : out->config;
         out->head = option == 'H' ? optarg : out->head;
         out->json |= option == 'j';
@@ -80,18 +74,23 @@ static int parse(int argc, char **argv, struct words *out)
         optind++;
     }
     if (optind < argc)
-        return usage("unexpected argument ", argv[optind]);
-    return out->head && !out->verify ? usage("--head is for verify", "") : -1;
+        return options_refused(&program, "unexpected argument ", argv[optind]);
+    return out->head && !out->verify ? options_refused(&program, "--head is for verify", "") : -1;
+}
+
+/* Takes it over. */
+static void print_json(json_t *json)
+{
+    must(json != NULL);
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(json);
 }
 
 static int fail(const struct words *words, const char *why)
 {
-    if (words->json) {
-        json_t *json = json_pack("{s:b, s:s}", "whole", 0, "why", why);
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(json);
-    }
+    if (words->json)
+        print_json(json_pack("{s:b, s:s}", "whole", 0, "why", why));
     fprintf(stderr, "%s: %s\n", program.name, why);
     return EXIT_FAILURE;
 }
@@ -112,35 +111,31 @@ static void add_json(void *arg, const struct audit_line *l)
 }
 
 /* What came from a coordinator may hold what moves a terminal's cursor. */
-static void print_safe(const char *text)
-{
-    for (; *text; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 static void print_line(void *arg, const struct audit_line *l)
 {
     char at[TEXT_TIME_MAX];
+    struct text out = {0};
     (void)arg;
-    printf("%" PRIu64 "  %s  %s", l->id, text_format_time(at, l->wall_ms), l->decision);
+    text_addf(&out, "%" PRIu64 "  %s  %s", l->id, text_format_time(at, l->wall_ms), l->decision);
     if (l->verb[0]) {
-        printf(" %s ", l->verb);
-        print_safe(l->pool);
-        printf("%sby ", l->pool[0] ? " " : "");
-        print_safe(l->actor[0] ? l->actor : "(nobody named)");
+        text_addf(&out, " %s ", l->verb);
+        text_add_safe(&out, l->pool);
+        text_addf(&out, "%sby ", l->pool[0] ? " " : "");
+        text_add_safe(&out, l->actor[0] ? l->actor : "(nobody named)");
         if (l->run)
-            printf(", run %" PRIu64, l->run);
+            text_addf(&out, ", run %" PRIu64, l->run);
     }
-    printf(", fence %" PRIu64 " of %.8s", l->fence, l->instance);
+    text_addf(&out, ", fence %" PRIu64 " of %.8s", l->fence, l->instance);
     if (l->detail[0]) {
-        printf("\n    ");
-        print_safe(l->detail);
+        text_add(&out, "\n    ");
+        text_add_safe(&out, l->detail);
     }
     if (l->reason[0]) {
-        printf("\n    why: ");
-        print_safe(l->reason);
+        text_add(&out, "\n    why: ");
+        text_add_safe(&out, l->reason);
     }
-    printf("\n");
+    puts(text_get(&out));
+    text_reset(&out);
 }
 
 static int list(const struct words *words, struct journal *j, uint64_t last)
@@ -150,12 +145,8 @@ static int list(const struct words *words, struct journal *j, uint64_t last)
     uint64_t after = last > words->limit ? last - words->limit : 0;
     enum error_code code =
         journal_audit_rows(j, after, words->json ? add_json : print_line, rows, &err);
-    if (words->json && code == ERR_NONE) {
-        json_t *json = json_pack("{s:O, s:I}", "rows", rows, "last", (json_int_t)last);
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(json);
-    }
+    if (words->json && code == ERR_NONE)
+        print_json(json_pack("{s:O, s:I}", "rows", rows, "last", (json_int_t)last));
     json_decref(rows);
     return code == ERR_NONE ? EXIT_SUCCESS : fail(words, err.text);
 }
@@ -181,19 +172,15 @@ static void look_at(void *arg, const struct audit_line *line)
 
 static int tell_whole(const struct words *words, const struct audit_look *look)
 {
-    json_t *json =
-        json_pack("{s:b, s:I, s:I, s:s}", "whole", 1, "first", (json_int_t)(look->anchor.id + 1),
-                  "rows", (json_int_t)look->count, "head", look->hash);
-    if (words->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        printf("\n");
-    } else {
+    if (words->json)
+        print_json(json_pack("{s:b, s:I, s:I, s:s}", "whole", 1, "first",
+                             (json_int_t)(look->anchor.id + 1), "rows", (json_int_t)look->count,
+                             "head", look->hash));
+    else
         printf("%" PRIu64 " rows from row %" PRIu64 " on, all as they were written%s\n"
                "The last one's hash, to note elsewhere: %s\n",
                look->count, look->anchor.id + 1,
                words->head ? ", and the head that you noted is among them" : "", look->hash);
-    }
-    json_decref(json);
     return EXIT_SUCCESS;
 }
 

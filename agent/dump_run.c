@@ -52,12 +52,6 @@ struct words {
 
 /* ---- the words ---- */
 
-static int usage(const char *what, const char *value)
-{
-    fprintf(stderr, "%s: %s%s\nTry: %s --help\n", program.name, what, value, program.name);
-    return OPTIONS_EXIT_USAGE;
-}
-
 static bool take_size(const char *value, uint64_t *out)
 {
     return text_parse_size(value, out) && *out > 0;
@@ -99,13 +93,14 @@ static int take_arguments(int argc, char **argv, struct words *out)
 {
     uint64_t pid;
     if (argc == 0 || !text_equal(argv[0], "dump"))
-        return usage(argc == 0 ? "dump is missing" : "there is no ", argc == 0 ? "" : argv[0]);
+        return options_refused(&program, argc == 0 ? "dump is missing" : "there is no ",
+                               argc == 0 ? "" : argv[0]);
     if (argc == 1)
-        return usage("the PID of a worker is missing", "");
+        return options_refused(&program, "the PID of a worker is missing", "");
     if (argc > 2)
-        return usage("unexpected argument ", argv[2]);
+        return options_refused(&program, "unexpected argument ", argv[2]);
     if (!text_parse_u64(argv[1], 1, UINT32_MAX, &pid))
-        return usage("expected a PID, not ", argv[1]);
+        return options_refused(&program, "expected a PID, not ", argv[1]);
     out->pid = (uint32_t)pid;
     return -1;
 }
@@ -135,7 +130,7 @@ static int parse(int argc, char **argv, struct words *out)
         }
         const char *wrong = take(option, optarg, out);
         if (wrong)
-            return usage(wrong, optarg);
+            return options_refused(&program, wrong, optarg);
     }
     return take_arguments(argc - optind, argv + optind, out);
 }

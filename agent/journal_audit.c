@@ -26,11 +26,9 @@ static enum error_code find_end(struct journal *j, uint64_t *last, char hash[SHA
     return ERR_NONE;
 }
 
-enum error_code journal_audit_ends(struct journal *j, struct audit_anchor *out, uint64_t *last,
-                                   struct error *err)
+static enum error_code find_anchor(struct journal *j, struct audit_anchor *out, struct error *err)
 {
     bool got = false;
-    char hash[SHA256_HEX];
     enum error_code code = db_row(j->db, SQL_ANCHOR, &got, err);
     if (code == ERR_NONE && !got)
         code = error_set(err, ERR_CORRUPT, "the audit trail has lost its anchor");
@@ -39,7 +37,15 @@ enum error_code journal_audit_ends(struct journal *j, struct audit_anchor *out, 
     out->id = (uint64_t)db_int(j->db, SQL_ANCHOR, 0);
     take_hash(j, SQL_ANCHOR, 1, out->hash);
     db_reset(j->db, SQL_ANCHOR);
-    return find_end(j, last, hash, err);
+    return ERR_NONE;
+}
+
+enum error_code journal_audit_ends(struct journal *j, struct audit_anchor *out, uint64_t *last,
+                                   struct error *err)
+{
+    char hash[SHA256_HEX];
+    enum error_code code = find_anchor(j, out, err);
+    return code != ERR_NONE ? code : find_end(j, last, hash, err);
 }
 
 static const char *word(struct journal *j, int at)
@@ -99,8 +105,7 @@ static enum error_code insert(struct journal *j, const struct audit_line *line, 
 static enum error_code prune(struct journal *j, uint64_t last, struct error *err)
 {
     struct audit_anchor anchor;
-    uint64_t id;
-    enum error_code code = journal_audit_ends(j, &anchor, &id, err);
+    enum error_code code = find_anchor(j, &anchor, err);
     if (code != ERR_NONE || last - anchor.id < AUDIT_ROWS_KEPT + AUDIT_ROWS_SLACK)
         return code;
     db_bind_int(j->db, SQL_MOVE_ANCHOR, 1, (int64_t)(last - AUDIT_ROWS_KEPT));

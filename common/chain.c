@@ -32,3 +32,17 @@ void chain_next(const char before[SHA256_HEX], const char *const *texts, size_t 
     sha256_end(&hash, digest);
     sha256_hex(digest, out);
 }
+
+const char *chain_number(uint64_t last, uint64_t id)
+{
+    if (id == last + 1)
+        return NULL;
+    return id > last ? "rows before it are missing" : "it is there twice";
+}
+
+const char *chain_hash(const char *stored, const char computed[SHA256_HEX])
+{
+    return text_equal(stored, computed)
+               ? NULL
+               : "its hash does not fit: it was changed, or put in, or the row before it was";
+}

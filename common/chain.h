@@ -7,6 +7,7 @@
 #include "common/sha256.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What the first row follows: zeros. */
 void chain_begin(char hash[SHA256_HEX]);
@@ -14,5 +15,9 @@ void chain_begin(char hash[SHA256_HEX]);
  * out may be `before`. */
 void chain_next(const char before[SHA256_HEX], const char *const *texts, size_t count,
                 char out[SHA256_HEX]);
+/* Whether the row `id`, stored with that hash, is the one after `last`. NULL: it is; else what is
+ * wrong with it. */
+const char *chain_number(uint64_t last, uint64_t id);
+const char *chain_hash(const char *stored, const char computed[SHA256_HEX]);
 
 #endif

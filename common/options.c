@@ -10,6 +10,12 @@ static int usage(const struct options_program *program)
     return OPTIONS_EXIT_USAGE;
 }
 
+int options_refused(const struct options_program *program, const char *what, const char *value)
+{
+    fprintf(stderr, "%s: %s%s\n", program->name, what, value);
+    return usage(program);
+}
+
 int options_parse(const struct options_program *program, int argc, char **argv, struct options *out)
 {
     static const struct option options[] = {
@@ -42,8 +48,7 @@ int options_parse(const struct options_program *program, int argc, char **argv, 
     if (optind == argc) {
         return -1;
     }
-    fprintf(stderr, "%s: unexpected argument %s\n", program->name, argv[optind]);
-    return usage(program);
+    return options_refused(program, "unexpected argument ", argv[optind]);
 }
 
 void options_config_line(void *told, const char *line)

@@ -27,6 +27,9 @@ struct options {
 int options_parse(const struct options_program *program, int argc, char **argv,
                   struct options *out);
 
+/* What is wrong with the line, and where help is, on stderr. Returns the exit code. */
+int options_refused(const struct options_program *program, const char *what, const char *value);
+
 /* For config_read's report: each line on stderr; *(bool *)told becomes true. */
 void options_config_line(void *told, const char *line);
 

@@ -334,3 +334,29 @@ int text_split(const char *s, char separator, int (*each)(const char *part, void
         s = end + 1;
     }
 }
+
+/* Control characters of both sets, line and paragraph separators, and the marks that reorder text
+ * (Unicode Standard Annex 9, explicit directional formatting). */
+static bool is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0x200e ||
+           c == 0x200f || c == 0x061c || c == 0xfeff || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+void text_add_safe(struct text *out, const char *s)
+{
+    size_t left = strlen(s);
+    text_add(out, "");
+    while (left > 0) {
+        uint32_t c = 0;
+        size_t len = text_utf8_next(s, left, &c);
+        if (len == 0 || is_unsafe(c))
+            text_add(out, c == '\n' || c == '\t' ? " " : "?");
+        else
+            text_add_bytes(out, s, len);
+        len = len ? len : 1;
+        s += len;
+        left -= len;
+    }
+}

@@ -21,6 +21,9 @@ struct text {
 
 void text_add(struct text *t, const char *s);
 void text_add_bytes(struct text *t, const void *bytes, size_t len);
+/* For a terminal: control characters, broken UTF-8 and marks that turn the direction of text become
+ * "?" (a line end or tab: a space), so that nobody's name can move the cursor or hide a line. */
+void text_add_safe(struct text *t, const char *s);
 void text_addf(struct text *t, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 void text_vaddf(struct text *t, const char *fmt, va_list args);
 const char *text_get(const struct text *t); /* "" while empty; lent until the next change */

@@ -433,16 +433,8 @@ static void remember(struct coordinator *c, struct fleet_server *s)
     if (c->store_trouble[0]) {
         return;
     }
-    struct store_server row = {.incarnation = s->incarnation,
-                               .first_seen_wall_ms = c->wall_ms,
-                               .declared_out_until_ms = s->declared_out_until_ms};
-    text_copy(row.name, sizeof row.name, s->name);
-    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
-    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
-    text_copy(row.blocked_why, sizeof row.blocked_why, s->blocked_why);
     struct error err;
-    if (store_begin(c->spec.store, &err) != ERR_NONE ||
-        store_save_server(c->spec.store, &row, &err) != ERR_NONE ||
+    if (store_begin(c->spec.store, &err) != ERR_NONE || write_server(c, s, &err) != ERR_NONE ||
         store_commit(c->spec.store, &err) != ERR_NONE) {
         store_rollback(c->spec.store);
         store_failed(c, &err);

@@ -394,6 +394,9 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
 /* It could not be saved and only gives back: install anyway, remember that the store lags. */
 void note_unsaved(struct coordinator *c, const struct rollout *r,
                   const struct rollout_change *change);
+/* The server's row, with what people have said of it: in the open transaction. */
+enum error_code write_server(struct coordinator *c, const struct fleet_server *s,
+                             struct error *err);
 void store_failed(struct coordinator *c, const struct error *err);
 void store_try_again(struct coordinator *c);
 /* An event to be kept: written with the next transaction, or by events_flush at the turn's end. */

@@ -453,15 +453,8 @@ static enum error_code save_server(struct coordinator *c, const struct fleet_ser
     /* What ran out was still so until now. */
     audit_of_server(was, fleet_find(c->fleet, s->name), 0);
     word_add(c, actor, action, 0, s->name, reason, was, audit_of_server(is, s, c->wall_ms));
-    struct store_server row = {.incarnation = s->incarnation,
-                               .first_seen_wall_ms = c->wall_ms,
-                               .declared_out_until_ms = s->declared_out_until_ms};
-    text_copy(row.name, sizeof row.name, s->name);
-    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
-    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
-    text_copy(row.blocked_why, sizeof row.blocked_why, s->blocked_why);
     enum error_code code = store_begin(c->spec.store, err);
-    code = code != ERR_NONE ? code : store_save_server(c->spec.store, &row, err);
+    code = code != ERR_NONE ? code : write_server(c, s, err);
     return events_commit(c, code, &before, err);
 }
 

@@ -208,6 +208,18 @@ void fleet_told(void *coordinator, const struct fleet_change *change)
 
 /* ---- trouble ---- */
 
+enum error_code write_server(struct coordinator *c, const struct fleet_server *s, struct error *err)
+{
+    struct store_server row = {.incarnation = s->incarnation,
+                               .first_seen_wall_ms = c->wall_ms,
+                               .declared_out_until_ms = s->declared_out_until_ms};
+    text_copy(row.name, sizeof row.name, s->name);
+    text_copy(row.declared_out_reason, sizeof row.declared_out_reason, s->declared_out_reason);
+    text_copy(row.declared_out_by, sizeof row.declared_out_by, s->declared_out_by);
+    text_copy(row.blocked_why, sizeof row.blocked_why, s->blocked_why);
+    return store_save_server(c->spec.store, &row, err);
+}
+
 void store_failed(struct coordinator *c, const struct error *err)
 {
     bool first = !c->store_trouble[0];

@@ -114,7 +114,7 @@ void cli_print_plan(const struct cli *cli, const json_t *plan)
     add_estimate(plan, &out);
     if (*cli_text(plan, "rule")) {
         text_add(&out, "rule: ");
-        say_safe(&out, cli_text(plan, "rule"));
+        text_add_safe(&out, cli_text(plan, "rule"));
         text_add(&out, "\n");
     }
     add_sentences(cli, cli_list(plan, "warnings"), "warning:", STYLE_YELLOW, &out);

@@ -4,32 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Control characters of both sets, line and paragraph separators, and the marks that reorder text
- * (Unicode Standard Annex 9, explicit directional formatting). */
-static bool is_unsafe(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0x200e ||
-           c == 0x200f || c == 0x061c || c == 0xfeff || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069);
-}
-
-void say_safe(struct text *out, const char *s)
-{
-    size_t left = strlen(s);
-    text_add(out, "");
-    while (left > 0) {
-        uint32_t c = 0;
-        size_t len = text_utf8_next(s, left, &c);
-        if (len == 0 || is_unsafe(c))
-            text_add(out, c == '\n' || c == '\t' ? " " : "?");
-        else
-            text_add_bytes(out, s, len);
-        len = len ? len : 1;
-        s += len;
-        left -= len;
-    }
-}
-
 static const char *style_code(enum style style)
 {
     switch (style) {
@@ -56,7 +30,7 @@ void say_styled(struct text *out, const struct terminal *t, enum style style, co
     bool painted = t->colour && style != STYLE_PLAIN && s[0];
     if (painted)
         text_add(out, style_code(style));
-    say_safe(out, s);
+    text_add_safe(out, s);
     if (painted)
         text_add(out, "\x1b[0m");
 }
@@ -82,7 +56,7 @@ static size_t fitting(const char *s, size_t columns)
 size_t say_cut(struct text *out, const struct terminal *t, const char *s, size_t columns)
 {
     struct text safe = {0};
-    say_safe(&safe, s);
+    text_add_safe(&safe, s);
     size_t wide = text_columns(text_get(&safe));
     if (wide > columns && columns > 0) {
         const char *mark = t->unicode ? "…" : "~";
@@ -106,7 +80,7 @@ void say_spaces(struct text *out, size_t count)
 void say_wrapped(struct text *out, const char *s, size_t indent, size_t columns)
 {
     struct text safe = {0};
-    say_safe(&safe, s);
+    text_add_safe(&safe, s);
     size_t room = columns > indent + 20 ? columns - indent : 20;
     const char *p = text_get(&safe);
     for (bool first = true; *p || first; first = false) {

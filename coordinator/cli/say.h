@@ -1,8 +1,7 @@
 /* say.h - text for people: safe, coloured, cut to a width.
  *
- * Whatever comes from outside goes through say_safe (or a table cell, which does it) before it is
- * printed: control characters, broken UTF-8 and marks that turn the direction of text become "?",
- * so that no server's name can move the cursor or hide a line.
+ * Whatever comes from outside goes through text_add_safe (or a table cell, which does it) before it
+ * is printed, so that no server's name can move the cursor or hide a line.
  */
 #ifndef FARMHAND_CLI_SAY_H
 #define FARMHAND_CLI_SAY_H
@@ -16,9 +15,7 @@
 
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GREEN, STYLE_YELLOW, STYLE_RED, STYLE_CYAN };
 
-void say_safe(struct text *out, const char *s);
-
-/* The same, in a style where the terminal has colour. */
+/* Safe, in a style where the terminal has colour. */
 void say_styled(struct text *out, const struct terminal *t, enum style style, const char *s);
 
 /* Safe, and cut with an ellipsis to at most `columns`. Returns the columns taken. */

@@ -243,7 +243,7 @@ static void add_word(struct text *out, const char *word)
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=";
     struct text safe = {0};
-    say_safe(&safe, word);
+    text_add_safe(&safe, word);
     const char *s = text_get(&safe);
     if (*s && s[strspn(s, plain)] == '\0') {
         text_add(out, s);

@@ -46,7 +46,7 @@ void table_cell(struct table *t, enum style style, const char *s)
         t->cells = must_realloc(t->cells, t->cap, sizeof(*t->cells));
     }
     struct text safe = {0};
-    say_safe(&safe, s && s[0] ? s : "-");
+    text_add_safe(&safe, s && s[0] ? s : "-");
     t->cells[t->cell_count++] = (struct cell){style, text_take(&safe)};
 }
 

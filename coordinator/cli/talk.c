@@ -86,7 +86,7 @@ static void print_error(struct cli *cli, const char *code, const char *words)
         return;
     fflush(stdout);
     text_add(&line, "farmhand: ");
-    say_safe(&line, words);
+    text_add_safe(&line, words);
     fprintf(stderr, "%s\n", text_get(&line));
     text_reset(&line);
     if (!cli_has(cli, OPT_JSON))

@@ -32,7 +32,7 @@ void cli_add_event(const struct terminal *t, const json_t *event, size_t columns
     struct text who = {0}, words = {0};
     const char *server = cli_text(event, "server");
     if (*server)
-        say_safe(&who, server);
+        text_add_safe(&who, server);
     else if (!cli_is_null(event, "run"))
         text_addf(&who, "run %lld", (long long)cli_number(event, "run"));
     else

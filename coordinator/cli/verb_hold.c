@@ -159,7 +159,7 @@ static void say_step(struct hold *h, const json_t *run, const json_t *target)
         return;
     struct text line = {0};
     text_copy(h->step, sizeof(h->step), step);
-    say_safe(&line, step);
+    text_add_safe(&line, step);
     fprintf(stderr, "%s: %s\n", h->cli->words[0], text_get(&line));
     text_reset(&line);
 }

@@ -73,7 +73,7 @@ static void print_token(const json_t *answer)
     const char *url = cli_text(answer, "url");
     text_addf(&out, "The token of %s (%s, servers ", cli_text(answer, "name"),
               cli_text(answer, "role"));
-    say_safe(&out, cli_text(answer, "servers"));
+    text_add_safe(&out, cli_text(answer, "servers"));
     text_addf(&out,
               "), told this once:\n\n%s\n\nInto a file that they alone can read, and the farm's CA "
               "into another, ca.crt:\n\n%s\nThen: farmhand --coordinator %s --token-file FILE --ca "
@@ -96,7 +96,7 @@ static int tell_certificate(struct cli *cli, const json_t *answer)
                         err.text, cli_text(answer, "id"));
     text_addf(&out, "The certificate of %s (%s, servers ", cli_text(answer, "name"),
               cli_text(answer, "role"));
-    say_safe(&out, cli_text(answer, "servers"));
+    text_add_safe(&out, cli_text(answer, "servers"));
     text_addf(&out, ") until %s", cli_text(answer, "expires_at"));
     if (to)
         text_addf(&out, " is in %s.\n", to);

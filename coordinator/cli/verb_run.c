@@ -122,7 +122,7 @@ static void say_state(const json_t *answer)
     struct text line = {0}, safe = {0};
     text_addf(&line, "run %lld: %s%s%s", (long long)cli_number(run, "id"), cli_text(run, "state"),
               *cli_text(run, "why") ? ": " : "", cli_text(run, "why"));
-    say_safe(&safe, text_get(&line));
+    text_add_safe(&safe, text_get(&line));
     text_add(&safe, "\n");
     cli_print(&safe);
     text_reset(&line);

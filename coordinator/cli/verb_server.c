@@ -327,7 +327,7 @@ static int change_server(struct cli *cli, const char *what, json_t *fields, cons
     server_path(cli, what, &path);
     int code = cli_change(cli, text_get(&path), fields, &answer);
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        say_safe(&line, cli->words[0]);
+        text_add_safe(&line, cli->words[0]);
         text_addf(&line, " %s\n", said);
         cli_print(&line);
     }
@@ -380,7 +380,7 @@ static int maintenance_list(struct cli *cli)
         {
             struct text line = {0};
             add_maintenance(one, &line);
-            say_safe(&out, cli_text(one, "server"));
+            text_add_safe(&out, cli_text(one, "server"));
             text_addf(&out, "  %s\n", text_get(&line));
             text_reset(&line);
         }

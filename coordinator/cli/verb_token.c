@@ -60,7 +60,7 @@ static void print_line(const json_t *answer)
     char at[SAY_TIME_MAX];
     const char *url = cli_text(answer, "url");
     text_addf(&out, "Token %s, for ", cli_text(answer, "id"));
-    say_safe(&out, cli_text(answer, "for"));
+    text_add_safe(&out, cli_text(answer, "for"));
     text_addf(&out,
               ", %lld time%s, until %s UTC, in the profile %s. On each server, as "
               "administrator:\n\nfarmhand-agent join %s %s\n\nIt is told this once.\n",
@@ -191,7 +191,7 @@ int cli_server_remove(struct cli *cli)
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         struct text out = {0};
         text_add(&out, "It is cut, and not let in any more. ");
-        say_safe(&out, cli_true(answer, "listed") ? cli_text(answer, "why")
+        text_add_safe(&out, cli_true(answer, "listed") ? cli_text(answer, "why")
                                                   : "It has left the list of servers");
         text_add(&out, "\n");
         cli_print(&out);

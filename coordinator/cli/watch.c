@@ -111,7 +111,7 @@ static void tell_wait(struct watch *w)
     text_addf(&line, "run %lld waits: ", (long long)w->id);
     if (first)
         text_addf(&line, "%s: ", cli_text(first, "server"));
-    say_safe(&line, first ? cli_text(first, "step") : cli_text(w->progress.run, "why"));
+    text_add_safe(&line, first ? cli_text(first, "step") : cli_text(w->progress.run, "why"));
     remark(w, text_get(&line));
     text_reset(&line);
 }

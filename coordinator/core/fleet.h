@@ -62,8 +62,7 @@ struct fleet_server {
 
     bool quarantined;
     char quarantine_why[160];
-    char blocked_why[160]; /* two machines spoke: until it is released, whoever else speaks; "": no
-                            */
+    char blocked_why[160]; /* two machines spoke: until released, whoever else speaks; "": no */
     int64_t declared_out_until_ms; /* wall; 0: not */
     char declared_out_reason[256];
     char declared_out_by[128];

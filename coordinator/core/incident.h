@@ -64,8 +64,8 @@ struct incident {
 struct incident_note {
     uint64_t incident;
     int64_t wall_ms;
-    char
-        kind[24]; /* "seen", "decided", "would", "blocked", "action", "proof", "word", "end", ... */
+    /* "seen", "decided", "would", "blocked", "action", "proof", "word", "end", ... */
+    char kind[24];
     char text[INCIDENT_TEXT_MAX];
 };
 

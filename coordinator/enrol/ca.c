@@ -1,10 +1,9 @@
 /* ca.c - see ca.h. */
-#include "coordinator/enrol/ca.h"
+#include "coordinator/enrol/ca_internal.h"
 
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
-#include "coordinator/enrol/openssl.h"
 #include "proto/url.h"
 
 #include <arpa/inet.h>
@@ -19,12 +18,6 @@
 #define PATH_BYTES_MAX 512
 #define SERIAL_LEN     16
 #define COMMON_MAX     64 /* ub-common-name, RFC 5280 appendix A */
-
-struct ca {
-    X509 *cert;
-    EVP_PKEY *key;
-    char *pem, *chain_pem, *own_key_pem;
-};
 
 /* ---- errors and texts ---- */
 

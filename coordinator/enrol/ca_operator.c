@@ -1,9 +1,8 @@
 /* ca_operator.c - see ca.h: what an operator's certificate says, and whether it is one of ours. */
-#include "coordinator/enrol/ca.h"
+#include "coordinator/enrol/ca_internal.h"
 
 #include "common/must.h"
 #include "common/text.h"
-#include "coordinator/enrol/openssl.h"
 
 #include <string.h>
 
@@ -13,23 +12,13 @@ static enum error_code denied(struct error *err, const char *why)
     return error_set(err, ERR_DENIED, "the certificate is not taken: %s", why);
 }
 
-static X509 *parse_ca(const struct ca *ca)
-{
-    BIO *bio = BIO_new_mem_buf(ca_pem(ca), -1);
-    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    must(cert != NULL); /* ca_open has read it */
-    return cert;
-}
-
 /* Signed by the farm's CA, and its time is now. */
 static enum error_code check_chain(const struct ca *ca, X509 *cert, int64_t wall_ms,
                                    struct error *err)
 {
-    X509 *root = parse_ca(ca);
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    must(store && ctx && X509_STORE_add_cert(store, root) == 1 &&
+    must(store && ctx && X509_STORE_add_cert(store, ca->cert) == 1 &&
          X509_STORE_CTX_init(ctx, store, cert, NULL) == 1);
     X509_STORE_CTX_set_time(ctx, 0, (time_t)(wall_ms / 1000));
     enum error_code code = ERR_NONE;
@@ -37,7 +26,6 @@ static enum error_code check_chain(const struct ca *ca, X509 *cert, int64_t wall
         code = denied(err, X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
-    X509_free(root);
     return code;
 }
 

@@ -28,13 +28,14 @@ void audit_chain_begin(struct audit_chain *chain)
 const char *audit_chain_add(struct audit_chain *chain, const struct audit_row *row)
 {
     char hash[SHA256_HEX];
-    if (row->id != chain->id + 1)
-        return row->id > chain->id ? "rows before it are missing" : "it is there twice";
     audit_chain_hash(chain->hash, row, hash);
-    if (row->hash[0] == '\0' && chain->hashed)
-        return "it has no hash: it was put in, or its hash was taken away";
-    if (row->hash[0] != '\0' && !text_equal(row->hash, hash))
-        return "its hash does not fit: it was changed, or put in, or the row before it was";
+    const char *bad = chain_number(chain->id, row->id);
+    if (!bad && row->hash[0] == '\0' && chain->hashed)
+        bad = "it has no hash: it was put in, or its hash was taken away";
+    if (!bad && row->hash[0] != '\0')
+        bad = chain_hash(row->hash, hash);
+    if (bad)
+        return bad;
     chain->hashed = row->hash[0] != '\0';
     chain->id = row->id;
     memcpy(chain->hash, hash, sizeof(hash));

@@ -34,7 +34,7 @@ static void outside_text_cannot_move_the_cursor(void **state)
 {
     (void)state;
     struct text t = {0};
-    say_safe(&t, "a\x1b[2Jb\r\x07\x7f\tc\xff\xc2\x9b"
+    text_add_safe(&t, "a\x1b[2Jb\r\x07\x7f\tc\xff\xc2\x9b"
                  "31m\xe2\x80\xae");
     assert_text(&t, "a?[2Jb??? c??31m?");
     say_styled(&t, &coloured, STYLE_RED, "x\x1b[0m");
