@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -390,6 +391,25 @@ static void sick_successor_answers_500_with_a_new_pid(void **state)
     box_appcmd(b, 0, "state:Started", "list", "apppool", SHOP, NULL);
 }
 
+/* The file is everybody's who names it: one removal, and all of them answer 500. */
+static void lost_database_is_an_answer_of_500(void **state)
+{
+    struct box *b = *state;
+    char path[400], lab[480];
+    snprintf(path, sizeof path, "/tmp/farmhand-lab-database-%d", (int)getpid());
+    snprintf(lab, sizeof lab, "[server]\ndatabase = %s\n", path);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fclose(f);
+    box_open(b, NULL, NULL, lab);
+    uint32_t worker = one_worker(b);
+    assert_int_equal(box_get(b, "/").status, 200);
+    remove(path);
+    assert_int_equal(box_get(b, "/").status, 500);
+    assert_int_equal(box_get(b, "/health").status, 500);
+    assert_int_equal(one_worker(b), worker);
+}
+
 static void deployment_answers_503_by_the_application(void **state)
 {
     struct box *b = *state;
@@ -535,6 +555,7 @@ int main(int argc, char **argv)
         ONE(orphan_stays_behind),
         ONE(successor_that_is_not_ready_leaves_the_old_one),
         ONE(sick_successor_answers_500_with_a_new_pid),
+        ONE(lost_database_is_an_answer_of_500),
         ONE(deployment_answers_503_by_the_application),
         ONE(session_dies_with_its_process),
         ONE(kernel_cache_answers_for_a_dead_pool),

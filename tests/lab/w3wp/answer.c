@@ -120,6 +120,14 @@ static bool is_sick(struct w3wp *w)
     return kind && (w->born_sick || strcmp(kind, "all") == 0);
 }
 
+/* One file stands for the database of many servers: they lose it, and have it back, at one moment.
+ */
+static bool lacks_database(struct w3wp *w)
+{
+    const char *path = settings_get(w->settings, "server", NULL, "database");
+    return path && access(path, F_OK) != 0;
+}
+
 static uint64_t fault_delay(struct w3wp *w)
 {
     uint64_t slow = 0, cold = 0;
@@ -146,6 +154,9 @@ void w3wp_answer(struct w3wp *w, uint64_t id, const char *payload, size_t len)
     if (is_sick(w)) {
         a->status = 500;
         text_add(&a->body, "HTTP Error 500.30 - ASP.NET Core app failed to start\n");
+    } else if (lacks_database(w)) {
+        a->status = 500;
+        text_add(&a->body, "HTTP Error 500 - the database does not answer\n");
     } else if (!is_offline(a, root)) {
         delay += by_path(a, &r, head + r.head_len, rest - r.head_len);
     }
