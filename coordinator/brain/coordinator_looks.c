@@ -89,7 +89,9 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
             add_worker(s, &latest->workers[i], c->now_ms, &seen);
         }
     }
-    add_probe(c, s, pool->name, &seen);
+    if (pool->state == POOL_STATE_STARTED) { /* else it is not asked, and the answer is of before */
+        add_probe(c, s, pool->name, &seen);
+    }
     remedy_look(c->remedy, &seen, c->now_ms);
 }
 

@@ -109,17 +109,50 @@ void remedies_expect_said(struct harness_cli cli, int code, const char *words)
     harness_cli_free(&cli);
 }
 
-void remedies_sc(struct harness *h, const char *server, const char *const *words)
+void remedies_tool(struct harness *h, const char *server, const char *tool,
+                   const char *const *words, char **out)
 {
-    char tool[PATH_MAX];
+    char path[PATH_MAX];
     struct error err = {0};
     struct process_result result = {0};
-    const char *argv[WORDS_MAX + 2] = {tool};
-    farm_path(tool, &h->farm, "servers/%s/inetsrv/sc", server);
+    const char *argv[WORDS_MAX + 2] = {path};
+    farm_path(path, &h->farm, "servers/%s/inetsrv/%s", server, tool);
     for (size_t i = 0; words[i] && i < WORDS_MAX; i++)
         argv[i + 1] = words[i];
     struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 65536};
     if (process_run(&call, &result, &err) != ERR_NONE)
         fail_msg("%s", err.text);
-    free(result.output);
+    if (out)
+        *out = result.output;
+    else
+        free(result.output);
+}
+
+bool remedies_service_is(struct harness *h, const char *server, const char *service,
+                         const char *state)
+{
+    char *out = NULL;
+    remedies_tool(h, server, "sc", (const char *const[]){"query", service, NULL}, &out);
+    bool is = out && strstr(out, state);
+    free(out);
+    return is;
+}
+
+void remedies_wait_for_service(struct harness *h, const char *server, const char *service,
+                               const char *state)
+{
+    uint64_t end_ms = clock_boot_ms() + 60000;
+    while (!remedies_service_is(h, server, service, state)) {
+        if (clock_boot_ms() > end_ms)
+            fail_msg("%s: %s is not %s", server, service, state);
+        harness_sleep_ms(100);
+    }
+}
+
+void remedies_stop_services(struct harness *h, const char *server)
+{
+    REMEDIES_SC(h, server, "stop", "W3SVC");
+    remedies_wait_for_service(h, server, "W3SVC", "STOPPED");
+    REMEDIES_SC(h, server, "stop", "WAS");
+    remedies_wait_for_service(h, server, "WAS", "STOPPED");
 }

@@ -1,4 +1,5 @@
-/* remedies.h - a farm with rules of remediation: their file, their incidents, what is said of them.
+/* remedies.h - a farm in trouble: how its services are stopped by others, rules of remediation and
+ * their file, incidents, what is said of them.
  *
  * Calls fail the running test (cmocka) with the incident's story.
  */
@@ -6,6 +7,21 @@
 #define E2E_REMEDIES_H
 
 #include "tests/e2e/harness.h"
+
+/* Options of a farm under traffic whose agents may do everything; and guards that hold nothing back
+ * for long. Limits are short, since a test does not wait for minutes. A file begins with them; what
+ * follows may add to the section. */
+#define REMEDIES_FARM                                                                              \
+    "--traffic", "--rate", "60", "--agent",                                                        \
+        "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"        \
+        " service-start, worker-kill",                                                             \
+        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", "--agent",        \
+        "agent.look_every=5s"
+#define REMEDIES_GUARDS                                                                            \
+    "[guards]\n"                                                                                   \
+    "min_healthy = 50%\nserver_cool_down = 2s\nrule_cool_down = 2s\nmax_per_hour = 100\n"          \
+    "flap_max = 20\nmax_age = 10s\nmin_worker_age = 2s\nclear = 3s\nretry = 3s\n"                  \
+    "blocked_alarm = 10s\nprobe_every = 1s\ncommon_cause = 40%\n"
 
 /* The file of rules, made from their text below /tmp; lent until remedies_forget. */
 const char *remedies_file(const char *rules);
@@ -22,8 +38,18 @@ void remedies_expect_note(struct harness *h, const json_t *incident, const char 
 /* That command ended with this code, and said the words. Frees cli. */
 void remedies_expect_said(struct harness_cli cli, int code, const char *words);
 
-/* sc WORDS... on that server (NULL-terminated). */
-void remedies_sc(struct harness *h, const char *server, const char *const *words);
-#define REMEDIES_SC(h, server, ...) remedies_sc(h, server, (const char *const[]){__VA_ARGS__, NULL})
+/* TOOL WORDS... of that server (NULL-terminated), as a person there would; what it printed into out
+ * if that is given, to be freed. */
+void remedies_tool(struct harness *h, const char *server, const char *tool,
+                   const char *const *words, char **out);
+#define REMEDIES_SC(h, server, ...)                                                                \
+    remedies_tool(h, server, "sc", (const char *const[]){__VA_ARGS__, NULL}, NULL)
+bool remedies_service_is(struct harness *h, const char *server, const char *service,
+                         const char *state);
+/* A minute at most. */
+void remedies_wait_for_service(struct harness *h, const char *server, const char *service,
+                               const char *state);
+/* W3SVC, then WAS: as a failed IISRESET leaves them. */
+void remedies_stop_services(struct harness *h, const char *server);
 
 #endif

@@ -1,6 +1,6 @@
 /* Recovery over a whole farm of real lab servers under traffic: the failed IISRESET, and each kind
  * of trouble on a server of its own beside healthy ones. */
-#include "tests/e2e/harness.h"
+#include "tests/e2e/remedies.h"
 
 #include "tests/farm/farm/programs.h"
 
@@ -25,12 +25,8 @@ static int bring_up(void **state)
 {
     (void)state;
     h = harness_up((const char *const[]){
-        "--servers", "8", "--traffic", "--rate", "60", "--agent",
-        "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
-        " service-start, worker-kill",
-        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", "--lab",
-        "web08:service Spooler.start=auto", "--lab", "web08:service Spooler.depends=HTTP", "--lab",
-        "web08:service Spooler.host=iissvcs", NULL});
+        "--servers", "8", REMEDIES_FARM, "--lab", "web08:service Spooler.start=auto", "--lab",
+        "web08:service Spooler.depends=HTTP", "--lab", "web08:service Spooler.host=iissvcs", NULL});
     return 0;
 }
 
@@ -44,62 +40,15 @@ static int in_order(void **state)
     return 0;
 }
 
-/* sc WORDS on the server; what it printed if `out` is given, to be freed. */
-static void sc(unsigned server, char **out, const char *a, const char *b, const char *c)
-{
-    char tool[PATH_MAX], name[FARM_NAME_MAX];
-    struct error err = {0};
-    struct process_result result = {0};
-    farm_server_name(name, server);
-    farm_path(tool, &h->farm, "servers/%s/inetsrv/sc", name);
-    const char *argv[] = {tool, a, b, c, strcmp(a, "config") == 0 ? "disabled" : NULL, NULL};
-    struct process_call call = {.argv = argv, .timeout_ms = 30000, .output_max_bytes = 65536};
-    if (process_run(&call, &result, &err) != ERR_NONE)
-        fail_msg("%s", err.text);
-    if (out)
-        *out = result.output;
-    else
-        free(result.output);
-}
-
-static bool service_is(unsigned server, const char *service, const char *state)
-{
-    char *out = NULL;
-    sc(server, &out, "query", service, NULL);
-    bool is = out && strstr(out, state);
-    free(out);
-    return is;
-}
-
-static void wait_for_service(unsigned server, const char *service, const char *state)
-{
-    uint64_t end_ms = clock_boot_ms() + 60000;
-    while (!service_is(server, service, state)) {
-        if (clock_boot_ms() > end_ms)
-            fail_msg("web%02u: %s is not %s", server + 1, service, state);
-        harness_sleep_ms(100);
-    }
-}
-
-/* As a failed IISRESET leaves it. */
-static void stop_services(unsigned server)
-{
-    sc(server, NULL, "stop", "W3SVC", NULL);
-    wait_for_service(server, "W3SVC", "STOPPED");
-    sc(server, NULL, "stop", "WAS", NULL);
-    wait_for_service(server, "WAS", "STOPPED");
-}
-
 /* Its agent has told that WAS or W3SVC does not run: by what a recovery orders its targets. That
  * the balancer has it down comes sooner or later, and of others, too. */
-static bool told_down(unsigned server)
+static bool told_down(const char *server)
 {
-    char name[FARM_NAME_MAX], path[64];
+    char path[64];
     bool down = false;
     json_t *one;
     size_t i;
-    farm_server_name(name, server);
-    text_format(path, sizeof(path), "/v1/servers/%s", name);
+    text_format(path, sizeof(path), "/v1/servers/%s", server);
     json_t *is = harness_get(h, path);
     json_array_foreach(json_object_get(is, "services"), i, one)
     {
@@ -111,24 +60,28 @@ static bool told_down(unsigned server)
     return down;
 }
 
-static void wait_for_down(unsigned server)
+static void wait_for_down(const char *server)
 {
     uint64_t end_ms = clock_boot_ms() + 30000;
     while (!told_down(server)) {
         if (clock_boot_ms() > end_ms)
-            fail_msg("the agent of web%02u does not tell that its services are down", server + 1);
+            fail_msg("the agent of %s does not tell that its services are down", server);
         harness_sleep_ms(100);
     }
+}
+
+static const char *name_of(unsigned at)
+{
+    static char name[FARM_NAME_MAX];
+    farm_server_name(name, at);
+    return name;
 }
 
 static long long recycles_in_all(void)
 {
     long long all = 0;
-    char name[FARM_NAME_MAX];
-    for (unsigned i = 0; i < SERVERS; i++) {
-        farm_server_name(name, i);
-        all += harness_recycles(h, name, "Shop");
-    }
+    for (unsigned i = 0; i < SERVERS; i++)
+        all += harness_recycles(h, name_of(i), "Shop");
     return all;
 }
 
@@ -145,22 +98,20 @@ static void failed_iisreset_farm_comes_back_by_one_command(void **state)
     (void)state;
     harness_phase(h, "outage");
     for (unsigned i = 0; i < 3; i++) {
-        char name[FARM_NAME_MAX];
-        farm_server_name(name, i);
-        FARM(h, "fault", name, "was-stuck", "on");
-        sc(i, NULL, "stop", "W3SVC", NULL);
+        FARM(h, "fault", name_of(i), "was-stuck", "on");
+        REMEDIES_SC(h, name_of(i), "stop", "W3SVC");
     }
     for (unsigned i = 3; i < SERVERS; i++)
-        stop_services(i);
+        remedies_stop_services(h, name_of(i));
     for (unsigned i = 0; i < SERVERS; i++)
-        wait_for_down(i);
+        wait_for_down(name_of(i));
     struct harness_cli cli = CLI(h, "service", "recover", "--on", "all", "--max-unavailable", "4",
                                  "--yes", "--reason", "the IISRESET of this night");
     expect_code(&cli, 0);
     harness_phase(h, "after");
     for (unsigned i = 0; i < SERVERS; i++) {
-        assert_true(service_is(i, "WAS", "RUNNING"));
-        assert_true(service_is(i, "W3SVC", "RUNNING"));
+        assert_true(remedies_service_is(h, name_of(i), "WAS", "RUNNING"));
+        assert_true(remedies_service_is(h, name_of(i), "W3SVC", "RUNNING"));
     }
     harness_wait_all_up(h, 1000); /* the run ended: nothing is left to wait for */
     harness_sleep_ms(4000);
@@ -218,24 +169,24 @@ static void expect_finding(const json_t *run, const char *server, const char *ru
 static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
 {
     (void)state;
-    stop_services(0);
+    remedies_stop_services(h, "web01");
     FARM(h, "fault", "web02", "was-stuck", "on");
-    sc(1, NULL, "stop", "W3SVC", NULL);
+    REMEDIES_SC(h, "web02", "stop", "W3SVC");
     FARM(h, "fault", "web03", "site-refuses", "on");
     FARM(h, "fault", "web03", "service-slow-start", "on", "--scope", "WAS", "--value", "4000");
-    stop_services(3);
-    sc(3, NULL, "config", "WAS", "start=");
+    remedies_stop_services(h, "web04");
+    REMEDIES_SC(h, "web04", "config", "WAS", "start=", "disabled");
     FARM(h, "fault", "web05", "worker-crashes", "on", "--scope", "Shop", "--value", "100");
-    wait_for_down(0);
-    wait_for_down(1);
-    wait_for_down(3);
+    wait_for_down("web01");
+    wait_for_down("web02");
+    wait_for_down("web04");
     harness_sleep_ms(6000); /* five crashes */
     FARM(h, "fault", "web05", "worker-crashes", "off", "--scope", "Shop");
     harness_phase(h, "repair");
     json_t *options = json_pack("{s:s}", "on_failure", "continue");
     long long id = harness_run(h, "service-recover", "", "all", options);
     harness_wait_target(h, id, "web03", "acting", 120000);
-    wait_for_service(2, "WAS", "START_PENDING"); /* it is on its whole way */
+    remedies_wait_for_service(h, "web03", "WAS", "START_PENDING"); /* it is on its whole way */
     FARM(h, "fault", "web03", "site-refuses", "off");
     json_t *run = harness_run_end(h, id, 180000);
     expect_end(run, "web01", "done", "");
@@ -248,7 +199,7 @@ static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
     expect_end(run, "web07", "nothing", "");
     expect_end(run, "web08", "nothing", "");
     json_decref(run);
-    assert_true(service_is(3, "WAS", "STOPPED"));
+    assert_true(remedies_service_is(h, "web04", "WAS", "STOPPED"));
     struct harness_cli cli = CLI(h, "service", "start", "--on", "web04", "--enable", "--yes",
                                  "--reason", "the work on it is over");
     expect_code(&cli, 0);
@@ -280,10 +231,10 @@ static void stops_that_are_refused_and_accounts_that_are(void **state)
     json_t *options = json_pack("{s:s}", "on_failure", "continue");
     long long id = harness_run(h, "service-recover", "", "all", options);
     harness_wait_target(h, id, "web06", "acting", 180000);
-    wait_for_service(5, "WAS", "STOPPED"); /* its process was ended */
+    remedies_wait_for_service(h, "web06", "WAS", "STOPPED"); /* its process was ended */
     FARM(h, "fault", "web06", "all", "off");
     harness_wait_target(h, id, "web07", "acting", 180000);
-    wait_for_service(6, "WAS", "START_PENDING");
+    remedies_wait_for_service(h, "web07", "WAS", "START_PENDING");
     FARM(h, "fault", "web07", "all", "off");
     json_t *run = harness_run_end(h, id, 240000);
     expect_end(run, "web01", "nothing", "");
@@ -292,7 +243,7 @@ static void stops_that_are_refused_and_accounts_that_are(void **state)
     expect_end(run, "web08", "failed", "Spooler lives there too");
     json_decref(run);
     assert_int_equal(harness_identity_tries(h, "web05"), tries); /* never tried again, by nobody */
-    assert_true(service_is(7, "Spooler", "RUNNING"));
+    assert_true(remedies_service_is(h, "web08", "Spooler", "RUNNING"));
     FARM(h, "fault", "web08", "all", "off");
     FARM(h, "fault", "web05", "all", "off");
 }

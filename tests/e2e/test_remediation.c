@@ -16,12 +16,7 @@
 
 static struct harness *h;
 
-/* Limits are short, since a test does not wait for minutes. */
-static const char rules[] =
-    "[guards]\n"
-    "min_healthy = 50%\nserver_cool_down = 2s\nrule_cool_down = 2s\nmax_per_hour = 100\n"
-    "flap_max = 20\nmax_age = 10s\nmin_worker_age = 2s\nclear = 3s\nretry = 3s\n"
-    "blocked_alarm = 10s\nprobe_every = 1s\ncommon_cause = 40%\n"
+static const char rules[] = REMEDIES_GUARDS
     "[rule dead]\nwhen = services = down\nfor = 2s\nsamples = 2/3\n"
     "actions = recover-services 2m, quarantine\nmode = auto\n"
     "[rule stopped]\nwhen = pool = stopped\nfor = 2s\nsamples = 2/3\n"
@@ -40,12 +35,8 @@ static int bring_up(void **state)
     (void)state;
     char given[128];
     text_format(given, sizeof(given), "coordinator.remediation=%s", remedies_file(rules));
-    h = harness_up((const char *const[]){
-        "--servers", "4", "--traffic", "--rate", "60", "--agent",
-        "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"
-        " service-start, worker-kill",
-        "--agent", "services.stop_wait=3s", "--agent", "agent.look_every=5s", "--coordinator",
-        given, NULL});
+    h = harness_up(
+        (const char *const[]){"--servers", "4", REMEDIES_FARM, "--coordinator", given, NULL});
     return 0;
 }
 
