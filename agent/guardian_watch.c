@@ -132,15 +132,15 @@ static int start_one(const char *name, void *arg)
 static bool start_all(struct watch *w)
 {
     uint64_t since_ms = clock_boot_ms();
-    while (!try_web(w)) {
-        if (!order_stands(w))
-            return false;
+    while (order_stands(w) && !try_web(w)) {
         if (clock_boot_ms() - since_ms >= TRIES_MS) {
             text_add(&w->story, "; W3SVC did not start");
             return true;
         }
         clock_sleep_ms(AGAIN_MS);
     }
+    if (!order_stands(w))
+        return false;
     if (!w->left_alone)
         text_split(w->order.services, '\n', start_one, w);
     return true;

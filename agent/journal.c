@@ -103,6 +103,8 @@ static const char *const migrations[] = {
     "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit"
     " WHEN OLD.id > (SELECT id FROM audit_anchor)"
     " BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;",
+    /* of services, see record.h */
+    "ALTER TABLE command ADD COLUMN stops INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define COLUMNS                                                                                    \
@@ -110,8 +112,8 @@ static const char *const migrations[] = {
     "run, actor, reason, state, acknowledged, outcome, cause, detail, elapsed_ms, baseline_gone, " \
     "orphaned, probed, probe_status, probe_ms, gap_ms, enable, force, worker_pid, "                \
     "worker_created, "                                                                             \
-    "services, former, settings, former_settings, findings"
-#define COLUMN_COUNT 33
+    "services, former, settings, former_settings, findings, stops"
+#define COLUMN_COUNT 34
 
 static const char *const statements[] = {
     [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self (one, incarnation, start_no, fence_number,"
@@ -130,7 +132,7 @@ static const char *const statements[] = {
     [SQL_PUT] = "INSERT INTO command (" COLUMNS ", received_wall_ms, begun_wall_ms, ended_wall_ms)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
                 " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31,"
-                " ?32, ?33, ?34, iif(?13 = 1, ?34, NULL), iif(?13 = 2, ?34, NULL))"
+                " ?32, ?33, ?34, ?35, iif(?13 = 1, ?35, NULL), iif(?13 = 2, ?35, NULL))"
                 " ON CONFLICT (fence_number, fence_instance, seq) DO UPDATE SET"
                 " state = excluded.state, acknowledged = excluded.acknowledged,"
                 " outcome = excluded.outcome, cause = excluded.cause, detail = excluded.detail,"
@@ -139,7 +141,7 @@ static const char *const statements[] = {
                 " probe_status = excluded.probe_status, probe_ms = excluded.probe_ms,"
                 " gap_ms = excluded.gap_ms, services = excluded.services,"
                 " former = excluded.former, former_settings = excluded.former_settings,"
-                " findings = excluded.findings,"
+                " findings = excluded.findings, stops = excluded.stops,"
                 " begun_wall_ms = coalesce(begun_wall_ms, excluded.begun_wall_ms),"
                 " ended_wall_ms = coalesce(ended_wall_ms, excluded.ended_wall_ms)",
     [SQL_ACKNOWLEDGE] = "UPDATE command SET acknowledged = 1"
@@ -299,7 +301,8 @@ static void bind_record(struct journal *j, const struct record *r, int64_t wall_
     db_bind_text(j->db, SQL_PUT, 31, r->settings);
     db_bind_text(j->db, SQL_PUT, 32, r->former_settings);
     db_bind_text(j->db, SQL_PUT, 33, r->findings);
-    db_bind_int(j->db, SQL_PUT, 34, wall_ms);
+    db_bind_int(j->db, SQL_PUT, 34, r->stops);
+    db_bind_int(j->db, SQL_PUT, 35, wall_ms);
 }
 
 static enum error_code put_workers(struct journal *j, int64_t command, int after,
@@ -450,6 +453,7 @@ static struct record *record_of_row(struct journal *j, int statement, int64_t *r
     text_copy(r->settings, sizeof(r->settings), db_text(j->db, statement, 30));
     text_copy(r->former_settings, sizeof(r->former_settings), db_text(j->db, statement, 31));
     text_copy(r->findings, sizeof(r->findings), db_text(j->db, statement, 32));
+    r->stops = db_int(j->db, statement, 33) != 0;
     record_tell_findings(r);
     *row = db_int(j->db, statement, COLUMN_COUNT);
     return r;

@@ -47,6 +47,8 @@ struct record {
     char services[RECORD_SERVICES_MAX];
     enum service_start former;
     char kept_by[WIRE_TEXT_MAX]; /* who keeps it down, and why; not in the journal */
+    bool stops; /* begun with a stop half: what sticks in its stop may be ended, by a resumed one
+                   too */
     /* how far */
     enum record_state state;
     bool acknowledged; /* the coordinator has the result, durably */
@@ -54,8 +56,8 @@ struct record {
     enum outcome outcome;
     enum cause cause;
     char detail[WIRE_TEXT_MAX];
-    /* Of services: what each rung found or did, one a line, "RUNG TEXT"; and the same as it goes over
-     * the wire, leading into what record_tell_findings makes of it. */
+    /* Of services: what each rung found or did, one a line, "RUNG TEXT"; and the same as it goes
+     * over the wire, leading into what record_tell_findings makes of it. */
     char findings[RECORD_FINDINGS_MAX];
     char told[RECORD_FINDINGS_MAX];
     struct finding finding_items[WIRE_FINDINGS_MAX];

@@ -22,11 +22,11 @@
 static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
 {
     static const unsigned allowed[] = {
-        [RECOVERY_LOOK] = TO(JUDGE) | TO(BEGIN) | START_HALF,
+        [RECOVERY_LOOK] = TO(JUDGE) | TO(BEGIN) | TO(GUARD) | TO(STOP) | START_HALF,
         [RECOVERY_JUDGE] = TO(JUDGE_PROBE) | TO(LOOK) | TO(BEGIN) | TO(END),
         [RECOVERY_JUDGE_PROBE] = TO(LOOK) | TO(BEGIN) | TO(END),
         [RECOVERY_BEGIN] = TO(GUARD) | TO(DISABLE) | TO(ORPHANS) | START_HALF,
-        [RECOVERY_GUARD] = TO(STOP) | START_HALF,
+        [RECOVERY_GUARD] = TO(LOOK) | TO(STOP) | TO(STOPPED) | START_HALF,
         [RECOVERY_DISABLE] = TO(STOP) | TO(RELEASE) | TO(END),
         [RECOVERY_STOP] = TO(STOP) | TO(STOPPED) | TO(HOST) | TO(ORPHANS) | START_HALF,
         [RECOVERY_STOPPED] = TO(STOP) | TO(STOPPED) | TO(HOST) | TO(ORPHANS) | START_HALF,
@@ -36,7 +36,7 @@ static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
         [RECOVERY_ORPHANS] = TO(ORPHAN) | START_HALF,
         [RECOVERY_ORPHAN] = TO(ORPHAN) | TO(ORPHANS) | START_HALF,
         [RECOVERY_ENABLE] = TO(ENABLE) | TO(START) | TO(RELEASE) | TO(END),
-        [RECOVERY_START] = TO(STARTED) | TO(RELEASE) | TO(END),
+        [RECOVERY_START] = TO(STARTED) | TO(LOOK) | TO(RELEASE) | TO(END),
         [RECOVERY_STARTED] = TO(START) | TO(SEE) | TO(RELEASE) | TO(END),
         [RECOVERY_SEE] = TO(START) | TO(REST) | TO(POOLS) | TO(RELEASE) | TO(END),
         [RECOVERY_REST] = TO(REST) | TO(REST_UP) | TO(POOLS),

@@ -13,12 +13,16 @@
  *   END ◄─ RELEASE ◄─ PROBE ◄─ POOLS ◄─► VERDICT, POOL_START ◄─ REST ◄─ SEE ◄─ START ◄─ ENABLE
  *
  * True everywhere. Before BEGIN only reading calls are made; a judgement that took long is followed
- * by one more LOOK, since meanwhile a person may have taken the services down. BEGIN makes durable which services
- * shall run in the end; no stop is ordered before that, nor before the guardian stands by. Whatever
- * goes wrong between the first stop and START, START comes (promise 6): every way out of the stop
- * half leads there, save that of a stop that is to stay. Each rung has a deadline of its own and
- * leaves what it found in the record's detail. A stop or a kill is ordered once; a start may
- * repeat. A recipe that is resumed makes the start half alone.
+ * by one more LOOK, since meanwhile a person may have taken the services down. BEGIN makes durable
+ * which services shall run in the end; no stop is ordered before that, nor before the guardian
+ * stands by. Whatever goes wrong between the first stop and START, START comes (promise 6): every
+ * way out of the stop half leads there, save that of a stop that is to stay. Each rung has a
+ * deadline of its own and leaves what it found in the record's detail. A stop or a kill is ordered
+ * once; a start may repeat.
+ *
+ * A recipe that is resumed makes the start half, and orders no stop. Where WAS or W3SVC is still
+ * stopping by what was begun (`stops` in the record says that it was), nothing can be started:
+ * GUARD, and STOPPED gives it its full time once more; then its process goes, by the same rungs.
  *
  * A dependent that does not stop or start is told, and fails nothing. What is down on purpose (WAS
  * or W3SVC disabled, a machine that shuts down or waits for a reboot) is left alone, and said so.

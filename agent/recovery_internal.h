@@ -70,11 +70,12 @@ struct recovery {
     unsigned tries; /* of the step in hand */
 
     struct recovery_view view;
-    uint64_t looked_ms;             /* the services were read, to judge them */
-    bool sure;                      /* something is wrong: the look before the begin is all that lacks */
-    bool up_at_first;               /* W3SVC ran when we looked first */
-    bool stops;                     /* there is a stop half */
-    bool pools_only;                /* nothing of WAS and W3SVC is touched */
+    uint64_t looked_ms; /* the services were read, to judge them */
+    bool sure;          /* something is wrong: the look before the begin is all that lacks */
+    bool up_at_first;   /* W3SVC ran when we looked first */
+    bool stops;         /* there is a stop half */
+    bool pools_only;    /* nothing of WAS and W3SVC is touched */
+    bool finishes;      /* resumed, and what was stopping is waited for, then ended */
     char reason[WIRE_TEXT_MAX / 4]; /* what is wrong, for the headline */
 
     /* names in hand: to be stopped, or to be started */
@@ -84,6 +85,7 @@ struct recovery {
     bool asked_again;
 
     bool guarded;
+    bool unguarded; /* none could be started, and it was down as it was */
     unsigned kills;
     struct driver_host host;
     struct worker orphans[64]; /* their pool is not looked at */
@@ -142,6 +144,10 @@ struct services_order recovery_rest(const struct recovery *r, char names[][WIRE_
 
 /* recovery_stop.c */
 void recovery_stop_half(struct recovery *r, uint64_t now_ms); /* just begun */
+/* No guardian stands by, and the services were read once more. */
+void recovery_stop_unguarded(struct recovery *r, uint64_t now_ms);
+/* WAS or W3SVC stops still, as the process before ordered it; false: neither does. */
+bool recovery_finish_stop(struct recovery *r, uint64_t now_ms);
 void recovery_stop_on_result(struct recovery *r, const struct call_result *result, uint64_t now_ms);
 const char *recovery_stopping(const struct recovery *r); /* the service in hand */
 

@@ -74,6 +74,7 @@ static bool rest_is_missing(const struct recovery *r)
 static void begin(struct recovery *r, uint64_t now_ms)
 {
     note_what_runs(r);
+    r->record->stops = r->stops && r->record->verb != VERB_SERVICE_STOP;
     recovery_enter(r, RECOVERY_BEGIN, now_ms, "writing the journal");
 }
 
@@ -86,8 +87,9 @@ static void look_failed(struct recovery *r, const struct call_result *result, ui
         r->retry_at_ms = now_ms + RESUME_LOOK_MS;
         return;
     }
-    if (r->resumed && r->record->verb != VERB_SERVICE_STOP) {
-        recovery_say(r, "the services cannot be read: %s", result->text);
+    if ((r->resumed || r->unguarded) && r->record->verb != VERB_SERVICE_STOP) {
+        if (!r->start_ms) /* else it was said */
+            recovery_say(r, "the services cannot be read: %s", result->text);
         recovery_start_half(r, now_ms); /* whatever can be read: they are started */
         return;
     }
@@ -218,12 +220,14 @@ static void decide_start(struct recovery *r, uint64_t now_ms)
     begin(r, now_ms);
 }
 
-/* What was begun by a process that is gone: no stop is ordered any more. */
+/* What was begun by a process that is gone: no stop is ordered any more, and what it ordered is
+ * seen to its end. */
 static void decide_resumed(struct recovery *r, uint64_t now_ms)
 {
     bool stopped = both_stopped(r) && recovery_is_disabled(r, RECOVERY_WAS);
     if (r->record->verb != VERB_SERVICE_STOP) {
-        recovery_start_half(r, now_ms);
+        if (!r->record->stops || r->finishes || !recovery_finish_stop(r, now_ms))
+            recovery_start_half(r, now_ms);
         return;
     }
     if (stopped)
@@ -248,6 +252,10 @@ void recovery_looked(struct recovery *r, const struct call_result *result, uint6
     r->up_at_first = recovery_state(r, RECOVERY_WEB) == SVC_RUNNING;
     if (is_left_alone(r, now_ms))
         return;
+    if (r->unguarded) {
+        recovery_stop_unguarded(r, now_ms);
+        return;
+    }
     if (r->resumed) {
         decide_resumed(r, now_ms);
         return;

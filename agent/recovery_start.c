@@ -99,12 +99,15 @@ static void start_ordered(struct recovery *r, const struct call_result *result, 
     default:
         break;
     }
-    if (r->start_refusals >= START_REFUSALS || start_time_is_over(r, now_ms))
+    if (r->start_refusals >= START_REFUSALS || start_time_is_over(r, now_ms)) {
         give_up_start(r,
                       result->code == ERR_STATE ? CAUSE_SERVICE_DOWN : recipe_cause(result->code),
                       result->text, now_ms);
-    else
-        r->retry_at_ms = now_ms + START_AGAIN_MS;
+        return;
+    }
+    if (result->code == ERR_BUSY && r->resumed && r->record->stops && !r->finishes)
+        recovery_enter(r, RECOVERY_LOOK, now_ms, "looking whether WAS sticks in its stop");
+    r->retry_at_ms = now_ms + START_AGAIN_MS;
 }
 
 static void start_watched(struct recovery *r, const struct call_result *result, uint64_t now_ms)

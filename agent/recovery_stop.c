@@ -45,6 +45,11 @@ static void look_for_orphans(struct recovery *r, uint64_t now_ms)
 
 static void all_stopped(struct recovery *r, uint64_t now_ms)
 {
+    bool was_runs = r->finishes && recovery_state(r, RECOVERY_WAS) == SVC_RUNNING;
+    if (was_runs) { /* W3SVC alone was stopping: the workers are those of a WAS that lives */
+        recovery_start_half(r, now_ms);
+        return;
+    }
     if (!stays(r)) {
         look_for_orphans(r, now_ms);
         return;
@@ -70,6 +75,11 @@ static void not_stopped(struct recovery *r, uint64_t now_ms)
 
 /* ---- STOP and STOPPED ---- */
 
+static void watch_stop(struct recovery *r, uint64_t now_ms)
+{
+    recovery_enter(r, RECOVERY_STOPPED, now_ms, "waiting for %.60s to stop", r->order[r->order_at]);
+}
+
 static void stop_next(struct recovery *r, uint64_t now_ms)
 {
     if (r->order_at == r->order_count) {
@@ -77,12 +87,10 @@ static void stop_next(struct recovery *r, uint64_t now_ms)
         return;
     }
     r->order_ms = now_ms;
-    recovery_enter(r, RECOVERY_STOP, now_ms, "stopping %.60s", r->order[r->order_at]);
-}
-
-static void watch_stop(struct recovery *r, uint64_t now_ms)
-{
-    recovery_enter(r, RECOVERY_STOPPED, now_ms, "waiting for %.60s to stop", r->order[r->order_at]);
+    if (r->finishes)
+        watch_stop(r, now_ms);
+    else
+        recovery_enter(r, RECOVERY_STOP, now_ms, "stopping %.60s", r->order[r->order_at]);
 }
 
 /* The one in hand will not stop. What depends on WAS goes with WAS's process, if that must be. */
@@ -178,6 +186,23 @@ void recovery_stop_half(struct recovery *r, uint64_t now_ms)
         recovery_enter(r, RECOVERY_GUARD, now_ms, "starting the guardian");
 }
 
+bool recovery_finish_stop(struct recovery *r, uint64_t now_ms)
+{
+    static const char *const names[] = {RECOVERY_WEB, RECOVERY_WAS};
+    r->order_count = r->order_at = 0;
+    for (size_t i = 0; i < 2; i++)
+        if (recovery_state(r, names[i]) == SVC_STOP_PENDING)
+            text_copy(r->order[r->order_count++], sizeof(r->order[0]), names[i]);
+    if (r->order_count == 0)
+        return false;
+    recovery_say(r, "%s was stopping still", r->order[0]);
+    r->finishes = true;
+    r->start_ms = 0;
+    /* A new one: that of the process before may act at any moment, beside us. */
+    recovery_enter(r, RECOVERY_GUARD, now_ms, "starting the guardian");
+    return true;
+}
+
 /* ---- GUARD, DISABLE ---- */
 
 static void guard_stands(struct recovery *r, const struct call_result *result, uint64_t now_ms)
@@ -191,8 +216,26 @@ static void guard_stands(struct recovery *r, const struct call_result *result, u
                        result->text);
         recovery_wind_up(r, now_ms, "%s", "");
         return;
-    } else { /* it is down as it is: there is nothing to lose */
+    } else { /* it is down as it is: there is nothing to lose, unless others brought it up meanwhile
+              */
         recovery_say(r, "no guardian could be started: %s", result->text);
+        r->unguarded = !r->finishes;
+        if (r->unguarded) {
+            recovery_enter(r, RECOVERY_LOOK, now_ms, "looking at the services once more");
+            return;
+        }
+    }
+    stop_next(r, now_ms);
+}
+
+void recovery_stop_unguarded(struct recovery *r, uint64_t now_ms)
+{
+    bool up = services_is_up(recovery_state(r, RECOVERY_WEB)) &&
+              recovery_state(r, RECOVERY_WEB) != SVC_STOP_PENDING;
+    if (up) {
+        recovery_say(r, "others brought W3SVC up meanwhile: nothing is stopped");
+        recovery_start_half(r, now_ms);
+        return;
     }
     stop_next(r, now_ms);
 }

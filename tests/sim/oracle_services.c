@@ -63,12 +63,24 @@ static void check_guardian(struct world *w, int machine)
                       w->iis[machine].name);
 }
 
-/* A WAS that sticks in its stop is a kill's to mend, and a recipe that was resumed makes none. */
-static bool is_beyond(const struct world *w, int machine)
+/* What a recipe may do that was resumed: start; end what still sticks in the stop that it had
+ * ordered, and workers while no WAS runs. A host that is none any more is not hit. */
+static bool may_be_resumed(const struct world *w, int machine, const struct call *call)
 {
     const struct scm *m = &w->scm[machine];
-    bool sticks = m->stuck && m->all[SCM_WAS].state == SVC_STOP_PENDING;
-    return scm_cannot(m) || (sticks && node_life(w, machine) != seen_of(w, machine)->begun_life);
+    bool hits = m->host_pid && m->host_pid == call->pid && m->host_created == call->created;
+    bool sticks =
+        m->all[SCM_WAS].state == SVC_STOP_PENDING || m->all[SCM_WEB].state == SVC_STOP_PENDING;
+    switch (call->kind) {
+    case CALL_SERVICE_START:
+        return true;
+    case CALL_SERVICE_KILL_HOST:
+        return !hits || (sticks && !scm_runs(m, SCM_WEB));
+    case CALL_WORKER_KILL:
+        return m->all[SCM_WAS].state == SVC_STOPPED;
+    default:
+        return false;
+    }
 }
 
 /* Down since before the recipe had a look. */
@@ -93,12 +105,14 @@ void oracle_services_before(struct world *w, int machine, const struct call *cal
     if (call->kind == CALL_SERVICE_SET_START)
         world_violate(w, "%s: the start type of %s is changed, and nobody asked for that", name,
                       call->service);
-    if (call->kind != CALL_SERVICE_START && node_life(w, machine) != s->begun_life)
+    bool resumed = node_life(w, machine) != s->begun_life;
+    if (resumed && !may_be_resumed(w, machine, call))
         world_violate(w, "%s: a %s after its agent's restart, which may only start", name, what);
     if (call->kind == CALL_SERVICE_START)
         oracle_services_start(w, machine, scm_named(call->service));
     if (takes_away(call->kind)) {
-        check_guardian(w, machine);
+        if (!resumed) /* else nothing runs that could be lost */
+            check_guardian(w, machine);
         oracle_before_act(w, world_unit(machine, ""), id);
     }
 }
@@ -144,7 +158,7 @@ void oracle_services_ended(struct world *w, int machine, const struct command_id
     s->open = false;
     /* It ended, and said so: what it could not start, or others stopped meanwhile, is a person's.
      */
-    if (s->ours && (is_beyond(w, machine) || s->others_ms >= s->begun_ms))
+    if (s->ours && (scm_cannot(&w->scm[machine]) || s->others_ms >= s->begun_ms))
         s->ours = false;
 }
 
@@ -181,7 +195,7 @@ static void check_back(struct world *w, int machine)
     const struct scm *m = &w->scm[machine];
     const char *name = w->iis[machine].name;
     bool boots = w->iis[machine].powered_off;
-    if (!s->ours || is_beyond(w, machine))
+    if (!s->ours || scm_cannot(m))
         return;
     if (!s->open && !w->guards[machine].stands && !boots && missing(s, m, true) >= 0)
         world_violate(w, "%s: a recipe stopped %s, and nobody is left to start it", name,

@@ -12,7 +12,7 @@
 
 #define WALL    INT64_C(1790000000000)
 #define HOUR    (INT64_C(3600) * 1000)
-#define VERSION 5 /* of its schema */
+#define VERSION 6 /* of its schema */
 
 static struct journal *open_journal(const char *path)
 {
@@ -175,6 +175,7 @@ static void what_services_need_comes_back(void **state)
     must_put(j, JOURNAL_RECEIVED, record);
     text_copy(record->services, sizeof(record->services), "WAS\nW3SVC");
     record->former = SVC_START_DEMAND;
+    record->stops = true;
     must_put(j, JOURNAL_BEGUN, record);
     const struct journal_write write = {.kind = JOURNAL_HEALTHY, .healthy = "WAS\nW3SVC\nNet"};
     assert_code(journal_write(j, &write, WALL, &err), ERR_NONE, &err);
@@ -186,6 +187,7 @@ static void what_services_need_comes_back(void **state)
     struct record *found = find(j, 5, 3);
     assert_string_equal(found->services, "WAS\nW3SVC");
     assert_int_equal(found->former, SVC_START_DEMAND);
+    assert_true(found->stops);
     assert_true(found->enable && found->force && found->worker_pid == UINT32_MAX);
     assert_true(found->worker_created == UINT64_MAX);
     record_free(found);
@@ -464,9 +466,9 @@ static void a_full_disk_is_told_and_overcome(void **state)
 
 static void a_newer_journal_is_refused(void **state)
 {
-    static const char *const newer[] = {"CREATE TABLE a (b)", "CREATE TABLE c (d)",
-                                        "CREATE TABLE e (f)", "CREATE TABLE g (h)",
-                                        "CREATE TABLE i (j)", "CREATE TABLE k (l)"};
+    static const char *const newer[] = {
+        "CREATE TABLE a (b)", "CREATE TABLE c (d)", "CREATE TABLE e (f)", "CREATE TABLE g (h)",
+        "CREATE TABLE i (j)", "CREATE TABLE k (l)", "CREATE TABLE m (n)"};
     const struct db_spec spec = {
         .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = VERSION + 1};
     struct error err = {0};
@@ -492,7 +494,7 @@ static void a_damaged_journal_is_refused(void **state)
 static void a_journal_without_itself_is_refused(void **state)
 {
     static const char *const drop[] = {"DELETE FROM self"};
-    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", "", ""};
     const char *path = in_dir(state, "selfless.db");
     journal_close(open_journal(path));
     const struct db_spec spec = {.path = path,
@@ -514,11 +516,11 @@ static void a_journal_without_itself_is_refused(void **state)
 /* As many newer commands as it takes for old proofs to go, in one statement. */
 static void add_many(const char *path)
 {
-    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", "", ""};
     static const char *const many[] = {
         "WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)"
         " INSERT INTO command SELECT i, 5, zeroblob(16), i, 1, 'Shop', 0, 0, 0, 0, 0, '', '', 2, 0,"
-        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '', '' FROM n"};
+        " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '', '', 0 FROM n"};
     const struct db_spec spec = {.path = path,
                                  .migrations = one,
                                  .migration_count = VERSION,
@@ -600,7 +602,7 @@ static const char *verify(struct trail *t)
 /* As somebody who has the rights to the file: triggers are no obstacle. */
 static void tamper(const char *path, const char *sql)
 {
-    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", "", ""};
     const char *const statements[] = {"DROP TRIGGER IF EXISTS audit_stays",
                                       "DROP TRIGGER IF EXISTS audit_is_kept"};
     struct error err = {0};
@@ -720,7 +722,7 @@ static void a_trail_that_was_touched_is_found(void **state)
 
 static void a_trail_is_only_added_to(void **state)
 {
-    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", "", ""};
     static const char *const attempts[] = {"UPDATE audit SET actor = 'x'", "DELETE FROM audit"};
     struct trail t = some_trail(state, "added.db");
     for (size_t i = 0; i < 2; i++) {
@@ -742,7 +744,7 @@ static void a_trail_is_only_added_to(void **state)
  */
 static void fill_audit(const char *path, uint64_t count)
 {
-    static const char *const one[VERSION] = {"", "", "", "", ""};
+    static const char *const one[VERSION] = {"", "", "", "", "", ""};
     static const char *const insert[] = {
         "INSERT INTO audit VALUES (?1, 1, 5, '00000000000000000000000000000000', ?1, 0, 'recycle',"
         " 'Shop', 'ann', '', 'begun', '', ?2)"};
