@@ -12,6 +12,7 @@
 #include "coordinator/api/api.h"
 #include "coordinator/balancer/balancer.h"
 #include "coordinator/brain/coordinator.h"
+#include "coordinator/descriptors.h"
 #include "coordinator/desk/desk.h"
 #include "coordinator/entrance.h"
 #include "coordinator/link/link.h"
@@ -487,6 +488,19 @@ static enum error_code open_link(struct shell *s, struct error *err)
     return link_open(&spec, &s->link, err);
 }
 
+/* Servers that the store or the configuration knows of: more may come. */
+static void check_descriptors(const struct shell *s)
+{
+    uint64_t limit = descriptors_raise();
+    size_t servers = fleet_count(coordinator_fleet(s->brain));
+    uint64_t needed = descriptors_needed(servers);
+    if (limit < needed)
+        log_warn("few_descriptors", LOG_UINT("limit", limit), LOG_UINT("needed", needed),
+                 LOG_UINT("servers", servers),
+                 LOG_TEXT("why", "with so few, servers will not be let in: raise the hard limit "
+                                 "(LimitNOFILE= of the unit, or ulimit -Hn), and start again"));
+}
+
 enum error_code shell_open(const struct settings *settings, struct shell **out, struct error *err)
 {
     struct fence fence;
@@ -504,6 +518,8 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     code = code ? code : open_stores(s, &fence, err);
     code = code ? code : open_brain(s, fence, err);
     code = code ? code : open_entrance(s, err);
+    if (!code)
+        check_descriptors(s);
     code = code ? code : open_notices(s, err);
     code = code ? code : open_balancer(s, err);
     code = code ? code : open_link(s, err);

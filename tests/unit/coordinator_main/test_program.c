@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -26,7 +27,8 @@ struct fixture {
     struct files files;
     char config[512], socket[512], log[512], notify[512];
     int notify_fd;
-    pid_t pid; /* of the coordinator that runs, 0: none */
+    pid_t pid;          /* of the coordinator that runs, 0: none */
+    rlim_t descriptors; /* that the system would let it have; 0: as many as us */
 };
 
 static int open_notify(const char *path)
@@ -96,6 +98,9 @@ static pid_t spawn(struct fixture *f, const char *const *args)
     for (size_t i = 0; args[i] && i < 6; i++)
         argv[i + 1] = args[i];
     int fd = open(f->log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    const struct rlimit few = {256, f->descriptors};
+    if (f->descriptors && setrlimit(RLIMIT_NOFILE, &few) != 0)
+        _exit(98);
     setenv("NOTIFY_SOCKET", f->notify, 1);
     dup2(fd, 1);
     dup2(fd, 2);
@@ -120,6 +125,15 @@ static void assert_logged(struct fixture *f, const char *part)
     char *log = (char *)files_read(f->log, &len);
     if (!strstr(log, part))
         fail_msg("\"%s\" is not in: %s", part, log);
+    free(log);
+}
+
+static void assert_not_logged(struct fixture *f, const char *part)
+{
+    size_t len = 0;
+    char *log = (char *)files_read(f->log, &len);
+    if (strstr(log, part))
+        fail_msg("\"%s\" is in: %s", part, log);
     free(log);
 }
 
@@ -258,6 +272,31 @@ static void damaged_history_does_not_prevent_the_start(void **state)
     text_reset(&status);
 }
 
+/* The soft limit, as the kernel tells it. */
+static unsigned long descriptors_of(pid_t pid)
+{
+    struct rlimit limit;
+    must(prlimit(pid, RLIMIT_NOFILE, NULL, &limit) == 0);
+    return (unsigned long)limit.rlim_cur;
+}
+
+/* Two servers: each wants two, and 1,024 are beside them. */
+static void descriptors_are_raised_and_too_few_are_told(void **state)
+{
+    struct fixture *f = *state;
+    write_config(f, "[server web01]\nlabels = a=b\n[server web02]\nlabels = a=b\n");
+    f->descriptors = 1028;
+    start(f);
+    assert_int_equal(descriptors_of(f->pid), 1028);
+    assert_int_equal(end_by(f, SIGTERM), 0);
+    assert_not_logged(f, "few_descriptors");
+    f->descriptors = 1027;
+    start(f);
+    assert_int_equal(descriptors_of(f->pid), 1027);
+    assert_logged(f, "level=warn event=few_descriptors limit=1027 needed=1028 servers=2");
+    assert_int_equal(end_by(f, SIGTERM), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -270,6 +309,7 @@ int main(void)
         CASE(options_are_told),
         CASE(what_prevents_the_start_is_told),
         CASE(damaged_history_does_not_prevent_the_start),
+        CASE(descriptors_are_raised_and_too_few_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
