@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LABELS_MAX     32
+#define RETRY_MS       (60 * 60 * 1000LL) /* after the coordinator's own could not be renewed */
 #define PATH_BYTES_MAX 512
 
 /* Labels that came with a token: lent to the brain for good. */
@@ -27,6 +28,7 @@ struct entrance {
     struct enrol *enrol;
     struct operators *operators;
     struct labels *labels;
+    int64_t own_failed_ms; /* 0: it did not fail */
 };
 
 /* ---- labels ---- */
@@ -113,7 +115,8 @@ enum error_code entrance_open(const struct entrance_spec *spec, struct entrance 
     struct entrance *e = must_alloc(1, sizeof(*e));
     e->spec = *spec;
     e->members = members_new();
-    enum error_code code = ca_open(dir, spec->wall_ms, &e->ca, err);
+    enum error_code code =
+        ca_open(dir, spec->settings->own_certificate_life_ms, spec->wall_ms, &e->ca, err);
     code = code ? code : open_enrol(e, err);
     if (code)
         entrance_close(e);
@@ -160,6 +163,25 @@ struct link_tls entrance_tls(const struct entrance *e)
                              .key_pem = ca_key_pem(e->ca),
                              .admit = on_admit,
                              .arg = e->members};
+}
+
+bool entrance_on_time(struct entrance *e, int64_t wall_ms)
+{
+    struct error err = {0};
+    bool renewed = false;
+    char until[TEXT_TIME_MAX];
+    if (e->own_failed_ms && wall_ms >= e->own_failed_ms && wall_ms - e->own_failed_ms < RETRY_MS)
+        return false;
+    e->own_failed_ms = 0;
+    if (ca_renew_own(e->ca, wall_ms, &renewed, &err) != ERR_NONE) {
+        e->own_failed_ms = wall_ms;
+        log_error("own_certificate_not_renewed", LOG_TEXT("error", err.text),
+                  LOG_TEXT("until", text_format_time(until, ca_own_until_ms(e->ca))));
+    } else if (renewed) {
+        log_info("own_certificate_renewed",
+                 LOG_TEXT("until", text_format_time(until, ca_own_until_ms(e->ca))));
+    }
+    return renewed;
 }
 
 void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t wall_ms,

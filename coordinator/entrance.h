@@ -35,6 +35,9 @@ struct operators *entrance_operators(struct entrance *e);
 const struct ca *entrance_ca(const struct entrance *e);
 /* For link_open; lent from e. */
 struct link_tls entrance_tls(const struct entrance *e);
+/* The coordinator's own certificate: true when it was made anew, and who shows it is to be told
+ * (link_renew, api_renew). */
+bool entrance_on_time(struct entrance *e, int64_t wall_ms);
 /* Answers a renew: the certificate, or ACK. */
 void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t wall_ms,
                     void (*reply)(void *arg, const struct coordinator_message *answer), void *arg);

@@ -64,7 +64,7 @@ static int tell(const char *dir)
     struct ca *ca = NULL;
     uint8_t digest[SHA256_BYTES];
     char hex[SHA256_HEX];
-    if (ca_open(dir, clock_wall_ms(), &ca, &err) != ERR_NONE) {
+    if (ca_open(dir, 0, clock_wall_ms(), &ca, &err) != ERR_NONE) {
         fprintf(stderr, "farmhand-coordinator init: %s\n", err.text);
         return EXIT_FAILURE;
     }

@@ -600,6 +600,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* The coordinator's own certificate, for both fronts; nobody is cut. */
+static void renew_own(struct shell *s)
+{
+    struct error err = {0};
+    if (!s->entrance || !entrance_on_time(s->entrance, s->wall_ms))
+        return;
+    const struct link_tls own = entrance_tls(s->entrance);
+    enum error_code code = link_renew(s->link, &own, &err);
+    code = code ? code : api_renew(s->api, own.chain_pem, own.key_pem, &err);
+    if (code)
+        log_error("own_certificate_not_shown", LOG_TEXT("error", err.text));
+}
+
 /* What is due by time. Busy or not, the brain gets its turn. */
 static void on_time(struct shell *s)
 {
@@ -607,6 +620,7 @@ static void on_time(struct shell *s)
         coordinator_on_time(s->brain, s->now_ms, s->wall_ms);
         s->brain_due_ms = s->now_ms + TURN_MS;
         link_sweep(s->link);
+        renew_own(s);
         tell_lost(s);
     }
     s->brain_due_ms = earlier(s->brain_due_ms, coordinator_wake_ms(s->brain, s->now_ms));

@@ -15,8 +15,7 @@
 #define CONNECTIONS_DEFAULT 256
 #define IDLE_S_DEFAULT      30
 #define QUEUE_DEFAULT_BYTES (256 * 1024)
-#define HEADER_BYTES        (32 * 1024) /* MHD's memory per connection: headers and buffers */
-#define DRAIN_S             1           /* for the last answers when the server stops */
+#define DRAIN_S             1 /* for the last answers when the server stops */
 /* A body that is too long is read up to here, so that the client hears why; then it is cut. */
 #define DISCARD_MAX (4 * API_BODY_MAX)
 
@@ -313,16 +312,16 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     return go_through(arg, connection, false, url, method, bytes, len, of_request);
 }
 
-static enum MHD_Result on_far_access(void *arg, struct MHD_Connection *connection, const char *url,
-                                     const char *method, const char *version, const char *bytes,
-                                     size_t *len, void **of_request)
+enum MHD_Result exchange_on_far_access(void *arg, struct MHD_Connection *connection,
+                                       const char *url, const char *method, const char *version,
+                                       const char *bytes, size_t *len, void **of_request)
 {
     (void)version;
     return go_through(arg, connection, true, url, method, bytes, len, of_request);
 }
 
-static void on_completed(void *arg, struct MHD_Connection *connection, void **of_request,
-                         enum MHD_RequestTerminationCode why)
+void exchange_on_completed(void *arg, struct MHD_Connection *connection, void **of_request,
+                           enum MHD_RequestTerminationCode why)
 {
     struct api *a = arg;
     (void)connection, (void)why;
@@ -344,6 +343,8 @@ static void fill_defaults(struct api_spec *s)
         s->connections_max = CONNECTIONS_DEFAULT;
     if (s->followers_max == 0)
         s->followers_max = s->connections_max / 2;
+    if (s->of_one_address_max == 0)
+        s->of_one_address_max = API_OF_ONE_ADDRESS;
     if (s->idle_s == 0)
         s->idle_s = IDLE_S_DEFAULT;
     if (s->follower_queue_bytes == 0)
@@ -354,48 +355,19 @@ static enum error_code start_daemon(struct api *a, struct error *err)
 {
     a->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, a,
-        MHD_OPTION_LISTEN_SOCKET, a->socket.fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, a,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)a->spec.connections_max,
+        MHD_OPTION_LISTEN_SOCKET, a->socket.fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed,
+        a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)a->spec.connections_max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)a->spec.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_BYTES, MHD_OPTION_END);
+        (size_t)EXCHANGE_HEADER_BYTES, MHD_OPTION_END);
     if (a->daemon)
         return ERR_NONE;
     close(a->socket.fd);
     return error_set(err, ERR_IO, "cannot start the HTTP server on %s", a->socket.path);
 }
 
-/* GnuTLS, as Debian builds libmicrohttpd. TLS 1.2 needs forward secrecy and an AEAD. */
-#define FAR_PRIORITIES                                                                             \
-    "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-ECDSA:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"    \
-    "+AEAD:+COMP-NULL:+GROUP-SECP256R1:+GROUP-X25519:+SIGN-ECDSA-SHA256:"                          \
-    "+SIGN-ECDSA-SECP256R1-SHA256:%SERVER_PRECEDENCE:%SAFE_RENEGOTIATION"
-#define FAR_OF_ONE_ADDRESS 16
-
-static enum error_code start_far(struct api *a, const struct api_far *far, struct error *err)
-{
-    struct api_far_socket s;
-    enum error_code code = api_socket_far(far->listen, &s, err);
-    if (code)
-        return code;
-    a->far = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS, 0, NULL, NULL,
-        on_far_access, a, MHD_OPTION_LISTEN_SOCKET, s.fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)a->spec.connections_max,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)FAR_OF_ONE_ADDRESS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)a->spec.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_BYTES, MHD_OPTION_HTTPS_MEM_CERT, far->chain_pem, MHD_OPTION_HTTPS_MEM_KEY,
-        far->key_pem, MHD_OPTION_HTTPS_PRIORITIES, FAR_PRIORITIES,
-        far->ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, far->ca_pem, MHD_OPTION_END);
-    if (a->far) {
-        a->port = s.port;
-        return ERR_NONE;
-    }
-    close(s.fd);
-    return error_set(err, ERR_IO, "cannot start the HTTPS server on %s", far->listen);
-}
-
 static void destroy(struct api *a)
 {
+    far_free(a);
     pthread_cond_destroy(&a->drained);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -425,7 +397,7 @@ enum error_code api_open(const struct api_spec *spec, struct api **out, struct e
         if (code)
             api_socket_remove(&a->socket);
     }
-    if (!code && spec->far && (code = start_far(a, spec->far, err)) != ERR_NONE) {
+    if (!code && spec->far && (code = far_start(a, spec->far, err)) != ERR_NONE) {
         MHD_stop_daemon(a->daemon);
         api_socket_remove(&a->socket);
     }

@@ -18,10 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define API_BODY_MAX    (256 * 1024) /* bytes of a request's body */
-#define API_ACTOR_MAX   128
-#define API_COMMENT_MS  15000 /* a stream that has nothing to say says so this often */
-#define API_FOLLOW_PAGE 100   /* events to feed at once while a follower is behind */
+#define API_BODY_MAX       (256 * 1024) /* bytes of a request's body */
+#define API_ACTOR_MAX      128
+#define API_COMMENT_MS     15000 /* a stream that has nothing to say says so this often */
+#define API_FOLLOW_PAGE    100   /* events to feed at once while a follower is behind */
+#define API_OF_ONE_ADDRESS 16
 
 struct api;
 
@@ -37,7 +38,7 @@ struct api_request {
      * not looked at here. NULL: it showed none. */
     const uint8_t *certificate;
     size_t certificate_len;
-    const char *body;    /* NUL-terminated, never NULL */
+    const char *body; /* NUL-terminated, never NULL */
     size_t body_len;
     /* false: a new request. true: this one follows (api_follow was called) and has read what it was
      * fed: feed more, from fed_seq on. */
@@ -65,7 +66,8 @@ struct api_spec {
      * and the request is gone. */
     bool (*deliver)(void *arg, struct api_request *request);
     void *arg;
-    uint32_t connections_max;    /* 0: 256; as many again from afar, 16 of one address */
+    uint32_t connections_max;    /* 0: 256; as many again from afar */
+    uint32_t of_one_address_max; /* of them, from afar; 0: API_OF_ONE_ADDRESS */
     uint32_t followers_max;      /* 0: half of the connections */
     uint32_t idle_s;             /* a client that neither sends nor reads; 0: 30 */
     size_t follower_queue_bytes; /* 0: 256 KiB */
@@ -77,6 +79,11 @@ enum error_code api_open(const struct api_spec *spec, struct api **out, struct e
 /* Everybody still waiting is told that the coordinator stops. Requests that were delivered and not
  * answered may only be dropped from here on. */
 void api_close(struct api *a); /* NULL is fine */
+
+/* Over HTTPS whoever connects from now on is shown this certificate; connections and streams that
+ * stand go on. On failure nothing has changed. Without HTTPS there is nothing to do. */
+enum error_code api_renew(struct api *a, const char *chain_pem, const char *key_pem,
+                          struct error *err);
 
 /* The port that api_far got; 0: none. */
 uint16_t api_port(const struct api *a);
@@ -91,7 +98,8 @@ void api_drop(struct api_request *request);
  * the request ended. */
 bool api_follow(struct api *a, struct api_request *request, uint64_t since, uint64_t run,
                 const char *server);
-/* Whose stream it is, for api_cut, and the moment at which it ends by itself (UINT64_MAX: never). */
+/* Whose stream it is, for api_cut, and the moment at which it ends by itself (UINT64_MAX: never).
+ */
 void api_follow_as(struct api *a, struct api_request *request, const char *who, uint64_t until_ms);
 /* All streams of that one end now. */
 void api_cut(struct api *a, const char *who);

@@ -23,9 +23,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define API_ARGS_MAX   16
-#define API_BEARER_MAX 256
-#define API_CERT_MAX   8192
+#define API_ARGS_MAX          16
+#define API_BEARER_MAX        256
+#define API_CERT_MAX          8192
+#define EXCHANGE_HEADER_BYTES (32 * 1024) /* MHD's memory per connection: headers and buffers */
 
 struct exchange {
     struct api_request request; /* what the brain sees; first, so that it is found from there */
@@ -75,6 +76,8 @@ struct api {
     struct MHD_Daemon *daemon;
     struct MHD_Daemon *far; /* NULL: none */
     uint16_t port;          /* of far */
+    struct api_own *own;    /* newest first, under the lock; api_far.c */
+    char *far_ca;           /* NULL: nobody's certificate is asked for */
     struct api_socket socket;
     struct api_spec spec;
     pthread_mutex_t lock;
@@ -91,6 +94,17 @@ void exchange_unref(struct exchange *x);
 void exchange_claim(struct exchange *x, struct exchange **chain);
 /* Without the lock: resumes all of the chain. */
 void exchange_resume(struct exchange *chain);
+
+/* MHD's thread: a piece of a request from afar, and its end. */
+enum MHD_Result exchange_on_far_access(void *arg, struct MHD_Connection *connection,
+                                       const char *url, const char *method, const char *version,
+                                       const char *bytes, size_t *len, void **of_request);
+void exchange_on_completed(void *arg, struct MHD_Connection *connection, void **of_request,
+                           enum MHD_RequestTerminationCode why);
+
+/* api_far.c. far_free: what a failed far_start left, too; after the daemon's end. */
+enum error_code far_start(struct api *a, const struct api_far *far, struct error *err);
+void far_free(struct api *a);
 
 /* api_follow.c. MHD's thread: queues the stream's response. */
 enum MHD_Result follow_start(struct exchange *x);

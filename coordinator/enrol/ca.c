@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS         (24LL * 60 * 60 * 1000)
-#define CA_DAYS        7300 /* 20 years: the root of every agent's trust */
-#define OWN_DAYS       730
-#define BACKDATE_MS    (5 * 60 * 1000)
-#define FILE_MAX       65536
-#define PATH_BYTES_MAX 512
-#define SERIAL_LEN     16
-#define COMMON_MAX     64 /* ub-common-name, RFC 5280 appendix A */
+#define DAY_MS      (24LL * 60 * 60 * 1000)
+#define CA_DAYS     7300 /* 20 years: the root of every agent's trust */
+#define OWN_LIFE_MS (730 * DAY_MS)
+#define BACKDATE_MS (5 * 60 * 1000)
+#define FILE_MAX    65536
+#define SERIAL_LEN  16
+#define COMMON_MAX  64 /* ub-common-name, RFC 5280 appendix A */
 
 /* ---- errors and texts ---- */
 
@@ -156,7 +155,7 @@ static X509 *make_cert(const struct wanted *w, X509 *issuer, EVP_PKEY *issuer_ke
 static enum error_code write_in(const char *dir, const char *name, const char *text, unsigned mode,
                                 struct error *err)
 {
-    char path[PATH_BYTES_MAX];
+    char path[CA_PATH_BYTES];
     if (!text_format(path, sizeof(path), "%s/%s", dir, name))
         return error_set(err, ERR_INVALID, "%s: the path is too long", dir);
     return os_write_file(path, text, strlen(text), mode, err);
@@ -164,7 +163,7 @@ static enum error_code write_in(const char *dir, const char *name, const char *t
 
 static enum error_code read_in(const char *dir, const char *name, char **out, struct error *err)
 {
-    char path[PATH_BYTES_MAX];
+    char path[CA_PATH_BYTES];
     if (!text_format(path, sizeof(path), "%s/%s", dir, name))
         return error_set(err, ERR_INVALID, "%s: the path is too long", dir);
     return os_read_file(path, FILE_MAX, out, NULL, err);
@@ -196,9 +195,16 @@ static enum error_code check_hosts(const char *const *hosts, struct error *err)
     return ERR_NONE;
 }
 
+/* Clocks differ: good from a little before now. */
+static int64_t backdate_ms(uint64_t life_ms)
+{
+    return life_ms / 10 < BACKDATE_MS ? (int64_t)(life_ms / 10) : BACKDATE_MS;
+}
+
 /* alternative: the names, as OpenSSL writes them. */
 static enum error_code make_own(const char *dir, X509 *ca_cert, EVP_PKEY *ca_key,
-                                const char *alternative, int64_t wall_ms, struct error *err)
+                                const char *alternative, uint64_t life_ms, int64_t wall_ms,
+                                struct error *err)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     const struct wanted w = {.name = WIRE_COORDINATOR_NAME,
@@ -207,8 +213,8 @@ static enum error_code make_own(const char *dir, X509 *ca_cert, EVP_PKEY *ca_key
                              .use = "critical,digitalSignature",
                              .extended = "serverAuth",
                              .key = key,
-                             .from_ms = wall_ms - BACKDATE_MS,
-                             .until_ms = wall_ms + OWN_DAYS * DAY_MS,
+                             .from_ms = wall_ms - backdate_ms(life_ms),
+                             .until_ms = wall_ms + (int64_t)life_ms,
                              .issued_ms = wall_ms};
     X509 *cert = key ? make_cert(&w, ca_cert, ca_key) : NULL;
     if (!cert) {
@@ -281,7 +287,7 @@ enum error_code ca_make(const char *dir, const char *const *hosts, int64_t wall_
         add_host(&alternative, hosts[i]);
     char *pem = cert_text(root), *key_pem = key_text(key);
     /* ca.crt last: it is what says that there is a CA. */
-    code = make_own(dir, root, key, text_get(&alternative), wall_ms, err);
+    code = make_own(dir, root, key, text_get(&alternative), OWN_LIFE_MS, wall_ms, err);
     code = code ? code : write_in(dir, "ca.key", key_pem, 0600, err);
     code = code ? code : write_in(dir, "ca.crt", pem, 0644, err);
     text_reset(&alternative);
@@ -319,33 +325,71 @@ static void names_of(X509 *cert, struct text *out)
     GENERAL_NAMES_free(names);
 }
 
-/* Anew once two thirds of its time are over. */
-static enum error_code renew_own(const struct ca *ca, const char *dir, int64_t wall_ms,
-                                 struct error *err)
+/* When the coordinator's own is to be made anew; a shorter life that is configured holds for the
+ * one that is there, too. */
+static enum error_code note_own(struct ca *ca, const char *chain, const char *key_pem,
+                                struct error *err)
 {
-    X509 *own = parse_cert(ca->chain_pem);
-    struct text names = {0};
-    if (!own)
-        return error_set(err, ERR_CORRUPT, "%s/coordinator.crt is no certificate", dir);
-    int64_t from = seconds_of(X509_get0_notBefore(own)),
-            until = seconds_of(X509_get0_notAfter(own));
-    enum error_code code = ERR_NONE;
-    if (wall_ms / 1000 > from + (until - from) / 3 * 2) {
-        names_of(own, &names);
-        code = make_own(dir, ca->cert, ca->key, text_get(&names), wall_ms, err);
-        text_reset(&names);
+    X509 *own = parse_cert(chain);
+    EVP_PKEY *key = parse_key(key_pem);
+    if (!own) {
+        EVP_PKEY_free(key);
+        return error_set(err, ERR_CORRUPT,
+                         "%s/coordinator.crt is no certificate: put it back from a backup",
+                         ca->dir);
     }
+    int64_t from = seconds_of(X509_get0_notBefore(own)),
+            until = seconds_of(X509_get0_notAfter(own)), life = (int64_t)(ca->own_life_ms / 1000);
+    if (life > until - from)
+        life = until - from;
+    bool fit = key && X509_check_private_key(own, key) == 1;
+    ERR_clear_error();
+    ca->own_due_ms = fit ? from * 1000 + life * 1000 / 3 * 2 : INT64_MIN;
+    ca->own_until_ms = until * 1000;
     X509_free(own);
+    EVP_PKEY_free(key);
+    return ERR_NONE;
+}
+
+static enum error_code read_own(struct ca *ca, struct error *err)
+{
+    char *chain = NULL, *key = NULL;
+    enum error_code code = read_in(ca->dir, "coordinator.crt", &chain, err);
+    code = code ? code : read_in(ca->dir, "coordinator.key", &key, err);
+    code = code ? code : note_own(ca, chain, key, err);
+    if (code) {
+        forget(key);
+        free(chain);
+        return code;
+    }
+    free(ca->chain_pem);
+    forget(ca->own_key_pem);
+    ca->chain_pem = chain;
+    ca->own_key_pem = key;
+    return ERR_NONE;
+}
+
+enum error_code ca_renew_own(struct ca *ca, int64_t wall_ms, bool *renewed, struct error *err)
+{
+    struct text names = {0};
+    *renewed = false;
+    if (wall_ms < ca->own_due_ms)
+        return ERR_NONE;
+    X509 *own = parse_cert(ca->chain_pem);
+    must(own != NULL); /* note_own saw to it */
+    names_of(own, &names);
+    X509_free(own);
+    enum error_code code =
+        make_own(ca->dir, ca->cert, ca->key, text_get(&names), ca->own_life_ms, wall_ms, err);
+    code = code ? code : read_own(ca, err);
+    text_reset(&names);
+    *renewed = code == ERR_NONE;
     return code;
 }
 
-static enum error_code read_own(struct ca *ca, const char *dir, struct error *err)
+int64_t ca_own_until_ms(const struct ca *ca)
 {
-    free(ca->chain_pem);
-    forget(ca->own_key_pem);
-    ca->chain_pem = ca->own_key_pem = NULL;
-    enum error_code code = read_in(dir, "coordinator.crt", &ca->chain_pem, err);
-    return code ? code : read_in(dir, "coordinator.key", &ca->own_key_pem, err);
+    return ca->own_until_ms;
 }
 
 static enum error_code read_root(struct ca *ca, const char *dir, struct error *err)
@@ -371,13 +415,18 @@ static enum error_code read_root(struct ca *ca, const char *dir, struct error *e
     return ERR_NONE;
 }
 
-enum error_code ca_open(const char *dir, int64_t wall_ms, struct ca **out, struct error *err)
+enum error_code ca_open(const char *dir, uint64_t own_life_ms, int64_t wall_ms, struct ca **out,
+                        struct error *err)
 {
+    bool renewed;
     struct ca *ca = must_alloc(1, sizeof(*ca));
-    enum error_code code = read_root(ca, dir, err);
-    code = code ? code : read_own(ca, dir, err);
-    code = code ? code : renew_own(ca, dir, wall_ms, err);
-    code = code ? code : read_own(ca, dir, err);
+    ca->own_life_ms = own_life_ms ? own_life_ms : OWN_LIFE_MS;
+    enum error_code code = text_copy(ca->dir, sizeof(ca->dir), dir)
+                               ? ERR_NONE
+                               : error_set(err, ERR_INVALID, "%s: the path is too long", dir);
+    code = code ? code : read_root(ca, dir, err);
+    code = code ? code : read_own(ca, err);
+    code = code ? code : ca_renew_own(ca, wall_ms, &renewed, err);
     if (code)
         ca_close(ca);
     else
@@ -472,7 +521,6 @@ static enum error_code sign_as(const struct ca *ca, const char *pem, const char 
                                int64_t wall_ms, struct ca_issued *out, struct error *err)
 {
     X509_REQ *request = NULL;
-    int64_t backdate_ms = life_ms / 10 < BACKDATE_MS ? (int64_t)(life_ms / 10) : BACKDATE_MS;
     enum error_code code = parse_request(pem, &request, err);
     if (code)
         return code;
@@ -482,7 +530,7 @@ static enum error_code sign_as(const struct ca *ca, const char *pem, const char 
                              .use = "critical,digitalSignature",
                              .extended = extended,
                              .key = X509_REQ_get0_pubkey(request),
-                             .from_ms = wall_ms - backdate_ms,
+                             .from_ms = wall_ms - backdate_ms(life_ms),
                              .until_ms = wall_ms + (int64_t)life_ms,
                              .issued_ms = wall_ms};
     X509 *cert = make_cert(&w, ca->cert, ca->key);

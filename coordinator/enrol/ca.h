@@ -7,11 +7,11 @@
  *
  * A certificate names its server in one DNS entry of subjectAltName, and is for clients; the
  * coordinator's is for servers and says WIRE_COORDINATOR_NAME (proto/url.h), which no agent is ever
- * given, so that a stolen agent's key cannot play the coordinator. An operator's has a use of its own
- * (CA_OPERATOR_USE, and not "for clients") and names them in a URI: neither is ever taken for the
- * other, at either port. Serial numbers are the time of
- * issue (milliseconds since 1970, 8 bytes) and 8 random bytes: who is let in is decided by name and
- * time of issue (members.h), so that a removal needs no list of revoked numbers.
+ * given, so that a stolen agent's key cannot play the coordinator. An operator's has a use of its
+ * own (CA_OPERATOR_USE, and not "for clients") and names them in a URI: neither is ever taken for
+ * the other, at either port. Serial numbers are the time of issue (milliseconds since 1970, 8
+ * bytes) and 8 random bytes: who is let in is decided by name and time of issue (members.h), so
+ * that a removal needs no list of revoked numbers.
  */
 #ifndef FARMHAND_COORDINATOR_CA_H
 #define FARMHAND_COORDINATOR_CA_H
@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/sha256.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,14 +31,23 @@ struct ca;
  * operators reach the coordinator, for its certificate (NULL-terminated). */
 enum error_code ca_make(const char *dir, const char *const *hosts, int64_t wall_ms,
                         struct error *err);
-/* ERR_NOT_FOUND: there is none; the text says how to make one. The coordinator's certificate is
- * made anew, with the same names, once two thirds of its time are over. */
-enum error_code ca_open(const char *dir, int64_t wall_ms, struct ca **out, struct error *err);
+/* ERR_NOT_FOUND: there is none; the text says how to make one. own_life_ms: for how long the
+ * coordinator's own certificate is good; 0: two years. It is made anew where that is due. */
+enum error_code ca_open(const char *dir, uint64_t own_life_ms, int64_t wall_ms, struct ca **out,
+                        struct error *err);
 void ca_close(struct ca *ca); /* NULL is fine */
 
-const char *ca_pem(const struct ca *ca);       /* its certificate */
-const char *ca_chain_pem(const struct ca *ca); /* the coordinator's, and ca_pem */
-const char *ca_key_pem(const struct ca *ca);   /* the coordinator's key */
+const char *ca_pem(const struct ca *ca); /* its certificate */
+/* The coordinator's, and ca_pem; and the coordinator's key. Both lent until ca_renew_own. */
+const char *ca_chain_pem(const struct ca *ca);
+const char *ca_key_pem(const struct ca *ca);
+
+/* Key and certificate of the coordinator anew, with the same names, once two thirds of their time
+ * are over, or if they do not belong together (it was stopped in the middle of this). *renewed
+ * tells; on failure what there was stays, and is to be tried again. Costs nothing while it is not
+ * due. */
+enum error_code ca_renew_own(struct ca *ca, int64_t wall_ms, bool *renewed, struct error *err);
+int64_t ca_own_until_ms(const struct ca *ca);
 /* SHA-256 of the certificate (DER): what a join token carries. */
 void ca_fingerprint(const struct ca *ca, uint8_t out[SHA256_BYTES]);
 

@@ -34,6 +34,7 @@ struct link {
     nng_socket socket;
     nng_listener listener;
     nng_aio *receive;
+    nng_tls_config *tls_config; /* NULL: without TLS */
     char url[256];
     link_on_event *on_event;
     void *arg;
@@ -249,16 +250,12 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 
 static int configure_listener(struct link *link, const struct link_spec *spec)
 {
-    nng_tls_config *config = NULL;
     if (text_starts(spec->url, "ipc://"))
         return nng_listener_set_int(link->listener, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
     if (!link->tls)
         return 0;
-    int rv = link_tls_config(spec->tls, &config);
-    rv = rv ? rv : nng_listener_set_ptr(link->listener, NNG_OPT_TLS_CONFIG, config);
-    if (config)
-        nng_tls_config_free(config); /* the listener holds it */
-    return rv;
+    int rv = link_tls_config(spec->tls, &link->tls_config);
+    return rv ? rv : nng_listener_set_ptr(link->listener, NNG_OPT_TLS_CONFIG, link->tls_config);
 }
 
 static int configure_socket(struct link *link)
@@ -337,6 +334,8 @@ void link_close(struct link *link)
             return; /* nng's threads are still at it: they keep what they use */
     }
     nng_aio_free(link->receive);
+    if (link->tls_config)
+        nng_tls_config_free(link->tls_config);
     link_guard_free(link->guard);
     nng_mtx_free(link->lock);
     free(link);
@@ -345,6 +344,13 @@ void link_close(struct link *link)
 const char *link_url(const struct link *link)
 {
     return link->url;
+}
+
+enum error_code link_renew(struct link *link, const struct link_tls *own, struct error *err)
+{
+    must(link->tls_config != NULL);
+    int rv = nng_tls_config_own_cert(link->tls_config, own->chain_pem, own->key_pem, NULL);
+    return rv ? nng_error(err, rv, "the coordinator's own certificate") : ERR_NONE;
 }
 
 /* ---- answers ---- */

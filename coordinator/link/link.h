@@ -80,6 +80,11 @@ enum error_code link_reply(struct link *link, const struct link_peer *to,
  * then no end of any pipe is told any more. */
 void link_close_pipe(struct link *link, uint32_t pipe);
 
+/* Over TLS: whoever comes from now on is shown this certificate (chain_pem and key_pem; nothing
+ * else of it is looked at). Connections that stand are left alone. On failure nothing has changed.
+ */
+enum error_code link_renew(struct link *link, const struct link_tls *own, struct error *err);
+
 /* Over TLS: ends every connection under that name, at once. */
 void link_close_named(struct link *link, const char *name);
 /* Ends connections whose end nng never told, and any that have nothing to say: every agent speaks

@@ -13,7 +13,8 @@
  * All pipes of one name share an allowance (allowance.h), and are so many at most.
  *
  * Memory: one record per open pipe, up to the limit, one per name that has any, and
- * LINK_GUARD_ADDRESSES addresses; the one with the fewest strikes is forgotten first. Times are boot milliseconds. One thread at a time.
+ * LINK_GUARD_ADDRESSES addresses; the one with the fewest strikes is forgotten first. Times are
+ * boot milliseconds. One thread at a time.
  */
 #ifndef FARMHAND_COORDINATOR_LINK_GUARD_H
 #define FARMHAND_COORDINATOR_LINK_GUARD_H
@@ -29,7 +30,7 @@
 #define LINK_GUARD_REPORT_MS 10000 /* one report per address in this time */
 #define LINK_GUARD_PIPES     16    /* of one name: those that nng never saw the end of count, too */
 #define LINK_GUARD_SILENT_MS 1000
-#define LINK_PEER_MAX        64    /* bytes of an address text, NUL included */
+#define LINK_PEER_MAX        64 /* bytes of an address text, NUL included */
 
 struct link_guard;
 
@@ -67,9 +68,9 @@ bool link_guard_good(struct link_guard *guard, uint32_t pipe);
 void link_guard_bad(struct link_guard *guard, uint32_t pipe, uint64_t now_ms,
                     struct link_guard_report *report);
 
-/* The name on the peer's certificate, once per pipe; "": none. Where that name has too many it gives
- * the one that is to be closed: the oldest that has been silent for LINK_GUARD_SILENT_MS (most likely
- * its end was never told), or else this very one. 0: none. */
+/* The name on the peer's certificate, once per pipe; "": none. Where that name has too many it
+ * gives the one that is to be closed: the oldest that has been silent for LINK_GUARD_SILENT_MS
+ * (most likely its end was never told), or else this very one. 0: none. */
 uint32_t link_guard_set_name(struct link_guard *guard, uint32_t pipe, const char *name,
                              uint64_t now_ms);
 /* Lent until the pipe ends. */

@@ -23,6 +23,7 @@
 /* nng allocates both, zeroed, by the sizes in the tables at the end. */
 struct nng_tls_engine_config {
     SSL_CTX *ctx;
+    pthread_mutex_t own_lock; /* our certificate may change while connections are made */
     bool server;
     char *name; /* of the server to be dialled */
     bool (*admit)(void *arg, const struct link_cert *cert);
@@ -156,6 +157,8 @@ static int set_context(SSL_CTX *ctx)
 static int config_init(nng_tls_engine_config *config, nng_tls_mode mode)
 {
     config->server = mode == NNG_TLS_MODE_SERVER;
+    if (pthread_mutex_init(&config->own_lock, NULL) != 0)
+        return NNG_ENOMEM;
     config->ctx = SSL_CTX_new(config->server ? TLS_server_method() : TLS_client_method());
     if (!config->ctx)
         return NNG_ENOMEM;
@@ -170,6 +173,7 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode)
 
 static void config_fini(nng_tls_engine_config *config)
 {
+    pthread_mutex_destroy(&config->own_lock);
     SSL_CTX_free(config->ctx);
     free(config->name);
 }
@@ -202,25 +206,33 @@ static int config_ca(nng_tls_engine_config *config, const char *pem, const char 
     return taken ? 0 : NNG_ECRYPTO;
 }
 
-static bool use_chain(SSL_CTX *ctx, BIO *bio)
+/* What stands behind the first. NULL: no memory. */
+static STACK_OF(X509) * read_above(BIO *bio)
 {
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    bool used = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
-    X509_free(cert);
-    while (used && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        used = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
-    return used;
+    STACK_OF(X509) *above = sk_X509_new_null();
+    X509 *cert;
+    while (above && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        if (sk_X509_push(above, cert) <= 0)
+            X509_free(cert);
+    return above;
 }
 
+/* Once more while connections come in: those that stand keep what they began with, and a pair that
+ * does not belong together changes nothing. */
 static int config_own(nng_tls_engine_config *config, const char *chain, const char *key,
                       const char *password)
 {
     BIO *chain_bio = BIO_new_mem_buf(chain, -1), *key_bio = BIO_new_mem_buf(key, -1);
-    bool used = chain_bio && key_bio && use_chain(config->ctx, chain_bio);
+    X509 *cert = chain_bio ? PEM_read_bio_X509(chain_bio, NULL, NULL, NULL) : NULL;
+    STACK_OF(X509) *above = cert ? read_above(chain_bio) : NULL;
     EVP_PKEY *pkey =
-        used ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, (void *)(uintptr_t)password) : NULL;
-    used = pkey && SSL_CTX_use_PrivateKey(config->ctx, pkey) == 1 &&
-           SSL_CTX_check_private_key(config->ctx) == 1;
+        key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, (void *)(uintptr_t)password) : NULL;
+    bool used = cert && above && pkey && X509_check_private_key(cert, pkey) == 1;
+    pthread_mutex_lock(&config->own_lock);
+    used = used && SSL_CTX_use_cert_and_key(config->ctx, cert, pkey, above, 1) == 1;
+    pthread_mutex_unlock(&config->own_lock);
+    sk_X509_pop_free(above, X509_free);
+    X509_free(cert);
     EVP_PKEY_free(pkey);
     BIO_free(chain_bio);
     BIO_free(key_bio);
@@ -311,7 +323,9 @@ size_t link_tls_pending(void)
 static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config *config)
 {
     conn->tls = tls;
+    pthread_mutex_lock(&config->own_lock);
     conn->ssl = SSL_new(config->ctx);
+    pthread_mutex_unlock(&config->own_lock);
     BIO *bio = conn->ssl ? BIO_new(bio_method) : NULL;
     if (!bio)
         return NNG_ENOMEM;

@@ -88,7 +88,7 @@ struct settings {
     struct remediation remediation;
     char *https;   /* ADDRESS:PORT; "none" */
     char *address; /* by which agents and operators are told to come; NULL: this machine's name */
-    uint64_t certificate_life_ms;
+    uint64_t certificate_life_ms, own_certificate_life_ms;
     bool audit_syslog; /* each audit row goes to the system's log too */
     char *window;      /* the name of the one that holds for every run; NULL: none */
     char *time_zone;   /* of windows that name none, and of blackouts; NULL: UTC */

@@ -43,7 +43,7 @@ static struct ca *open_at(int64_t wall_ms)
 {
     struct ca *ca = NULL;
     struct error err = {0};
-    if (ca_open(dir, wall_ms, &ca, &err) != ERR_NONE)
+    if (ca_open(dir, 0, wall_ms, &ca, &err) != ERR_NONE)
         fail_msg("%s", err.text);
     return ca;
 }
@@ -83,7 +83,7 @@ static void missing_ca_tells_how_it_is_made(void **state)
     struct ca *ca = NULL;
     struct error err = {0};
     (void)state;
-    assert_int_equal(ca_open("/nonexistent", NOW_MS, &ca, &err), ERR_NOT_FOUND);
+    assert_int_equal(ca_open("/nonexistent", 0, NOW_MS, &ca, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.text, "farmhand-coordinator init"));
 }
 
@@ -118,6 +118,70 @@ static void own_certificate_is_renewed_in_its_last_third(void **state)
     X509_free(own);
     ca_close(ca);
     free(first);
+}
+
+static void own_certificate_is_renewed_while_it_runs(void **state)
+{
+    bool renewed = true;
+    struct error err = {0};
+    struct ca *ca = NULL;
+    (void)state;
+    assert_int_equal(ca_open(dir, 90 * DAY_MS, NOW_MS + 490 * DAY_MS, &ca, &err), ERR_NONE);
+    char *first = strdup(ca_chain_pem(ca));
+    assert_int_equal(ca_renew_own(ca, NOW_MS + 549 * DAY_MS, &renewed, &err), ERR_NONE);
+    assert_false(renewed);
+    /* The shorter life holds for the one that is there. */
+    assert_int_equal(ca_renew_own(ca, NOW_MS + 551 * DAY_MS, &renewed, &err), ERR_NONE);
+    assert_true(renewed);
+    assert_string_not_equal(ca_chain_pem(ca), first);
+    assert_int_equal(ca_own_until_ms(ca), NOW_MS + 641 * DAY_MS);
+    ca_close(ca);
+    free(first);
+}
+
+/* A full disk, say: what there is goes on. */
+static void renewal_that_fails_changes_nothing(void **state)
+{
+    bool renewed = true;
+    struct error err = {0};
+    struct ca *ca = NULL;
+    char away[80];
+    (void)state;
+    assert_int_equal(ca_open(dir, 90 * DAY_MS, NOW_MS + 551 * DAY_MS, &ca, &err), ERR_NONE);
+    char *first = strdup(ca_chain_pem(ca));
+    snprintf(away, sizeof(away), "%s-away", dir);
+    assert_int_equal(rename(dir, away), 0);
+    assert_int_not_equal(ca_renew_own(ca, NOW_MS + 700 * DAY_MS, &renewed, &err), ERR_NONE);
+    assert_false(renewed);
+    assert_string_equal(ca_chain_pem(ca), first);
+    assert_int_equal(rename(away, dir), 0);
+    assert_int_equal(ca_renew_own(ca, NOW_MS + 700 * DAY_MS, &renewed, &err), ERR_NONE);
+    assert_true(renewed);
+    ca_close(ca);
+    free(first);
+}
+
+/* It was stopped between the two files. */
+static void key_and_certificate_that_do_not_fit_are_made_anew(void **state)
+{
+    char path[96], *key, *request;
+    struct ca *ca = open_at(NOW_MS + 700 * DAY_MS);
+    struct error err = {0};
+    (void)state;
+    char *first = strdup(ca_chain_pem(ca));
+    ca_close(ca);
+    certs_request(&key, &request);
+    snprintf(path, sizeof(path), "%s/coordinator.key", dir);
+    assert_int_equal(os_write_file(path, key, strlen(key), 0600, &err), ERR_NONE);
+    ca = open_at(NOW_MS + 700 * DAY_MS);
+    assert_string_not_equal(ca_chain_pem(ca), first);
+    X509 *own = parse(ca_chain_pem(ca));
+    assert_int_equal(X509_check_host(own, "farm.example", 0, 0, NULL), 1);
+    X509_free(own);
+    ca_close(ca);
+    free(first);
+    free(key);
+    free(request);
 }
 
 static void agents_certificate_names_it_and_is_for_clients(void **state)
@@ -318,6 +382,9 @@ int main(void)
         cmocka_unit_test(missing_ca_tells_how_it_is_made),
         cmocka_unit_test(coordinator_is_known_by_its_names),
         cmocka_unit_test(own_certificate_is_renewed_in_its_last_third),
+        cmocka_unit_test(own_certificate_is_renewed_while_it_runs),
+        cmocka_unit_test(renewal_that_fails_changes_nothing),
+        cmocka_unit_test(key_and_certificate_that_do_not_fit_are_made_anew),
         cmocka_unit_test(agents_certificate_names_it_and_is_for_clients),
         cmocka_unit_test(requests_of_other_shapes_are_refused),
     };

@@ -28,7 +28,7 @@ struct ca *certs_farm(void)
     struct ca *ca = NULL;
     must(mkdtemp(dir) != NULL);
     if (ca_make(dir, hosts, clock_wall_ms(), &err) != ERR_NONE ||
-        ca_open(dir, clock_wall_ms(), &ca, &err) != ERR_NONE)
+        ca_open(dir, 0, clock_wall_ms(), &ca, &err) != ERR_NONE)
         fail_msg("%s", err.text);
     snprintf(command, sizeof(command), "rm -r %s", dir);
     must(system(command) == 0);
@@ -179,6 +179,23 @@ void certs_drop(const char *url, const struct certs *own, const char *ca_pem, si
             close(fd);
         SSL_free(ssl);
     }
+    SSL_CTX_free(ctx);
+}
+
+void certs_shown(const char *url, const struct certs *own, const char *ca_pem, char out[65])
+{
+    SSL_CTX *ctx = context(own, ca_pem);
+    SSL *ssl = SSL_new(ctx);
+    uint8_t digest[32];
+    unsigned len = sizeof(digest);
+    int fd = certs_connect(url);
+    must(ssl && SSL_set_fd(ssl, fd) == 1);
+    if (SSL_connect(ssl) != 1)
+        fail_msg("there was no handshake");
+    must(X509_digest(SSL_get0_peer_certificate(ssl), EVP_sha256(), digest, &len) == 1);
+    text_to_hex(out, digest, len);
+    close(fd);
+    SSL_free(ssl);
     SSL_CTX_free(ctx);
 }
 

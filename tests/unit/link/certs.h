@@ -21,6 +21,8 @@ void certs_free(struct certs *c);
 /* So many connections one after the other that shake hands, begin to speak as nng does, and end
  * without a word: closed, reset, or in the middle of a message. */
 void certs_drop(const char *url, const struct certs *own, const char *ca_pem, size_t count);
+/* What the server there shows of itself: SHA-256 of its certificate, in hexadecimal. */
+void certs_shown(const char *url, const struct certs *own, const char *ca_pem, char out[65]);
 /* So many handshakes, hundreds at a time; every third is left in the middle. */
 void certs_storm(const char *url, size_t count, const struct certs *own, const char *ca_pem);
 

@@ -260,6 +260,56 @@ static void renewal_that_fails_costs_nothing(void **state)
     certs_free(&bad);
 }
 
+/* Of the same farm: whoever is there stays, whoever comes is shown the new one. */
+static void own_certificate_changes_under_a_link_that_stands(void **state)
+{
+    static const char *const hosts[] = {NULL};
+    struct centre c;
+    struct agent a, later;
+    struct error err = {0};
+    char dir[] = "/tmp/farmhand-ca-XXXXXX", command[64], before[65], after[65];
+    bool renewed = false;
+    struct ca *ca = NULL;
+    (void)state;
+    must(mkdtemp(dir) != NULL);
+    int64_t now_ms = clock_wall_ms(), then_ms = now_ms - 21 * (int64_t)DAY_MS;
+    assert_int_equal(ca_make(dir, hosts, then_ms, &err), ERR_NONE);
+    assert_int_equal(ca_open(dir, 30 * DAY_MS, then_ms, &ca, &err), ERR_NONE);
+    struct certs web01 = certs_make(ca, "web01", DAY_MS);
+    centre_over(&c, ca, 0);
+    agent_as(&a, &c, &web01, ca_pem(ca));
+    hears(&c, &a);
+    certs_shown(link_url(c.link), &web01, ca_pem(ca), before);
+    assert_int_equal(ca_renew_own(ca, now_ms, &renewed, &err), ERR_NONE);
+    assert_true(renewed);
+    /* One that does not belong together is refused, and nothing has changed. */
+    struct link_tls own = tls_of(ca);
+    own.key_pem = web01.key_pem;
+    assert_int_equal(link_renew(c.link, &own, &err), ERR_CORRUPT);
+    certs_shown(link_url(c.link), &web01, ca_pem(ca), after);
+    assert_string_equal(before, after);
+    own = tls_of(ca);
+    assert_int_equal(link_renew(c.link, &own, &err), ERR_NONE);
+    hears_listen(&c, &a, 2);
+    assert_int_equal(agent_waiting(&a), 0); /* it was not cut, nor told anything */
+    certs_shown(link_url(c.link), &web01, ca_pem(ca), after);
+    assert_string_not_equal(before, after);
+    agent_as(&later, &c, &web01, ca_pem(ca));
+    agent_note_free(agent_wait(&later, AGENT_LINK_UP));
+    for (int i = 0; i < 1000 && link_tls_pending() > 0; i++) { /* who looked and left */
+        link_tls_sweep(clock_boot_ms(), 0);
+        clock_sleep_ms(10);
+    }
+    assert_int_equal(link_tls_pending(), 0);
+    agent_close(&a);
+    agent_close(&later);
+    centre_close(&c);
+    certs_free(&web01);
+    ca_close(ca);
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    must(system(command) == 0);
+}
+
 /* ---- nothing is left over ---- */
 
 static size_t count_in(const char *dir)
@@ -429,6 +479,7 @@ int main(void)
         cmocka_unit_test(removed_agent_is_cut_at_once_and_not_let_in_again),
         cmocka_unit_test(renewed_certificate_takes_over_without_a_gap),
         cmocka_unit_test(renewal_that_fails_costs_nothing),
+        cmocka_unit_test(own_certificate_changes_under_a_link_that_stands),
         cmocka_unit_test(silent_peers_do_not_stay),
         cmocka_unit_test(stuck_handshake_does_not_hold_the_agent),
         cmocka_unit_test(abrupt_ends_leave_nothing),
