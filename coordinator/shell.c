@@ -434,7 +434,10 @@ static void open_joining(struct shell *s)
 static enum error_code open_api(struct shell *s, struct error *err)
 {
     struct api_far far = {.listen = s->settings->https};
-    struct api_spec spec = {.socket = s->settings->socket, .deliver = on_request, .arg = s};
+    struct api_spec spec = {.socket = s->settings->socket,
+                            .deliver = on_request,
+                            .arg = s,
+                            .of_one_address_max = (uint32_t)s->settings->https_of_one};
     if (s->entrance && !text_equal(far.listen, "none")) {
         far.chain_pem = ca_chain_pem(entrance_ca(s->entrance));
         far.key_pem = ca_key_pem(entrance_ca(s->entrance));
@@ -483,6 +486,8 @@ static enum error_code open_link(struct shell *s, struct error *err)
     struct link_spec spec = {.url = s->settings->listen, .on_event = on_link, .arg = s};
     if (s->entrance) {
         tls = entrance_tls(s->entrance);
+        tls.handshakes = (uint32_t)s->settings->handshakes;
+        tls.of_one_address = (uint32_t)s->settings->handshakes_of_one;
         spec.tls = &tls;
     }
     return link_open(&spec, &s->link, err);

@@ -29,6 +29,7 @@
 #define IDLE_MS        60000
 #define HANDSHAKE_MS   12000 /* nng itself means to give 10 s */
 #define SWEEP_MAX      256   /* pipes closed in one go */
+#define REFUSED_MS     10000 /* between two words on who was sent away at the door */
 
 struct link {
     nng_socket socket;
@@ -43,6 +44,7 @@ struct link {
     struct link_guard *guard;
     uint64_t messages, dropped;
     uint32_t idle_ms;
+    uint64_t refused_told_ms; /* 0: never; the brain's thread alone */
     bool tls;
 };
 
@@ -397,6 +399,26 @@ void link_close_named(struct link *link, const char *name)
     close_all(pipes, count);
 }
 
+static void tell_refused(struct link *link, uint64_t now_ms)
+{
+    struct link_tls_refused refused;
+    if (link->refused_told_ms && now_ms - link->refused_told_ms < REFUSED_MS)
+        return;
+    link_tls_refused(&refused);
+    if (refused.count == 0)
+        return;
+    link->refused_told_ms = now_ms;
+    struct link_event event = {
+        .kind = LINK_BAD_PEER,
+        .address = refused.last[0] ? refused.last : "unknown",
+        .why = "too many handshakes at once that are not done; it was the last one of those that "
+               "were sent away",
+        .dropped = refused.count};
+    nng_mtx_lock(link->lock);
+    link->on_event(link->arg, &event);
+    nng_mtx_unlock(link->lock);
+}
+
 void link_sweep(struct link *link)
 {
     uint32_t pipes[SWEEP_MAX];
@@ -404,9 +426,10 @@ void link_sweep(struct link *link)
     size_t count = link_guard_idle(link->guard, clock_boot_ms(), link->idle_ms, pipes, SWEEP_MAX);
     nng_mtx_unlock(link->lock);
     close_all(pipes, count);
-    if (link->tls)
-        link_tls_sweep(clock_boot_ms(),
-                       link->idle_ms < HANDSHAKE_MS ? link->idle_ms : HANDSHAKE_MS);
+    if (!link->tls)
+        return;
+    link_tls_sweep(clock_boot_ms(), link->idle_ms < HANDSHAKE_MS ? link->idle_ms : HANDSHAKE_MS);
+    tell_refused(link, clock_boot_ms());
 }
 
 void link_figures(struct link *link, struct link_figures *out)

@@ -33,7 +33,7 @@ struct link_peer {
 enum link_event_kind {
     LINK_MESSAGE,  /* message, peer, address */
     LINK_GONE,     /* peer.pipe: a pipe that had sent at least one message has ended */
-    LINK_BAD_PEER, /* address, why, dropped: at most one per address in 10 s */
+    LINK_BAD_PEER, /* address, why, dropped: at most one per address in 10 s, and one of the door */
 };
 
 struct link_event {
@@ -42,7 +42,8 @@ struct link_event {
     struct link_peer peer;
     const char *address; /* "127.0.0.1:4711", "ipc pid 4711"; lent for the call */
     const char *why;     /* a sentence; lent for the call */
-    uint64_t dropped;    /* messages of that address not taken since it was last told */
+    uint64_t dropped;    /* messages of that address not taken since it was last told; at the door,
+                          * connections of all */
 };
 typedef void link_on_event(void *arg, const struct link_event *event);
 

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "coordinator/enrol/openssl.h"
+#include "coordinator/link/door.h"
 
 #include <nng/supplemental/tls/engine.h>
 
@@ -24,6 +25,7 @@
 struct nng_tls_engine_config {
     SSL_CTX *ctx;
     pthread_mutex_t own_lock; /* our certificate may change while connections are made */
+    struct door *door;        /* under door_lock; NULL: it dials */
     bool server;
     char *name; /* of the server to be dialled */
     bool (*admit)(void *arg, const struct link_cert *cert);
@@ -33,7 +35,9 @@ struct nng_tls_engine_config {
 struct nng_tls_engine_conn {
     void *tls; /* nng's end of it; an nng_stream, see close_stream */
     SSL *ssl;
-    atomic_bool stands; /* it has become a pipe */
+    struct nng_tls_engine_config *config;
+    struct door_address *at_door; /* under door_lock; NULL: not, or not any more */
+    atomic_bool stands;           /* it has become a pipe */
 
     struct nng_tls_engine_conn *next, *prev; /* among those that came in; under pending_lock */
     bool listed;
@@ -41,6 +45,11 @@ struct nng_tls_engine_conn {
     uint64_t since_ms;
 };
 
+/* nng asks whether a peer is verified with its own lock of that connection held, and the sweep asks
+ * nng with pending_lock held: so doors have a lock of their own, and nothing is called with that.
+ */
+static pthread_mutex_t door_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct link_tls_refused refused; /* under door_lock */
 static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nng_tls_engine_conn *pending;
 static nng_aio *prod; /* under pending_lock too */
@@ -166,6 +175,9 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode)
         config->admit = making->admit;
         config->arg = making->arg;
     }
+    if (config->server)
+        config->door =
+            making ? door_new(making->of_one_address, making->handshakes) : door_new(0, 0);
     SSL_CTX_set_app_data(config->ctx, config);
     SSL_CTX_set_verify(config->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, on_verify);
     return set_context(config->ctx);
@@ -174,6 +186,7 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode)
 static void config_fini(nng_tls_engine_config *config)
 {
     pthread_mutex_destroy(&config->own_lock);
+    door_free(config->door);
     SSL_CTX_free(config->ctx);
     free(config->name);
 }
@@ -298,14 +311,33 @@ static void time_is_up(struct nng_tls_engine_conn *conn)
     nng_aio_wait(prod);
 }
 
+static bool is_crowded(const struct nng_tls_engine_conn *c)
+{
+    pthread_mutex_lock(&door_lock);
+    bool crowded = c->at_door && door_is_crowded(c->config->door, c->at_door);
+    pthread_mutex_unlock(&door_lock);
+    return crowded;
+}
+
 /* The lock keeps each from being freed meanwhile; nng tells the end on another thread. */
 void link_tls_sweep(uint64_t now_ms, uint64_t limit_ms)
 {
     pthread_mutex_lock(&pending_lock);
-    for (struct nng_tls_engine_conn *c = pending; c; c = c->next)
-        if (!atomic_load(&c->ended) && !atomic_load(&c->stands) && now_ms - c->since_ms >= limit_ms)
+    for (struct nng_tls_engine_conn *c = pending; c; c = c->next) {
+        uint64_t age_ms = now_ms - c->since_ms;
+        if (!atomic_load(&c->ended) && !atomic_load(&c->stands) &&
+            (age_ms >= limit_ms || (age_ms >= LINK_TLS_CROWDED_MS && is_crowded(c))))
             time_is_up(c);
+    }
     pthread_mutex_unlock(&pending_lock);
+}
+
+void link_tls_refused(struct link_tls_refused *out)
+{
+    pthread_mutex_lock(&door_lock);
+    *out = refused;
+    refused.count = 0;
+    pthread_mutex_unlock(&door_lock);
 }
 
 size_t link_tls_pending(void)
@@ -320,9 +352,46 @@ size_t link_tls_pending(void)
 
 /* ---- connections ---- */
 
+static void name_of(void *tls, char out[DOOR_ADDRESS_MAX])
+{
+    nng_sockaddr sa = {0};
+    if (nng_stream_get_addr(tls, NNG_OPT_REMADDR, &sa) != 0)
+        sa.s_family = NNG_AF_UNSPEC;
+    door_name(sa.s_family == NNG_AF_INET ? (const uint8_t *)&sa.s_in.sa_addr : NULL,
+              sa.s_family == NNG_AF_INET6 ? sa.s_in6.sa_addr : NULL, out);
+}
+
+/* Too many of that address, or of all: it is sent away before it has cost anything. */
+static bool enter_door(struct nng_tls_engine_conn *conn)
+{
+    char name[DOOR_ADDRESS_MAX];
+    name_of(conn->tls, name);
+    pthread_mutex_lock(&door_lock);
+    conn->at_door = door_enter(conn->config->door, name);
+    bool entered = conn->at_door != NULL;
+    if (!entered) {
+        refused.count++;
+        text_copy(refused.last, sizeof(refused.last), name);
+    }
+    pthread_mutex_unlock(&door_lock);
+    return entered;
+}
+
+static void leave_door(struct nng_tls_engine_conn *conn)
+{
+    pthread_mutex_lock(&door_lock);
+    if (conn->at_door)
+        door_leave(conn->config->door, conn->at_door);
+    conn->at_door = NULL;
+    pthread_mutex_unlock(&door_lock);
+}
+
 static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config *config)
 {
     conn->tls = tls;
+    conn->config = config;
+    if (config->server && !enter_door(conn))
+        return NNG_ECONNABORTED; /* after which a listener goes on at once, see nng's listener.c */
     pthread_mutex_lock(&config->own_lock);
     conn->ssl = SSL_new(config->ctx);
     pthread_mutex_unlock(&config->own_lock);
@@ -346,6 +415,7 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
 static void conn_fini(nng_tls_engine_conn *conn)
 {
     list_remove(conn);
+    leave_door(conn);
     SSL_free(conn->ssl);
     conn->ssl = NULL;
 }
@@ -418,6 +488,7 @@ static bool conn_verified(nng_tls_engine_conn *conn)
     if (verified && telling) {
         read_cert(cert, telling);
         atomic_store(&conn->stands, true);
+        leave_door(conn);
     }
     return verified;
 }

@@ -20,6 +20,7 @@
 #ifndef FARMHAND_COORDINATOR_LINK_TLS_H
 #define FARMHAND_COORDINATOR_LINK_TLS_H
 
+#include "coordinator/link/door.h"
 #include "proto/messages.h"
 
 #include <nng/nng.h>
@@ -40,6 +41,7 @@ struct link_tls {
      * and within its time. False: refused, the peer is told it is revoked. NULL: all are let in. */
     bool (*admit)(void *arg, const struct link_cert *cert);
     void *arg;
+    uint32_t of_one_address, handshakes; /* at once, before they are done: door.h; 0: as there */
 };
 
 /* A server's configuration. *out is the caller's: nng_tls_config_free. Gives nng's codes. */
@@ -47,8 +49,15 @@ int link_tls_config(const struct link_tls *tls, nng_tls_config **out);
 /* Who is at the other end; false: not over TLS, or not verified. Any thread. */
 bool link_tls_peer(nng_pipe pipe, struct link_cert *out);
 /* Ends what came in limit_ms ago or earlier and has not been asked for by link_tls_peer since: no
- * pipe came of it. */
+ * pipe came of it. LINK_TLS_CROWDED_MS is enough for an address that has many, or when all have. */
+#define LINK_TLS_CROWDED_MS 3000
 void link_tls_sweep(uint64_t now_ms, uint64_t limit_ms);
+/* Those who were sent away at the door, of all listeners, since this was last asked. */
+struct link_tls_refused {
+    uint64_t count;
+    char last[DOOR_ADDRESS_MAX];
+};
+void link_tls_refused(struct link_tls_refused *out);
 /* Connections that are no pipe yet. */
 size_t link_tls_pending(void);
 

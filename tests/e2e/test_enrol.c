@@ -651,6 +651,34 @@ static void nobody_else_is_told_or_believed(void **state)
     farm_free(f);
 }
 
+/* Connections to the operators' port that never say a word, from an address that is not the
+ * others'. */
+static void crowd_of_one_address_does_not_keep_operators_out(void **state)
+{
+    struct farm *f = farm_of(state);
+    int fds[300];
+    char id[17], byte;
+    size_t stay = 0;
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port =
+                                       htons((uint16_t)strtoul(strrchr(f->url, ':') + 1, NULL, 10)),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    make_operator(f, "gina", "", id);
+    for (size_t i = 0; i < 300; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        must(fds[i] >= 0 && bind(fds[i], (const struct sockaddr *)&from, sizeof(from)) == 0 &&
+             connect(fds[i], (const struct sockaddr *)&to, sizeof(to)) == 0);
+    }
+    assert_int_equal(run(f, FAR(f, "gina", "run list")), 0);
+    for (size_t i = 0; i < 300; i++) {
+        stay += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+        close(fds[i]);
+    }
+    assert_true(stay <= 16);
+}
+
 static void agent_without_a_farm_says_how_to_join(void **state)
 {
     struct farm *f = farm_of(state);
@@ -687,6 +715,7 @@ int main(void)
         cmocka_unit_test(certificate_ends_with_its_time),
         cmocka_unit_test(audit_trail_is_whole_until_somebody_touches_it),
         cmocka_unit_test(nobody_else_is_told_or_believed),
+        cmocka_unit_test(crowd_of_one_address_does_not_keep_operators_out),
         cmocka_unit_test(agent_without_a_farm_says_how_to_join),
     };
     return cmocka_run_group_tests_name("enrol", tests, setup, teardown);

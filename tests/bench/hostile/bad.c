@@ -9,6 +9,8 @@
  *   handshakes  TLS handshakes with its certificate, 16 at a time, closed at once
  *   strangers   TLS handshakes without a certificate
  *   half-open   3,000 connections to the agents' port that never say a word
+ *   door        500 such from one address that is not the others' (127.0.0.2)
+ *   https-door  the same at the operators' port
  *   tokens      wrong tokens over HTTPS, 16 connections
  */
 #include "agent/identity.h"
@@ -37,14 +39,18 @@
 #define CONNECTIONS 4
 #define AT_ONCE     16
 #define HALF_OPEN   3000
+#define AT_THE_DOOR 500
 #define ROWS        3500 /* workers of a report that is almost 1 MiB */
 
 static struct identity id;
 static const char *url;
 static unsigned https_port;
 
-static int connect_to(unsigned port)
+/* From 127.0.0.HOST: only the first is this machine's own for the coordinator's limits. */
+static int connect_from(unsigned host, unsigned port)
 {
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(0x7f000000 + host)};
     const struct sockaddr_in to = {.sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -53,10 +59,16 @@ static int connect_to(unsigned port)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+    if ((host == 1 || bind(fd, (const struct sockaddr *)&from, sizeof(from)) == 0) &&
+        connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
         return fd;
     close(fd);
     return -1;
+}
+
+static int connect_to(unsigned port)
+{
+    return connect_from(1, port);
 }
 
 static unsigned agents_port(void)
@@ -205,21 +217,21 @@ static void many(void *(*what)(void *), bool with_certificate)
 }
 
 /* Those that are closed are opened again. */
-static void half_open(void)
+static void half_open(size_t count, unsigned host, unsigned port)
 {
     static struct pollfd all[HALF_OPEN];
     const struct rlimit files = {HALF_OPEN + 64, HALF_OPEN + 64};
     must(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    for (size_t i = 0; i < HALF_OPEN; i++)
-        all[i] = (struct pollfd){.fd = connect_to(agents_port()), .events = POLLIN};
+    for (size_t i = 0; i < count; i++)
+        all[i] = (struct pollfd){.fd = connect_from(host, port), .events = POLLIN};
     for (;;) {
-        poll(all, HALF_OPEN, 1000);
-        for (size_t i = 0; i < HALF_OPEN; i++) {
+        poll(all, count, 1000);
+        for (size_t i = 0; i < count; i++) {
             if (all[i].fd >= 0 && !all[i].revents)
                 continue;
             if (all[i].fd >= 0)
                 close(all[i].fd);
-            all[i].fd = connect_to(agents_port());
+            all[i].fd = connect_from(host, port);
         }
     }
 }
@@ -250,7 +262,11 @@ int main(int argc, char **argv)
     else if (text_equal(mode, "strangers"))
         many(shake, false);
     else if (text_equal(mode, "half-open"))
-        half_open();
+        half_open(HALF_OPEN, 1, agents_port());
+    else if (text_equal(mode, "door"))
+        half_open(AT_THE_DOOR, 2, agents_port());
+    else if (text_equal(mode, "https-door"))
+        half_open(AT_THE_DOOR, 2, https_port);
     else if (text_equal(mode, "tokens"))
         many(guess, false);
     fprintf(stderr, "bench-bad: no mode is called %s\n", mode);

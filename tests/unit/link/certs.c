@@ -117,12 +117,20 @@ static SSL_CTX *context(const struct certs *own, const char *ca_pem)
 
 int certs_connect(const char *url)
 {
+    return certs_connect_from(url, 1);
+}
+
+int certs_connect_from(const char *url, unsigned host)
+{
     const char *colon = strrchr(url, ':');
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(0x7f000000 + host)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(fd >= 0);
+    must(host == 1 || bind(fd, (const struct sockaddr *)&from, sizeof(from)) == 0);
     for (int i = 0; connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0; i++) {
         must(i < 1000); /* the backlog is full */
         clock_sleep_ms(10);
@@ -182,21 +190,30 @@ void certs_drop(const char *url, const struct certs *own, const char *ca_pem, si
     SSL_CTX_free(ctx);
 }
 
-void certs_shown(const char *url, const struct certs *own, const char *ca_pem, char out[65])
+bool certs_shakes_from(const char *url, unsigned host, const struct certs *own, const char *ca_pem,
+                       char out[65])
 {
     SSL_CTX *ctx = context(own, ca_pem);
     SSL *ssl = SSL_new(ctx);
     uint8_t digest[32];
     unsigned len = sizeof(digest);
-    int fd = certs_connect(url);
+    int fd = certs_connect_from(url, host);
     must(ssl && SSL_set_fd(ssl, fd) == 1);
-    if (SSL_connect(ssl) != 1)
-        fail_msg("there was no handshake");
-    must(X509_digest(SSL_get0_peer_certificate(ssl), EVP_sha256(), digest, &len) == 1);
-    text_to_hex(out, digest, len);
+    bool shook = SSL_connect(ssl) == 1;
+    if (shook) {
+        must(X509_digest(SSL_get0_peer_certificate(ssl), EVP_sha256(), digest, &len) == 1);
+        text_to_hex(out, digest, len);
+    }
     close(fd);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
+    return shook;
+}
+
+void certs_shown(const char *url, const struct certs *own, const char *ca_pem, char out[65])
+{
+    if (!certs_shakes_from(url, 1, own, ca_pem, out))
+        fail_msg("there was no handshake");
 }
 
 static size_t crowd(const char *url, size_t count, SSL_CTX *ctx)

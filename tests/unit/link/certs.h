@@ -4,6 +4,7 @@
 
 #include "coordinator/enrol/ca.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +24,14 @@ void certs_free(struct certs *c);
 void certs_drop(const char *url, const struct certs *own, const char *ca_pem, size_t count);
 /* What the server there shows of itself: SHA-256 of its certificate, in hexadecimal. */
 void certs_shown(const char *url, const struct certs *own, const char *ca_pem, char out[65]);
+/* The same from 127.0.0.HOST: false: there was no handshake. */
+bool certs_shakes_from(const char *url, unsigned host, const struct certs *own, const char *ca_pem,
+                       char out[65]);
 /* So many handshakes, hundreds at a time; every third is left in the middle. */
 void certs_storm(const char *url, size_t count, const struct certs *own, const char *ca_pem);
 
-int certs_connect(const char *url); /* plain TCP */
+int certs_connect(const char *url);                     /* plain TCP */
+int certs_connect_from(const char *url, unsigned host); /* from 127.0.0.HOST */
 /* A listener that says nothing; its url. */
 int certs_listen(char *url, size_t size_bytes);
 int certs_accept(int listening);

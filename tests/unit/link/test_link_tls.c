@@ -260,6 +260,16 @@ static void renewal_that_fails_costs_nothing(void **state)
     certs_free(&bad);
 }
 
+/* Ends all that are at the door. */
+static void clear_the_door(void)
+{
+    for (int i = 0; i < 1000 && link_tls_pending() > 0; i++) {
+        link_tls_sweep(clock_boot_ms(), 0);
+        clock_sleep_ms(10);
+    }
+    assert_int_equal(link_tls_pending(), 0);
+}
+
 /* Of the same farm: whoever is there stays, whoever comes is shown the new one. */
 static void own_certificate_changes_under_a_link_that_stands(void **state)
 {
@@ -296,11 +306,7 @@ static void own_certificate_changes_under_a_link_that_stands(void **state)
     assert_string_not_equal(before, after);
     agent_as(&later, &c, &web01, ca_pem(ca));
     agent_note_free(agent_wait(&later, AGENT_LINK_UP));
-    for (int i = 0; i < 1000 && link_tls_pending() > 0; i++) { /* who looked and left */
-        link_tls_sweep(clock_boot_ms(), 0);
-        clock_sleep_ms(10);
-    }
-    assert_int_equal(link_tls_pending(), 0);
+    clear_the_door(); /* who looked and left */
     agent_close(&a);
     agent_close(&later);
     centre_close(&c);
@@ -420,6 +426,53 @@ static void silent_peers_do_not_stay(void **state)
     centre_close(&c);
 }
 
+static void wait_for_pending(size_t count)
+{
+    for (int i = 0; i < 1000 && link_tls_pending() != count; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(link_tls_pending(), count);
+}
+
+/* 500 of one address that never say a word; agents of fifty other addresses come all the same. */
+static void one_address_does_not_stand_in_the_door_for_others(void **state)
+{
+    struct centre c;
+    struct agent a;
+    int fds[500];
+    char shown[65];
+    size_t sent_away = 0;
+    struct certs web01 = certs_make(farm, "web01", DAY_MS);
+    (void)state;
+    clear_the_door();
+    centre_over(&c, farm, 0);
+    agent_as(&a, &c, &web01, ca_pem(farm));
+    hears(&c, &a);
+    for (size_t i = 0; i < 500; i++)
+        fds[i] = certs_connect_from(link_url(c.link), 2);
+    wait_for_pending(DOOR_OF_ONE);
+    assert_false(certs_shakes_from(link_url(c.link), 2, &web01, ca_pem(farm), shown));
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(certs_shakes_from(link_url(c.link), 10 + i, &web01, ca_pem(farm), shown));
+    hears_listen(&c, &a, 2); /* and those that are in stay in */
+    for (size_t i = 0; i < 500; i++)
+        sent_away += recv(fds[i], shown, 1, MSG_DONTWAIT) == 0;
+    assert_int_equal(sent_away, 500 - DOOR_OF_ONE);
+    link_sweep(c.link);
+    struct centre_note *n = centre_wait(&c, LINK_BAD_PEER);
+    assert_string_equal(n->address, "127.0.0.2");
+    assert_non_null(strstr(n->why, "too many handshakes at once"));
+    assert_true(n->dropped >= 500 - DOOR_OF_ONE);
+    centre_note_free(n);
+    clear_the_door();
+    for (size_t i = 0; i < 500; i++)
+        close(fds[i]);
+    assert_true(certs_shakes_from(link_url(c.link), 2, &web01, ca_pem(farm), shown));
+    clear_the_door();
+    agent_close(&a);
+    centre_close(&c);
+    certs_free(&web01);
+}
+
 /* A coordinator that takes connections and says nothing, as one that is stopped does: the agent
  * goes on when the next one answers there. */
 static void stuck_handshake_does_not_hold_the_agent(void **state)
@@ -481,6 +534,7 @@ int main(void)
         cmocka_unit_test(renewal_that_fails_costs_nothing),
         cmocka_unit_test(own_certificate_changes_under_a_link_that_stands),
         cmocka_unit_test(silent_peers_do_not_stay),
+        cmocka_unit_test(one_address_does_not_stand_in_the_door_for_others),
         cmocka_unit_test(stuck_handshake_does_not_hold_the_agent),
         cmocka_unit_test(abrupt_ends_leave_nothing),
         cmocka_unit_test(storm_of_handshakes_leaves_nothing),
