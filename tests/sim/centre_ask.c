@@ -85,7 +85,7 @@ void centre_request(struct world *w, int index, uint64_t run, enum request_kind 
         return;
     world_say(w, "c%d: somebody %s run %u", index, words[what], (unsigned)run);
     if (what == REQ_ABORT)
-        oracle_aborted(w, run);
+        oracle_aborted(w, index, run);
     coordinator_request(c->brain, run, requests[what], "anna", "simulated", centre_clock(c),
                         centre_wall_ms(c), &err);
     centre_after(c);
@@ -180,7 +180,7 @@ enum release_answer centre_release_hold(struct world *w, int index, int server,
     if (!centre_up(c) || centre_asleep(c))
         return RELEASE_TRY_AGAIN;
     if (wish->run)
-        oracle_given_back(w, wish->run, server);
+        oracle_given_back(w, index, wish->run, server);
     struct hold_release release = {.token = wish->token ? wish->token : "",
                                    .server = wish->token ? "" : w->iis[server].name,
                                    .failed = wish->failed};
@@ -216,7 +216,7 @@ bool centre_approve(struct world *w, int index, uint64_t run, const char *actor)
     if (!centre_up(c) || centre_asleep(c))
         return false;
     if (text_equal(actor, "bert"))
-        oracle_approved(w, run);
+        oracle_approved(w, index, run);
     enum error_code code = coordinator_approve(c->brain, run, actor, "simulated", centre_clock(c),
                                                centre_wall_ms(c), &err);
     world_say(w, "c%d: %s approves run %u%s%s", index, actor, (unsigned)run, code ? ": " : "",

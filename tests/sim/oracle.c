@@ -117,10 +117,10 @@ void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool
     for (size_t i = 0; v && i < v->target_count; i++) {
         const struct view_target *t = &v->targets[i];
         if (t->run != run || t->server != server || !text_equal(t->state, "unknown") ||
-            oracle_hold_has_word(w, t))
+            oracle_hold_has_word(w, centre, t))
             continue;
         if (view_by_others(t->action)) { /* nothing was ordered: they have it no more */
-            oracle_given_back(w, run, server);
+            oracle_given_back(w, centre, run, server);
             return;
         }
         struct order *a = oracle_order(w->oracle, server, &t->command, true);

@@ -54,11 +54,11 @@ void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign
 void oracle_released(struct world *w, int centre, int server);
 void oracle_resolved(struct world *w, int centre, uint64_t run, int server, bool not_executed);
 /* A person or a tool gives a held server back, before it is told. */
-void oracle_given_back(struct world *w, uint64_t run, int server);
+void oracle_given_back(struct world *w, int centre, uint64_t run, int server);
 /* A person aborts a run, before it is told: what others hold of it is given back by that. */
-void oracle_aborted(struct world *w, uint64_t run);
+void oracle_aborted(struct world *w, int centre, uint64_t run);
 /* A second person approves, before it is told. */
-void oracle_approved(struct world *w, uint64_t run);
+void oracle_approved(struct world *w, int centre, uint64_t run);
 /* ---- services: oracle_services.c ---- */
 /* A recipe of services stands in the journal as begun; as ended. */
 void oracle_services_begun(struct world *w, int machine, const struct command_id *id);

@@ -153,7 +153,7 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
      * news. */
     bool belated = w->oracle->stores[centre].failed_ms + BELATED_MS > w->now_ms;
     uint64_t since_ms = opened_ms(w, centre, t);
-    uint64_t back_ms = oracle_hold_gate_ms(w, t);
+    uint64_t back_ms = oracle_hold_gate_ms(w, centre, t);
     since_ms = back_ms > since_ms ? back_ms : since_ms;
     bool stops = text_equal(t->action, "stop") && !t->act_failed;
     size_t good = 0;

@@ -135,6 +135,7 @@ enum query {
 };
 
 #define WAVES_KEPT     61
+#define APPROVED_KEPT  64
 #define LISTEN_LOST_MS 40000 /* a listen that was lost is given up, and another sent */
 
 struct wave_seen {
@@ -158,19 +159,22 @@ struct store_seen {
     uint64_t waits_since_ms;      /* something that only gives back waits; 0: nothing */
     uint64_t unclocked_ms;        /* its clock had stood still until then */
     struct wave_seen waves[WAVES_KEPT];
+    uint64_t approved[APPROVED_KEPT]; /* runs, by their number */
+    uint64_t able_since_ms;           /* it can tell what is over; 0: it cannot */
+    int64_t wall_ms;                  /* its clock, as looked at last */
 };
 
 /* A server that others got. */
 struct handed {
+    int centre; /* by whom */
     uint64_t run;
     int server;
+    uint64_t taken_ms; /* out of rotation by us since then, or later */
     uint64_t since_ms, limit_ms;
     bool seen_late;        /* it was committed as the former process died */
     int64_t since_wall_ms; /* by the coordinator's clock */
     uint64_t word_ms;      /* somebody gave it back; 0: nobody */
 };
-#define APPROVED_KEPT 64
-
 /* Whose number is whose. */
 struct numbered {
     struct fence fence;
@@ -189,12 +193,8 @@ struct oracle {
     struct numbered fences[FENCES_KEPT];
     size_t fence_count;
     uint64_t lb_away_ms, net_bad_ms; /* when last */
-    bool copied;                     /* some store was, since its history began */
     struct handed *handed;
     size_t handed_count;
-    uint64_t approved[APPROVED_KEPT]; /* runs, by their number */
-    uint64_t able_since_ms;           /* the coordinator can tell what is over; 0: it cannot */
-    int64_t wall_ms;                  /* its clock, as looked at last */
 };
 
 #define EVIDENCE_MS 2500  /* a server is taken on evidence no older than this */
@@ -233,14 +233,16 @@ const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
 void oracle_hold_handed(struct world *w, int centre, const struct view_target *t);
 void oracle_hold_left(struct world *w, int centre, const struct view_target *was,
                       const struct view_target *t);
-uint64_t oracle_hold_gate_ms(struct world *w, const struct view_target *t);
-void oracle_hold_ready(struct world *w, int line);
+uint64_t oracle_hold_gate_ms(struct world *w, int centre, const struct view_target *t);
+void oracle_hold_ready(struct world *w, int centre, int line);
 void oracle_hold_look(struct world *w);
+void oracle_hold_meet_copy(struct world *w, int centre);
 /* Somebody has given it back already, saved or not: who settles it now comes too late. */
-bool oracle_hold_has_word(struct world *w, const struct view_target *t);
+bool oracle_hold_has_word(struct world *w, int centre, const struct view_target *t);
 /* Something is begun on the server of t. */
 void oracle_hands_off(struct world *w, int centre, const struct view_target *t, const char *what);
-void oracle_check_approval(struct world *w, const struct view_run *was, const struct view_run *is);
+void oracle_check_approval(struct world *w, int centre, const struct view_run *was,
+                           const struct view_run *is);
 
 /* oracle_run.c */
 void oracle_run_meet_copy(struct store_seen *s);
@@ -269,6 +271,7 @@ void oracle_owner_seen(struct world *w, int centre); /* that store was looked at
 /* oracle_word.c: what people say stands in the audit trail with what it brings */
 bool oracle_is_paused(const char *causes); /* by what stays over a restart */
 void oracle_word_look(struct world *w, int centre);
+void oracle_word_given_back(struct world *w, struct store_seen *s, const struct view_target *was);
 void oracle_word_settled(struct world *w, struct store_seen *s, const struct view_target *was);
 
 #endif

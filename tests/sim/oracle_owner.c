@@ -195,7 +195,7 @@ void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign
     struct server_seen *seen = &w->oracle->servers[line];
     seen->kept_out = seen->orphan = false;
     if (ours)
-        oracle_hold_ready(w, line);
+        oracle_hold_ready(w, centre, line);
     /* A store that was copied may take for its own what another one has put back since. */
     if (foreign && !ours && !seen->copied[centre])
         world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);

@@ -428,6 +428,7 @@ static void look_at(struct world *w, int centre)
         oracle_run_meet_copy(s);
         oracle_gate_meet_copy(w, centre);
         oracle_owner_meet_copy(w, centre);
+        oracle_hold_meet_copy(w, centre);
     }
     s->valid = true;
     s->copied = false;
@@ -454,7 +455,7 @@ void oracle_restored(struct world *w, int centre)
 {
     struct store_seen *s = &w->oracle->stores[centre];
     s->valid = false;
-    s->copied = w->oracle->copied = true;
+    s->copied = true;
     s->lineage++;
     if (centre > 0) /* a copy of the first one's: what that has been through */
         memcpy(s->waves, w->oracle->stores[0].waves, sizeof(s->waves));

@@ -97,11 +97,20 @@ static void check_run(struct world *w, int centre, const struct view_run *r)
         world_violate(w, "run %" PRIu64 " began without a row in the audit trail", r->id);
     if (!was || (text_equal(was->state, r->state) && same_causes(was->causes, r->causes)))
         return;
-    oracle_check_approval(w, was, r);
+    oracle_check_approval(w, centre, was, r);
     if (!has_run_event(s, r->id))
         world_violate(w, "run %" PRIu64 " went from %s '%s' to %s '%s' without an event", r->id,
                       was->state, was->causes, r->state, r->causes);
     check_run_words(w, centre, was, r);
+}
+
+/* By a tool that gives it back, or by a person who settles it. */
+void oracle_word_given_back(struct world *w, struct store_seen *s, const struct view_target *was)
+{
+    char object[80];
+    text_format(object, sizeof(object), "run %" PRIu64 " %s", was->run, w->iis[was->server].name);
+    if (!has_word(&s->view, "run.resolve", object))
+        want_word(w, &s->view, "hold.release", object);
 }
 
 void oracle_word_settled(struct world *w, struct store_seen *s, const struct view_target *was)
