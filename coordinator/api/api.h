@@ -101,6 +101,8 @@ bool api_follow(struct api *a, struct api_request *request, uint64_t since, uint
 /* Whose stream it is, for api_cut, and the moment at which it ends by itself (UINT64_MAX: never).
  */
 void api_follow_as(struct api *a, struct api_request *request, const char *who, uint64_t until_ms);
+/* Streams of that one end at until_ms, if not before. */
+void api_follow_until(struct api *a, const char *who, uint64_t until_ms);
 /* All streams of that one end now. */
 void api_cut(struct api *a, const char *who);
 void api_feed(struct api *a, struct api_request *request, uint64_t seq, const char *json);

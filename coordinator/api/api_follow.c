@@ -161,6 +161,15 @@ void api_follow_as(struct api *a, struct api_request *request, const char *who, 
     pthread_mutex_unlock(&a->lock);
 }
 
+void api_follow_until(struct api *a, const char *who, uint64_t until_ms)
+{
+    pthread_mutex_lock(&a->lock);
+    for (struct exchange *x = a->all; x; x = x->next)
+        if (x->follows && text_equal(x->who, who) && until_ms < x->until_ms)
+            x->until_ms = until_ms;
+    pthread_mutex_unlock(&a->lock);
+}
+
 void api_cut(struct api *a, const char *who)
 {
     struct exchange *chain = NULL;

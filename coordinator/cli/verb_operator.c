@@ -156,6 +156,43 @@ static int operator_create(struct cli *cli)
     return code;
 }
 
+static int operator_renew(struct cli *cli)
+{
+    char *reason = cli_reason(cli);
+    struct text path = {0};
+    json_t *answer = NULL;
+    if (!reason)
+        return CLI_USAGE;
+    json_t *body = json_pack("{s:s}", "reason", reason);
+    must(body != NULL);
+    if (cli_has(cli, OPT_EXPIRES))
+        json_object_set_new(body, "for_ms",
+                            json_integer((json_int_t)cli_duration_ms(cli, OPT_EXPIRES)));
+    if (cli_has(cli, OPT_FOR))
+        json_object_set_new(body, "overlap_ms",
+                            json_integer((json_int_t)cli_duration_ms(cli, OPT_FOR)));
+    char *request = cli_has(cli, OPT_REQUEST) ? read_request(cli) : NULL;
+    if (request)
+        json_object_set_new(body, "request", json_string(request));
+    text_add(&path, "/v1/operators/");
+    cli_add_escaped(&path, cli->words[0]);
+    text_add(&path, "/renew");
+    int code = request || !cli_has(cli, OPT_REQUEST)
+                   ? cli_post(cli, text_get(&path), body, true, &answer)
+                   : CLI_USAGE;
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
+        code = request ? tell_certificate(cli, answer) : (print_token(answer), CLI_DONE);
+        printf("\nThe former, %s, ends by itself: `farmhand operator list` says when\n",
+               cli->words[0]);
+    }
+    json_decref(body);
+    json_decref(answer);
+    text_reset(&path);
+    free(request);
+    free(reason);
+    return code;
+}
+
 /* On the machine of who wants a certificate: the key never leaves it. */
 static int operator_request(struct cli *cli)
 {
@@ -221,6 +258,14 @@ const struct cli_verb cli_verbs_operator[] = {
      operator_request},
     {"operator", "list", "", 0, 0, 0, 0, "Who may come from afar, and as what", NULL,
      operator_list},
+    {"operator", "renew", "NUMBER", 1, 1,
+     OPT(FOR) | OPT(EXPIRES) | OPT(REASON) | OPT(REQUEST) | OPT(TO), 0,
+     "Make another token or certificate for somebody, before the one of that number ends",
+     "Name, role and servers stay. The former is good for 7 days more, or --for so long (30d at "
+     "most), so that there\nis time to bring the new one to where it is used. With --request "
+     "(`farmhand operator request`, a new key)\nthey get a certificate, else a token, good for as "
+     "long as the former was made for, or as --expires says.",
+     operator_renew},
     {"operator", "revoke", "NUMBER", 1, 1, OPT(REASON), 0,
      "End a token or certificate, by its number", NULL, operator_revoke},
     {0},

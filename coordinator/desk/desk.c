@@ -416,6 +416,7 @@ static const struct path {
     {"POST", "/v1/tokens/NAME/revoke", desk_revoke_token, ROLE_ADMIN, GATE_FARM},
     {"GET", "/v1/operators", desk_get_operators, ROLE_ADMIN, GATE_ANY},
     {"POST", "/v1/operators", desk_create_operator, ROLE_ADMIN, GATE_FARM},
+    {"POST", "/v1/operators/NAME/renew", desk_renew_operator, ROLE_ADMIN, GATE_FARM},
     {"POST", "/v1/operators/NAME/revoke", desk_revoke_operator, ROLE_ADMIN, GATE_FARM},
     {"POST", "/v1/join", desk_join, ROLE_VIEWER, GATE_FARM},
     {"GET", "/v1/holds", desk_get_holds, ROLE_VIEWER, GATE_ANY},

@@ -217,7 +217,20 @@ static bool parse_role(const char *word, void *out)
     return role_parse(word, out);
 }
 
-/* Told once: the token, or for a signing request the certificate. */
+/* Told once: the token, or else the certificate, which is freed. */
+static void tell_operator(struct asking *a, const struct operator_right *right,
+                          char token[TOKEN_TEXT_MAX], char *pem)
+{
+    json_t *told = view_operator(a, right);
+    json_object_set_new(told, pem ? "certificate" : "token", json_string(pem ? pem : token));
+    json_object_set_new(told, "url", json_string(a->desk->join_url));
+    json_object_set_new(told, "ca", json_string(a->desk->ca_pem));
+    desk_answer(a, 201, told);
+    text_wipe(token, TOKEN_TEXT_MAX);
+    free(pem);
+}
+
+/* For a signing request a certificate. */
 static enum error_code make_operator(struct asking *a, const struct operators_wish *w,
                                      const char *request, struct error *err)
 {
@@ -229,13 +242,7 @@ static enum error_code make_operator(struct asking *a, const struct operators_wi
                    : operators_create(o, w, a->view.wall_ms, token, &right, err);
     if (code)
         return code;
-    json_t *told = view_operator(a, right);
-    json_object_set_new(told, pem ? "certificate" : "token", json_string(pem ? pem : token));
-    json_object_set_new(told, "url", json_string(a->desk->join_url));
-    json_object_set_new(told, "ca", json_string(a->desk->ca_pem));
-    desk_answer(a, 201, told);
-    text_wipe(token, sizeof(token));
-    free(pem);
+    tell_operator(a, right, token, pem);
     return ERR_NONE;
 }
 
@@ -257,6 +264,46 @@ void desk_create_operator(struct asking *a)
     if (!code && (w.reason[0] == '\0' || strlen(w.reason) > 255))
         code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
     code = code ? code : make_operator(a, &w, request, &err);
+    if (code)
+        desk_refuse(a, &err);
+    json_decref(body);
+}
+
+/* What they came by goes on for a while, and their streams with it, no longer. */
+static enum error_code renew(struct asking *a, const struct operators_renewal *r, struct error *err)
+{
+    const struct operator_right *right = NULL;
+    char token[TOKEN_TEXT_MAX] = "", *pem = NULL;
+    enum error_code code =
+        operators_renew(a->desk->operators, r, a->view.wall_ms, token, &pem, &right, err);
+    if (code)
+        return code;
+    api_follow_until(a->desk->api, r->id, a->view.now_ms + r->overlap_ms);
+    tell_operator(a, right, token, pem);
+    return ERR_NONE;
+}
+
+void desk_renew_operator(struct asking *a)
+{
+    struct error err = {0};
+    json_t *body = NULL;
+    struct operators_renewal r = {.id = a->name,
+                                  .request = "",
+                                  .overlap_ms = 7 * DESK_DAY_MS,
+                                  .actor = a->request->actor,
+                                  .reason = ""};
+    if (!has_operators(a))
+        return;
+    const struct field fields[] = {
+        U64("for_ms", &r.for_ms, 1000, 366ULL * DESK_DAY_MS),
+        U64("overlap_ms", &r.overlap_ms, 1000, 30ULL * DESK_DAY_MS),
+        TEXT("reason", &r.reason),
+        TEXT("request", &r.request),
+    };
+    enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && (r.reason[0] == '\0' || strlen(r.reason) > 255))
+        code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    code = code ? code : renew(a, &r, &err);
     if (code)
         desk_refuse(a, &err);
     json_decref(body);

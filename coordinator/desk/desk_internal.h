@@ -42,6 +42,7 @@ bool gate_plan(struct asking *a, const struct plan_request *q);
 bool gate_may_try(struct asking *a);
 void desk_get_operators(struct asking *a);
 void desk_create_operator(struct asking *a);
+void desk_renew_operator(struct asking *a);
 void desk_revoke_operator(struct asking *a);
 
 /* desk_enrol.c */

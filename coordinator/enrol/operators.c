@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOR_MAX_MS    (366ULL * 24 * 60 * 60 * 1000)
-#define OPERATORS_MAX 1000
-#define CERTIFIED_MS  (90ULL * 24 * 60 * 60 * 1000) /* unless it is said how long */
+#define FOR_MAX_MS     (366ULL * 24 * 60 * 60 * 1000)
+#define OVERLAP_MAX_MS (30ULL * 24 * 60 * 60 * 1000)
+#define OPERATORS_MAX  1000
+#define CERTIFIED_MS   (90ULL * 24 * 60 * 60 * 1000) /* unless it is said how long */
 
 struct operators {
     struct operators_spec spec;
@@ -74,42 +75,63 @@ static const char *kind_of(const struct operator_right *right)
 
 /* ---- changes ---- */
 
-static enum error_code save(struct operators *o, const struct operator_right *right,
-                            const char *action, const char *actor, const char *reason,
-                            int64_t wall_ms, struct error *err)
+/* What is written of a right, and told when it stands. */
+struct change {
+    const struct operator_right *right;
+    const char *action, *actor, *reason;
+};
+
+/* Within a transaction. */
+static enum error_code write_change(struct operators *o, const struct change *c, int64_t wall_ms,
+                                    struct event *event, char text[900], struct error *err)
 {
-    char text[900], object[MEMBER_WHO_MAX + 32];
+    char object[MEMBER_WHO_MAX + 32], was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
+    const struct operator_right *right = c->right, *known = find_id(o, right->id);
     struct store *s = o->spec.store;
-    struct event event = {.wall_ms = wall_ms, .kind = "audit", .actor = actor, .text = text};
     text_format(object, sizeof(object), "%s (%s)", right->name, right->id);
-    text_format(text, sizeof(text), "%s: %s, %s: %s", actor, action, object, reason);
-    enum error_code code = store_begin(s, err);
-    code = code ? code : store_save_operator(s, right, err);
-    char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
-    const struct operator_right *known = find_id(o, right->id);
+    text_format(text, 900, "%s: %s, %s: %s", c->actor, c->action, object, c->reason);
+    *event = (struct event){.wall_ms = wall_ms, .kind = "audit", .actor = c->actor, .text = text};
     const struct audit_row said = {
         .wall_ms = wall_ms,
-        .actor = actor,
-        .action = action,
+        .actor = c->actor,
+        .action = c->action,
         .object = object,
-        .reason = reason,
+        .reason = c->reason,
         .before =
             known ? audit_of_operator(was, known, operator_right_spent(known, wall_ms)) : NULL,
         .after = audit_of_operator(is, right, operator_right_spent(right, wall_ms))};
+    enum error_code code = store_save_operator(s, right, err);
     code = code ? code : store_add_audit(s, &said, err);
-    code = code ? code : store_add_event(s, &event, err);
+    return code ? code : store_add_event(s, event, err);
+}
+
+#define CHANGES_MAX 2 /* in one go */
+
+static enum error_code save(struct operators *o, const struct change *changes, size_t count,
+                            int64_t wall_ms, struct error *err)
+{
+    struct event events[CHANGES_MAX];
+    char texts[CHANGES_MAX][900];
+    struct store *s = o->spec.store;
+    must(count <= CHANGES_MAX);
+    enum error_code code = store_begin(s, err);
+    for (size_t i = 0; !code && i < count; i++)
+        code = write_change(o, &changes[i], wall_ms, &events[i], texts[i], err);
     code = code ? code : store_commit(s, err);
     if (code) {
         store_rollback(s);
         return code;
     }
-    put(o, right);
-    o->spec.event(o->spec.ctx, &event);
+    for (size_t i = 0; i < count; i++) {
+        put(o, changes[i].right);
+        o->spec.event(o->spec.ctx, &events[i]);
+    }
     return ERR_NONE;
 }
 
+/* former: the id of the one that this is to follow; NULL: none. */
 static enum error_code check_wish(const struct operators *o, const struct operators_wish *w,
-                                  int64_t wall_ms, struct error *err)
+                                  const char *former, int64_t wall_ms, struct error *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   ".-_@";
@@ -123,11 +145,12 @@ static enum error_code check_wish(const struct operators *o, const struct operat
         return error_set(err, ERR_FULL, "there are %d already, with those that ended",
                          OPERATORS_MAX);
     for (size_t i = 0; i < o->count; i++)
-        if (text_equal(o->items[i].name, w->name) && !operator_right_spent(&o->items[i], wall_ms))
+        if (text_equal(o->items[i].name, w->name) && !operator_right_spent(&o->items[i], wall_ms) &&
+            !(former && text_equal(o->items[i].id, former)))
             return error_set(err, ERR_EXISTS,
-                             "%s has a %s already, %s: revoke it first, so that it is clear which "
-                             "one holds",
-                             w->name, kind_of(&o->items[i]), o->items[i].id);
+                             "%s has a %s %s, %s: %s it first, so that it is clear which one holds",
+                             w->name, kind_of(&o->items[i]), former ? "beside that one" : "already",
+                             o->items[i].id, former ? "revoke" : "renew or revoke");
     if (strlen(w->servers) >= sizeof(o->items[0].servers))
         return error_set(err, ERR_INVALID, "the selector is too long");
     return selector_check(w->servers, err);
@@ -149,24 +172,33 @@ static struct operator_right right_of(const struct operators_wish *w,
     return right;
 }
 
+static struct operator_right make_token(const struct operators_wish *w, int64_t wall_ms,
+                                        char text[TOKEN_TEXT_MAX])
+{
+    struct operator_token token;
+    uint8_t hash[SHA256_BYTES];
+    must(os_random(&token, sizeof(token), NULL) == ERR_NONE);
+    token_hash(token.secret, hash);
+    operator_token_print(&token, text);
+    struct operator_right right = right_of(w, token.id, hash, w->for_ms, wall_ms);
+    text_wipe(&token, sizeof(token));
+    return right;
+}
+
 enum error_code operators_create(struct operators *o, const struct operators_wish *w,
                                  int64_t wall_ms, char text[TOKEN_TEXT_MAX],
                                  const struct operator_right **out, struct error *err)
 {
-    struct operator_token token;
-    uint8_t hash[SHA256_BYTES];
-    enum error_code code = check_wish(o, w, wall_ms, err);
+    enum error_code code = check_wish(o, w, NULL, wall_ms, err);
     if (code)
         return code;
-    must(os_random(&token, sizeof(token), NULL) == ERR_NONE);
-    token_hash(token.secret, hash);
-    struct operator_right right = right_of(w, token.id, hash, w->for_ms, wall_ms);
-    code = save(o, &right, "operator.create", w->actor, w->reason, wall_ms, err);
-    if (code == ERR_NONE) {
-        operator_token_print(&token, text);
+    struct operator_right right = make_token(w, wall_ms, text);
+    const struct change made = {&right, "operator.create", w->actor, w->reason};
+    code = save(o, &made, 1, wall_ms, err);
+    if (code == ERR_NONE)
         *out = find_id(o, right.id);
-    }
-    text_wipe(&token, sizeof(token));
+    else
+        text_wipe(text, TOKEN_TEXT_MAX);
     return code;
 }
 
@@ -197,28 +229,115 @@ static enum error_code check_request(const struct operators *o, const char *requ
                : ERR_NONE;
 }
 
-enum error_code operators_certify(struct operators *o, const struct operators_wish *w,
-                                  const char *request, int64_t wall_ms, char **pem,
-                                  const struct operator_right **out, struct error *err)
+static enum error_code make_certificate(const struct operators *o, const struct operators_wish *w,
+                                        const char *request, int64_t wall_ms,
+                                        struct operator_right *out, char **pem, struct error *err)
 {
     uint8_t key[SHA256_BYTES], id[TOKEN_ID_BYTES];
     struct ca_issued issued;
     uint64_t for_ms = w->for_ms ? w->for_ms : CERTIFIED_MS;
-    enum error_code code = check_wish(o, w, wall_ms, err);
-    code = code ? code : check_request(o, request, key, err);
+    enum error_code code = check_request(o, request, key, err);
     code =
         code ? code : ca_sign_operator(o->spec.ca, request, w->name, for_ms, wall_ms, &issued, err);
     if (code)
         return code;
     must(os_random(id, sizeof(id), NULL) == ERR_NONE);
-    struct operator_right right = right_of(w, id, key, for_ms, wall_ms);
-    right.certificate = true;
-    code = save(o, &right, "operator.certify", w->actor, w->reason, wall_ms, err);
+    *out = right_of(w, id, key, for_ms, wall_ms);
+    out->certificate = true;
+    *pem = issued.pem;
+    return ERR_NONE;
+}
+
+enum error_code operators_certify(struct operators *o, const struct operators_wish *w,
+                                  const char *request, int64_t wall_ms, char **pem,
+                                  const struct operator_right **out, struct error *err)
+{
+    struct operator_right right;
+    char *made_pem = NULL;
+    enum error_code code = check_wish(o, w, NULL, wall_ms, err);
+    code = code ? code : make_certificate(o, w, request, wall_ms, &right, &made_pem, err);
+    if (code)
+        return code;
+    const struct change made = {&right, "operator.certify", w->actor, w->reason};
+    code = save(o, &made, 1, wall_ms, err);
     if (code) {
-        free(issued.pem);
+        free(made_pem);
         return code;
     }
-    *pem = issued.pem;
+    *pem = made_pem;
+    *out = find_id(o, right.id);
+    return ERR_NONE;
+}
+
+/* ---- another in its place ---- */
+
+static enum error_code unknown_id(const char *id, struct error *err)
+{
+    return error_set(
+        err, ERR_NOT_FOUND,
+        "no operator has a token or certificate %.40s: `farmhand operator list` shows them", id);
+}
+
+static enum error_code find_former(const struct operators *o, const struct operators_renewal *r,
+                                   int64_t wall_ms, struct operator_right *out, struct error *err)
+{
+    const struct operator_right *known = find_id(o, r->id);
+    if (!known)
+        return unknown_id(r->id, err);
+    const char *spent = operator_right_spent(known, wall_ms);
+    if (spent)
+        return error_set(err, ERR_DENIED,
+                         "the %s of %s %s: make a new one with `farmhand operator create`",
+                         kind_of(known), known->name, spent);
+    if (r->overlap_ms > OVERLAP_MAX_MS)
+        return error_set(err, ERR_INVALID, "for: the former is good for 30d more at most");
+    *out = *known;
+    return ERR_NONE;
+}
+
+static uint64_t life_of(const struct operator_right *right)
+{
+    return right->expires_ms ? (uint64_t)(right->expires_ms - right->created_ms) : 0;
+}
+
+static int64_t sooner(int64_t end_ms, int64_t other_ms)
+{
+    return end_ms != 0 && end_ms < other_ms ? end_ms : other_ms;
+}
+
+enum error_code operators_renew(struct operators *o, const struct operators_renewal *r,
+                                int64_t wall_ms, char text[TOKEN_TEXT_MAX], char **pem,
+                                const struct operator_right **out, struct error *err)
+{
+    struct operator_right former, right;
+    char *made_pem = NULL;
+    enum error_code code = find_former(o, r, wall_ms, &former, err);
+    if (code)
+        return code;
+    const struct operators_wish w = {.name = former.name,
+                                     .role = former.role,
+                                     .servers = former.servers,
+                                     .for_ms = r->for_ms ? r->for_ms : life_of(&former),
+                                     .actor = r->actor,
+                                     .reason = r->reason};
+    code = check_wish(o, &w, former.id, wall_ms, err);
+    if (!code && r->request[0] != '\0')
+        code = make_certificate(o, &w, r->request, wall_ms, &right, &made_pem, err);
+    else if (!code)
+        right = make_token(&w, wall_ms, text);
+    if (code)
+        return code;
+    former.expires_ms = sooner(former.expires_ms, wall_ms + (int64_t)r->overlap_ms);
+    const char *how = made_pem ? "operator.certify" : "operator.create";
+    const struct change both[] = {{&former, "operator.renew", r->actor, r->reason},
+                                  {&right, how, r->actor, r->reason}};
+    code = save(o, both, 2, wall_ms, err);
+    if (code) {
+        text_wipe(text, TOKEN_TEXT_MAX);
+        free(made_pem);
+        return code;
+    }
+    *pem = made_pem;
     *out = find_id(o, right.id);
     return ERR_NONE;
 }
@@ -228,14 +347,12 @@ enum error_code operators_revoke(struct operators *o, const char *id, const char
 {
     const struct operator_right *known = find_id(o, id);
     if (!known)
-        return error_set(
-            err, ERR_NOT_FOUND,
-            "no operator has a token or certificate %.40s: `farmhand operator list` shows them",
-            id);
+        return unknown_id(id, err);
     struct operator_right right = *known;
     if (right.revoked_ms == 0)
         right.revoked_ms = wall_ms;
-    return save(o, &right, "operator.revoke", actor, reason, wall_ms, err);
+    const struct change ended = {&right, "operator.revoke", actor, reason};
+    return save(o, &ended, 1, wall_ms, err);
 }
 
 /* ---- who is it ---- */

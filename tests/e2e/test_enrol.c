@@ -605,6 +605,26 @@ static void certificates_of_others_open_nothing(void **state)
     farm_free(other);
 }
 
+static void renewed_certificate_overlaps_with_the_former(void **state)
+{
+    struct farm *f = farm_of(state);
+    char id[17];
+    certify(f, "hans", "--role operator", id);
+    assert_int_equal(run(f, "%s operator request hans --to %s/hans2", COMMAND, f->dir), 0);
+    assert_int_equal(run(f, BY_CERT(f, "hans", "operator list")), 1);
+    assert_int_equal(run(f,
+                         "%s --socket %s/s operator renew %s --request %s/hans2.csr --to "
+                         "%s/hans2.crt --for 20s --reason 'its time'",
+                         COMMAND, f->dir, id, f->dir, f->dir),
+                     0);
+    expect_said(f, "The certificate of hans (operator, servers all)");
+    assert_int_equal(run(f, "cat %s/hans2.crt >>%s/hans2.pem", f->dir, f->dir), 0);
+    assert_int_equal(run(f, BY_CERT(f, "hans", "run list")), 0);
+    assert_int_equal(run(f, BY_CERT(f, "hans2", "run list")), 0);
+    UNTIL(f, "the certificate of hans has expired", BY_CERT(f, "hans", "run list"));
+    assert_int_equal(run(f, BY_CERT(f, "hans2", "run list")), 0);
+}
+
 static void certificate_ends_with_its_time(void **state)
 {
     struct farm *f = farm_of(state);
@@ -712,6 +732,7 @@ int main(void)
         cmocka_unit_test(operators_come_by_certificate_until_it_is_revoked),
         cmocka_unit_test(one_connection_ends_with_its_certificates_word),
         cmocka_unit_test(certificates_of_others_open_nothing),
+        cmocka_unit_test(renewed_certificate_overlaps_with_the_former),
         cmocka_unit_test(certificate_ends_with_its_time),
         cmocka_unit_test(audit_trail_is_whole_until_somebody_touches_it),
         cmocka_unit_test(nobody_else_is_told_or_believed),

@@ -113,6 +113,12 @@ void api_follow_as(struct api *api, struct api_request *request, const char *who
     must(asked_of(request)->follows && who[0]);
 }
 
+void api_follow_until(struct api *api, const char *who, uint64_t until_ms)
+{
+    (void)api, (void)until_ms;
+    must(who[0]);
+}
+
 void api_cut(struct api *api, const char *who)
 {
     (void)api;

@@ -428,6 +428,75 @@ static size_t der_of(const char *pem, uint8_t out[4096])
     return (size_t)len;
 }
 
+static void renewed_right_overlaps_with_its_former(void **state)
+{
+    struct gate *g = *state;
+    struct operators *o = NULL;
+    const struct operators_spec spec = {
+        .store = g->store, .ca = g->ca, .ctx = g, .event = on_event};
+    const struct operator_right *right = NULL, *who = NULL;
+    char *key, *request, *pem = NULL, token[TOKEN_TEXT_MAX], second[TOKEN_TEXT_MAX];
+    char first_id[MEMBER_ID_HEX], second_id[MEMBER_ID_HEX];
+    uint8_t der[4096];
+    bool wrong;
+    int64_t now_ms = clock_wall_ms();
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    certs_request(&key, &request);
+    const struct operators_wish w = {.name = "vera",
+                                     .role = ROLE_OPERATOR,
+                                     .servers = "farm=web",
+                                     .for_ms = 24 * HOUR_MS,
+                                     .actor = "anna",
+                                     .reason = "on call"};
+    assert_int_equal(operators_create(o, &w, now_ms, token, &right, &g->err), ERR_NONE);
+    strcpy(first_id, right->id);
+    struct operators_renewal r = {.id = first_id,
+                                  .request = request,
+                                  .overlap_ms = HOUR_MS,
+                                  .actor = "anna",
+                                  .reason = "its time"};
+    r.overlap_ms = 31 * 24 * HOUR_MS;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &pem, &right, &g->err), ERR_INVALID);
+    r.overlap_ms = HOUR_MS;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &pem, &right, &g->err), ERR_NONE);
+    strcpy(second_id, right->id);
+    assert_string_equal(right->servers, "farm=web");
+    assert_int_equal(right->role, ROLE_OPERATOR);
+    assert_int_equal(right->expires_ms, now_ms + 24 * (int64_t)HOUR_MS);
+    expect_change(g, "operator.renew", "operator, servers farm=web, until *: good",
+                  "operator, servers farm=web, until *: good");
+    expect_change(g, "operator.certify", "", "operator, servers farm=web, until *: good");
+    /* Both, then the newer one alone; a third is never made, and none of one that is over. */
+    size_t len = der_of(pem, der);
+    assert_int_equal(operators_find(o, token, now_ms, &who, &wrong, &g->err), ERR_NONE);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_NONE);
+    r.request = "";
+    char *none = NULL;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &none, &right, &g->err), ERR_EXISTS);
+    r.id = second_id;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &none, &right, &g->err), ERR_EXISTS);
+    now_ms += HOUR_MS;
+    assert_int_equal(operators_find(o, token, now_ms, &who, &wrong, &g->err), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "has expired"));
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
+                     ERR_NONE);
+    r.id = first_id;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &none, &right, &g->err), ERR_DENIED);
+    r.id = second_id; /* an overlap never makes it longer than it was */
+    r.overlap_ms = 30 * 24 * HOUR_MS;
+    assert_int_equal(operators_renew(o, &r, now_ms, second, &none, &right, &g->err), ERR_NONE);
+    assert_null(none);
+    assert_int_equal(operators_find_certificate(o, der, len, now_ms + 24 * (int64_t)HOUR_MS, &who,
+                                                &wrong, &g->err),
+                     ERR_DENIED);
+    assert_int_equal(operators_find(o, second, now_ms, &who, &wrong, &g->err), ERR_NONE);
+    free(pem);
+    free(key);
+    free(request);
+    operators_close(o);
+}
+
 static void operators_are_known_by_their_certificate_and_what_stands_here(void **state)
 {
     struct gate *g = *state;
@@ -558,6 +627,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_GATE(operators_are_known_by_their_certificate_and_what_stands_here),
+        WITH_GATE(renewed_right_overlaps_with_its_former),
         WITH_GATE(what_was_before_and_is_after_stands_in_the_audit_trail),
         WITH_GATE(member_is_let_in_from_its_certificate_on),
         WITH_GATE(it_is_all_there_after_a_restart),
