@@ -311,15 +311,17 @@ static void on_listen(struct coordinator *c, struct session *s, const struct age
     pump(c, s);
 }
 
+/* Of those in hand: what waits has no command, and what has ended takes no answer any more. */
 static struct rollout *find_target(struct coordinator *c, const char *server,
                                    const struct command_id *id, size_t *target)
 {
     for (size_t i = 0; i < c->run_count; i++) {
-        for (size_t k = 0; k < c->runs[i]->target_count; k++) {
-            const struct rollout_target *t = &c->runs[i]->targets[k];
+        for (size_t k = 0; k < c->runs[i]->in_hand_count; k++) {
+            size_t at = c->runs[i]->in_hand[k];
+            const struct rollout_target *t = &c->runs[i]->targets[at];
             if (t->command.seq && command_id_equal(&t->command, id) &&
                 text_equal_nocase(t->server, server)) {
-                *target = k;
+                *target = at;
                 return c->runs[i];
             }
         }
@@ -379,7 +381,7 @@ static bool on_result(struct coordinator *c, struct session *s, const struct age
     }
     struct rollout *r = find_target(c, m->agent, &result->id, &target);
     if (!r || !result_is_ours(c, result)) {
-        return !c->store_trouble[0];
+        return !c->store_trouble[0] && !c->unsaved;
     }
     if (result->outcome != OUTCOME_RUNNING && result->outcome != OUTCOME_NONE) {
         session_forget(c, s->server->name, &result->id);

@@ -55,8 +55,8 @@ static void each_keeper(struct coordinator *c, const char *server, on_keeper *ea
     }
     for (size_t i = 0; i < c->run_count; i++) {
         struct rollout *r = c->runs[i];
-        for (size_t k = 0; k < r->target_count; k++) {
-            struct rollout_target *t = &r->targets[k];
+        for (size_t k = 0; k < r->in_hand_count; k++) {
+            struct rollout_target *t = &r->targets[r->in_hand[k]];
             if (t->holds && keeps_out(r, t) && text_equal_nocase(t->server, server)) {
                 each(arg, &(struct keeper){r, t, NULL, t->places, t->place_count});
             }

@@ -240,8 +240,8 @@ static bool view_taken_since(void *ctx, const struct rollout *r, const struct ro
 {
     const struct coordinator *c = ctx;
     for (size_t i = 0; i < c->run_count; i++) {
-        for (size_t k = 0; k < c->runs[i]->target_count; k++) {
-            const struct rollout_target *other = &c->runs[i]->targets[k];
+        for (size_t k = 0; k < c->runs[i]->in_hand_count; k++) {
+            const struct rollout_target *other = &c->runs[i]->targets[c->runs[i]->in_hand[k]];
             bool on_its_way = other->state == TARGET_DRAINING && !other->told;
             if (other->holds && (on_its_way || other->entered_ms >= since_ms) &&
                 (c->runs[i] != r || other->order != t->order) && share_a_backend(other, t)) {

@@ -158,8 +158,8 @@ bool shared_is_in_hand(const struct coordinator *c, const struct rollout *r,
     }
     for (size_t i = 0; i < c->run_count; i++) {
         const struct rollout *other = c->runs[i];
-        for (size_t k = 0; k < other->target_count && rollout_action_configures(other); k++) {
-            const struct rollout_target *o = &other->targets[k];
+        for (size_t k = 0; k < other->in_hand_count && rollout_action_configures(other); k++) {
+            const struct rollout_target *o = &other->targets[other->in_hand[k]];
             if (o->holds && o != t &&
                 strcmp(shared_by(fleet_find(c->fleet, o->server)), mine) == 0) {
                 text_format(why, why_size,

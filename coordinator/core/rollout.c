@@ -87,6 +87,7 @@ void rollout_free(struct rollout *r)
 {
     if (r) {
         free(r->targets);
+        free(r->in_hand);
         free(r);
     }
 }
@@ -204,6 +205,36 @@ bool rollout_is_left(const struct rollout *r, const struct rollout_target *t)
     return never || unreached || t->state == TARGET_FAILED || t->state == TARGET_ABORTED;
 }
 
+/* Where target i stands among those in hand, or would. */
+static size_t place_in_hand(const struct rollout *r, size_t i)
+{
+    size_t at = 0;
+    while (at < r->in_hand_count && r->in_hand[at] < i) {
+        at++;
+    }
+    return at;
+}
+
+/* Target i is in another state than before. */
+static void list_again(struct rollout *r, size_t i)
+{
+    size_t at = place_in_hand(r, i), *list = r->in_hand;
+    bool is = target_active(&r->targets[i]), was = at < r->in_hand_count && list[at] == i;
+    if (is && !was) {
+        if (r->in_hand_count == r->in_hand_cap) {
+            r->in_hand_cap = r->in_hand_cap ? 2 * r->in_hand_cap : 8;
+            r->in_hand = list = must_realloc(list, r->in_hand_cap, sizeof *list);
+        }
+        memmove(list + at + 1, list + at, (r->in_hand_count++ - at) * sizeof *list);
+        list[at] = i;
+    } else if (was && !is) {
+        memmove(list + at, list + at + 1, (--r->in_hand_count - at) * sizeof *list);
+    }
+    while (r->open_from < r->target_count && target_state_ended(r->targets[r->open_from].state)) {
+        r->open_from++;
+    }
+}
+
 void rollout_install(struct rollout *r, const struct rollout_change *c)
 {
     if (!c->any) {
@@ -223,6 +254,7 @@ void rollout_install(struct rollout *r, const struct rollout_change *c)
     }
     if (c->target_changed) {
         r->targets[c->target_index] = c->target;
+        list_again(r, c->target_index);
     }
 }
 
@@ -257,6 +289,7 @@ void rollout_restart(struct rollout *r, uint64_t now_ms)
         } else if (r->targets[i].state == TARGET_RETURNING) {
             r->targets[i].proof_old = true; /* by as much as our absence was long */
         }
+        list_again(r, i);
     }
 }
 

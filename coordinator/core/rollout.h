@@ -260,6 +260,11 @@ struct rollout {
     uint64_t next_ticket;  /* not saved */
     struct rollout_target *targets;
     size_t target_count;
+    /* Not saved, kept by rollout_install() and rollout_restart(): a turn looks at those in hand
+     * alone, so that the ten thousandth server of a walk costs what the hundredth did. */
+    size_t open_from; /* no target before it waits or is in hand */
+    size_t *in_hand;  /* neither waiting nor ended, ascending */
+    size_t in_hand_count, in_hand_cap;
 };
 
 /* ---- what comes out ---- */

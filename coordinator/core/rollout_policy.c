@@ -107,8 +107,9 @@ struct unknowns {
 static struct unknowns count_unknown(const struct rollout *r, const struct rollout_change *c)
 {
     struct unknowns n = {0};
-    for (size_t i = 0; i < r->target_count; i++) {
-        bool edited = c->target_changed && i == c->target_index;
+    for (size_t k = 0; k < r->in_hand_count; k++) {
+        size_t i = r->in_hand[k];
+        bool edited = c->target_changed && i == c->target_index; /* in hand before, too */
         bool unknown = (edited ? c->target.state : r->targets[i].state) == TARGET_UNKNOWN;
         n.run += unknown;
         n.wave += unknown && r->targets[i].wave == r->wave;

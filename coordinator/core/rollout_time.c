@@ -110,7 +110,8 @@ static bool begin_next(const struct rollout *r, struct rollout_change *c,
     size_t looked = 0;
     bool any_blocked = false;
     wave_look(r, &room);
-    for (size_t i = 0; i < r->target_count && !room.full && looked < BLOCKED_LOOKAHEAD; i++) {
+    for (size_t i = r->open_from; i < r->target_count && !room.full && looked < BLOCKED_LOOKAHEAD;
+         i++) {
         if (!wave_lets_begin(r, &room, &r->targets[i])) {
             continue;
         }
@@ -447,10 +448,10 @@ static bool is_something_left(const struct rollout *r)
 static bool end_run(const struct rollout *r, struct rollout_change *c)
 {
     struct rollout_counts n;
-    rollout_count(r, &n);
-    if (n.active || (r->state == RUN_RUNNING && n.waiting)) {
+    if (r->in_hand_count || (r->state == RUN_RUNNING && r->open_from < r->target_count)) {
         return false;
     }
+    rollout_count(r, &n);
     c->any = c->run_changed = c->restoring = true;
     change_pause(c, PAUSE_UNKNOWN, false);
     switch (r->state) {
@@ -491,8 +492,8 @@ void rollout_next(const struct rollout *r, const struct rollout_view *view, uint
     if (window_turn(r, c, view)) {
         return;
     }
-    for (size_t i = 0; i < r->target_count; i++) {
-        if (due_target(r, c, i, view, now_ms)) {
+    for (size_t k = 0; k < r->in_hand_count; k++) {
+        if (due_target(r, c, r->in_hand[k], view, now_ms)) {
             return;
         }
     }
@@ -510,11 +511,7 @@ uint64_t rollout_wake_ms(const struct rollout *r, uint64_t now_ms)
     if (run_state_ended(r->state)) {
         return UINT64_MAX;
     }
-    bool any_active = false;
-    for (size_t i = 0; i < r->target_count && !any_active; i++) {
-        any_active = target_active(&r->targets[i]);
-    }
     /* In hand: as often as the quickest poll. Waiting: the budget and presence change by events,
      * and are looked at every second besides. */
-    return now_ms + (any_active ? PLACE_POLL_MS / 3 : 1000);
+    return now_ms + (r->in_hand_count ? PLACE_POLL_MS / 3 : 1000);
 }

@@ -23,21 +23,12 @@ uint32_t rollout_wave_count(const struct rollout *r)
 /* The label whose values are never out together: of whatever is in hand. NULL: nothing is. */
 static const char *zone_in_hand(const struct rollout *r)
 {
-    for (size_t i = 0; i < r->target_count; i++) {
-        if (target_active(&r->targets[i])) {
-            return r->targets[i].zone;
-        }
-    }
-    return NULL;
+    return r->in_hand_count ? r->targets[r->in_hand[0]].zone : NULL;
 }
 
 void wave_look(const struct rollout *r, struct wave_room *out)
 {
-    size_t active = 0;
-    for (size_t i = 0; i < r->target_count; i++) {
-        active += target_active(&r->targets[i]);
-    }
-    *out = (struct wave_room){.full = active >= r->options.batch,
+    *out = (struct wave_room){.full = r->in_hand_count >= r->options.batch,
                               .zone = r->options.order_by[0] ? zone_in_hand(r) : NULL};
 }
 
@@ -106,8 +97,12 @@ static void end_wave(const struct rollout *r, struct rollout_change *c, const st
 
 bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
 {
+    bool open = r->open_from < r->target_count && r->targets[r->open_from].wave <= r->wave;
+    if (r->state != RUN_RUNNING || open) {
+        return false;
+    }
     struct wave_counts n = count_wave(r);
-    if (r->state != RUN_RUNNING || n.open || !n.later) {
+    if (n.open || !n.later) {
         return false;
     }
     bool baked = r->wave_over && now_ms - r->wave_over_ms >= r->options.bake_ms;

@@ -182,6 +182,22 @@ static void perform(struct play *p, const struct rollout_change *c)
     }
 }
 
+/* What a turn looks at is exactly what is in hand, and nothing before `open_from` is open. */
+static void expect_listed(const struct rollout *r)
+{
+    size_t listed = 0, open = r->target_count;
+    for (size_t i = 0; i < r->target_count; i++) {
+        if (r->targets[i].state != TARGET_WAITING && !target_state_ended(r->targets[i].state)) {
+            assert_true(listed < r->in_hand_count && r->in_hand[listed++] == i);
+        }
+        if (open == r->target_count && !target_state_ended(r->targets[i].state)) {
+            open = i;
+        }
+    }
+    assert_int_equal(listed, r->in_hand_count);
+    assert_int_equal(open, r->open_from);
+}
+
 /* Save, install, perform: what the brain does. */
 static void take(struct play *p, struct rollout_change *c)
 {
@@ -211,6 +227,7 @@ static void take(struct play *p, struct rollout_change *c)
              c->why[0] ? ": " : "", c->why);
     }
     rollout_install(p->run, c);
+    expect_listed(p->run);
     perform(p, c);
 }
 
