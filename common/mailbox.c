@@ -10,7 +10,7 @@
 
 /* nng's clock may stand still while the machine sleeps, the deadlines do not: a long wait is cut
  * into pieces, so that after a suspension the deadline is noticed within this time. */
-#define LONGEST_WAIT_MS 1000
+#define LONGEST_WAIT_MS 5000
 
 struct mailbox {
     nng_mtx *lock;
@@ -74,6 +74,10 @@ bool mailbox_post(struct mailbox *box, void *letter)
 static void wait_once(struct mailbox *box, uint64_t now_ms, uint64_t deadline_ms)
 {
     uint64_t left_ms = deadline_ms - now_ms;
+    if (deadline_ms == UINT64_MAX) {
+        nng_cv_wait(box->news); /* no deadline, no reason to wake up in between */
+        return;
+    }
     if (left_ms > LONGEST_WAIT_MS)
         left_ms = LONGEST_WAIT_MS;
     nng_cv_until(box->news, nng_clock() + left_ms);
