@@ -402,7 +402,11 @@ static enum error_code write_one(struct journal *j, const struct journal_write *
 enum error_code journal_write(struct journal *j, const struct journal_write *write, int64_t wall_ms,
                               struct error *err)
 {
-    enum error_code code = db_begin(j->db, err);
+    /* Lost with the power, its result is sent once more, and acknowledged again. */
+    bool may_be_lost = write->kind == JOURNAL_ACKNOWLEDGED;
+    enum error_code code = db_sync(j->db, !may_be_lost, err);
+    if (code == ERR_NONE)
+        code = db_begin(j->db, err);
     if (code != ERR_NONE)
         return code;
     code = write_one(j, write, wall_ms, err);

@@ -30,6 +30,7 @@ struct db {
     struct statement *statements;
     size_t statement_count;
     bool in_transaction; /* between db_begin and db_commit or db_rollback */
+    bool full_sync;
     uint64_t changes;
 };
 
@@ -272,6 +273,7 @@ static enum error_code set_up(const struct db_spec *spec, struct db *db, struct 
         code =
             run_sql(db, spec->full_sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
                     "set it up", err);
+    db->full_sync = spec->full_sync;
     if (!code)
         code = run_sql(db,
                        "PRAGMA journal_size_limit=" LOG_KEEP_BYTES "; PRAGMA trusted_schema=OFF;"
@@ -432,6 +434,19 @@ static enum error_code refuse_lost(const struct db *db, struct error *err)
 {
     return error_set(err, ERR_STATE, "%s: nothing was saved: the failure before undid the change",
                      db->path);
+}
+
+enum error_code db_sync(struct db *db, bool full, struct error *err)
+{
+    must(!db->in_transaction);
+    if (db->full_sync == full)
+        return ERR_NONE;
+    enum error_code code =
+        run_sql(db, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+                full ? "sync its commits" : "leave a sync to the next commit", err);
+    if (!code)
+        db->full_sync = full;
+    return code;
 }
 
 enum error_code db_commit(struct db *db, struct error *err)

@@ -37,6 +37,9 @@ void db_close(struct db *db); /* NULL is fine */
 
 enum error_code db_begin(struct db *db, struct error *err);  /* BEGIN IMMEDIATE */
 enum error_code db_commit(struct db *db, struct error *err); /* on failure it is rolled back */
+/* Between transactions: whether those that follow are on the disk when they are committed, or with
+ * the next one that is. A file opened with full_sync begins with true. */
+enum error_code db_sync(struct db *db, bool full, struct error *err);
 /* After a failure SQLite may have undone the transaction by itself; statements are then refused
  * (ERR_STATE) until it is rolled back here, so that nothing is saved by halves. */
 void db_rollback(struct db *db); /* never fails; fine when none is open */
