@@ -1,10 +1,10 @@
 /* swarm.c - many real agents in one process, with a web server each that takes no time.
  *
- *     bench-swarm COUNT URL DIR      agents s00000..., their journals in DIR/NAME
+ *     bench-swarm FIRST COUNT URL DIR      agents sFIRST..., their journals in DIR/NAME
  *
  * Heart, journal, link and threads are the agent's own; only the driver is not. What they send is
- * counted into DIR/sent: listens, reports, progress, results, observations, eight bytes each. Ends
- * at SIGTERM.
+ * counted into DIR/sent.FIRST: listens, reports, progress, results, observations, eight bytes each.
+ * Ends at SIGTERM.
  */
 #include "agent/link.h"
 #include "agent/settings.h"
@@ -145,10 +145,10 @@ enum error_code __wrap_agent_link_send(struct agent_link *link, const struct age
     return __real_agent_link_send(link, m, err);
 }
 
-static void count_into(const char *dir)
+static void count_into(const char *dir, const char *first)
 {
     char path[4096];
-    text_format(path, sizeof(path), "%s/sent", dir);
+    text_format(path, sizeof(path), "%s/sent.%s", dir, first);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     must(fd >= 0 && ftruncate(fd, sizeof(none_kept)) == 0);
     void *memory = mmap(NULL, sizeof(none_kept), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -217,16 +217,17 @@ static bool open_one(struct one *one, unsigned at, const char *url, const char *
 
 int main(int argc, char **argv)
 {
-    uint64_t count = 0;
-    if (argc != 4 || !text_parse_u64(argv[1], 1, 100000, &count)) {
-        fprintf(stderr, "usage: bench-swarm COUNT URL DIR\n");
+    uint64_t first = 0, count = 0;
+    if (argc != 5 || !text_parse_u64(argv[1], 0, 99999, &first) ||
+        !text_parse_u64(argv[2], 1, 99999 - first + 1, &count)) {
+        fprintf(stderr, "usage: bench-swarm FIRST COUNT URL DIR\n");
         return 2;
     }
     log_set_level(LOG_LEVEL_ERROR);
-    count_into(argv[3]);
+    count_into(argv[4], argv[1]);
     struct one *all = must_alloc(count, sizeof(*all));
     for (unsigned i = 0; i < count; i++)
-        if (!open_one(&all[i], i, argv[2], argv[3]))
+        if (!open_one(&all[i], (unsigned)first + i, argv[3], argv[4]))
             _exit(1);
     for (;;)
         pause(); /* until SIGTERM: closing thousands of links takes longer than it is worth */
