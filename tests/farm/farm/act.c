@@ -1,4 +1,4 @@
-/* act.c - farm fault, kill, start: how a farm is disturbed, and mended. */
+/* act.c - farm fault, kill, start, reboot: how a farm is disturbed, and mended. */
 #include "tests/farm/farm/parts.h"
 #include "tests/farm/farm/proc.h"
 #include "tests/farm/farm/programs.h"
@@ -176,4 +176,22 @@ int verb_start(int argc, char **argv)
     if (!parse_part(&f, argc, argv, &part))
         return 2;
     return start_part(&f, &part, &err) == ERR_NONE ? 0 : verb_fail(&err);
+}
+
+int verb_reboot(int argc, char **argv)
+{
+    struct farm f;
+    unsigned index;
+    struct error err = {0};
+    if (!verb_open(&argc, argv, &f))
+        return 1;
+    if (argc != 1) {
+        fprintf(stderr, "usage: farm reboot SERVER\n");
+        return 2;
+    }
+    if (farm_server_find(&f, argv[0], &index, &err) != ERR_NONE) {
+        verb_fail(&err);
+        return 2;
+    }
+    return parts_reboot(&f, index, &err) == ERR_NONE ? 0 : verb_fail(&err);
 }

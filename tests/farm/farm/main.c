@@ -25,6 +25,7 @@ static const char usage[] =
     "  fault SERVER|all FAULT [on|off|SECONDS] [--scope S] [--value V]\n"
     "  kill  coordinator|haproxy|visitors|agent SERVER|server SERVER [--signal NAME]\n"
     "  start coordinator|haproxy|visitors|agent SERVER|server SERVER\n"
+    "  reboot SERVER                       the whole machine: agent, server, another boot id\n"
     "  in SERVER sc|agent WORDS...         its sc, or its agent's program, there (in its Wine)\n"
     "  visitors [--phase NAME]             what they saw so far, as JSON; or: count anew as NAME\n"
     "  report [PHASE]...                   the same for people; exit 4 if the first PHASE lost "
@@ -41,6 +42,7 @@ static const struct {
     {"fault", verb_fault},   {"kill", verb_kill},         {"start", verb_start},
     {"status", verb_status}, {"visitors", verb_visitors}, {"report", verb_report},
     {"truth", verb_truth},   {"counts", verb_counts},     {"in", verb_in},
+    {"reboot", verb_reboot},
 };
 
 /* Takes argv[at] and the `count - 1` words after it out. */

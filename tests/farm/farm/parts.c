@@ -15,6 +15,7 @@
 #define CREATE_LIMIT_MS 30000
 #define UP_LIMIT_MS     60000
 #define READY_LIMIT_MS  40000
+#define AGENT_STOP_MS   30000  /* an act in hand may end */
 #define WINE_LIMIT_MS   180000 /* a Windows boots, four at a time */
 
 void parts_agent_name(char out[32], unsigned index)
@@ -126,6 +127,21 @@ enum error_code parts_start_coordinator(const struct farm *f, struct error *err)
     return code != ERR_NONE ? code : proc_start(f, "coordinator", argv, err);
 }
 
+/* With its server's boot id; whoever may not mount has this machine's, which no reboot of a server
+ * changes. */
+static enum error_code start_agent_booted(const struct farm *f, const char *server,
+                                          const char *name, const char *const *argv,
+                                          struct error *err)
+{
+    char boot_id[PATH_MAX];
+    struct error why = {0};
+    farm_server_path(boot_id, f, "servers/%s/boot_id", server);
+    enum error_code code = proc_start_booted(f, name, argv, boot_id, &why);
+    return code == ERR_DENIED ? proc_start(f, name, argv, err)
+           : code == ERR_NONE ? code
+                              : error_set(err, code, "%s", why.text);
+}
+
 enum error_code parts_start_agent(const struct farm *f, unsigned index, struct error *err)
 {
     char wine[PATH_MAX], prefix[PATH_MAX], tool[PATH_MAX], config[PATH_MAX];
@@ -139,7 +155,21 @@ enum error_code parts_start_agent(const struct farm *f, unsigned index, struct e
     farm_server_path(config, f, "conf/%s.agent", server);
     parts_agent_name(name, index);
     const char *argv[] = {wine, "--in", prefix, tool, "--config", config, NULL};
-    return code != ERR_NONE ? code : proc_start(f, name, argv + (f->windows ? 0 : 3), err);
+    if (code != ERR_NONE)
+        return code;
+    return f->windows ? proc_start(f, name, argv, err)
+                      : start_agent_booted(f, server, name, argv + 3, err);
+}
+
+enum error_code parts_reboot(const struct farm *f, unsigned index, struct error *err)
+{
+    char name[32];
+    parts_agent_name(name, index);
+    proc_stop(f, name, AGENT_STOP_MS);
+    enum error_code code = parts_server(f, index, "down", err);
+    if (code == ERR_NONE)
+        code = parts_server(f, index, "up", err);
+    return code != ERR_NONE ? code : parts_start_agent(f, index, err);
 }
 
 enum error_code parts_start_balancer(const struct farm *f, struct error *err)

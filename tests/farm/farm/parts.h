@@ -14,6 +14,9 @@ enum error_code parts_server(const struct farm *f, unsigned index, const char *v
 
 enum error_code parts_start_coordinator(const struct farm *f, struct error *err);
 enum error_code parts_start_agent(const struct farm *f, unsigned index, struct error *err);
+/* A whole machine starts anew: its agent ends, the server goes down and comes up with another boot
+ * id, and the agent starts with it. */
+enum error_code parts_reboot(const struct farm *f, unsigned index, struct error *err);
 enum error_code parts_start_balancer(const struct farm *f, struct error *err);
 /* A reload, as an administrator does it: a new process takes the listeners over, knows nothing of
  * any drain, and the old one ("haproxy-old") ends when its sessions have. ERR_EXISTS: it has not

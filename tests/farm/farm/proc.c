@@ -10,13 +10,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define KERNEL_BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 static volatile sig_atomic_t stop_asked;
 
@@ -160,8 +164,15 @@ static int open_log(const struct farm *f, const char *name)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
+static bool bind_boot_id(const char *boot_id)
+{
+    return !boot_id ||
+           (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+            mount(boot_id, KERNEL_BOOT_ID, NULL, MS_BIND, NULL) == 0);
+}
+
 /* In the child: never returns. The errno of a failed exec goes through the pipe. */
-static void become(const char *const *argv, int log, int tell)
+static void become(const char *const *argv, const char *boot_id, int log, int tell)
 {
     int null = open("/dev/null", O_RDONLY);
     sigset_t none;
@@ -177,7 +188,8 @@ static void become(const char *const *argv, int log, int tell)
         fcntl(3, F_SETFD, FD_CLOEXEC);
         tell = 3;
         close_range(4, ~0u, 0);
-        execv(argv[0], (char *const *)argv);
+        if (bind_boot_id(boot_id))
+            execv(argv[0], (char *const *)argv);
     }
     int why = errno;
     if (write(tell, &why, sizeof(why)) < 0)
@@ -187,7 +199,7 @@ static void become(const char *const *argv, int log, int tell)
 
 /* The pid, or -1 with err. */
 static pid_t spawn(const struct farm *f, const char *name, const char *const *argv,
-                   struct error *err)
+                   const char *boot_id, struct error *err)
 {
     int tell[2];
     int why = 0;
@@ -200,7 +212,7 @@ static pid_t spawn(const struct farm *f, const char *name, const char *const *ar
     }
     pid_t pid = fork();
     if (pid == 0)
-        become(argv, log, tell[1]);
+        become(argv, boot_id, log, tell[1]);
     close(log);
     close(tell[1]);
     if (pid < 0) {
@@ -217,10 +229,16 @@ static pid_t spawn(const struct farm *f, const char *name, const char *const *ar
 enum error_code proc_start(const struct farm *f, const char *name, const char *const *argv,
                            struct error *err)
 {
+    return proc_start_booted(f, name, argv, NULL, err);
+}
+
+enum error_code proc_start_booted(const struct farm *f, const char *name, const char *const *argv,
+                                  const char *boot_id, struct error *err)
+{
     struct error why = {0};
     if (proc_pid(f, name))
         return error_set(err, ERR_EXISTS, "%s runs already (pid %d)", name, (int)proc_pid(f, name));
-    pid_t pid = spawn(f, name, argv, &why);
+    pid_t pid = spawn(f, name, argv, boot_id, &why);
     if (pid < 0)
         return error_set(err, why.code, "%s", why.text);
     return write_pid(f, name, pid, err);
@@ -286,7 +304,7 @@ enum error_code proc_run_all(const struct farm *f, const struct proc_job *jobs, 
     must(count <= FARM_SERVERS_MAX);
     for (; started < count && code == ERR_NONE; started++) {
         struct error why = {0};
-        pids[started] = spawn(f, jobs[started].name, jobs[started].argv, &why);
+        pids[started] = spawn(f, jobs[started].name, jobs[started].argv, NULL, &why);
         if (pids[started] < 0) {
             code = error_set(err, why.code, "%s", why.text);
             break;

@@ -13,6 +13,10 @@
 /* Starts argv[0] in a session of its own. ERR_EXISTS: it runs already. */
 enum error_code proc_start(const struct farm *f, const char *name, const char *const *argv,
                            struct error *err);
+/* The same on a machine with that boot id: the file stands where the kernel's own would be read, in
+ * a mount namespace of its own. Only root can do that (ERR_DENIED, and nothing is started). */
+enum error_code proc_start_booted(const struct farm *f, const char *name, const char *const *argv,
+                                  const char *boot_id, struct error *err);
 /* A running process goes on under another name, so that its successor can take the old one.
  * Whatever had the new name must have ended (ERR_EXISTS). */
 enum error_code proc_rename(const struct farm *f, const char *name, const char *to,

@@ -11,6 +11,7 @@ int verb_guard(int argc, char **argv);
 int verb_fault(int argc, char **argv);
 int verb_kill(int argc, char **argv);
 int verb_start(int argc, char **argv);
+int verb_reboot(int argc, char **argv);
 int verb_in(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_visitors(int argc, char **argv);
