@@ -164,12 +164,21 @@ static bool is_expired(const struct agent *a, uint64_t now_ms, char *why, size_t
     return true;
 }
 
-/* Memory of a worker leaves this server: of a piece the first, since the others follow by
- * themselves. */
+/* A piece that does not follow the one before it, of the same dump: a fetch begins, wherever. */
+static bool begins_fetch(struct agent *a, const struct command *command)
+{
+    bool follows =
+        text_equal(a->handed_out, command->piece_of) && command->piece_at >= a->handed_at;
+    text_copy(a->handed_out, sizeof(a->handed_out), command->piece_of);
+    a->handed_at = command->piece_at;
+    return !follows || command->piece_at == 0;
+}
+
+/* Memory of a worker leaves this server: a row for each fetch, not for each of its pieces. */
 static void audit_dump(struct agent *a, const struct command *command)
 {
     bool piece = command->piece_of && command->piece_of[0] != '\0';
-    if (command->verb != VERB_OBSERVE || !(command->dump || (piece && command->piece_at == 0)))
+    if (command->verb != VERB_OBSERVE || !(command->dump || (piece && begins_fetch(a, command))))
         return;
     struct record *record = record_new(command);
     if (piece)

@@ -161,6 +161,8 @@ struct agent {
     struct fence fence_kept;   /* stands in the journal: what is told, since it survives a crash */
     uint64_t journal_retry_ms; /* 0: nothing failed */
     struct command_id last;
+    char handed_out[CALL_FILE_MAX]; /* the dump whose pieces leave, as the audit trail has it... */
+    uint64_t handed_at;  /* ...and from where the last one was */
     struct veto *veto;
     bool winding_down;
     bool quarantined;

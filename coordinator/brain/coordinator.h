@@ -159,8 +159,9 @@ enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id,
                                              const char *reason, uint64_t now_ms, int64_t wall_ms,
                                              struct error *err);
 /* A piece of the dump that belongs to the evidence, from byte `at` on: *out is lent until the next
- * event, NULL: its agent was asked, try again in a moment. The first piece stands in the audit
- * trail: a dump holds secrets. */
+ * event, NULL: its agent was asked, try again in a moment. Pieces come in order, from 0 on, to
+ * who began: the audit trail has that it began, and what left (bytes and hash) when it is whole, or
+ * was left for another: a dump holds secrets. */
 struct coordinator_piece {
     uint64_t incident, at;
     uint64_t bytes; /* of the whole dump */

@@ -3,10 +3,12 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/store/audit_words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EVENTS_KEPT_MAX  16 /* entries of the event log... */
 #define WORKERS_KEPT_MAX 16 /* ...and workers that an incident keeps */
@@ -225,35 +227,97 @@ void evidence_got_piece(struct coordinator *c, const struct ask *a, const struct
     }
 }
 
-enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incident *n,
-                                       const char *dump, uint64_t at, const char *actor,
-                                       const char *reason, uint64_t now_ms, int64_t wall_ms,
-                                       const struct coordinator_piece **out, struct error *err)
+static void fetch_word(struct coordinator *c, const char *action, const char *reason,
+                       const char *after)
 {
-    turn_begin(c, now_ms, wall_ms);
-    *out = NULL;
-    bool here = c->piece.incident == n->id && c->piece.at == at;
-    if (here) {
-        *out = &c->piece;
-        return ERR_NONE;
+    word_add(c, c->fetch.actor, action, 0, c->fetch.object, reason, NULL, after);
+    events_flush(c);
+}
+
+/* What left of one that nobody goes on with. */
+static void fetch_left(struct coordinator *c)
+{
+    char left[AUDIT_WORDS_MAX];
+    if (c->fetch.incident == 0 || c->fetch.next == 0) {
+        return;
     }
-    if (c->piece_asked_ms && now_ms - c->piece_asked_ms < PIECE_AGAIN_MS) {
-        return ERR_NONE;
+    text_format(left, sizeof left, "%llu of %llu bytes left the coordinator",
+                (unsigned long long)c->fetch.next, (unsigned long long)c->fetch.bytes);
+    fetch_word(c, "incident.fetch-left", c->fetch.reason, left);
+}
+
+static enum error_code fetch_begin(struct coordinator *c, const struct incident *n,
+                                   const char *dump, const char *actor, const char *reason,
+                                   struct error *err)
+{
+    enum error_code code = check_reason(reason, err);
+    code = code != ERR_NONE ? code : check_writable(c, err);
+    if (code != ERR_NONE) {
+        return code;
     }
-    if (at == 0) {
-        enum error_code code = check_reason(reason, err);
-        code = code != ERR_NONE ? code : check_writable(c, err);
-        if (code != ERR_NONE) {
-            return code;
-        }
-        char object[WIRE_NAME_MAX + 64];
-        text_format(object, sizeof object, "incident %llu on %s: %.60s", (unsigned long long)n->id,
-                    n->server, dump);
-        word_add(c, actor, "incident.fetch", 0, object, reason, NULL, NULL);
-        events_flush(c);
+    fetch_left(c);
+    c->fetch = (struct fetch){.incident = n->id};
+    text_copy(c->fetch.actor, sizeof c->fetch.actor, actor);
+    text_copy(c->fetch.reason, sizeof c->fetch.reason, reason);
+    text_copy(c->fetch.dump, sizeof c->fetch.dump, dump);
+    text_format(c->fetch.object, sizeof c->fetch.object, "incident %llu on %s: %.60s",
+                (unsigned long long)n->id, n->server, dump);
+    sha256_begin(&c->fetch.hash);
+    fetch_word(c, "incident.fetch", reason, "its pieces are handed out");
+    return ERR_NONE;
+}
+
+/* Is it the one under way, by whom it was begun? Its last piece may be asked for again. */
+static bool fetch_goes_on(const struct coordinator *c, const struct incident *n, const char *dump,
+                          const char *actor, uint64_t at)
+{
+    const struct fetch *f = &c->fetch;
+    return f->incident == n->id && text_equal(f->actor, actor) && text_equal(f->dump, dump) &&
+           (at == f->next || (at == f->last && at != 0));
+}
+
+static void fetch_done(struct coordinator *c)
+{
+    char hex[SHA256_HEX], what[AUDIT_WORDS_MAX];
+    uint8_t digest[SHA256_BYTES];
+    struct sha256 hash = c->fetch.hash;
+    sha256_end(&hash, digest);
+    text_format(what, sizeof what, "%llu bytes, SHA-256 %s", (unsigned long long)c->fetch.next,
+                sha256_hex(digest, hex));
+    fetch_word(c, "incident.fetched", c->fetch.reason, what);
+    c->fetch.next = 0; /* and nothing of it is left to tell */
+    c->fetch.incident = 0;
+}
+
+/* A piece leaves: it is counted before. */
+static void fetch_count(struct coordinator *c, const struct coordinator_piece *piece)
+{
+    size_t len = piece->hex ? strlen(piece->hex) / 2 : 0;
+    if (!piece->hex) { /* it cannot be had: whoever tries again begins again */
+        fetch_left(c);
+        c->fetch.incident = 0;
     }
-    struct pending q = {.command = {.piece_of = dump, .piece_at = at}};
-    text_copy(q.piece_of, sizeof q.piece_of, dump);
+    if (len == 0 || piece->at != c->fetch.next) {
+        return;
+    }
+    uint8_t *bytes = must_alloc(len, 1);
+    if (text_from_hex(piece->hex, bytes, len)) {
+        sha256_add(&c->fetch.hash, bytes, len);
+    }
+    free(bytes);
+    c->fetch.last = piece->at;
+    c->fetch.next = piece->at + len;
+    c->fetch.bytes = piece->bytes;
+    if (c->fetch.next >= piece->bytes) {
+        fetch_done(c);
+    }
+}
+
+static enum error_code ask_piece(struct coordinator *c, const struct incident *n, uint64_t at,
+                                 struct error *err)
+{
+    struct pending q = {.command = {.piece_of = c->fetch.dump, .piece_at = at}};
+    text_copy(q.piece_of, sizeof q.piece_of, c->fetch.dump);
     struct ask *a = ask_agent(c, n, &q);
     if (!a) {
         return error_set(err, ERR_UNAVAILABLE, "%s has not been heard of: its dump lies there",
@@ -261,6 +325,37 @@ enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incid
     }
     a->fetches = true;
     a->piece_at = at;
-    c->piece_asked_ms = now_ms;
+    c->piece_asked_ms = c->now_ms;
     return ERR_NONE;
+}
+
+enum error_code coordinator_fetch_dump(struct coordinator *c, const struct incident *n,
+                                       const char *dump, uint64_t at, const char *actor,
+                                       const char *reason, uint64_t now_ms, int64_t wall_ms,
+                                       const struct coordinator_piece **out, struct error *err)
+{
+    turn_begin(c, now_ms, wall_ms);
+    *out = NULL;
+    if (!fetch_goes_on(c, n, dump, actor, at)) {
+        if (at != 0) {
+            return error_set(err, ERR_STATE,
+                             "that piece does not follow one that was handed out to %s: begin at 0",
+                             actor);
+        }
+        enum error_code code = fetch_begin(c, n, dump, actor, reason, err);
+        if (code != ERR_NONE) {
+            return code;
+        }
+        forget_piece(c); /* it was another's */
+        c->piece_asked_ms = 0;
+    }
+    if (c->piece.incident == n->id && c->piece.at == at) {
+        *out = &c->piece;
+        fetch_count(c, &c->piece);
+        return ERR_NONE;
+    }
+    if (c->piece_asked_ms && now_ms - c->piece_asked_ms < PIECE_AGAIN_MS) {
+        return ERR_NONE;
+    }
+    return ask_piece(c, n, at, err);
 }

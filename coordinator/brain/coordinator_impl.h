@@ -23,6 +23,7 @@
 #ifndef FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
 #define FARMHAND_COORDINATOR_COORDINATOR_IMPL_H
 
+#include "common/sha256.h"
 #include "coordinator/brain/coordinator.h"
 #include "coordinator/store/audit_words.h"
 
@@ -149,6 +150,14 @@ struct waiting {
     size_t events, words;
 };
 
+/* A dump that is being handed out; one at a time. */
+struct fetch {
+    uint64_t incident; /* 0: none */
+    char actor[WIRE_NAME_MAX], dump[64], object[WIRE_NAME_MAX + 64], reason[256];
+    uint64_t last, next, bytes; /* its last piece began there, the next does here; of all */
+    struct sha256 hash;         /* of what left */
+};
+
 struct coordinator {
     struct coordinator_spec spec;
     struct fleet *fleet;
@@ -191,6 +200,7 @@ struct coordinator {
     uint64_t remedy_wait_ms; /* a run of its could not be begun: not again before */
     char remedy_detail[INCIDENT_TEXT_MAX];
     struct coordinator_piece piece; /* of a dump: the last that came */
+    struct fetch fetch;
     uint64_t piece_asked_ms;
     size_t patrol_at;
     uint64_t patrol_ms;

@@ -313,6 +313,29 @@ static void dumps_are_noted(void **state)
     stage_free(s);
 }
 
+/* A coordinator that lies begins in the middle, or goes back, and it is told all the same. */
+static void each_fetch_of_a_dump_is_noted_once(void **state)
+{
+    static const struct {
+        const char *dump;
+        uint64_t at;
+        size_t noted;
+    } steps[] = {{"a.dmp", 400, 1}, {"a.dmp", 800, 1}, {"a.dmp", 800, 1}, {"a.dmp", 400, 2},
+                 {"b.dmp", 800, 3}, {"a.dmp", 900, 4}, {"a.dmp", 0, 5},   {"a.dmp", 100, 5}};
+    (void)state;
+    struct stage *s = new_stage();
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct command command = stage_command(s, VERB_OBSERVE, i + 1);
+        command.piece_of = steps[i].dump;
+        command.piece_at = steps[i].at;
+        stage_give(s, &command);
+        stage_settle(s);
+        assert_int_equal(s->noted_count, steps[i].noted);
+    }
+    assert_string_equal(s->noted, "the dump a.dmp is fetched");
+    stage_free(s);
+}
+
 static void the_same_number_of_another_instance_is_refused(void **state)
 {
     (void)state;
@@ -1028,6 +1051,7 @@ int main(void)
         cmocka_unit_test(a_lower_fence_is_refused),
         cmocka_unit_test(refusals_without_authority_are_noted_once_a_minute),
         cmocka_unit_test(dumps_are_noted),
+        cmocka_unit_test(each_fetch_of_a_dump_is_noted_once),
         cmocka_unit_test(the_same_number_of_another_instance_is_refused),
         cmocka_unit_test(an_old_coordinator_acknowledges_nothing),
         cmocka_unit_test(a_higher_fence_is_journaled_before_anything_under_it),

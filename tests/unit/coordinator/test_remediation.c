@@ -2,6 +2,8 @@
  */
 #include "tests/unit/coordinator/farm.h"
 
+#include "common/must.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -402,6 +404,11 @@ static void evidence_stands_before_the_act(void **state)
     farm_end(&f);
 }
 
+static void add_after(void *arg, const struct audit_row *row)
+{
+    text_addf(arg, "%s -> %s\n", row->action, row->after);
+}
+
 static void dump_is_fetched_piece_by_piece(void **state)
 {
     (void)state;
@@ -418,6 +425,10 @@ static void dump_is_fetched_piece_by_piece(void **state)
     assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", 0, "anna", "",
                                             f.now_ms, WALL(&f), &piece, &err),
                      ERR_INVALID); /* who and why */
+    /* Not from the middle: it would stand nowhere. */
+    assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", 4, "anna", "the leak",
+                                            f.now_ms, WALL(&f), &piece, &err),
+                     ERR_STATE);
     for (size_t at = 0; at < 9; at += 4) {
         for (int tries = 0; tries < 100 && !piece; tries++) {
             assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", at, "anna",
@@ -428,11 +439,54 @@ static void dump_is_fetched_piece_by_piece(void **state)
         assert_non_null(piece);
         assert_int_equal(piece->bytes, 9);
         assert_true(text_from_hex(piece->hex, (uint8_t *)got + at, strlen(piece->hex) / 2));
+        /* Nor what another began. */
+        assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", at + 4, "otto",
+                                                "me too", f.now_ms, WALL(&f), &piece, &err),
+                         ERR_STATE);
         piece = NULL;
     }
     assert_string_equal(got, "a picture");
     expect_event(&f,
                  "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
+    expect_event(&f, "audit: anna: incident.fetched incident 1 on web02: incident-1-10.dmp: the "
+                     "leak");
+    struct text rows = {0};
+    must(store_load_audit(f.store, 0, SIZE_MAX, add_after, &rows, NULL) == ERR_NONE);
+    if (!strstr(text_get(&rows), "incident.fetched -> 9 bytes, SHA-256 "
+                                 "92b2fa58028958317e408bd84ecfa70f")) {
+        fail_msg("%s", text_get(&rows));
+    }
+    text_reset(&rows);
+    farm_end(&f);
+}
+
+/* Somebody takes a part, and another comes: how much left is told. */
+static void what_left_of_a_dump_is_told_though_it_was_not_whole(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    const struct coordinator_piece *piece = NULL;
+    begin(&f, 4, 1);
+    rules[0].dump = true;
+    f.agents[1].dump = "a picture";
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    const struct incident n = {.id = 1, .server = "web02", .pool = "Shop"};
+    for (int tries = 0; tries < 100 && !piece; tries++) {
+        assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", 0, "anna",
+                                                "the leak", f.now_ms, WALL(&f), &piece, &err),
+                         ERR_NONE);
+        farm_run(&f, 50);
+    }
+    assert_int_equal(coordinator_fetch_dump(f.brain, &n, "incident-1-10.dmp", 0, "otto", "me too",
+                                            f.now_ms, WALL(&f), &piece, &err),
+                     ERR_NONE);
+    assert_null(piece); /* what anna got is not otto's */
+    struct text rows = {0};
+    must(store_load_audit(f.store, 0, SIZE_MAX, add_after, &rows, NULL) == ERR_NONE);
+    assert_non_null(strstr(text_get(&rows), "incident.fetch-left -> 4 of 9 bytes"));
+    text_reset(&rows);
     farm_end(&f);
 }
 
@@ -559,6 +613,7 @@ int main(void)
         cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
         cmocka_unit_test(evidence_stands_before_the_act),
         cmocka_unit_test(dump_is_fetched_piece_by_piece),
+        cmocka_unit_test(what_left_of_a_dump_is_told_though_it_was_not_whole),
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
         cmocka_unit_test(quarantine_ends_by_itself),
         cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),
