@@ -66,6 +66,40 @@ static bool same_value(const char *a, const char *b)
     return text_equal_nocase(a, b) || (zero_a && zero_b && *a && *b);
 }
 
+/* "[d.]hh:mm:ss", in seconds; false: no span of time. */
+static bool span_of(const char *value, uint64_t *out)
+{
+    unsigned long days = 0, hours, minutes, seconds;
+    const char *dot = strchr(value, '.');
+    char rest;
+    bool whole = !dot || sscanf(value, "%lu.", &days) == 1;
+    if (!whole ||
+        sscanf(dot ? dot + 1 : value, "%lu:%lu:%lu%c", &hours, &minutes, &seconds, &rest) != 3)
+        return false;
+    *out = ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+    return true;
+}
+
+/* Is what is there as wanted? */
+static bool fits(char how, const char *wanted, const char *is)
+{
+    uint64_t least, there;
+    if (how == SETTING_AT_LEAST && span_of(wanted, &least) && span_of(is, &there))
+        return there >= least;
+    return same_value(wanted, is);
+}
+
+/* "name?" and "name>": what stands behind it is taken off and given back; '\0': nothing does. */
+static char take_how(char name[WIRE_NAME_MAX])
+{
+    size_t len = strlen(name);
+    char last = len ? name[len - 1] : '\0';
+    if (last != SETTING_IF_THERE && last != SETTING_AT_LEAST)
+        return '\0';
+    name[len - 1] = '\0';
+    return last;
+}
+
 static bool add_pair(char out[SETTING_TEXT_MAX], const char *name, const char *value)
 {
     size_t used = strlen(out);
@@ -85,11 +119,12 @@ bool setting_differ(const char *wanted, const char *now, char to[SETTING_TEXT_MA
             text_copy(missing, WIRE_NAME_MAX, at);
             return false;
         }
+        char how = take_how(name);
         for (const char *all = now; *all && next_pair(&all, there, is);) {
             if (!is_meant(name, there))
                 continue;
             found = true;
-            if (same_value(value, is))
+            if (fits(how, value, is))
                 continue;
             text_copy(missing, WIRE_NAME_MAX, there);
             if (!add_pair(to, there, value) || !add_pair(from, there, is))
@@ -97,7 +132,7 @@ bool setting_differ(const char *wanted, const char *now, char to[SETTING_TEXT_MA
             ++*count;
         }
         text_copy(missing, WIRE_NAME_MAX, name);
-        if (!found)
+        if (!found && how != SETTING_IF_THERE)
             return false;
     }
     return true;

@@ -37,6 +37,10 @@ void setting_refuse(struct setting *s, enum cause cause, const char *detail, uin
 const char *setting_text(const struct setting *s);
 uint64_t setting_since_ms(const struct setting *s);
 
+/* Behind a name that is wanted: */
+#define SETTING_IF_THERE '?' /* "name?=value": where there is such a setting, none is fine */
+#define SETTING_AT_LEAST '>' /* "name>=hh:mm:ss": no less */
+
 /* Those of `wanted` that `now` has otherwise: as they should be, and as they are. *count: how many;
  * false: one of them is not there at all, or it would not fit; its name is in `missing`. */
 bool setting_differ(const char *wanted, const char *now, char to[SETTING_TEXT_MAX],

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRELOAD "preloadEnabled"
+#define PRELOAD  "preloadEnabled"
+#define WARM_UP  "doAppInitAfterRestart"
+#define SECTION  "/section:system.webServer/applicationInitialization"
+#define APPS_MAX 32 /* asked for their section, a call each */
 
 static const struct {
     const char *element, *attribute, *name;
@@ -29,6 +32,8 @@ struct reading {
     const char *pool;
     bool ours;               /* within the pool that was asked for */
     char app[WIRE_NAME_MAX]; /* "": none, or one whose name cannot stand in a text */
+    char *apps[APPS_MAX];    /* of this pool */
+    size_t app_count;
 };
 
 static void add(struct reading *r, const char *name, const char *app, const char *value)
@@ -77,7 +82,20 @@ static enum error_code app_element(void *arg, size_t depth, const char *element,
         const char *preload = iis_xml_attribute(attributes, PRELOAD);
         if (preload)
             add(r, PRELOAD, r->app, preload);
+        if (r->app_count < APPS_MAX && r->app[0] != '/' && r->app[0] != '-')
+            r->apps[r->app_count++] = must_copy(r->app); /* else it would be taken for a switch */
     }
+    return ERR_NONE;
+}
+
+static enum error_code section_element(void *arg, size_t depth, const char *element,
+                                       const char *const *attributes, struct error *err)
+{
+    struct reading *r = arg;
+    const char *value = iis_xml_attribute(attributes, WARM_UP);
+    (void)depth, (void)element, (void)err;
+    if (value)
+        add(r, WARM_UP, r->app, value);
     return ERR_NONE;
 }
 
@@ -90,6 +108,23 @@ static enum error_code walk(struct iis *iis, const char *const *args, uint64_t d
     if (code == ERR_NONE && answer.len > 0)
         code = iis_xml_walk(answer.utf8, answer.len, visitor, err);
     iis_answer_reset(&answer);
+    return code;
+}
+
+/* A server without Application Initialization does not know the section: there is nothing to tell.
+ */
+static enum error_code read_sections(struct iis *iis, struct reading *r, uint64_t deadline_ms,
+                                     struct error *err)
+{
+    const struct iis_xml_visitor visitor = {.begin = section_element, .arg = r};
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < r->app_count && code == ERR_NONE; i++) {
+        const char *const args[] = {"list", "config", r->apps[i], SECTION, "/xml", NULL};
+        text_copy(r->app, sizeof(r->app), r->apps[i]);
+        code = walk(iis, args, deadline_ms, &visitor, err);
+        if (code == ERR_INVALID || code == ERR_NOT_FOUND)
+            code = ERR_NONE;
+    }
     return code;
 }
 
@@ -110,8 +145,11 @@ enum error_code iis_pool_settings(struct driver *d, const char *pool, uint64_t t
     if (code == ERR_NONE && r.settings.len == 0)
         code = error_set(err, ERR_NOT_FOUND, "pool %s: appcmd tells none of its settings", pool);
     code = code ? code : walk(iis, apps, deadline_ms, &of_apps, err);
+    code = code ? code : read_sections(iis, &r, deadline_ms, err);
     if (code == ERR_NONE && !text_copy(out, size_bytes, text_get(&r.settings)))
         code = error_set(err, ERR_FULL, "pool %s: more settings than can be told", pool);
+    for (size_t i = 0; i < r.app_count; i++)
+        free(r.apps[i]);
     text_reset(&r.settings);
     free(argument);
     return code;
@@ -136,6 +174,23 @@ static enum error_code set_app(const struct changing *c, const char *app, const 
     enum error_code code = iis_appcmd_run(&appcmd, IIS_SET, args, c->deadline_ms, NULL, err);
     text_reset(&name);
     text_reset(&preload);
+    return code;
+}
+
+/* In applicationHost.config, not in the web.config of the application, which belongs to those who
+ * deploy it. */
+static enum error_code set_section(const struct changing *c, const char *app, const char *value,
+                                   struct error *err)
+{
+    struct text change = {0};
+    struct iis_appcmd appcmd = iis_appcmd_of(c->iis);
+    if (app[0] == '/' || app[0] == '-')
+        return error_set(err, ERR_INVALID, "the name of %s would be taken for a switch", app);
+    text_addf(&change, "/" WARM_UP ":%s", value);
+    const char *const args[] = {"set", "config", app, SECTION, text_get(&change), "/commit:apphost",
+                                NULL};
+    enum error_code code = iis_appcmd_run(&appcmd, IIS_SET, args, c->deadline_ms, NULL, err);
+    text_reset(&change);
     return code;
 }
 
@@ -164,9 +219,12 @@ static int set_one(const char *part, void *arg, struct error *err)
         return (int)error_set(err, ERR_INVALID, "%s is no setting", part);
     memcpy(name, part, (size_t)(equals - part));
     name[equals - part] = '\0';
-    if (bracket && text_starts(name, PRELOAD "[") && equals[-1] == ']') {
+    if (bracket && equals[-1] == ']') {
         name[equals - part - 1] = '\0';
-        return (int)set_app(c, name + strlen(PRELOAD "["), equals + 1, err);
+        if (text_starts(name, PRELOAD "["))
+            return (int)set_app(c, name + strlen(PRELOAD "["), equals + 1, err);
+        if (text_starts(name, WARM_UP "["))
+            return (int)set_section(c, name + strlen(WARM_UP "["), equals + 1, err);
     }
     for (size_t i = 0; i < MAY_CHANGE; i++)
         if (text_equal_nocase(name, may_change[i].name))

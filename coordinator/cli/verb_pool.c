@@ -228,13 +228,12 @@ const struct cli_verb cli_verbs_pool[] = {
     {"pool", "warm", "POOL|GLOB,!GLOB", 1, 1,
      CLI_RUN_OPTIONS | OPT(CHECK) | OPT(APPLY) | OPT(UNDO) | OPT(SHARED), OPT(ON),
      "What keeps a pool from a recycle that nobody notices, and the remedy",
-     "--check asks every agent what is missing (startMode, idle time-out, overlap, preload) and "
-     "shows "
-     "how large the gap was\nat the last recycles; exit code 1 when something is. --apply sets it, "
-     "one "
-     "server at a time, drained and proved, since\nIIS may recycle the pool for it; what was "
-     "before is "
-     "kept, and --undo puts it back.\n\n" WATCHED,
+     "--check asks every agent what is missing (startMode, idle time-out, overlap, a start-up "
+     "limit "
+     "below 90s; of each\napplication preload and doAppInitAfterRestart) and shows how large the "
+     "gap was at the last recycles; exit code 1 when\nsomething is. --apply sets it, one server at "
+     "a time, drained and proved, since IIS may recycle the pool for it; what was\nbefore is kept, "
+     "and --undo puts it back.\n\n" WATCHED,
      cli_pool_warm},
     {0},
 };

@@ -1,8 +1,10 @@
 /* warm.h - what keeps a pool warm over a recycle, as settings. Pure.
  *
  * Source: IIS.md section 1: a recycle is free only when the new worker is warm. What can be set is
- * in WARM_SETTINGS; the addresses of applicationInitialization are the application's own, and a
- * start-up limit above the warm-up time is a number nobody but its owner knows: those are told.
+ * in WARM_SETTINGS: of applications what is there (a pool may have none, a server may lack
+ * Application Initialization), of the start-up limit no less than what IIS gives by itself. How far
+ * above it a warm-up needs to go nobody but its owner knows, and the addresses of
+ * applicationInitialization are the application's own: doctor tells who has none.
  */
 #ifndef FARMHAND_COORDINATOR_WARM_H
 #define FARMHAND_COORDINATOR_WARM_H
@@ -13,7 +15,8 @@
 /* As agent/setting.h of the agent reads them. */
 #define WARM_SETTINGS                                                                              \
     "startMode=AlwaysRunning;processModel.idleTimeout=00:00:00;"                                   \
-    "recycling.disallowOverlappingRotation=false;preloadEnabled=true"
+    "processModel.startupTimeLimit>=00:01:30;recycling.disallowOverlappingRotation=false;"         \
+    "preloadEnabled?=true;doAppInitAfterRestart?=true"
 
 /* What was before two changes one after the other: `newer` where the older has nothing to say of a
  * setting. false: it would not fit, out is as `older`. */

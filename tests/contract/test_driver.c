@@ -573,17 +573,30 @@ static void settings_are_changed_and_put_back(void **state)
     assert_non_null(strstr(before, "startMode=AlwaysRunning"));
     const char *app = strstr(before, "preloadEnabled[");
     assert_non_null(app);
+    const char *section = strstr(before, "doAppInitAfterRestart[");
+    assert_non_null(section);
     char change[WIRE_TEXT_MAX], back[WIRE_TEXT_MAX];
-    text_format(change, sizeof(change), "startMode=OnDemand;%.*s=false",
-                (int)(strchr(app, '=') - app), app);
-    text_format(back, sizeof(back), "startMode=AlwaysRunning;%.*s=true",
-                (int)(strchr(app, '=') - app), app);
+    int app_len = (int)(strchr(app, '=') - app);
+    int section_len = (int)(strchr(section, '=') - section);
+    bool warms = section[section_len + 1] == 't'; /* not set anywhere: IIS' own false */
+    text_format(change, sizeof(change),
+                "startMode=OnDemand;processModel.startupTimeLimit=00:05:00;%.*s=false;%.*s=%s",
+                app_len, app, section_len, section, warms ? "false" : "true");
+    text_format(back, sizeof(back),
+                "startMode=AlwaysRunning;processModel.startupTimeLimit=00:01:30;%.*s=true;%.*s=%s",
+                app_len, app, section_len, section, warms ? "true" : "false");
     expect_code(ops->pool_configure(rig->driver, rig->pool, change, ENOUGH_MS, &err), ERR_NONE,
                 &err, "configure");
     expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, after, sizeof(after), &err),
                 ERR_NONE, &err, "settings");
     assert_non_null(strstr(after, "startMode=OnDemand"));
-    assert_non_null(strstr(after, "=false"));
+    assert_non_null(strstr(after, "startupTimeLimit=00:05:00"));
+    for (const char *one = change + strlen("startMode=OnDemand;"); one; one = strchr(one, ';')) {
+        one += *one == ';';
+        char set[WIRE_TEXT_MAX];
+        text_format(set, sizeof(set), "%.*s", (int)strcspn(one, ";"), one);
+        assert_non_null(strstr(after, set));
+    }
     expect_code(ops->pool_configure(rig->driver, rig->pool, back, ENOUGH_MS, &err), ERR_NONE, &err,
                 "configure");
     expect_code(ops->pool_settings(rig->driver, rig->pool, ENOUGH_MS, after, sizeof(after), &err),

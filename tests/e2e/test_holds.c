@@ -124,6 +124,18 @@ static void server_in_maintenance_is_left_alone(void **state)
     assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
 }
 
+/* The lab's own word for the application behind /api. */
+static bool warms_after_restart(const char *server)
+{
+    char line[2 * PATH_MAX];
+    text_format(line, sizeof(line),
+                "%s/servers/%s/inetsrv/appcmd list config Shop/api "
+                "/section:system.webServer/applicationInitialization /xml | "
+                "grep -q 'doAppInitAfterRestart=\"true\"'",
+                h->farm.dir, server);
+    return system(line) == 0;
+}
+
 /* Api starts cold: what is missing is told, set one server after the other under traffic, proved by
  * the agents' own reading, and put back as it was. */
 static void pool_is_warmed_and_cooled_again(void **state)
@@ -135,12 +147,14 @@ static void pool_is_warmed_and_cooled_again(void **state)
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--apply", "--reason", "no cold starts");
     expect(&cli, 0, "web03");
     harness_nothing_lost(h, "warm");
+    assert_true(warms_after_restart("web01") && warms_after_restart("web03"));
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--check");
     expect(&cli, 0, "warm");
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "as it was");
     expect(&cli, 0, "web03");
     cli = CLI(h, "pool", "warm", "Api", "--on", "web02", "--check");
     expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
+    assert_false(warms_after_restart("web02"));
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "again");
     expect(&cli, 1, "no settings of 'Api' are kept");
     harness_wait_all_up(h, 20000);

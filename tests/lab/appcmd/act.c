@@ -1,4 +1,4 @@
-/* act.c - appcmd recycle | start | stop | set apppool. */
+/* act.c - appcmd recycle | start | stop | set apppool, set app, set config. */
 #include "tests/lab/appcmd/appcmd.h"
 
 #include <stdio.h>
@@ -119,8 +119,9 @@ static unsigned set_app(struct appcmd *a)
     unsigned code = WIN32_OK;
     if (!name || !preload ||
         !(text_equal_nocase(preload, "true") || text_equal_nocase(preload, "false")))
-        code = say_error(a, WIN32_INVALID_PARAMETER,
-                         "Must specify the APP object with identifier or /app.name, and what to set.");
+        code =
+            say_error(a, WIN32_INVALID_PARAMETER,
+                      "Must specify the APP object with identifier or /app.name, and what to set.");
     if (!code && iisconf_read(&c, a->dir, &err) != ERR_NONE)
         code = say_hresult(a, WIN32_INVALID_DATA);
     struct xml *app = code ? NULL : find_app(&c, name);
@@ -136,8 +137,71 @@ static unsigned set_app(struct appcmd *a)
     return code;
 }
 
+/* <location path="Shop/api">, made if it is not there; the root of a site has its bare name. */
+static struct xml *location_of(struct iisconf *c, const char *app)
+{
+    char path[512];
+    text_copy(path, sizeof path, app);
+    size_t len = strlen(path);
+    if (len > 0 && path[len - 1] == '/')
+        path[len - 1] = '\0';
+    for (struct xml *l = xml_child(c->root, "location"); l; l = xml_next(l)) {
+        const char *of = xml_get(l, "path");
+        if (of && text_equal_nocase(of, path))
+            return l;
+    }
+    struct xml *made = xml_add(c->root, "location");
+    xml_set(made, "path", path);
+    return made;
+}
+
+static void set_section(struct iisconf *c, const char *app, const char *after)
+{
+    struct xml *server = xml_make(location_of(c, app), "system.webServer");
+    xml_set(xml_make(server, "applicationInitialization"), "doAppInitAfterRestart",
+            text_equal_nocase(after, "true") ? "true" : "false");
+}
+
+/* set config APP /section:system.webServer/applicationInitialization /doAppInitAfterRestart:true
+ * /commit:apphost; without the last it would go into the application's own web.config. */
+static unsigned set_config(struct appcmd *a)
+{
+    struct iisconf c = {0};
+    struct error err = {0};
+    const char *section = appcmd_option(a, "section"), *commits = appcmd_option(a, "commit");
+    const char *after = appcmd_option(a, "doAppInitAfterRestart");
+    unsigned code = WIN32_OK;
+    if (!section || !text_equal_nocase(section, "system.webServer/applicationInitialization"))
+        code = say_error(a, WIN32_INVALID_PARAMETER, "Unknown config section \"%s\".",
+                         section ? section : "");
+    else if (!a->identifier || !after || !commits || !text_equal_nocase(commits, "apphost"))
+        code = say_error(a, WIN32_INVALID_PARAMETER,
+                         "The lab sets doAppInitAfterRestart of an "
+                         "application, with /commit:apphost, alone.");
+    else if (!text_equal_nocase(after, "true") && !text_equal_nocase(after, "false"))
+        code = say_hresult(a, WIN32_INVALID_DATA);
+    if (!code && iisconf_read(&c, a->dir, &err) != ERR_NONE)
+        code = say_hresult(a, WIN32_INVALID_DATA);
+    if (!code && !find_app(&c, a->identifier))
+        code = say_unknown(a, "APP", a->identifier);
+    if (!code) {
+        set_section(&c, a->identifier, after);
+        code = commit(a, &c);
+    }
+    if (!code)
+        text_addf(
+            &a->out,
+            "Applied configuration changes to section \"%s\" for \"MACHINE/WEBROOT/APPHOST/%s\" "
+            "at configuration commit path \"MACHINE/WEBROOT/APPHOST\"\n",
+            section, a->identifier);
+    iisconf_reset(&c);
+    return code;
+}
+
 unsigned appcmd_set(struct appcmd *a)
 {
+    if (strcmp(a->object, "config") == 0)
+        return set_config(a);
     if (strcmp(a->object, "app") == 0)
         return set_app(a);
     struct iisconf c = {0};

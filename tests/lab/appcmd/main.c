@@ -15,7 +15,7 @@ static const char HELP[] =
     "General purpose IIS command line administration tool (the lab's).\n\n"
     "APPCMD (command) (object-type) <identifier> </parameter1:value1 ...>\n\n"
     "Supported commands: list, recycle, start, stop, set\n"
-    "Supported object types: APPPOOL, WP, SITE, APP, REQUEST\n";
+    "Supported object types: APPPOOL, WP, SITE, APP, REQUEST, CONFIG, VDIR\n";
 
 const char *appcmd_option(const struct appcmd *a, const char *name)
 {
@@ -53,7 +53,8 @@ static void take_option(struct appcmd *a, char *word)
 static unsigned parse(struct appcmd *a, int argc, char **argv)
 {
     static const char *const verbs[] = {"list", "recycle", "start", "stop", "set", NULL};
-    static const char *const objects[] = {"apppool", "wp", "site", "app", "request", NULL};
+    static const char *const objects[] = {"apppool", "wp",     "site", "app",
+                                          "request", "config", "vdir", NULL};
     a->verb = argc > 1 ? normal(argv[1], verbs) : NULL;
     a->object = argc > 2 ? normal(argv[2], objects) : NULL;
     for (int i = 3; i < argc; i++) {
@@ -65,10 +66,10 @@ static unsigned parse(struct appcmd *a, int argc, char **argv)
             return say_error(a, WIN32_INVALID_PARAMETER, "Invalid argument \"%s\".", argv[i]);
     }
     a->xml = appcmd_option(a, "xml") != NULL;
-    bool known =
-        a->verb && a->object &&
-        (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0 ||
-         (strcmp(a->verb, "set") == 0 && strcmp(a->object, "app") == 0));
+    bool known = a->verb && a->object &&
+                 (strcmp(a->verb, "list") == 0 || strcmp(a->object, "apppool") == 0 ||
+                  (strcmp(a->verb, "set") == 0 &&
+                   (strcmp(a->object, "app") == 0 || strcmp(a->object, "config") == 0)));
     if (known)
         return WIN32_OK;
     const char *verb = argc > 1 ? argv[1] : "", *object = argc > 2 ? argv[2] : "";

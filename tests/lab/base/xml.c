@@ -216,3 +216,8 @@ struct xml *xml_make(struct xml *node, const char *name)
     struct xml *child = xml_child(node, name);
     return child ? child : append(node, name);
 }
+
+struct xml *xml_add(struct xml *node, const char *name)
+{
+    return append(node, name);
+}

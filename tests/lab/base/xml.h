@@ -31,6 +31,7 @@ struct xml *xml_next(const struct xml *node);                   /* next sibling 
 const char *xml_get(const struct xml *node, const char *attribute);
 void xml_set(struct xml *node, const char *attribute, const char *value);
 struct xml *xml_make(struct xml *node, const char *name); /* the child, made if missing */
+struct xml *xml_add(struct xml *node, const char *name);        /* one more */
 void xml_escape(struct text *out, const char *value);     /* for use inside double quotes */
 
 #endif

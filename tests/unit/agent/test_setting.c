@@ -44,6 +44,51 @@ static void only_what_differs_is_changed(void **state)
     assert_false(setting_differ("nonsense", COLD, to, from, &count, missing));
 }
 
+static void expect_differ(const char *wanted, const char *now, const char *to)
+{
+    char is[SETTING_TEXT_MAX], from[SETTING_TEXT_MAX], missing[WIRE_NAME_MAX];
+    size_t count;
+    if (!setting_differ(wanted, now, is, from, &count, missing))
+        fail_msg("%s is not there", missing);
+    assert_string_equal(is, to);
+}
+
+/* A pool without an application has nothing that could be preloaded: that keeps it from nothing. */
+static void what_is_wanted_where_it_is_there_may_be_missing(void **state)
+{
+    (void)state;
+    expect_differ("preloadEnabled?=true", "startMode=OnDemand", "");
+    expect_differ("preloadEnabled?=true", COLD, "preloadEnabled[Default Web Site/]=true");
+    expect_differ("doAppInitAfterRestart?=true",
+                  "doAppInitAfterRestart[Shop/]=false;doAppInitAfterRestart[Shop/api]=true",
+                  "doAppInitAfterRestart[Shop/]=true");
+}
+
+/* A limit that somebody has raised for a slow start is not lowered. */
+static void limit_is_raised_and_never_lowered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *is;
+        bool raised;
+    } limits[] = {{"00:01:00", true},
+                  {"00:01:30", false},
+                  {"00:10:00", false},
+                  {"1.00:00:00", false},
+                  {"00:00:00", true}};
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        char now[64];
+        text_format(now, sizeof(now), "processModel.startupTimeLimit=%s", limits[i].is);
+        expect_differ("processModel.startupTimeLimit>=00:01:30", now,
+                      limits[i].raised ? "processModel.startupTimeLimit=00:01:30" : "");
+    }
+    char to[SETTING_TEXT_MAX], from[SETTING_TEXT_MAX], missing[WIRE_NAME_MAX];
+    size_t count;
+    assert_false(
+        setting_differ("processModel.startupTimeLimit>=1", COLD, to, from, &count, missing));
+    assert_string_equal(missing, "processModel.startupTimeLimit");
+}
+
 /* ---- the recipe, in the agent ---- */
 
 static struct stage *begin(const char *settings)
@@ -208,6 +253,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_differs_is_changed),
+        cmocka_unit_test(what_is_wanted_where_it_is_there_may_be_missing),
+        cmocka_unit_test(limit_is_raised_and_never_lowered),
         cmocka_unit_test(settings_are_changed_and_kept_for_undo),
         cmocka_unit_test(shared_configuration_is_changed_by_one_for_all),
         cmocka_unit_test(locked_configuration_is_tried_again),
