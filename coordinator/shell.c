@@ -363,6 +363,7 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
                   .seen = port_seen},
         .silent_after_ms = set->silent_after_ms,
         .settle_ms = set->settle_ms,
+        .hold_max_ms = set->max_hold_ms,
         .budget = settings_budget(set),
         .groups = s->budgets,
         .group_count = set->budget_count,

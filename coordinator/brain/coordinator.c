@@ -337,6 +337,11 @@ const struct windows *coordinator_windows(const struct coordinator *c)
     return c->spec.windows;
 }
 
+uint64_t coordinator_hold_max_ms(const struct coordinator *c)
+{
+    return c->spec.hold_max_ms;
+}
+
 const char *coordinator_own_server(const struct coordinator *c)
 {
     return c->spec.own_server;

@@ -57,6 +57,7 @@ struct coordinator_spec {
     struct coordinator_ports ports;
     uint64_t silent_after_ms;
     uint64_t settle_ms;
+    uint64_t hold_max_ms;             /* others may have a server so long; 0: as long as asked */
     struct budget_rule budget;        /* of the default group */
     const struct budget_rule *groups; /* the others; lent, with their strings */
     size_t group_count;
@@ -235,7 +236,8 @@ bool coordinator_may_take(const struct coordinator *c, const struct rollout *pla
 const struct remedy *coordinator_remedy(const struct coordinator *c);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
 const struct windows *coordinator_windows(const struct coordinator *c); /* NULL: none */
-const char *coordinator_own_server(const struct coordinator *c);        /* NULL: none */
+uint64_t coordinator_hold_max_ms(const struct coordinator *c);
+const char *coordinator_own_server(const struct coordinator *c); /* NULL: none */
 bool coordinator_settling(const struct coordinator *c, uint64_t now_ms);
 struct fence coordinator_fence(const struct coordinator *c);
 const char *coordinator_store_trouble(const struct coordinator *c); /* NULL: fine */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ACT_LIMIT_MAX_MS  (24ull * 3600 * 1000)
 #define APPROVE_WITHIN_MS (24ull * 3600 * 1000) /* where nothing else is said */
 /* Two stops of a hundred seconds, a process that has to go, dependents, and two minutes to start.
  */
@@ -87,6 +88,26 @@ enum error_code plan_check_options(const struct rollout_options *o, struct error
         return error_set(err, ERR_INVALID, "limits must be at least 1s");
     }
     return ERR_NONE;
+}
+
+enum error_code plan_check_limit(enum rollout_action action, uint64_t limit_ms,
+                                 uint64_t hold_max_ms, struct error *err)
+{
+    char asked[TEXT_DURATION_MAX], most[TEXT_DURATION_MAX];
+    bool others = rollout_action_by_others(action);
+    uint64_t max_ms = others ? hold_max_ms : ACT_LIMIT_MAX_MS;
+    if (!max_ms || limit_ms <= max_ms) {
+        return ERR_NONE;
+    }
+    text_format_duration(asked, limit_ms);
+    text_format_duration(most, max_ms);
+    return others ? error_set(err, ERR_INVALID,
+                              "%s is longer than servers may be in the hands of others here (%s): "
+                              "raise max_hold in coordinator.conf, or let `server declare-out` "
+                              "take the server out of the budget for that time",
+                              asked, most)
+                  : error_set(err, ERR_INVALID,
+                              "limit_ms: one act is waited for %s at most, not %s", most, asked);
 }
 
 /* ---- freezing the selection ---- */
@@ -335,6 +356,8 @@ enum error_code plan_make(const struct plan_request *q, const struct fleet *flee
 {
     enum error_code code = check_words(q, err);
     code = code != ERR_NONE ? code : plan_check_options(&q->options, err);
+    code = code != ERR_NONE ? code
+                            : plan_check_limit(q->action, q->options.limit_ms, q->hold_max_ms, err);
     code = code != ERR_NONE ? code : order_check(q, err);
     if (code != ERR_NONE) {
         return code;

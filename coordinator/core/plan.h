@@ -29,6 +29,7 @@ struct plan_request {
     const struct windows *windows; /* what names mean; NULL: there are none */
     const char *own_server;        /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
+    uint64_t hold_max_ms; /* HOLD, CYCLE: others may have a server so long; 0: as long as asked */
     const char *hold_key; /* HOLD: SHA-256 of the token that releases it, hexadecimal; NULL: none */
     /* UNWARM: are settings of before kept for that pool? NULL: not looked at. */
     bool (*has_former)(const void *ctx, const char *server, const char *pool);
@@ -49,6 +50,12 @@ const char *plan_key(const struct rollout *run, size_t target, char out[PLAN_KEY
 
 /* Are these options good by themselves, whatever the servers? ERR_INVALID says what is wrong. */
 enum error_code plan_check_options(const struct rollout_options *o, struct error *err);
+
+/* May one act take so long? What others hold keeps a place in the budget, and nobody else gets it
+ * meanwhile: how long that may be is the administrator's word (0: as long as asked). Our own acts
+ * take minutes. */
+enum error_code plan_check_limit(enum rollout_action action, uint64_t limit_ms,
+                                 uint64_t hold_max_ms, struct error *err);
 
 enum plan_will { PLAN_ACT, PLAN_SKIP, PLAN_WAIT, PLAN_FAIL };
 struct plan_target {

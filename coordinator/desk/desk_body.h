@@ -61,6 +61,7 @@ struct field {
 
 #define COUNT(fields)    (sizeof(fields) / sizeof((fields)[0]))
 #define DESK_DAY_MS      (24ULL * 60 * 60 * 1000)
+#define DESK_HOLD_MAX_MS (31 * DESK_DAY_MS) /* what max_hold can be; our own acts have a day */
 #define DESK_SERVERS_MAX 100000
 
 /* ERR_INVALID names the field; `where` stands before its name. Texts are lent from the object. */

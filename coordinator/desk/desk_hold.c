@@ -22,12 +22,13 @@ static enum error_code take_hold(struct asking *a, struct plan_request *q, json_
                                .selector = "",
                                .reason = "",
                                .windows = coordinator_windows(a->desk->brain),
+                               .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
                                .actor = a->request->actor,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {
         TEXT("server", &q->selector),
         TEXT("reason", &q->reason),
-        U64("for_ms", &for_ms, 1000, DESK_DAY_MS),
+        U64("for_ms", &for_ms, 1000, DESK_HOLD_MAX_MS),
         OBJECT("options", &options),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), out_body, err);

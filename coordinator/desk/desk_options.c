@@ -58,7 +58,7 @@ static enum error_code take_each(json_t *object, struct plan_request *q, struct 
         U64("approve_within_ms", &q->approve_within_ms, 60000, 30 * DESK_DAY_MS),
         U32("max_unavailable", &o->max_unavailable, 0, DESK_SERVERS_MAX),
         U64("soak_ms", &o->soak_ms, 0, DESK_DAY_MS),
-        U64("limit_ms", &o->limit_ms, 1000, DESK_DAY_MS),
+        U64("limit_ms", &o->limit_ms, 1000, DESK_HOLD_MAX_MS),
         BOOL("drain", &o->drain),
         U64("drain_limit_ms", &o->drain_limit_ms, 0, DESK_DAY_MS),
         WORD("on_drain_limit", &o->on_drain_limit, parse_on_drain_limit, "fail or proceed"),

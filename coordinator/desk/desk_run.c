@@ -50,6 +50,7 @@ enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dr
                                .reason = "",
                                .own_server = coordinator_own_server(a->desk->brain),
                                .windows = coordinator_windows(a->desk->brain),
+                               .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
                                .actor = a->request->actor,
                                .has_former = has_former,
                                .former_ctx = a->desk->brain,

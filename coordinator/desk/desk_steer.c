@@ -151,6 +151,9 @@ static enum error_code set_options(struct asking *a, const struct rollout *run, 
     struct plan_request q = {.options = run->options};
     enum error_code code = check_live(options, err);
     code = code ? code : take_options(options, &q, err);
+    code = code ? code
+                : plan_check_limit(run->action, q.options.limit_ms,
+                                   coordinator_hold_max_ms(a->desk->brain), err);
     if (code)
         return code;
     if (q.options.batch_percent) {
@@ -208,6 +211,7 @@ static struct plan_request request_again(struct asking *a, const struct rollout 
                                  .actor = a->request->actor,
                                  .own_server = coordinator_own_server(a->desk->brain),
                                  .windows = coordinator_windows(a->desk->brain),
+                                 .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
                                  .window = parent->options.window,
                                  .waves = parent->options.waves,
                                  .order = parent->options.order_by,

@@ -146,6 +146,7 @@ static const struct config_key keys[] = {
     {MAIN("time_zone", CONFIG_TEXT, time_zone), .expected = "a name such as Europe/Berlin"},
     {MAIN("silent_after", CONFIG_DURATION, silent_after_ms), .min = SECOND_MS, .max = HOUR_MS},
     {MAIN("settle", CONFIG_DURATION, settle_ms), .min = 0, .max = HOUR_MS},
+    {MAIN("max_hold", CONFIG_DURATION, max_hold_ms), .min = MINUTE_MS, .max = 31 * DAY_MS},
     {MAIN("keep_history", CONFIG_DURATION, keep_history_ms), .min = HOUR_MS, .max = 3650 * DAY_MS},
     {MAIN("log_level", CONFIG_CHOICE, log_level), .choices = log_level_words},
 
@@ -333,6 +334,7 @@ static void set_defaults(struct settings *s)
     *s = (struct settings){
         .silent_after_ms = 45 * SECOND_MS,
         .settle_ms = 10 * SECOND_MS,
+        .max_hold_ms = DAY_MS,
         .keep_history_ms = 90 * DAY_MS,
         .certificate_life_ms = 90 * DAY_MS,
         .own_certificate_life_ms = 730 * DAY_MS,

@@ -94,6 +94,7 @@ struct settings {
     char *time_zone;   /* of windows that name none, and of blackouts; NULL: UTC */
     char *own_server;  /* NULL: the one that is called as this machine, if there is one */
     uint64_t silent_after_ms, settle_ms, keep_history_ms;
+    uint64_t max_hold_ms;                                 /* others may have a server so long */
     uint64_t handshakes, handshakes_of_one, https_of_one; /* at once; of one address */
     int log_level;                                        /* enum log_level */
     int without_tls;                                      /* enum settings_plain: of `listen` */

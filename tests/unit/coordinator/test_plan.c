@@ -297,9 +297,34 @@ static void retry_of_what_goes_on_or_left_nothing_is_refused(void **state)
     fleet_free(f);
 }
 
+/* A patch weekend is longer than a day: where the administrator allows it, and not by accident. */
+static void others_have_a_server_as_long_as_the_administrator_says(void **state)
+{
+    (void)state;
+    const uint64_t hour_ms = 3600000;
+    struct fleet *f = a_fleet(2);
+    struct plan_request q = request();
+    q.action = ROLLOUT_CYCLE;
+    q.pool = "";
+    q.options.limit_ms = 60 * hour_ms;
+    q.hold_max_ms = 24 * hour_ms;
+    assert_refused(&q, f,
+                   "2d12h is longer than servers may be in the hands of others here (1d): "
+                   "raise max_hold in coordinator.conf");
+    q.hold_max_ms = 60 * hour_ms;
+    rollout_free(make(&q, f));
+    q.hold_max_ms = 0;
+    rollout_free(make(&q, f));
+    q.action = ROLLOUT_RECYCLE; /* our own acts take minutes, whatever others may */
+    q.pool = "Shop";
+    assert_refused(&q, f, "one act is waited for 1d at most, not 2d12h");
+    fleet_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(others_have_a_server_as_long_as_the_administrator_says),
         cmocka_unit_test(share_is_a_number_or_a_percentage),
         cmocka_unit_test(order_is_by_name_and_one_wave),
         cmocka_unit_test(order_by_label_takes_one_zone_after_the_other),
