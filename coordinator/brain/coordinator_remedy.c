@@ -380,7 +380,14 @@ static bool perform(struct coordinator *c, struct remedy_change *change)
         begin_run(c, change);
         return change->incident.run != 0;
     }
+    const struct waiting before = events_waiting(c);
+    bool brake = change->opens && text_equal(change->incident.kind, INCIDENT_STORM);
+    if (brake) { /* by nobody's word, and everybody's matter */
+        word_add(c, ACTOR, "remediation.stop", 0, "remediation of the farm", change->incident.text,
+                 "acts", "acts no more");
+    }
     if (!remedies_save(c, change, &err)) {
+        events_undo(c, &before);
         return false;
     }
     remedies_install(c, change);
@@ -413,9 +420,12 @@ void remedies_drive(struct coordinator *c)
 static void load_past(void *arg, const struct incident *n, const struct incident_note *note)
 {
     struct coordinator *c = arg;
-    bool acted = text_equal(note->kind, "action");
-    if (n->rule[0]) {
-        remedy_remember(c->remedy, n->rule, n->server, n->pool, note->wall_ms, acted);
+    bool ended = text_equal(note->kind, "end");
+    if (ended && text_equal(n->kind, INCIDENT_STORM)) {
+        remedy_released(c->remedy, note->wall_ms);
+    } else if (!ended && n->rule[0]) {
+        remedy_remember(c->remedy, n->rule, n->server, n->pool, note->wall_ms,
+                        text_equal(note->kind, "action"));
     }
 }
 
@@ -423,9 +433,12 @@ enum error_code remedies_open(struct coordinator *c, struct error *err)
 {
     c->remedy = remedy_new(c->spec.rules, c->spec.rule_count, &c->spec.guards, c->now_ms);
     int64_t since = c->wall_ms - PAST_WALL_MS;
-    enum error_code code = store_recent_notes(c->spec.store, "seen", since, load_past, c, err);
-    return code != ERR_NONE ? code
-                            : store_recent_notes(c->spec.store, "action", since, load_past, c, err);
+    static const char *const kinds[] = {"seen", "action", "end"};
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && code == ERR_NONE; i++) {
+        code = store_recent_notes(c->spec.store, kinds[i], since, load_past, c, err);
+    }
+    return code;
 }
 
 const struct remedy *coordinator_remedy(const struct coordinator *c)

@@ -290,7 +290,7 @@ const struct cli_verb cli_verbs_incident[] = {
      "dumps = yes. It lies on the server\nuntil newer ones take its place. Who fetches it stands in "
      "the audit trail.",
      incident_fetch},
-    {"incident", "dismiss", "ID", 1, 1, OPT(REASON), 0, "Close an incident that is none", NULL,
+    {"incident", "dismiss", "ID", 1, 1, OPT(REASON), 0, "Close an incident that is none; release the storm brake", NULL,
      incident_dismiss},
     {0},
 };

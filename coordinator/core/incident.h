@@ -1,10 +1,10 @@
 /* incident.h - one trouble of one server or pool, from its first sign to its end, as a plain
  * struct.
  *
- * Two kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places until
- * a later run puts them back. And what a rule of remediation found (see remedy.h), or a person put
- * into quarantine: it lives through the phases below, and holds a lease only where a run of its own
- * failed or took the server out.
+ * Three kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places
+ * until a later run puts them back. The storm brake, see below. And what a rule of remediation
+ * found (see remedy.h), or a person put into quarantine: it lives through the phases below, and
+ * holds a lease only where a run of its own failed or took the server out.
  *
  *   opened -> observed | proposed | blocked -> acting -> proving -> (next rung: acting) -> ...
  *                                    ^          |         |
@@ -22,6 +22,10 @@
 
 #define INCIDENT_TEXT_MAX 512 /* bytes of a sentence, NUL included */
 #define INCIDENT_RULE_MAX 64
+
+/* The storm brake: an incident of the farm as a whole. While it is open no rule acts by itself. */
+#define INCIDENT_STORM "storm"
+#define INCIDENT_FARM  "*" /* in the server's place; no server is called so */
 
 enum incident_phase {
     INCIDENT_LEFT,        /* by a failed run; no rule looks after it */
@@ -41,7 +45,7 @@ struct incident {
     uint64_t id;
     char server[WIRE_NAME_MAX];
     char pool[WIRE_NAME_MAX];     /* "": the server as a whole */
-    char kind[32];                /* "gate-failed", "act-failed", "rule", "quarantine" */
+    char kind[32];                /* "gate-failed", "act-failed", "rule", "quarantine", "storm" */
     char text[INCIDENT_TEXT_MAX]; /* what is wrong, as it was seen first */
     uint64_t run;                 /* that left it, or its own latest one; 0: none yet */
     struct balancer_entry places[BALANCER_ENTRIES_MAX]; /* still out, ours to put back */
@@ -50,13 +54,14 @@ struct incident {
     /* of rules and quarantine */
     char rule[INCIDENT_RULE_MAX];
     enum incident_phase phase;
-    uint32_t rung;               /* of the ladder: the one in hand, or the next to try */
-    int64_t phase_wall_ms;       /* since when */
-    int64_t acted_wall_ms;       /* when its latest act began; 0: never */
-    int64_t until_wall_ms;       /* QUARANTINED: its end, 0: a person's word. BLOCKED: not before */
-    bool alarmed;                /* it was said that it is blocked for long */
-    bool aborting;               /* its run got no turn within the rung's time and is told to end */
-    char approved_by[128];       /* a person's word for the rung in hand; "": none */
+    uint32_t rung;         /* of the ladder: the one in hand, or the next to try */
+    int64_t phase_wall_ms; /* since when */
+    int64_t acted_wall_ms; /* when its latest act began; 0: never */
+    int64_t until_wall_ms; /* QUARANTINED, the brake: its end, 0: a person's word. BLOCKED: not
+                              before */
+    bool alarmed;          /* it was said that it is blocked for long */
+    bool aborting;         /* its run got no turn within the rung's time and is told to end */
+    char approved_by[128]; /* a person's word for the rung in hand; "": none */
     char why[INCIDENT_TEXT_MAX]; /* what it waits for, or what was done last */
 };
 

@@ -100,6 +100,11 @@ void remedy_remember(struct remedy *m, const char *rule, const char *server, con
     text_copy(p->pool, sizeof p->pool, pool);
 }
 
+void remedy_released(struct remedy *m, int64_t wall_ms)
+{
+    m->released_wall_ms = wall_ms > m->released_wall_ms ? wall_ms : m->released_wall_ms;
+}
+
 /* ---- how a change is put together ---- */
 
 void change_note(struct remedy_change *c, int64_t wall_ms, const char *kind, const char *fmt, ...)
@@ -239,6 +244,7 @@ static void decide(const struct remedy *m, struct remedy_change *c, const struct
     if (!lets) {
         only_say(c, rule, said, allowed, why, view->wall_ms);
     } else if (!allowed) {
+        c->storms = text_starts(why, REMEDY_STORM_WHY);
         stay_blocked(c, m, said, why, view->wall_ms);
     } else {
         act(c, rule, w, said, view->wall_ms);
@@ -409,6 +415,43 @@ static bool due_quarantined(struct remedy_change *c, const struct remedy_view *v
     return true;
 }
 
+/* ---- the storm brake ---- */
+
+static bool is_storm(const struct incident *n)
+{
+    return text_equal(n->kind, INCIDENT_STORM);
+}
+
+/* It was reached, and one more would be done: from now on nothing is, whatever the hour says. */
+static void open_storm(const struct remedy *m, struct remedy_change *c, int64_t wall_ms)
+{
+    struct incident *n = &c->incident;
+    *c = (struct remedy_change){.any = true, .opens = true, .kind = "incident.given-up"};
+    text_copy(n->server, sizeof n->server, INCIDENT_FARM);
+    text_copy(n->kind, sizeof n->kind, INCIDENT_STORM);
+    n->phase = INCIDENT_CALLED;
+    n->opened_wall_ms = n->phase_wall_ms = wall_ms;
+    n->until_wall_ms = m->guards.storm_ms ? wall_ms + (int64_t)m->guards.storm_ms : 0;
+    text_format(n->text, sizeof n->text,
+                "remediation has acted %u times within an hour, and no more is let",
+                m->guards.max_per_hour);
+    text_format(n->why, sizeof n->why,
+                "no rule acts by itself%s: `farmhand incident dismiss` of this one releases the "
+                "brake, `incident approve` lets a single act through",
+                n->until_wall_ms ? " for now" : " any more");
+    change_note(c, wall_ms, "given-up", "%s: %s", n->text, n->why);
+}
+
+static bool due_storm(struct remedy_change *c, int64_t wall_ms)
+{
+    int64_t until_ms = c->incident.until_wall_ms;
+    if (!until_ms || wall_ms < until_ms) {
+        return false;
+    }
+    close_as(c, wall_ms, "released: the time of the brake is over");
+    return true;
+}
+
 static bool due_open(const struct remedy *m, struct remedy_change *c,
                      const struct remedy_rule *rule, const struct watch *w,
                      const struct remedy_view *view, uint64_t now_ms)
@@ -440,6 +483,9 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
 {
     const struct remedy_rule *rule = remedy_rule_find(m, n->rule);
     begin_change(c, n);
+    if (is_storm(n)) {
+        return due_storm(c, view->wall_ms);
+    }
     if (n->phase == INCIDENT_QUARANTINED) {
         return due_quarantined(c, view);
     }
@@ -469,6 +515,14 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
 }
 
 /* ---- a trouble that is new ---- */
+
+static void note_storm(const struct remedy *m, const struct incident *incidents, size_t count)
+{
+    m->memo->storm = 0;
+    for (size_t i = 0; i < count; i++) {
+        m->memo->storm = is_storm(&incidents[i]) ? incidents[i].id : m->memo->storm;
+    }
+}
 
 /* Which troubles have their incident already; thousands of them in an outage. */
 static void mark_told(const struct remedy *m, const struct incident *incidents, size_t count)
@@ -567,6 +621,7 @@ void remedy_next(const struct remedy *m, const struct incident *incidents, size_
      * them are looked at closely, in turn; those that have something in hand always. */
     size_t first = count ? m->memo->next % count : 0, looked = 0;
     m->memo->next = 0;
+    note_storm(m, incidents, count);
     for (size_t k = 0; k < count; k++) {
         const struct incident *n = &incidents[(first + k) % count];
         bool asks = n->phase == INCIDENT_BLOCKED || n->phase == INCIDENT_PROPOSED ||
@@ -575,7 +630,12 @@ void remedy_next(const struct remedy *m, const struct incident *incidents, size_
             m->memo->next = looked == CLOSE_MAX + 1 ? (first + k) % count : m->memo->next;
             continue;
         }
-        if (due_incident(m, n, view, now_ms, out) && out->any) {
+        bool due = due_incident(m, n, view, now_ms, out) && out->any;
+        if (out->storms && !m->memo->storm) {
+            open_storm(m, out, view->wall_ms);
+            due = true;
+        }
+        if (due) {
             m->memo->next = first;
             return;
         }
@@ -590,5 +650,8 @@ void remedy_install(struct remedy *m, const struct remedy_change *c, int64_t wal
     bool acts = c->effect == REMEDY_BEGIN && c->act != REMEDY_CALL;
     if (n->rule[0] && (c->opens || acts)) {
         remedy_remember(m, n->rule, n->server, n->pool, wall_ms, acts);
+    }
+    if (is_storm(n) && c->closes) {
+        remedy_released(m, wall_ms);
     }
 }

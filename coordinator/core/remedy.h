@@ -93,7 +93,8 @@ struct remedy_rule {
 struct remedy_guards {
     struct share min_healthy; /* of a budget group, in service after the act */
     uint64_t server_cool_down_ms;
-    uint32_t max_per_hour; /* acts over the farm; 0: no limit */
+    uint32_t max_per_hour; /* acts over the farm; then the brake is on; 0: no limit */
+    uint64_t storm_ms;     /* so long; 0: until a person releases it */
     uint32_t flap_max;     /* the same trouble so often within flap_ms: a person */
     uint64_t flap_ms;
     uint64_t max_age_ms;       /* no act on what is older */
@@ -167,6 +168,8 @@ void remedy_remember(struct remedy *m, const char *rule, const char *server, con
                      int64_t wall_ms, bool acted);
 
 /* ---- decisions ---- */
+/* The storm brake was released then: what was done before counts no more. */
+void remedy_released(struct remedy *m, int64_t wall_ms);
 
 struct remedy_run {
     bool known, open;
@@ -216,7 +219,7 @@ struct remedy_change {
     uint64_t worker_created;
     bool wants_evidence; /* to be asked for, before the act */
     bool wants_dump;
-    size_t watch; /* inside */
+    bool storms; /* inside: the limit of acts holds it back, and nothing else */
 };
 
 /* The next decision that is due; any == false: none. incidents: all that are open. */

@@ -128,7 +128,7 @@ static struct tally tally_past(const struct remedy *m, const struct incident *n,
             t.opened += age_ms <= (int64_t)m->guards.flap_ms && same_subject(p, n);
             continue;
         }
-        t.acted_in_hour += age_ms <= HOUR_MS;
+        t.acted_in_hour += age_ms <= HOUR_MS && p->wall_ms > m->released_wall_ms;
         bool own = same_subject(p, n) && p->wall_ms >= n->opened_wall_ms;
         if (!own && text_equal_nocase(p->server, n->server)) {
             t.server_ms = p->wall_ms;
@@ -225,6 +225,24 @@ static bool cause_allows(const struct remedy *m, const struct remedy_rule *rule,
     return true;
 }
 
+static bool storm_allows(const struct remedy *m, const struct tally *t, char *why)
+{
+    if (m->memo->storm) {
+        text_format(why, INCIDENT_TEXT_MAX,
+                    REMEDY_STORM_WHY " the brake is on (incident %llu): a person has to look",
+                    (unsigned long long)m->memo->storm);
+        return false;
+    }
+    if (m->guards.max_per_hour && t->acted_in_hour >= m->guards.max_per_hour) {
+        text_format(why, INCIDENT_TEXT_MAX,
+                    REMEDY_STORM_WHY " %u remediations within the hour, no more than %u: a person "
+                                     "has to look",
+                    t->acted_in_hour, m->guards.max_per_hour);
+        return false;
+    }
+    return true;
+}
+
 static bool brakes_allow(const struct remedy *m, const struct incident *n,
                          const struct remedy_rule *rule, const struct remedy_view *view,
                          uint64_t now_ms, char *why)
@@ -234,10 +252,7 @@ static bool brakes_allow(const struct remedy *m, const struct incident *n,
     if (!cause_allows(m, rule, view, now_ms, why)) {
         return false;
     }
-    if (m->guards.max_per_hour && t.acted_in_hour >= m->guards.max_per_hour) {
-        text_format(why, INCIDENT_TEXT_MAX,
-                    "storm: %u remediations within the hour, no more than %u: a person has to look",
-                    t.acted_in_hour, m->guards.max_per_hour);
+    if (!storm_allows(m, &t, why)) {
         return false;
     }
     if (m->guards.flap_max && t.opened > m->guards.flap_max) {

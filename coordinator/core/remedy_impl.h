@@ -51,7 +51,8 @@ struct past {
  * is. */
 struct remedy_memo {
     uint64_t round;
-    size_t next; /* the incident whose turn it is to be looked at closely */
+    uint64_t storm; /* the incident that is the brake; 0: it is off */
+    size_t next;    /* the incident whose turn it is to be looked at closely */
     struct shows {
         uint64_t looks, now_ms; /* as of these */
         uint32_t count;
@@ -71,6 +72,7 @@ struct remedy {
     struct remedy_memo *memo;
     struct past *past; /* oldest first */
     size_t past_count;
+    int64_t released_wall_ms; /* the storm brake, when last */
 };
 
 /* Holds on enough looks, the newest among them. */
@@ -78,6 +80,8 @@ bool watch_shows(const struct watch *w);
 /* And for long enough, as far as is known now. */
 bool watch_fires(const struct remedy *m, const struct watch *w, uint64_t now_ms);
 struct watch *watch_find(const struct remedy *m, size_t rule, const char *server, const char *pool);
+
+#define REMEDY_STORM_WHY "storm:" /* how its sentence begins */
 
 /* A guard's word; false: `why`. w NULL: nothing of this server was seen in this life. */
 bool guards_allow(const struct remedy *m, const struct incident *n, const struct remedy_rule *rule,

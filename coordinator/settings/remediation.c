@@ -18,7 +18,7 @@
 struct guards_read {
     char *min_healthy, *common_cause;
     uint64_t server_cool_down_ms, rule_cool_down_ms, flap_ms, max_age_ms, clear_ms, retry_ms,
-        blocked_alarm_ms, min_worker_age_ms, probe_every_ms;
+        blocked_alarm_ms, min_worker_age_ms, probe_every_ms, storm_ms;
     uint64_t max_per_hour, flap_max, common_least;
 };
 
@@ -66,6 +66,7 @@ static const struct config_key keys[] = {
     {GUARD("server_cool_down", CONFIG_DURATION, server_cool_down_ms), .max = DAY_MS},
     {GUARD("rule_cool_down", CONFIG_DURATION, rule_cool_down_ms), .max = DAY_MS},
     {GUARD("max_per_hour", CONFIG_UINT, max_per_hour), .min = 1, .max = 10000},
+    {GUARD("storm_lasts", CONFIG_DURATION, storm_ms), .max = DAY_MS},
     {GUARD("flap_max", CONFIG_UINT, flap_max), .min = 1, .max = 1000},
     {GUARD("flap_within", CONFIG_DURATION, flap_ms), .min = MINUTE_MS, .max = DAY_MS},
     {GUARD("max_age", CONFIG_DURATION, max_age_ms), .min = SECOND_MS, .max = 10 * MINUTE_MS},
@@ -218,6 +219,7 @@ static void make_guards(const struct guards_read *g, struct remediation *out)
         .min_healthy = share_of_text(g->min_healthy, "50%"),
         .server_cool_down_ms = g->server_cool_down_ms,
         .max_per_hour = (uint32_t)g->max_per_hour,
+        .storm_ms = g->storm_ms,
         .flap_max = (uint32_t)g->flap_max,
         .flap_ms = g->flap_ms,
         .max_age_ms = g->max_age_ms,

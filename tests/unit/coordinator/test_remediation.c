@@ -220,7 +220,56 @@ static void what_was_done_before_a_restart_counts(void **state)
     f.agents[2].memory_bytes = 3 * GIB;
     farm_run(&f, 20000);
     assert_int_equal(f.agents[2].acts, 0);
-    expect_event(&f, "storm: 1 remediations within the hour");
+    expect_event(&f, "remediation has acted 1 times within an hour, and no more is let");
+    farm_end(&f);
+}
+
+static uint64_t storm_of(const struct farm *f)
+{
+    for (size_t i = 0; i < coordinator_incident_count(f->brain); i++) {
+        const struct incident *n = coordinator_incident_at(f->brain, i);
+        if (strcmp(n->kind, INCIDENT_STORM) == 0) {
+            return n->id;
+        }
+    }
+    return 0;
+}
+
+/* The brake is durable, and so is its release; either is in the audit trail. */
+static void storm_brake_survives_restarts_and_so_does_its_release(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    begin(&f, 4, 1);
+    farm_crash(&f);
+    f.guards.max_per_hour = 1;
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = f.agents[2].memory_bytes = 3 * GIB;
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[1].acts + f.agents[2].acts, 1);
+    uint64_t storm = storm_of(&f);
+    assert_true(storm != 0);
+    assert_int_equal(files_audited(&f.files, "remediation.stop"), 1);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 30000);
+    assert_int_equal(storm_of(&f), storm);
+    assert_int_equal(f.agents[1].acts + f.agents[2].acts, 1);
+    assert_int_equal(files_audited(&f.files, "remediation.stop"), 1);
+    f.agents[1].dead = f.agents[2].dead =
+        true; /* so that nothing is done before the next restart */
+    assert_int_equal(coordinator_dismiss_incident(f.brain, storm, "anna", "looked at it", f.now_ms,
+                                                  WALL(&f), &err),
+                     ERR_NONE);
+    assert_int_equal(files_audited(&f.files, "incident.dismiss"), 1);
+    farm_crash(&f);
+    f.agents[1].dead = f.agents[2].dead = false;
+    farm_start(&f);
+    farm_run(&f, 30000);
+    assert_int_equal(storm_of(&f), 0);
+    assert_int_equal(f.agents[1].acts + f.agents[2].acts, 2);
     farm_end(&f);
 }
 
@@ -621,3 +670,4 @@ int main(void)
     };
     return cmocka_run_group_tests_name("remediation", tests, NULL, NULL);
 }
+        cmocka_unit_test(storm_brake_survives_restarts_and_so_does_its_release),

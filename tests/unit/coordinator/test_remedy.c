@@ -717,13 +717,111 @@ static void storm_brake_holds_until_a_person_looked(void **state)
     for (int i = 0; i < 6; i++) {
         remedy_remember(w.m, "other", "web09", "Api", wall(&w), true);
     }
-    expect_blocked(&w, "storm: 6 remediations within the hour, no more than 6");
+    expect_blocked(&w, "storm: the brake is on (incident ");
     struct remedy_change c;
-    assert_int_equal(
-        remedy_approve(w.m, &w.incidents[0], "anna", "looked at it", wall(&w), &c, NULL), ERR_NONE);
+    const struct incident *leaks = &w.incidents[w.incidents[0].rule[0] ? 0 : 1];
+    assert_int_equal(remedy_approve(w.m, leaks, "anna", "looked at it", wall(&w), &c, NULL),
+                     ERR_NONE);
     apply(&w, &c);
     run(&w, LOOK_MS);
     assert_int_equal(w.run_count, 1);
+    end(&w);
+}
+
+static const struct incident *storm_of(const struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (strcmp(w->incidents[i].kind, INCIDENT_STORM) == 0) {
+            return &w->incidents[i];
+        }
+    }
+    return NULL;
+}
+
+/* The last of them is done, and one more is wanted. */
+static void begin_storm(struct world *w, uint64_t lasts_ms)
+{
+    begin(w, REMEDY_AUTO);
+    w->guards.storm_ms = lasts_ms;
+    restart(w);
+    for (int i = 0; i < 6; i++) {
+        assert_null(storm_of(w));
+        remedy_remember(w->m, "other", "web09", "Api", wall(w), true);
+    }
+    run(w, 5 * MINUTE);
+    assert_null(storm_of(w)); /* six were done and no more is wanted: nobody is called */
+    leak(w, 3, true);
+    run(w, 3 * MINUTE);
+    assert_int_equal(w->run_count, 0);
+}
+
+static void storm_brake_stays_on_until_it_is_released(void **state)
+{
+    (void)state;
+    struct world w;
+    struct remedy_change c;
+    begin_storm(&w, 0);
+    const struct incident *storm = storm_of(&w);
+    assert_non_null(storm);
+    assert_string_equal(storm->server, INCIDENT_FARM);
+    assert_int_equal(storm->phase, INCIDENT_CALLED);
+    expect(&w,
+           "given-up: remediation has acted 6 times within an hour, and no more is let: no rule "
+           "acts by itself any more: `farmhand incident dismiss` of this one releases the brake");
+    expect(&w, "! incident.given-up\n");
+    run(&w, 5 * 60 * MINUTE); /* the hour is long over */
+    assert_int_equal(w.run_count, 0);
+    expect(&w, "storm: the brake is on (incident ");
+    assert_int_equal(remedy_dismiss(storm_of(&w), "anna", "it was the rollout of the day", false,
+                                    wall(&w), &c, NULL),
+                     ERR_NONE);
+    apply(&w, &c);
+    run(&w, LOOK_MS);
+    assert_int_equal(w.run_count, 1);
+    assert_null(storm_of(&w));
+    end(&w);
+}
+
+static void storm_brake_forgets_what_was_before_its_release(void **state)
+{
+    (void)state;
+    struct world w;
+    struct remedy_change c;
+    begin_storm(&w, 0);
+    assert_int_equal(
+        remedy_dismiss(storm_of(&w), "anna", "looked at it", false, wall(&w), &c, NULL), ERR_NONE);
+    apply(&w, &c);
+    run(&w, 2 * MINUTE); /* within the hour still */
+    assert_int_equal(w.run_count, 1);
+    assert_null(storm_of(&w));
+    end(&w);
+}
+
+static void storm_brake_ends_by_its_time_where_that_is_set(void **state)
+{
+    (void)state;
+    struct world w;
+    begin_storm(&w, 20 * MINUTE);
+    run(&w, 15 * MINUTE);
+    assert_int_equal(w.run_count, 0);
+    run(&w, 5 * MINUTE);
+    assert_int_equal(w.run_count, 1);
+    expect(&w, "end: released: the time of the brake is over");
+    end(&w);
+}
+
+/* Rules that only look or ask are held back too, but nobody is called for what they would do. */
+static void storm_brake_is_for_what_would_be_done(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMEDY_PROPOSE);
+    for (int i = 0; i < 6; i++) {
+        remedy_remember(w.m, "other", "web09", "Api", wall(&w), true);
+    }
+    leak(&w, 3, true);
+    run(&w, 3 * MINUTE);
+    assert_null(storm_of(&w));
     end(&w);
 }
 
@@ -1042,6 +1140,10 @@ int main(void)
         cmocka_unit_test(rule_cools_down_between_servers),
         cmocka_unit_test(server_cools_down_after_an_act),
         cmocka_unit_test(storm_brake_holds_until_a_person_looked),
+        cmocka_unit_test(storm_brake_stays_on_until_it_is_released),
+        cmocka_unit_test(storm_brake_forgets_what_was_before_its_release),
+        cmocka_unit_test(storm_brake_ends_by_its_time_where_that_is_set),
+        cmocka_unit_test(storm_brake_is_for_what_would_be_done),
         cmocka_unit_test(storm_of_an_hour_ago_brakes_nothing),
         cmocka_unit_test(flapping_trouble_is_damped),
         cmocka_unit_test(long_block_alarms_once),
