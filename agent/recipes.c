@@ -25,6 +25,7 @@ void recipe_limits_init(struct recipe_limits *limits)
         .service_start_ms = 120000,
         .service_look_ms = 60000,
         .site_ms = 60000,
+        .silent_ms = 10000,
         .pool_tries = 2,
     };
 }

@@ -42,6 +42,7 @@ struct recipe_limits {
     uint64_t service_start_ms;
     uint64_t service_look_ms; /* until the services and pools can be read */
     uint64_t site_ms;         /* until a site answers after the start */
+    uint64_t silent_ms;       /* no site may answer before services that run are taken for sick */
     unsigned pool_tries;      /* starts of one pool that should run */
 };
 /* 10 s, 120 s, 30 s, 10 s; 100 s, 30 s, 15 s, 2 min, 1 min, 1 min, 2. */

@@ -343,7 +343,7 @@ static void none_answers(struct recovery *r, uint64_t now_ms)
         nothing_wrong(r, ", there is no site to probe", now_ms);
         return;
     }
-    if (now_ms - r->probe_ms < r->limits.probe_retry_ms) {
+    if (now_ms - r->probe_ms < r->limits.silent_ms) {
         r->pool_at = 0;
         r->retry_at_ms = now_ms + PROBE_GAP_MS;
         return;

@@ -240,6 +240,13 @@ static const struct config_key keys[] = {
      .min = SECOND,
      .max = HOUR,
      .expected = "how long no site may answer after the start"},
+    {.section = "services",
+     .key = "silent_wait",
+     .type = CONFIG_DURATION,
+     .offset = TOP(silent_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .expected = "how long no site may answer before services that run are taken for sick"},
     {.section = "iis",
      .key = "appcmd",
      .type = CONFIG_TEXT,
@@ -381,6 +388,7 @@ static void init(struct settings *settings)
         .dependent_ms = 30 * SECOND,
         .service_start_ms = 2 * MINUTE,
         .site_ms = MINUTE,
+        .silent_ms = 10 * SECOND,
         .max_per_hour = 20,
         .dumps_kept = 4,
         .dump_max_bytes = UINT64_C(1) << 30,
@@ -576,6 +584,7 @@ struct agent_settings settings_for_agent(const struct settings *settings)
     agent.recipe.dependent_ms = settings->dependent_ms;
     agent.recipe.service_start_ms = settings->service_start_ms;
     agent.recipe.site_ms = settings->site_ms;
+    agent.recipe.silent_ms = settings->silent_ms;
     for (const struct iis_probe *p = settings->iis.probes; p; p = p->next)
         if (p->warm_up.count > 0 && p->warm_up_limit_ms > agent.recipe.probe_retry_ms)
             agent.recipe.probe_retry_ms = p->warm_up_limit_ms;

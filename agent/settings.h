@@ -38,7 +38,7 @@ struct settings {
     /* [keepalive] */
     char *keepalive; /* the path; NULL: none */
     /* [services]: recovery and restart */
-    uint64_t service_stop_ms, dependent_ms, service_start_ms, site_ms;
+    uint64_t service_stop_ms, dependent_ms, service_start_ms, site_ms, silent_ms;
     /* [iis], [probe POOL] */
     struct iis_settings iis;
 };

@@ -15,8 +15,8 @@
     "--traffic", "--rate", "60", "--agent",                                                        \
         "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"        \
         " service-start, worker-kill",                                                             \
-        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=20s", "--agent",        \
-        "agent.look_every=5s"
+        "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=10s", "--agent",        \
+        "services.silent_wait=3s", "--agent", "agent.look_every=5s"
 #define REMEDIES_GUARDS                                                                            \
     "[guards]\n"                                                                                   \
     "min_healthy = 50%\nserver_cool_down = 2s\nrule_cool_down = 2s\nmax_per_hour = 100\n"          \

@@ -53,6 +53,28 @@ static void healthy_servers_are_left_alone(void **state)
     play_end(&p);
 }
 
+/* The budget is spent: the one that needs something waits, the one that needs nothing does not. */
+static void healthy_server_costs_nothing_while_the_budget_is_spent(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_SERVICE_RECOVER, 3);
+    go_down(&p, 0);
+    for (size_t i = 0; i < 3; i++)
+        p.servers[i].blocked = true;
+    play_until(&p, MINUTE);
+    assert_int_equal(p.run->targets[0].state, TARGET_WAITING);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(p.run->targets[i].state, TARGET_NOTHING);
+        assert_string_equal(p.run->targets[i].detail, "healthy: left alone");
+        assert_int_equal(p.servers[i].drains, 0);
+    }
+    p.servers[0].blocked = false;
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    play_end(&p);
+}
+
 static void silent_sites_are_trouble_as_well(void **state)
 {
     (void)state;
@@ -252,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(down_servers_are_recovered_without_a_drain),
         cmocka_unit_test(healthy_servers_are_left_alone),
+        cmocka_unit_test(healthy_server_costs_nothing_while_the_budget_is_spent),
         cmocka_unit_test(silent_sites_are_trouble_as_well),
         cmocka_unit_test(all_servers_takes_healthy_ones_drained),
         cmocka_unit_test(recovery_that_fails_stays_out),
