@@ -81,6 +81,7 @@ struct observe {
     char pool[WIRE_NAME_MAX];
     bool looked, settings_read;
     char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
+    bool asks_offline;            /* its probe failed: is it off line on purpose? */
     bool listing;                 /* its requests are asked for, the rest is there */
     bool dumping;                 /* the dump is, and that is the last */
     char piece_of[CALL_FILE_MAX]; /* "": no piece is asked for */
@@ -100,6 +101,7 @@ struct answer {
     char detail[WIRE_TEXT_MAX];
     char would[WIRE_TEXT_MAX], settings[WIRE_TEXT_MAX]; /* "" unless rehearsed */
     char requests[WIRE_TEXT_MAX];
+    char offline[WIRE_TEXT_MAX];
     char dump[WIRE_TEXT_MAX];
     char *piece; /* owned; NULL: none */
     uint64_t until_ms;

@@ -22,6 +22,7 @@ struct answer *agent_new_observation(const struct command *command)
     answer->observation.would_text = answer->would;
     answer->observation.settings = answer->settings;
     answer->observation.requests = answer->requests;
+    answer->observation.offline = answer->offline;
     answer->observation.dump = answer->dump;
     answer->observation.piece = "";
     return answer;
@@ -358,7 +359,25 @@ static void observe_probed(struct agent *a, const struct call_result *result, ui
     told->probe_passed = probed && result->probe.passed;
     told->probe_status = probed ? result->probe.status : 0;
     told->probe_ms = probed ? result->probe.elapsed_ms : 0;
+    if (probed && !told->probe_passed && told->probe_status && observe->command.requests &&
+        observe->pool[0]) {
+        observe->asks_offline = true;
+        clean_text(observe->answer->detail, sizeof(observe->answer->detail), result->probe.detail);
+        return;
+    }
     observe_finish(a, probed ? result->probe.detail : result->text, now_ms);
+}
+
+/* What cannot be known is not told: then it is a failed probe like any. */
+static void observe_judged(struct agent *a, const struct call_result *result, uint64_t now_ms)
+{
+    struct observe *observe = a->observes[0];
+    char detail[WIRE_TEXT_MAX];
+    text_copy(detail, sizeof(detail), observe->answer->detail);
+    observe->asks_offline = false;
+    if (result->code == ERR_NONE)
+        clean_text(observe->answer->offline, sizeof(observe->answer->offline), result->text);
+    observe_finish(a, detail, now_ms);
 }
 
 void agent_observe_on_result(struct agent *a, const struct call_result *result, uint64_t now_ms)
@@ -370,6 +389,8 @@ void agent_observe_on_result(struct agent *a, const struct call_result *result, 
         observe_got_piece(a, result, now_ms);
     } else if (result->call.kind == CALL_REQUESTS) {
         observe_listed(a, result, now_ms);
+    } else if (result->call.kind == CALL_OFFLINE) {
+        observe_judged(a, result, now_ms);
     } else if (result->call.kind == CALL_SETTINGS) {
         a->observes[0]->settings_read = true;
         rehearse_set(a, a->observes[0], result, now_ms);
@@ -384,12 +405,13 @@ struct call agent_observe_call(const struct agent *a)
 {
     const struct observe *observe = a->observes[0];
     bool whole = observe->pool[0] == '\0';
-    struct call call = {.kind = observe->piece_of[0] ? CALL_PIECE
-                                : observe->dumping   ? CALL_DUMP
-                                : observe->listing   ? CALL_REQUESTS
-                                : observe->looked    ? CALL_PROBE
-                                : whole              ? CALL_LOOK
-                                                     : CALL_LOOK_POOL};
+    struct call call = {.kind = observe->piece_of[0]    ? CALL_PIECE
+                                : observe->dumping      ? CALL_DUMP
+                                : observe->listing      ? CALL_REQUESTS
+                                : observe->asks_offline ? CALL_OFFLINE
+                                : observe->looked       ? CALL_PROBE
+                                : whole                 ? CALL_LOOK
+                                                        : CALL_LOOK_POOL};
     if (observe->looked && !observe->dumping && observe->command.rehearse == VERB_SET &&
         !observe->settings_read)
         call.kind = CALL_SETTINGS;

@@ -24,6 +24,8 @@ const char *call_name(enum call_kind kind)
         return "probe";
     case CALL_REQUESTS:
         return "requests";
+    case CALL_OFFLINE:
+        return "offline";
     case CALL_SERVICES:
         return "services";
     case CALL_SERVICE_START:
@@ -80,6 +82,7 @@ bool call_acts(enum call_kind kind)
     case CALL_LOOK_POOL:
     case CALL_PROBE:
     case CALL_REQUESTS:
+    case CALL_OFFLINE:
     case CALL_DUMP:
     case CALL_PIECE:
     case CALL_SERVICES:

@@ -24,6 +24,7 @@ enum call_kind {
     CALL_SET_AUTOSTART,
     CALL_PROBE,
     CALL_REQUESTS,
+    CALL_OFFLINE,
     /* of services; `service` names one */
     CALL_SERVICES,
     CALL_SERVICE_START,
@@ -45,7 +46,7 @@ enum call_kind {
     CALL_DUMP,
     CALL_PIECE,
 };
-#define CALL_COUNT       25
+#define CALL_COUNT       26
 #define CALL_PIECE_BYTES ((WIRE_PIECE_MAX - 1) / 2)
 #define CALL_FILE_MAX    64
 

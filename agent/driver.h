@@ -68,7 +68,7 @@ void driver_view_reset(struct driver_view *view);
 
 /* The process that hosts a service, and who lives in it. Where `more` is true the list is cut. */
 #define DRIVER_LODGERS_MAX 32
-#define DRIVER_ACTION_MAX 12
+#define DRIVER_ACTION_MAX  12
 struct driver_lodger {
     char service[WIRE_NAME_MAX];
     bool expendable; /* WAS, W3SVC, or one that depends on WAS: it stops with them anyway */
@@ -161,10 +161,16 @@ struct driver_ops {
     enum error_code (*requests)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                 uint32_t *out_count, struct error *err);
 
-    /* The same with how long the oldest has been executing and the oldest few in words. NULL where a
-     * driver cannot list them. */
+    /* The same with how long the oldest has been executing and the oldest few in words. NULL where
+     * a driver cannot list them. */
     enum error_code (*executing)(struct driver *d, const char *pool, uint64_t timeout_ms,
                                  struct driver_requests *out, struct error *err);
+
+    /* Which applications of the pool their own people took off line: an app_offline.htm lies in
+     * their folder, so a deployment is going on (IIS.md section 8). "": none. NULL where a driver
+     * cannot know. */
+    enum error_code (*offline)(struct driver *d, const char *pool, uint64_t timeout_ms, char *out,
+                               size_t size_bytes, struct error *err);
 
     /* A request on a fresh connection to a site of the pool. ERR_NOT_FOUND: the pool has nothing
      * to probe. A refused connection is an answer (answered == false), not an error. */

@@ -110,6 +110,10 @@ static enum error_code make(struct driver *d, const struct call *call, struct ca
         if (!ops->executing)
             return error_set(err, ERR_UNAVAILABLE, "the driver %s cannot list requests", ops->name);
         return ops->executing(d, call->pool, call->timeout_ms, &out->requests, err);
+    case CALL_OFFLINE: /* which they are is the text of a call that went well */
+        if (!ops->offline)
+            return error_set(err, ERR_UNAVAILABLE, "the driver %s cannot know it", ops->name);
+        return ops->offline(d, call->pool, call->timeout_ms, out->text, sizeof(out->text), err);
     default:
         break;
     }

@@ -218,6 +218,7 @@ static enum error_code check_observation(const struct codec_check *c, const stru
     TRY(check_sentence(c, "would_text", o->would_text));
     TRY(check_sentence(c, "settings", o->settings));
     TRY(check_sentence(c, "requests", o->requests ? o->requests : ""));
+    TRY(check_sentence(c, "offline", o->offline ? o->offline : ""));
     TRY(check_sentence(c, "dump", o->dump ? o->dump : ""));
     TRY(check_text(c, "piece", o->piece ? o->piece : "", WIRE_PIECE_MAX));
     TRY(check_enum(c, "keepalive", o->keepalive, KEEPALIVE_COUNT));

@@ -319,6 +319,7 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->requests = pack_text(o->requests);
     w->dump = pack_text(o->dump);
     w->dump_bytes = o->dump_bytes;
+    w->offline = pack_text(o->offline);
     w->piece = pack_text(o->piece);
     w->keepalive = (Wire__Keepalive)o->keepalive;
     w->keepalive_age_ms = o->keepalive_age_ms;

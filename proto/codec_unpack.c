@@ -326,6 +326,7 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     TRY(unpack_text(u, "requests", &w->requests, &o->requests));
     TRY(unpack_text(u, "dump", &w->dump, &o->dump));
     o->dump_bytes = w->dump_bytes;
+    TRY(unpack_text(u, "offline", &w->offline, &o->offline));
     TRY(unpack_text(u, "piece", &w->piece, &o->piece));
     o->keepalive = (enum keepalive)w->keepalive;
     o->keepalive_age_ms = w->keepalive_age_ms;

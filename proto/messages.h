@@ -332,6 +332,8 @@ struct observation {
     const char *requests; /* the oldest few in words, or why they are not known */
     const char *dump;     /* asked for: the name of its file, or (dump_bytes 0) why there is none */
     uint64_t dump_bytes;  /* of the whole file; also where a piece was asked for */
+    const char *offline;  /* where they were asked for and the probe failed: who put the pool's
+                             applications off line (an app_offline.htm), "": nobody */
     const char *piece;    /* in hex */
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */

@@ -237,6 +237,7 @@ static const struct driver_ops iis_ops = {
     .pool_configure = iis_pool_configure,
     .requests = iis_requests,
     .executing = iis_executing,
+    .offline = iis_offline,
     .probe = iis_probe,
     .services = iis_services,
     .service_start = iis_service_start,

@@ -110,6 +110,10 @@ enum error_code iis_pool_configure(struct driver *d, const char *pool, const cha
                                    uint64_t timeout_ms, struct error *err);
 
 /* iis_facts.c */
+/* iis_facts_apps.c */
+enum error_code iis_offline(struct driver *d, const char *pool, uint64_t timeout_ms, char *out,
+                            size_t size_bytes, struct error *err);
+
 enum error_code iis_facts(struct driver *d, uint64_t timeout_ms, driver_each_fact *each, void *arg,
                           struct error *err);
 

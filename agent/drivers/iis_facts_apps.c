@@ -177,14 +177,47 @@ static enum error_code vdir_element(void *arg, size_t depth, const char *element
     return ERR_NONE;
 }
 
-static void offline_facts(const struct iis_facts *f, const struct apps *apps, bool *is)
+/* False: they cannot be listed. */
+static bool find_offline(const struct iis_facts *f, const struct apps *apps, bool *is,
+                         struct error *err)
 {
     static const char *const args[] = {"list", "vdir", "/xml", NULL};
     struct vdirs vdirs = {apps, is};
     for (size_t i = 0; i < apps->count; i++)
         is[i] = false;
-    if (walk(f, args, vdir_element, &vdirs, NULL))
-        tell_those(f, apps, "offline", is);
+    return walk(f, args, vdir_element, &vdirs, err);
+}
+
+static void tell_offline(void *arg, const char *pool, const char *key, const char *value)
+{
+    (void)pool, (void)key;
+    text_add(arg, value);
+}
+
+enum error_code iis_offline(struct driver *d, const char *pool, uint64_t timeout_ms, char *out,
+                            size_t size_bytes, struct error *err)
+{
+    static const char *const args[] = {"list", "app", "/xml", NULL};
+    struct iis *iis = iis_of(d);
+    struct text names = {0};
+    const struct iis_facts f = {.iis = iis,
+                                .deadline_ms =
+                                    iis_deadline(timeout_ms, iis->settings->appcmd_timeout_ms),
+                                .each = tell_offline,
+                                .arg = &names};
+    struct apps apps = {.items = must_alloc(APPS_MAX, sizeof(*apps.items))};
+    bool *is = must_alloc(APPS_MAX, sizeof(*is));
+    bool known = walk(&f, args, app_element, &apps, err) && find_offline(&f, &apps, is, err);
+    for (size_t i = 0; i < apps.count && known; i++)
+        is[i] = is[i] && text_equal_nocase(apps.items[i].pool, pool);
+    if (known) {
+        tell_those(&f, &apps, "offline", is);
+        text_copy(out, size_bytes, text_get(&names));
+    }
+    text_reset(&names);
+    free(is);
+    free(apps.items);
+    return known ? ERR_NONE : err->code;
 }
 
 /* ---- together ---- */
@@ -197,7 +230,8 @@ void iis_facts_apps(const struct iis_facts *f)
     if (walk(f, args, app_element, &apps, NULL)) {
         preload_facts(f, &apps, is);
         warm_up_facts(f, &apps, is);
-        offline_facts(f, &apps, is);
+        if (find_offline(f, &apps, is, NULL))
+            tell_those(f, &apps, "offline", is);
     }
     free(is);
     free(apps.items);

@@ -41,9 +41,10 @@ static void add_worker(const struct fleet_server *s, const struct worker *w, uin
     seen->has_worker = true;
 }
 
-/* What was not asked for three rounds is not known any more. */
+/* What was not asked for three rounds is not known any more. `why` has room for the reason why it
+ * is to be left alone. */
 static void add_probe(const struct coordinator *c, const struct fleet_server *s, const char *pool,
-                      struct remedy_seen *seen)
+                      struct remedy_seen *seen, char *why, size_t size)
 {
     uint64_t life_ms = 3 * c->spec.probe_every_ms + PROBE_SPARE_MS;
     for (size_t i = 0; i < s->probe_count; i++) {
@@ -52,6 +53,11 @@ static void add_probe(const struct coordinator *c, const struct fleet_server *s,
             seen->probe_failures = s->probes[i].failures;
             seen->oldest_ms = s->probes[i].oldest_ms;
         }
+            if (s->probes[i].offline[0]) {
+                text_format(why, size, "an app_offline.htm lies in the folder of %s: a deployment",
+                            s->probes[i].offline);
+                seen->on_purpose = why;
+            }
     }
 }
 
@@ -61,6 +67,7 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
     const struct state *latest = fleet_latest(s);
     struct remedy_event events[LOOK_EVENTS];
     struct remedy_seen seen = {.server = s->name,
+    char why[256];
                                .pool = pool->name,
                                .labels = s->labels,
                                .label_count = s->label_count,
@@ -90,7 +97,7 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
         }
     }
     if (pool->state == POOL_STATE_STARTED) { /* else it is not asked, and the answer is of before */
-        add_probe(c, s, pool->name, &seen);
+        add_probe(c, s, pool->name, &seen, why, sizeof why);
     }
     remedy_look(c->remedy, &seen, c->now_ms);
 }

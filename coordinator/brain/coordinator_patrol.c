@@ -140,6 +140,7 @@ void patrol_seen(struct coordinator *c, const struct ask *a, const struct observ
     } else {
         p->failures = seen->probe_passed ? 0 : p->failures < 0 ? 1 : p->failures + 1;
     }
+    text_copy(p->offline, sizeof p->offline, seen->offline ? seen->offline : "");
     p->executing = seen->requests_known ? (int64_t)seen->executing : -1;
     p->oldest_ms = seen->requests_known ? (int64_t)seen->oldest_ms : -1;
 }

@@ -33,6 +33,7 @@ struct fleet_probe {
     int64_t failures;  /* in a row */
     int64_t oldest_ms; /* of its executing requests */
     int64_t executing;
+    char offline[160]; /* taken off line by its own people: which applications; "": not */
     uint64_t asked_ms, seen_ms;
 };
 

@@ -143,19 +143,20 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
     struct farm_agent *a = &f->agents[i];
     struct worker worker = worker_of(a, c->pool);
     struct agent_message m = {.kind = AGENT_OBSERVATION};
-    m.observation = (struct observation){.id = c->id,
-                                         .nonce = c->nonce,
-                                         .detail = "",
-                                         .pool = strcmp(c->pool, "Shop") == 0 ? shop_of(a)
-                                                                              : pool_of(c->pool),
-                                         .workers = &worker,
-                                         .worker_count = a->shop_stopped ? 0 : 1,
-                                         .services_up = !a->down,
-                                         .requests_known = c->requests,
-                                         .requests = "",
-                                         .probed = c->probe && !a->shop_stopped && !a->down,
-                                         .probe_passed = a->probe_status == 200,
-                                         .probe_status = a->probe_status};
+    m.observation =
+        (struct observation){.id = c->id,
+                             .nonce = c->nonce,
+                             .detail = "",
+                             .pool = strcmp(c->pool, "Shop") == 0 ? shop_of(a) : pool_of(c->pool),
+                             .workers = &worker,
+                             .worker_count = a->shop_stopped ? 0 : 1,
+                             .services_up = !a->down,
+                             .requests_known = c->requests,
+                             .requests = "",
+                             .offline = a->offline ? a->offline : "",
+                             .probed = c->probe && !a->shop_stopped && !a->down,
+                             .probe_passed = a->probe_status == 200,
+                             .probe_status = a->probe_status};
     if (c->rehearse != VERB_NONE) {
         m.observation.would = a->would ? a->would : OUTCOME_DONE;
         m.observation.would_text = "would do as asked";

@@ -44,6 +44,9 @@ struct farm_agent {
     int probe_status;
     uint64_t act_ms;
     uint64_t memory_bytes;     /* of its worker; a successor has little */
+    uint64_t private_bytes;    /* the same */
+    uint64_t worker_age_ms;    /* as its agent tells it; 0: it does not */
+    const char *offline;       /* taken off line by its own people; NULL: not */
     bool down;                 /* its services do not run; a recovery mends it */
     bool disabled;             /* WAS is */
     const char *dump;          /* its dumps hold this; NULL: it makes none */

@@ -212,6 +212,7 @@ static const struct field observation_fields[] = {
     F_TEXT(struct observation, requests),
     F_TEXT(struct observation, dump),
     F_U64(struct observation, dump_bytes),
+    F_TEXT(struct observation, offline),
     {FIELD_TEXT, "piece", MEMBER(struct observation, piece), 0, WIRE_PIECE_MAX - 1, NULL, 0},
     F_ENUM(struct observation, keepalive, KEEPALIVE_COUNT),
     F_U64(struct observation, keepalive_age_ms),
