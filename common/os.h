@@ -19,6 +19,8 @@ struct os_process {
     uint64_t created;
     uint64_t cpu_ms;         /* user + system time so far */
     uint64_t memory_bytes;   /* resident */
+    uint64_t private_bytes;  /* shared with no other process; 0: not known */
+    uint64_t age_ms;         /* since it was created; 0: not known */
     const char *const *argv; /* lent for the call, NULL-terminated; may be empty */
 };
 

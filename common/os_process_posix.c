@@ -5,6 +5,7 @@
  */
 #include "common/os.h"
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "common/text.h"
 
@@ -77,7 +78,20 @@ static bool read_stat(int dir, struct os_process *out)
     out->created = created;
     out->cpu_ms = (user + system) * (1000 / (uint64_t)sysconf(_SC_CLK_TCK));
     out->memory_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t born_ms = created * (1000 / (uint64_t)sysconf(_SC_CLK_TCK)), now_ms = clock_boot_ms();
+    out->age_ms = now_ms > born_ms ? now_ms - born_ms : 1;
     return true;
+}
+
+/* /proc/PID/statm: size, resident, shared (files and shared memory), in pages. Source: proc(5). */
+static void read_private(int dir, struct os_process *out)
+{
+    char line[256];
+    uint64_t resident, shared;
+    out->private_bytes = 0;
+    if (read_entry(dir, "statm", line, sizeof(line)) > 0 &&
+        sscanf(line, "%*u %" SCNu64 " %" SCNu64, &resident, &shared) == 2 && resident > shared)
+        out->private_bytes = (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* What one walk over all processes needs, allocated once. */
@@ -146,6 +160,7 @@ static bool read_process(struct walk *w, uint32_t pid, struct os_process *out)
     if (runs_image(w, dir)) {
         *out = (struct os_process){.pid = pid, .argv = w->argv};
         found = read_stat(dir, out);
+        read_private(dir, out);
     }
     close(dir);
     return found;
@@ -200,6 +215,7 @@ enum error_code os_process_find(uint32_t pid, struct os_process *out, struct err
         return no_process(pid, err);
     struct os_process process = {.pid = pid};
     bool found = read_stat(dir, &process);
+    read_private(dir, &process);
     close(dir);
     if (!found)
         return no_process(pid, err);

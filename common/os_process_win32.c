@@ -45,17 +45,22 @@ static bool read_times(HANDLE process, struct os_process *out)
         return false;
     out->created = sys_filetime(created);
     out->cpu_ms = (sys_filetime(kernel) + sys_filetime(user)) / 10000;
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    out->age_ms = sys_filetime(now) > out->created ? (sys_filetime(now) - out->created) / 10000 : 1;
     return true;
 }
 
 static bool read_figures(HANDLE process, struct os_process *out)
 {
-    PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof(memory)};
+    PROCESS_MEMORY_COUNTERS_EX memory = {.cb = sizeof(memory)};
     if (has_ended(process) || !read_times(process, out))
         return false;
-    if (!GetProcessMemoryInfo(process, &memory, sizeof(memory)))
+    if (!GetProcessMemoryInfo(process, (PROCESS_MEMORY_COUNTERS *)&memory, sizeof(memory)))
         return false;
     out->memory_bytes = memory.WorkingSetSize;
+    /* Both are the commit charge; Wine 8 leaves the first at 0, as old Windows does. */
+    out->private_bytes = memory.PrivateUsage ? memory.PrivateUsage : memory.PagefileUsage;
     return true;
 }
 

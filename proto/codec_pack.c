@@ -48,6 +48,8 @@ static Wire__Worker *pack_worker(struct arena *arena, const struct worker *p)
     w->created = p->created;
     w->cpu_ms = p->cpu_ms;
     w->memory_bytes = p->memory_bytes;
+    w->private_bytes = p->private_bytes;
+    w->age_ms = p->age_ms;
     return w;
 }
 
@@ -317,9 +319,9 @@ static Wire__Observation *pack_observation(struct arena *arena, const struct obs
     w->executing = o->executing;
     w->oldest_ms = o->oldest_ms;
     w->requests = pack_text(o->requests);
+    w->offline = pack_text(o->offline);
     w->dump = pack_text(o->dump);
     w->dump_bytes = o->dump_bytes;
-    w->offline = pack_text(o->offline);
     w->piece = pack_text(o->piece);
     w->keepalive = (Wire__Keepalive)o->keepalive;
     w->keepalive_age_ms = o->keepalive_age_ms;

@@ -72,6 +72,8 @@ static enum error_code unpack_worker(const struct unpack *u, const Wire__Worker 
     p->created = w->created;
     p->cpu_ms = w->cpu_ms;
     p->memory_bytes = w->memory_bytes;
+    p->private_bytes = w->private_bytes;
+    p->age_ms = w->age_ms;
     return unpack_text(u, "pool", &w->pool, &p->pool);
 }
 
@@ -324,9 +326,9 @@ static enum error_code unpack_observation(const struct unpack *u, const Wire__Ob
     o->executing = w->executing;
     o->oldest_ms = w->oldest_ms;
     TRY(unpack_text(u, "requests", &w->requests, &o->requests));
+    TRY(unpack_text(u, "offline", &w->offline, &o->offline));
     TRY(unpack_text(u, "dump", &w->dump, &o->dump));
     o->dump_bytes = w->dump_bytes;
-    TRY(unpack_text(u, "offline", &w->offline, &o->offline));
     TRY(unpack_text(u, "piece", &w->piece, &o->piece));
     o->keepalive = (enum keepalive)w->keepalive;
     o->keepalive_age_ms = w->keepalive_age_ms;

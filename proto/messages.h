@@ -19,8 +19,8 @@
 
 /* Bounds that the codec enforces on both sides. */
 #define WIRE_MESSAGE_MAX  (1024 * 1024) /* bytes of one encoded message */
-#define WIRE_NAME_MAX     256  /* bytes of a name, NUL included: agent, pool, site, service */
-#define WIRE_TEXT_MAX     1024 /* bytes of a sentence, NUL included */
+#define WIRE_NAME_MAX     256    /* bytes of a name, NUL included: agent, pool, site, service */
+#define WIRE_TEXT_MAX     1024   /* bytes of a sentence, NUL included */
 #define WIRE_PIECE_MAX    131073 /* bytes of a piece of a dump in hex, NUL included */
 #define WIRE_POOLS_MAX    2000
 #define WIRE_WORKERS_MAX  4000
@@ -150,8 +150,10 @@ struct worker {
     const char *pool;
     uint32_t pid;
     uint64_t created;
-    uint64_t cpu_ms;       /* processor time so far */
-    uint64_t memory_bytes; /* resident */
+    uint64_t cpu_ms;        /* processor time so far */
+    uint64_t memory_bytes;  /* resident */
+    uint64_t private_bytes; /* shared with nobody; 0: not known */
+    uint64_t age_ms;        /* since its process began, as of the report; 0: not known */
 };
 
 struct pool {
@@ -292,7 +294,7 @@ struct result {
     const char *pool;
     enum outcome outcome;
     enum cause cause;
-    const char *detail; /* a sentence for people */
+    const char *detail;             /* a sentence for people */
     const struct finding *findings; /* of a recovery, rung by rung, in turn */
     size_t finding_count;
     struct proof proof;
@@ -330,10 +332,10 @@ struct observation {
     uint32_t executing;
     uint64_t oldest_ms;   /* so long the oldest of them has been executing */
     const char *requests; /* the oldest few in words, or why they are not known */
-    const char *dump;     /* asked for: the name of its file, or (dump_bytes 0) why there is none */
-    uint64_t dump_bytes;  /* of the whole file; also where a piece was asked for */
     const char *offline;  /* where they were asked for and the probe failed: who put the pool's
                              applications off line (an app_offline.htm), "": nobody */
+    const char *dump;     /* asked for: the name of its file, or (dump_bytes 0) why there is none */
+    uint64_t dump_bytes;  /* of the whole file; also where a piece was asked for */
     const char *piece;    /* in hex */
     enum keepalive keepalive;  /* answer to ROTATION; the pool and all above is empty there */
     uint64_t keepalive_age_ms; /* so long it has been so, as far as this agent saw it */

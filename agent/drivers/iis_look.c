@@ -53,6 +53,8 @@ static int on_process(const struct os_process *process, void *arg)
         .created = process->created,
         .cpu_ms = process->cpu_ms,
         .memory_bytes = process->memory_bytes,
+        .private_bytes = process->private_bytes,
+        .age_ms = process->age_ms,
     };
     if (w->out)
         view_add_worker(w->out, &row);

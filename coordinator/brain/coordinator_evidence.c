@@ -53,17 +53,19 @@ static void keep_workers(struct writing *w, const struct incident *n, const stru
             continue;
         }
         uint32_t permille = 0;
-        uint64_t first_ms = w->c->now_ms;
         for (size_t k = 0; k < s->figure_count; k++) {
             if (s->figures[k].pid == worker->pid && s->figures[k].created == worker->created) {
                 permille = s->figures[k].cpu_permille;
-                first_ms = s->figures[k].first_ms;
             }
         }
-        keep(w, "worker %u of pool %s: %.0f MiB, %u %% of a processor, %s in all, seen for %s",
+        uint64_t age_ms = fleet_worker_age_ms(s, worker, w->c->now_ms);
+        keep(w,
+             "worker %u of pool %s: %.0f MiB, %.0f of its own, %u %% of a processor, %s in all, "
+             "%s old",
              worker->pid, worker->pool, (double)worker->memory_bytes / (1024.0 * 1024),
-             permille / 10, text_format_duration(cpu, worker->cpu_ms),
-             text_format_duration(age, (w->c->now_ms - first_ms) / 1000 * 1000));
+             (double)worker->private_bytes / (1024.0 * 1024), permille / 10,
+             text_format_duration(cpu, worker->cpu_ms),
+             text_format_duration(age, age_ms / 1000 * 1000));
         kept++;
     }
 }

@@ -22,11 +22,10 @@ static const char *kept_down(const struct state *whole, char *out, size_t size)
 static void add_worker(const struct fleet_server *s, const struct worker *w, uint64_t now_ms,
                        struct remedy_seen *seen)
 {
-    uint64_t age_ms = 0;
+    uint64_t age_ms = fleet_worker_age_ms(s, w, now_ms);
     for (size_t i = 0; i < s->figure_count; i++) {
         const struct fleet_figure *f = &s->figures[i];
         if (f->pid == w->pid && f->created == w->created) {
-            age_ms = now_ms - f->first_ms;
             seen->cpu_permille =
                 f->cpu_permille > seen->cpu_permille ? f->cpu_permille : seen->cpu_permille;
         }
@@ -36,6 +35,8 @@ static void add_worker(const struct fleet_server *s, const struct worker *w, uin
         seen->worker_pid = w->pid;
         seen->worker_created = w->created;
     }
+    seen->private_bytes =
+        seen->private_bytes > w->private_bytes ? seen->private_bytes : w->private_bytes;
     seen->worker_age_ms =
         seen->has_worker && seen->worker_age_ms < age_ms ? seen->worker_age_ms : age_ms;
     seen->has_worker = true;
@@ -52,12 +53,12 @@ static void add_probe(const struct coordinator *c, const struct fleet_server *s,
             c->now_ms - s->probes[i].seen_ms <= life_ms) {
             seen->probe_failures = s->probes[i].failures;
             seen->oldest_ms = s->probes[i].oldest_ms;
-        }
             if (s->probes[i].offline[0]) {
                 text_format(why, size, "an app_offline.htm lies in the folder of %s: a deployment",
                             s->probes[i].offline);
                 seen->on_purpose = why;
             }
+        }
     }
 }
 
@@ -66,8 +67,8 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
 {
     const struct state *latest = fleet_latest(s);
     struct remedy_event events[LOOK_EVENTS];
-    struct remedy_seen seen = {.server = s->name,
     char why[256];
+    struct remedy_seen seen = {.server = s->name,
                                .pool = pool->name,
                                .labels = s->labels,
                                .label_count = s->label_count,

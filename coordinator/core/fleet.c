@@ -307,6 +307,15 @@ static uint64_t first_seen(const struct fleet_server *s, const struct worker *w,
     return now_ms;
 }
 
+uint64_t fleet_worker_age_ms(const struct fleet_server *s, const struct worker *w, uint64_t now_ms)
+{
+    if (w->age_ms) {
+        return w->age_ms + (now_ms - s->state_ms);
+    }
+    uint64_t first_ms = first_seen(s, w, now_ms);
+    return now_ms - first_ms;
+}
+
 static void renew_figures(struct fleet_server *s, const struct state *is, uint64_t now_ms)
 {
     const struct state *was = fleet_latest(s);

@@ -176,6 +176,9 @@ bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_m
 bool fleet_is_dark(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                    size_t why_size);
 
+/* Since its process began, as its agent tells it; else as long as it was seen here. */
+uint64_t fleet_worker_age_ms(const struct fleet_server *s, const struct worker *w, uint64_t now_ms);
+
 /* A fresh agent says that WAS or W3SVC does not run. */
 bool fleet_services_down(const struct fleet_server *s);
 

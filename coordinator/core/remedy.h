@@ -51,12 +51,13 @@ enum remedy_fact {
     FACT_QUEUE,          /* queue > 100, or > 50% of its limit */
     FACT_REJECTED,       /* rejected > 10 in 5m */
     FACT_OLDEST_REQUEST, /* oldest-request > 30s */
-    FACT_MEMORY,         /* memory > 2G: of its largest worker */
+    FACT_MEMORY,         /* memory > 2G: of its largest worker, resident */
+    FACT_PRIVATE,        /* private-memory > 2G: shared with nobody */
     FACT_CPU,            /* cpu > 90%: of one processor, of its busiest worker */
     FACT_PROBE,          /* probe-failures > 2: in a row */
     FACT_EVENT,          /* crash > 2 in 10m; any word of proto/events.h */
 };
-#define REMEDY_FACT_COUNT 10
+#define REMEDY_FACT_COUNT 11
 
 struct remedy_condition {
     enum remedy_fact fact;
@@ -139,11 +140,12 @@ struct remedy_seen {
     enum pool_state state;
     bool auto_start;
     int64_t queued, queue_limit, rejected, oldest_ms;
-    uint64_t memory_bytes; /* of the largest worker, which is */
-    uint32_t cpu_permille; /* of the busiest */
-    uint32_t worker_pid;   /* the one that a kill would mean; 0: none */
+    uint64_t memory_bytes;  /* of the largest worker, which is */
+    uint64_t private_bytes; /* of the one that has most of it; 0: not known */
+    uint32_t cpu_permille;  /* of the busiest */
+    uint32_t worker_pid;    /* the one that a kill would mean; 0: none */
     uint64_t worker_created;
-    uint64_t worker_age_ms; /* the youngest; as far as it was seen here */
+    uint64_t worker_age_ms; /* the youngest, since its process began */
     bool has_worker;
     int64_t probe_failures; /* in a row */
     const struct remedy_event *events;
@@ -166,10 +168,10 @@ void remedy_look(struct remedy *m, const struct remedy_seen *seen, uint64_t now_
 /* What was done and opened before this life of the program, for cool-downs, storms and flapping. */
 void remedy_remember(struct remedy *m, const char *rule, const char *server, const char *pool,
                      int64_t wall_ms, bool acted);
-
-/* ---- decisions ---- */
 /* The storm brake was released then: what was done before counts no more. */
 void remedy_released(struct remedy *m, int64_t wall_ms);
+
+/* ---- decisions ---- */
 
 struct remedy_run {
     bool known, open;

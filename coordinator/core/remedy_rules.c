@@ -86,6 +86,7 @@ static const struct fact_word {
     {"rejected", FACT_REJECTED, NULL, "rejected > 10 in 5m"},
     {"oldest-request", FACT_OLDEST_REQUEST, NULL, "oldest-request > 30s"},
     {"memory", FACT_MEMORY, NULL, "memory > 2G"},
+    {"private-memory", FACT_PRIVATE, NULL, "private-memory > 2G"},
     {"cpu", FACT_CPU, NULL, "cpu > 90%"},
     {"probe-failures", FACT_PROBE, NULL, "probe-failures > 2"},
 };
@@ -94,7 +95,8 @@ static enum error_code unknown_word(const char *word, struct error *err)
 {
     return error_set(err, ERR_INVALID,
                      "'%.40s' is nothing that agents report: services, pool, autostart, queue, "
-                     "rejected, oldest-request, memory, cpu, probe-failures, or a kind of event "
+                     "rejected, oldest-request, memory, private-memory, cpu, probe-failures, or a "
+                     "kind of event "
                      "such as crash, hang, rapid-fail",
                      word);
 }
@@ -137,6 +139,7 @@ static bool parse_value(struct remedy_condition *c, const char *text)
     uint64_t percent = 0;
     switch (c->fact) {
     case FACT_MEMORY:
+    case FACT_PRIVATE:
         return text_parse_size(text, &c->more_than);
     case FACT_OLDEST_REQUEST:
         return text_parse_duration(text, &c->more_than);

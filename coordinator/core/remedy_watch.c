@@ -148,6 +148,10 @@ static bool holds(struct watch *w, const struct remedy_condition *c, const struc
         text_format(out, size, "a worker has %.0f MiB, more than %.0f MiB",
                     (double)seen->memory_bytes / MIB, (double)c->more_than / MIB);
         return seen->memory_bytes > c->more_than;
+    case FACT_PRIVATE:
+        text_format(out, size, "a worker has %.0f MiB of its own, more than %.0f MiB",
+                    (double)seen->private_bytes / MIB, (double)c->more_than / MIB);
+        return seen->private_bytes > c->more_than;
     case FACT_CPU:
         text_format(out, size, "a worker uses %u %% of a processor, more than %llu %%",
                     seen->cpu_permille / 10, (unsigned long long)c->more_than / 10);

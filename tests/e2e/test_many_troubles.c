@@ -19,7 +19,8 @@ static const char rules[] = REMEDIES_GUARDS
     "actions = recover-services 1m, recover-services 1m, quarantine\nmode = auto\n"
     "[rule stopped]\nwhen = pool = stopped\nfor = 2s\nsamples = 2/3\n"
     "actions = start 30s, start 30s, call\nmode = auto\n"
-    "[rule leak]\nwhen = memory > 60M\nfor = 2s\nsamples = 2/3\nactions = recycle 1m, call\n"
+    "[rule leak]\nwhen = private-memory > 60M\nfor = 2s\nsamples = 2/3\nactions = recycle 1m, "
+    "call\n"
     "mode = auto\n"
     "[rule sick]\nwhen = probe-failures > 2\nfor = 2s\nsamples = 2/3\npools = Shop\n"
     "actions = recycle 20s, kill-worker 30s, restart-services 1m, quarantine\nmode = auto\n";

@@ -3,12 +3,14 @@
 #include "tests/e2e/remedies.h"
 
 #include "common/clock.h"
+#include "common/os.h"
 #include "common/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,7 +23,8 @@ static const char rules[] = REMEDIES_GUARDS
     "actions = recover-services 2m, quarantine\nmode = auto\n"
     "[rule stopped]\nwhen = pool = stopped\nfor = 2s\nsamples = 2/3\n"
     "actions = start 30s, start 30s, call\nmode = auto\n"
-    "[rule leak]\nwhen = memory > 120M\nfor = 2s\nsamples = 2/3\nactions = recycle 1m, call\n"
+    "[rule leak]\nwhen = private-memory > 120M\nfor = 2s\nsamples = 2/3\nactions = recycle 1m, "
+    "call\n"
     "mode = auto\n"
     "[rule sick]\nwhen = probe-failures > 2\nfor = 2s\nsamples = 2/3\npools = Shop\n"
     "actions = recycle 1m, kill-worker 30s, quarantine\nmode = auto\n"
@@ -72,6 +75,35 @@ static void crashed_pool_is_put_right_without_a_person(void **state)
     expect_note(one, "evidence", "event 5002");
     expect_note(one, "end", "solved");
     json_decref(one);
+    harness_wait_all_up(h, 10000);
+}
+
+/* A deployment took the application off line: its probe fails, and that is nobody's trouble here.
+ */
+static void deployment_is_left_alone(void **state)
+{
+    (void)state;
+    char path[PATH_MAX];
+    struct error err = {0};
+    long long before = harness_recycles(h, "web02", "Shop");
+    farm_path(path, &h->farm, "servers/web02/sites/Shop/app_offline.htm");
+    if (os_write_file(path, "back soon", 9, 0644, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    uint64_t end_ms = clock_boot_ms() + 30000;
+    struct harness_cli cli = CLI(h, "why", "web02");
+    while (!strstr(cli.out, "an app_offline.htm lies in the folder of Shop/")) {
+        if (clock_boot_ms() > end_ms)
+            fail_msg("%s", cli.out);
+        harness_cli_free(&cli);
+        harness_sleep_ms(300);
+        cli = CLI(h, "why", "web02");
+    }
+    harness_cli_free(&cli);
+    harness_sleep_ms(4000);
+    json_t *one = remedies_newest(h, "sick", "web02");
+    assert_null(one);
+    assert_int_equal(harness_recycles(h, "web02", "Shop"), before);
+    assert_int_equal(unlink(path), 0);
     harness_wait_all_up(h, 10000);
 }
 
@@ -222,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crashed_pool_is_put_right_without_a_person),
+        cmocka_unit_test(deployment_is_left_alone),
         cmocka_unit_test(leaking_worker_is_recycled_and_nothing_is_lost),
         cmocka_unit_test(hung_worker_is_replaced),
         cmocka_unit_test(dead_services_come_back),

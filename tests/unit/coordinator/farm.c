@@ -72,7 +72,9 @@ static struct worker worker_of(const struct farm_agent *a, const char *pool)
     return (struct worker){.pool = pool,
                            .pid = a->generation * 10,
                            .created = a->generation,
-                           .memory_bytes = a->memory_bytes};
+                           .memory_bytes = a->memory_bytes,
+                           .private_bytes = a->private_bytes,
+                           .age_ms = a->worker_age_ms};
 }
 
 static void send_report(struct farm *f, size_t i, bool whole)
@@ -125,12 +127,11 @@ static void send_result(struct farm *f, size_t i, const struct command_id *id, e
                         const struct wire_id *nonce)
 {
     struct agent_message m = {.kind = AGENT_RESULT};
-    m.result = (struct result){
-        .id = *id,
-        .verb = f->agents[i].act_verb ? f->agents[i].act_verb : VERB_RECYCLE,
-        .pool = verb_is_of_services(f->agents[i].act_verb) ? "" : "Shop",
-        .outcome = outcome,
-        .detail = "as asked"};
+    m.result = (struct result){.id = *id,
+                               .verb = f->agents[i].act_verb ? f->agents[i].act_verb : VERB_RECYCLE,
+                               .pool = verb_is_of_services(f->agents[i].act_verb) ? "" : "Shop",
+                               .outcome = outcome,
+                               .detail = "as asked"};
     m.result.former = f->agents[i].act_verb == VERB_SET ? f->agents[i].former : NULL;
     if (nonce) {
         m.result.nonce = *nonce;
@@ -440,7 +441,7 @@ static void agent_turn(struct farm *f, size_t i)
             a->shop_stopped = a->shop_manual = a->act_verb == VERB_STOP;
             a->want_whole = true;
         }
-        a->memory_bytes = 0;
+        a->memory_bytes = a->private_bytes = 0;
         a->down = a->down && !verb_is_of_services(a->act_verb);
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;

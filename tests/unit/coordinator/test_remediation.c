@@ -371,6 +371,77 @@ static void half_of_the_farm_is_no_matter_for_single_servers(void **state)
     farm_end(&f);
 }
 
+static void keep_sentence(void *arg, const char *sentence)
+{
+    text_addf(arg, "%s\n", sentence);
+}
+
+/* Its probe fails for good, since a deployment took the application off line: its own people's
+ * matter, and said so. When they are through and it fails still, it is ours. */
+static void deployment_is_left_alone_and_explained(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct text said = {0};
+    begin(&f, 4, 1);
+    f.agents[1].probe_status = 503;
+    f.agents[1].offline = "Shop/";
+    farm_run(&f, 30000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    remedy_explain(coordinator_remedy(f.brain), "web02", f.now_ms, keep_sentence, &said);
+    assert_non_null(strstr(text_get(&said),
+                           "Nothing is done: an app_offline.htm lies in the folder "
+                           "of Shop/: a deployment: left alone"));
+    f.agents[1].offline = NULL;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 1);
+    text_reset(&said);
+    farm_end(&f);
+}
+
+/* What it shares with others is no leak of its own. */
+static void private_memory_is_judged_apart(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    farm_crash(&f);
+    rules[0] = rule_of("leak", "private-memory > 2G", "recycle 60s, quarantine");
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = 5 * GIB;
+    f.agents[1].private_bytes = GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    f.agents[1].private_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 1);
+    expect_event(&f, "a worker has 3072 MiB of its own, more than 2048 MiB");
+    farm_end(&f);
+}
+
+/* By its process's own age, not since this coordinator has seen it: a restart makes no old worker
+ * young, nor one that was told late old. */
+static void workers_are_as_old_as_their_processes(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin(&f, 4, 1);
+    farm_crash(&f);
+    rules[0].min_worker_age_ms = 300000;
+    f.agents[1].worker_age_ms = 10000;
+    f.agents[2].worker_age_ms = 301000;
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = f.agents[2].memory_bytes = 3 * GIB;
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_int_equal(f.agents[2].acts, 1);
+    expect_event(&f, "young: its worker is 1");
+    farm_end(&f);
+}
+
 /* Its gate failed, so the incident keeps it out; it is asked on all the same, and put back when it
  * is well again. */
 static void what_an_incident_keeps_out_is_probed_on(void **state)
@@ -654,10 +725,14 @@ int main(void)
         cmocka_unit_test(rule_waits_for_its_window),
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
         cmocka_unit_test(what_was_done_before_a_restart_counts),
+        cmocka_unit_test(storm_brake_survives_restarts_and_so_does_its_release),
         cmocka_unit_test(remediation_survives_any_restart),
         cmocka_unit_test(run_of_a_person_goes_first),
         cmocka_unit_test(server_in_the_hands_of_others_is_left_alone),
         cmocka_unit_test(half_of_the_farm_is_no_matter_for_single_servers),
+        cmocka_unit_test(deployment_is_left_alone_and_explained),
+        cmocka_unit_test(private_memory_is_judged_apart),
+        cmocka_unit_test(workers_are_as_old_as_their_processes),
         cmocka_unit_test(what_an_incident_keeps_out_is_probed_on),
         cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
         cmocka_unit_test(evidence_stands_before_the_act),
@@ -670,4 +745,3 @@ int main(void)
     };
     return cmocka_run_group_tests_name("remediation", tests, NULL, NULL);
 }
-        cmocka_unit_test(storm_brake_survives_restarts_and_so_does_its_release),

@@ -77,8 +77,10 @@ static const struct field command_id_fields[] = {F_STRUCT(struct command_id, fen
 static const struct shape command_id_shape = SHAPE(command_id, command_id_fields);
 
 static const struct field worker_fields[] = {
-    F_NAME(struct worker, pool),  F_U32(struct worker, pid),          F_U64(struct worker, created),
-    F_U64(struct worker, cpu_ms), F_U64(struct worker, memory_bytes), F_END};
+    F_NAME(struct worker, pool),        F_U32(struct worker, pid),
+    F_U64(struct worker, created),      F_U64(struct worker, cpu_ms),
+    F_U64(struct worker, memory_bytes), F_U64(struct worker, private_bytes),
+    F_U64(struct worker, age_ms),       F_END};
 static const struct shape worker_shape = SHAPE(worker, worker_fields);
 
 static const struct field pool_fields[] = {F_NAME(struct pool, name),
