@@ -14,6 +14,9 @@ target_compile_definitions(test_coordinator_settings
 farmhand_test(remediation_conf SOURCES coordinator_main/test_remediation_conf.c LIBS farmhand_settings)
 target_compile_definitions(test_remediation_conf
                            PRIVATE SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/remediation.conf.sample")
+farmhand_test(default_rules SOURCES coordinator_main/test_default_rules.c LIBS farmhand_settings)
+target_compile_definitions(test_default_rules
+                           PRIVATE SAMPLE_PATH="${PROJECT_SOURCE_DIR}/deploy/remediation.conf.sample")
 
 # What operators ask, against a brain with invented agents.
 farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coordinator_store/files.c
