@@ -316,8 +316,12 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
     if (t->act_failed && t->cause == CAUSE_ON_PURPOSE && t->place_count == 0) {
         char said[ROLLOUT_STEP_MAX];
         text_copy(said, sizeof said, t->detail);
-        change_edit(r, c, i); /* nothing was changed, nothing of ours is to be proved */
-        change_end_target(r, c, TARGET_FAILED, view, now_ms, "%s", said);
+        /* Nothing was changed, nothing of ours is to be proved. Of a farm that is recovered it is
+         * left alone, and stops nothing; who named it for another act is told that it failed. */
+        bool passed_by = r->action == ROLLOUT_SERVICE_RECOVER;
+        change_edit(r, c, i);
+        change_end_target(r, c, passed_by ? TARGET_SKIPPED : TARGET_FAILED, view, now_ms, "%s",
+                          said);
         return true;
     }
     /* It may still pass while the incident cannot be written. */

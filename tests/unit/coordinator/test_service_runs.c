@@ -123,6 +123,24 @@ static void recovery_that_fails_stays_out(void **state)
     play_end(&p);
 }
 
+/* One that is kept down on purpose stands first, since it is down: it is passed by, and the others
+ * are recovered all the same. */
+static void what_is_down_on_purpose_stops_no_recovery_of_others(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_SERVICE_RECOVER, 2);
+    go_down(&p, 0);
+    go_down(&p, 1);
+    p.servers[0].act_outcome = OUTCOME_REFUSED;
+    p.servers[0].act_cause = CAUSE_ON_PURPOSE;
+    play_to_end(&p, 5 * MINUTE);
+    assert_int_equal(p.run->targets[0].state, TARGET_SKIPPED);
+    assert_int_equal(p.run->targets[1].state, TARGET_DONE);
+    assert_int_equal(p.run->state, RUN_PARTIAL);
+    play_end(&p);
+}
+
 static void restart_is_drained_and_refuses_what_is_down(void **state)
 {
     (void)state;
@@ -278,6 +296,7 @@ int main(void)
         cmocka_unit_test(silent_sites_are_trouble_as_well),
         cmocka_unit_test(all_servers_takes_healthy_ones_drained),
         cmocka_unit_test(recovery_that_fails_stays_out),
+        cmocka_unit_test(what_is_down_on_purpose_stops_no_recovery_of_others),
         cmocka_unit_test(restart_is_drained_and_refuses_what_is_down),
         cmocka_unit_test(stop_is_proved_by_services_that_are_down),
         cmocka_unit_test(start_needs_no_drain),
