@@ -149,10 +149,46 @@ void remedies_wait_for_service(struct harness *h, const char *server, const char
     }
 }
 
+void remedies_stop_services_of(struct harness *h, const char *const *servers, size_t count)
+{
+    static const char *const names[] = {"W3SVC", "WAS"};
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < count; i++)
+            REMEDIES_SC(h, servers[i], "stop", names[k]);
+        for (size_t i = 0; i < count; i++)
+            remedies_wait_for_service(h, servers[i], names[k], "STOPPED");
+    }
+}
+
 void remedies_stop_services(struct harness *h, const char *server)
 {
-    REMEDIES_SC(h, server, "stop", "W3SVC");
-    remedies_wait_for_service(h, server, "W3SVC", "STOPPED");
-    REMEDIES_SC(h, server, "stop", "WAS");
-    remedies_wait_for_service(h, server, "WAS", "STOPPED");
+    remedies_stop_services_of(h, &server, 1);
+}
+
+void remedies_wait_for_rapid_fail(struct harness *h, const char *server, const char *pool)
+{
+    uint64_t end_ms = clock_boot_ms() + 60000;
+    for (bool is = false; !is; harness_sleep_ms(is ? 0 : 200)) {
+        json_t *truth = harness_truth(h, server);
+        json_t *of = json_object_get(json_object_get(truth, "pools"), pool);
+        is = json_integer_value(json_object_get(of, "rapid_fails")) > 0;
+        json_decref(truth);
+        if (!is && clock_boot_ms() > end_ms)
+            fail_msg("%s: rapid-fail protection has not stopped %s", server, pool);
+    }
+}
+
+size_t remedies_refuse_account(struct harness *h, const char *server)
+{
+    uint64_t end_ms = clock_boot_ms() + 30000;
+    size_t tries;
+    assert_int_equal(FARM(h, "fault", server, "identity-fails", "on", "--scope", "Shop"), 0);
+    remedies_tool(h, server, "appcmd",
+                  (const char *const[]){"recycle", "apppool", "/apppool.name:Shop", NULL}, NULL);
+    while ((tries = harness_identity_tries(h, server)) == 0) {
+        if (clock_boot_ms() > end_ms)
+            fail_msg("%s: nobody tried to log on", server);
+        harness_sleep_ms(100);
+    }
+    return tries;
 }

@@ -16,7 +16,8 @@
         "allow.verbs=recycle, start, stop, service-recover, service-restart, service-stop,"        \
         " service-start, worker-kill",                                                             \
         "--agent", "services.stop_wait=3s", "--agent", "services.site_wait=10s", "--agent",        \
-        "services.silent_wait=3s", "--agent", "agent.look_every=5s"
+        "services.silent_wait=3s", "--agent", "agent.look_every=5s", "--coordinator",              \
+        "defaults.gate_deadline=10s"
 #define REMEDIES_GUARDS                                                                            \
     "[guards]\n"                                                                                   \
     "min_healthy = 50%\nserver_cool_down = 2s\nrule_cool_down = 2s\nmax_per_hour = 100\n"          \
@@ -49,7 +50,13 @@ bool remedies_service_is(struct harness *h, const char *server, const char *serv
 /* A minute at most. */
 void remedies_wait_for_service(struct harness *h, const char *server, const char *service,
                                const char *state);
-/* W3SVC, then WAS: as a failed IISRESET leaves them. */
+/* W3SVC, then WAS: as a failed IISRESET leaves them. Of one server, or of `count` at once. */
 void remedies_stop_services(struct harness *h, const char *server);
+void remedies_stop_services_of(struct harness *h, const char *const *servers, size_t count);
+/* Somebody changed the password of Shop's account and recycles the pool: refused, and stopped.
+ * Gives back the tries to log on so far. */
+size_t remedies_refuse_account(struct harness *h, const char *server);
+/* Until rapid-fail protection has stopped the pool, by the lab's count. A minute at most. */
+void remedies_wait_for_rapid_fail(struct harness *h, const char *server, const char *pool);
 
 #endif

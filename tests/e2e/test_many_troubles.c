@@ -64,7 +64,7 @@ static void five_troubles_are_put_right_without_a_person(void **state)
     FARM(h, "fault", "web02", "worker-hangs", "on", "--scope", "Shop");
     FARM(h, "fault", "web01", "worker-leaks", "20", "--scope", "Shop", "--value", "10000");
     REMEDIES_SC(h, "web04", "stop", "WAS");
-    harness_sleep_ms(4000);
+    remedies_wait_for_rapid_fail(h, "web03", "Shop");
     FARM(h, "fault", "web03", "worker-crashes", "off", "--scope", "Shop");
     json_decref(remedies_wait(h, "sick", "web02", "acting", 60000));
     FARM(h, "fault", "web02", "worker-hangs", "off", "--scope", "Shop"); /* for workers to come */

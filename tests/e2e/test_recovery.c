@@ -101,8 +101,8 @@ static void failed_iisreset_farm_comes_back_by_one_command(void **state)
         FARM(h, "fault", name_of(i), "was-stuck", "on");
         REMEDIES_SC(h, name_of(i), "stop", "W3SVC");
     }
-    for (unsigned i = 3; i < SERVERS; i++)
-        remedies_stop_services(h, name_of(i));
+    static const char *const stopped[] = {"web04", "web05", "web06", "web07", "web08"};
+    remedies_stop_services_of(h, stopped, 5);
     for (unsigned i = 0; i < SERVERS; i++)
         wait_for_down(name_of(i));
     struct harness_cli cli = CLI(h, "service", "recover", "--on", "all", "--max-unavailable", "4",
@@ -169,18 +169,18 @@ static void expect_finding(const json_t *run, const char *server, const char *ru
 static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
 {
     (void)state;
-    remedies_stop_services(h, "web01");
+    static const char *const stopped[] = {"web01", "web04"};
+    FARM(h, "fault", "web05", "worker-crashes", "on", "--scope", "Shop", "--value", "100");
+    remedies_stop_services_of(h, stopped, 2);
     FARM(h, "fault", "web02", "was-stuck", "on");
     REMEDIES_SC(h, "web02", "stop", "W3SVC");
     FARM(h, "fault", "web03", "site-refuses", "on");
     FARM(h, "fault", "web03", "service-slow-start", "on", "--scope", "WAS", "--value", "4000");
-    remedies_stop_services(h, "web04");
     REMEDIES_SC(h, "web04", "config", "WAS", "start=", "disabled");
-    FARM(h, "fault", "web05", "worker-crashes", "on", "--scope", "Shop", "--value", "100");
     wait_for_down("web01");
     wait_for_down("web02");
     wait_for_down("web04");
-    harness_sleep_ms(6000); /* five crashes */
+    remedies_wait_for_rapid_fail(h, "web05", "Shop");
     FARM(h, "fault", "web05", "worker-crashes", "off", "--scope", "Shop");
     harness_phase(h, "repair");
     json_t *options = json_pack("{s:s}", "on_failure", "continue");
@@ -216,9 +216,7 @@ static void stops_that_are_refused_and_accounts_that_are(void **state)
 {
     (void)state;
     static const char *const silent[] = {"web06", "web07", "web08"};
-    FARM(h, "fault", "web05", "identity-fails", "on", "--scope", "Shop");
-    json_decref(harness_run_end(h, harness_run(h, "recycle", "Shop", "web05", NULL), 120000));
-    size_t tries = harness_identity_tries(h, "web05");
+    size_t tries = remedies_refuse_account(h, "web05");
     for (size_t i = 0; i < 3; i++) {
         FARM(h, "fault", silent[i], "site-refuses", "on");
         FARM(h, "fault", silent[i], "service-slow-start", "on", "--scope", "WAS", "--value",

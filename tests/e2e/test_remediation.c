@@ -67,7 +67,7 @@ static void crashed_pool_is_put_right_without_a_person(void **state)
 {
     (void)state;
     FARM(h, "fault", "web02", "worker-crashes", "on", "--scope", "Shop", "--value", "150");
-    harness_sleep_ms(5000);
+    remedies_wait_for_rapid_fail(h, "web02", "Shop");
     FARM(h, "fault", "web02", "worker-crashes", "off", "--scope", "Shop");
     json_t *one = wait_for_phase("stopped", "web02", "closed", 90000);
     expect_note(one, "seen", "the pool is stopped, though it should run");

@@ -133,14 +133,6 @@ static void disable_on_purpose(void)
     remedies_stop_services(h, DISABLED);
 }
 
-/* Somebody changed its password, and recycled the pool. */
-static void refuse_account(void)
-{
-    assert_int_equal(FARM(h, "fault", REFUSED, "identity-fails", "on", "--scope", "Shop"), 0);
-    remedies_tool(h, REFUSED, "appcmd",
-                  (const char *const[]){"recycle", "apppool", "/apppool.name:Shop", NULL}, NULL);
-}
-
 static void expect_blocked(const char *rule, const char *server, const char *why)
 {
     json_t *one = remedies_wait(h, rule, server, "blocked", 40000);
@@ -215,10 +207,9 @@ static void outage_of_a_database_is_left_to_people(void **state)
     (void)state;
     long long before[SERVERS];
     disable_on_purpose();
-    refuse_account();
+    size_t tries = remedies_refuse_account(h, REFUSED);
     expect_blocked("stopped", REFUSED, "identity:");
     remedies_wait_for_service(h, DISABLED, "WAS", "STOPPED");
-    size_t tries = harness_identity_tries(h, REFUSED);
     count_acts(before);
 
     harness_phase(h, "outage");
