@@ -340,6 +340,28 @@ static void agent_killed_in_the_middle_starts_them_again(void **state)
     codec_free_agent(m);
 }
 
+/* WAS sticks in the stop that the agent had ordered when that was killed: nothing can be started
+ * before its process has gone, and nobody else would end it. */
+static void agent_killed_while_was_sticks_ends_its_process(void **state)
+{
+    struct farm *f = *state;
+    FAULT("was-stuck", "on");
+    FAULT("service-slow-start", "on", "--scope", "WAS", "--value", "3000");
+    uint64_t seq = desk_command(&f->desk, VERB_SERVICE_RESTART, "", false);
+    wait_for_state(f, "WAS", 3);
+    farm_end_agent(f, SIGKILL);
+    farm_start_agent(f);
+    wait_for_state(f, "WAS", 2); /* it is being started again */
+    FAULT("all", "off");
+    struct agent_message *m = desk_result(&f->desk, seq);
+    assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
+    assert_says(m, "finished after the agent's restart");
+    assert_found(m, "look", "WAS was stopping still");
+    assert_found(m, "kill", "the host of WAS, was ended");
+    assert_all_run(f);
+    codec_free_agent(m);
+}
+
 /* The guardian has ended. */
 static void wait_for_word(struct farm *f)
 {
@@ -387,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_identity_is_not_retried, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stop_stays_and_start_undoes_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(agent_killed_in_the_middle_starts_them_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(agent_killed_while_was_sticks_ends_its_process, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(agent_killed_for_good_leaves_it_to_the_guardian, set_up,
                                         tear_down),
