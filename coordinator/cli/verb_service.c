@@ -167,6 +167,11 @@ static size_t add_workers(struct table *t, const json_t *pool)
         table_cellf(t, STYLE_PLAIN, "%lld %%", (long long)cli_number(worker, "cpu_permille") / 10);
         table_cell(t, STYLE_PLAIN, say_duration(length, cli_number(worker, "cpu_ms")));
         table_cell(t, STYLE_PLAIN, say_bytes(bytes, (uint64_t)cli_number(worker, "memory_bytes")));
+        bool told = !cli_is_null(worker, "private_bytes"), timed = !cli_is_null(worker, "running_ms");
+        uint64_t own = told ? (uint64_t)cli_number(worker, "private_bytes") : 0;
+        table_cell(t, STYLE_PLAIN, told ? say_bytes(bytes, own) : NULL);
+        table_cell(t, STYLE_PLAIN,
+                   timed ? say_duration(length, cli_number(worker, "running_ms")) : NULL);
         table_cell(t, STYLE_DIM, say_duration(length, cli_number(pool, "age_ms")));
     }
     return i;
@@ -177,13 +182,13 @@ static int worker_list(struct cli *cli)
     static const struct table_column columns[] = {
         {"SERVER", 9, 8, false}, {"POOL", 8, 8, false},    {"WORKER", 7, 5, true},
         {"CPU", 6, 5, true},     {"CPU TIME", 3, 5, true}, {"MEMORY", 5, 5, true},
-        {"AGE", 2, 3, true},
+        {"OWN", 5, 5, true},     {"RUNS", 4, 4, true},     {"AGE", 2, 3, true},
     };
     json_t *answer = NULL;
     int code = get_workers(cli, cli_value(cli, OPT_POOL, NULL), &answer);
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         struct text out = {0};
-        struct table *t = table_open(columns, 7);
+        struct table *t = table_open(columns, 9);
         size_t i, count = 0;
         const json_t *pool;
         json_array_foreach(cli_list(answer, "pools"), i, pool) count += add_workers(t, pool);

@@ -74,10 +74,13 @@ static json_t *view_workers(const struct fleet_server *s, const char *pool)
         const struct worker *w = &state->workers[i];
         if (!text_equal_nocase(w->pool, pool))
             continue;
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(w->pid),
-                                              "created", number(w->created), "cpu_ms",
-                                              number(w->cpu_ms), "cpu_permille", cpu_of(s, w),
-                                              "memory_bytes", number(w->memory_bytes)));
+        json_t *one = json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(w->pid), "created",
+                                number(w->created), "cpu_ms", number(w->cpu_ms), "cpu_permille",
+                                cpu_of(s, w), "memory_bytes", number(w->memory_bytes));
+        json_object_set_new(one, "private_bytes",
+                            w->private_bytes ? number(w->private_bytes) : json_null());
+        json_object_set_new(one, "running_ms", w->age_ms ? number(w->age_ms) : json_null());
+        json_array_append_new(list, one);
     }
     return list;
 }
