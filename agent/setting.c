@@ -273,7 +273,7 @@ static void looked(struct setting *s, const struct call_result *result, uint64_t
     if (view->config_shared && !s->record->force)
         finish(s, now_ms, OUTCOME_REFUSED, CAUSE_SHARED_CONFIG,
                "this server shares its configuration: what is set here is set on every server "
-               "that shares it, so it is done once for all of them");
+               "that shares it, so it is done once for all of them (--shared)");
     else
         enter(s, SETTING_READ);
 }

@@ -264,6 +264,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .inherited = view_inherited,
                                  .kept_out = view_kept_out,
                                  .taken_since = view_taken_since,
+                                 .same_config = shares_configuration,
                                  .store_broken = c->store_trouble[0] != '\0',
                                  .settling = coordinator_settling(c, c->now_ms),
                                  .wall_ms = c->wall_ms};

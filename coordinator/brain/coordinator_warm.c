@@ -149,6 +149,13 @@ static const char *shared_by(const struct fleet_server *s)
     return whole && whole->config_shared && whole->config_identity ? whole->config_identity : "";
 }
 
+bool shares_configuration(void *coordinator, const char *server, const char *other)
+{
+    const struct coordinator *c = coordinator;
+    const char *mine = shared_by(fleet_find(c->fleet, server));
+    return mine[0] && strcmp(mine, shared_by(fleet_find(c->fleet, other))) == 0;
+}
+
 bool shared_is_in_hand(const struct coordinator *c, const struct rollout *r,
                        const struct rollout_target *t, char *why, size_t why_size)
 {

@@ -235,7 +235,8 @@ static enum error_code check_selection(const struct plan_request *q, const struc
     if (n->chosen == 0 && q->action == ROLLOUT_UNWARM) {
         return error_set(err, ERR_NOT_FOUND,
                          "no settings of '%s' are kept for the selected servers: `pool warm "
-                         "--apply` has changed none there, or they were put back",
+                         "--apply` has changed none there, or they were put back; of configuration "
+                         "that is shared they are kept with the server that was changed first",
                          q->pool);
     }
     if (n->chosen == 0) {

@@ -146,7 +146,8 @@ static void say_shared(const struct rollout *run, const struct fleet *fleet, uin
         text_add(&text,
                  run->options.shared
                      ? " share one configuration: it is changed once, on the first of them, and "
-                       "holds for all; pools on the others may be recycled by it, undrained"
+                       "holds for all; pools on the others may be recycled by it, undrained; each "
+                       "of them that is selected has to pass its probe after it"
                      : " share one configuration: their agents refuse to change it for one of "
                        "them; --shared changes it once for all");
         each(arg, text_get(&text));

@@ -573,6 +573,22 @@ static void keep_inherited(struct rollout_target *t)
     t->place_count = kept;
 }
 
+/* Another target has changed the configuration that this server reads too: here nothing changes any
+ * more, so nothing is taken out for it. Its agent reads the settings, and its probe has to pass. */
+static bool is_set_already(const struct rollout *r, const struct rollout_target *t,
+                           const struct rollout_view *view)
+{
+    for (size_t i = 0; i < r->target_count && r->options.shared && view->same_config; i++) {
+        const struct rollout_target *other = &r->targets[i];
+        if (rollout_action_configures(r) && other->state == TARGET_DONE &&
+            text_equal_nocase(other->pool, t->pool) &&
+            view->same_config(view->ctx, other->server, t->server)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take(const struct rollout *r, struct rollout_change *c, const struct rollout_view *view,
                  uint64_t now_ms)
 {
@@ -585,10 +601,11 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
     }
     /* Others, and who puts it into quarantine, have to find it out of rotation when it comes up. */
     bool down = t->down && rollout_action_of_services(r->action);
-    if (down) {
+    bool stays = down || is_set_already(r, t, view);
+    if (stays) {
         keep_inherited(t);
     }
-    if (t->place_count == 0 || !r->options.drain || down || rollout_action_restores(r->action)) {
+    if (t->place_count == 0 || !r->options.drain || stays || rollout_action_restores(r->action)) {
         change_command(r, c, view, now_ms);
         return;
     }

@@ -357,6 +357,8 @@ struct rollout_view {
     bool (*may_drain_again)(void *ctx, const struct rollout_target *t, char *why, size_t why_size);
     /* The machine's boot, by a fresh word of its agent; false: not known now. */
     bool (*boot)(void *ctx, const char *server, struct wire_id *out);
+    /* Do both read one configuration, so that what is set on one holds for the other? NULL: none do. */
+    bool (*same_config)(void *ctx, const char *server, const char *other);
     bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
     int64_t wall_ms;   /* for started and ended times */

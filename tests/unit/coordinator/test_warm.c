@@ -102,6 +102,34 @@ static void shared_configuration_is_changed_under_one_lock(void **state)
     farm_end(&f);
 }
 
+/* The second one reads what was set on the first: it is proved where it stands, and serves on. */
+static void who_shares_what_was_set_is_proved_and_not_drained(void **state)
+{
+    (void)state;
+    struct farm f;
+    bool drained[3] = {false};
+    farm_begin_balanced(&f, 3, 1);
+    for (size_t i = 0; i < 3; i++) {
+        f.agents[i].shares_config = i < 2;
+        f.agents[i].want_whole = true;
+    }
+    farm_run(&f, 2000);
+    struct plan_request q = farm_request(&f, ROLLOUT_WARM, "all");
+    q.options.shared = true;
+    uint64_t id = farm_ask(&f, &q);
+    for (const struct rollout *r; (r = coordinator_run_find(f.brain, id)); farm_run(&f, 10)) {
+        for (size_t i = 0; i < 3; i++)
+            drained[i] = drained[i] || f.agents[i].admin == BALANCER_DRAIN;
+        assert_true(f.now_ms < 120000);
+    }
+    assert_true(drained[0] && !drained[1] && drained[2]);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.agents[i].acts, 1); /* asked; a real one answers: nothing to do */
+        assert_int_equal(f.agents[i].admin, BALANCER_READY);
+    }
+    farm_end(&f);
+}
+
 /* ---- rehearsals ---- */
 
 static const struct rehearsed *rehearse(struct farm *f, enum rollout_action action, bool *complete)
@@ -162,6 +190,7 @@ int main(void)
         cmocka_unit_test(what_was_before_the_first_change_is_kept),
         cmocka_unit_test(warm_is_undone_over_a_restart),
         cmocka_unit_test(shared_configuration_is_changed_under_one_lock),
+        cmocka_unit_test(who_shares_what_was_set_is_proved_and_not_drained),
         cmocka_unit_test(agents_say_themselves_what_they_would_do),
         cmocka_unit_test(agent_that_does_not_answer_is_told_as_that),
     };
