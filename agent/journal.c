@@ -193,6 +193,7 @@ static enum error_code open_db(const char *path, const char *vfs, bool only_read
 {
     const struct db_spec spec = {
         .path = path,
+        .any_tables = only_read, /* its trail is judged by its hashes */
         .only_read = only_read,
         .migrations = migrations,
         .migration_count = sizeof(migrations) / sizeof(migrations[0]),

@@ -1,6 +1,7 @@
 /* db.c - see db.h. The only user of sqlite3.h. */
 #include "common/db.h"
 
+#include "common/db_schema.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/system.h"
@@ -248,6 +249,28 @@ static enum error_code check_version(const struct db_spec *spec, struct db *db, 
     return ERR_NONE;
 }
 
+/* Before anything of it is believed. */
+static enum error_code check_schema(const struct db_spec *spec, struct db *db, int64_t version,
+                                    struct error *err)
+{
+    char which[128] = "";
+    bool same = true;
+    enum error_code code = run_sql(db, "PRAGMA trusted_schema=OFF", "set it up", err);
+    if (code)
+        return code;
+    system_clear();
+    int rc =
+        db_schema_is(db->handle, spec->migrations, (size_t)version, &same, which, sizeof(which));
+    if (rc != SQLITE_OK)
+        return fail(db, rc, "read its tables", err);
+    if (same)
+        return ERR_NONE;
+    return error_set(err, ERR_CORRUPT,
+                     "%s: its tables are not those of its version, somebody has changed them (%s "
+                     "is not as it was made); %s",
+                     db->path, which, advice_for(ERR_CORRUPT));
+}
+
 static enum error_code check_pages(struct db *db, struct error *err)
 {
     char *answer = NULL;
@@ -387,6 +410,8 @@ enum error_code db_open(const struct db_spec *spec, struct db **out, struct erro
     enum error_code code = open_handle(spec, db, err);
     if (!code)
         code = check_version(spec, db, &version, err);
+    if (!code && version > 0 && !spec->any_tables)
+        code = check_schema(spec, db, version, err);
     if (!code && version > 0)
         code = check_pages(db, err);
     if (!code)

@@ -22,16 +22,19 @@ struct db_spec {
     size_t migration_count;
     const char *const *statements; /* SQL by the store's own enum, prepared at open */
     size_t statement_count;
+    bool any_tables; /* they are not held against the migrations: who only looks at what somebody
+                        may have changed, and tests that do so */
     bool only_read;  /* beside who writes: nothing is made, migrated or changed */
     bool full_sync;  /* synchronous=FULL, else NORMAL; WAL either way */
     const char *vfs; /* NULL: the system's; tests name their own */
 };
 
 /* Opens or creates, checks (quick_check), migrates in one transaction, prepares. ERR_NEWER: its
- * user_version is above migration_count, nothing was changed. ERR_CORRUPT: the check failed.
+ * user_version is above migration_count, nothing was changed. ERR_CORRUPT: the check failed, or its
+ * tables, indexes and triggers are not those that the migrations make.
  * ERR_STATE: an SQLite file of something else. only_read: ERR_NOT_FOUND: it is not there; ERR_STATE
- * as well: of an older version, which who writes it migrates. Waits at most 2 s for another process' lock, here
- * and in every call below (then ERR_BUSY). */
+ * as well: of an older version, which who writes it migrates. Waits at most 2 s for another
+ * process' lock, here and in every call below (then ERR_BUSY). */
 enum error_code db_open(const struct db_spec *spec, struct db **out, struct error *err);
 void db_close(struct db *db); /* NULL is fine */
 

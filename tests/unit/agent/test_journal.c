@@ -469,8 +469,10 @@ static void a_newer_journal_is_refused(void **state)
     static const char *const newer[] = {
         "CREATE TABLE a (b)", "CREATE TABLE c (d)", "CREATE TABLE e (f)", "CREATE TABLE g (h)",
         "CREATE TABLE i (j)", "CREATE TABLE k (l)", "CREATE TABLE m (n)"};
-    const struct db_spec spec = {
-        .path = in_dir(state, "newer.db"), .migrations = newer, .migration_count = VERSION + 1};
+    const struct db_spec spec = {.path = in_dir(state, "newer.db"),
+                                 .any_tables = true,
+                                 .migrations = newer,
+                                 .migration_count = VERSION + 1};
     struct error err = {0};
     struct db *db = NULL;
     struct journal *j = NULL;
@@ -498,6 +500,7 @@ static void a_journal_without_itself_is_refused(void **state)
     const char *path = in_dir(state, "selfless.db");
     journal_close(open_journal(path));
     const struct db_spec spec = {.path = path,
+                                 .any_tables = true,
                                  .migrations = one,
                                  .migration_count = VERSION,
                                  .statements = drop,
@@ -522,6 +525,7 @@ static void add_many(const char *path)
         " INSERT INTO command SELECT i, 5, zeroblob(16), i, 1, 'Shop', 0, 0, 0, 0, 0, '', '', 2, 0,"
         " NULL, NULL, 1, 1, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', '', '', 0 FROM n"};
     const struct db_spec spec = {.path = path,
+                                 .any_tables = true,
                                  .migrations = one,
                                  .migration_count = VERSION,
                                  .statements = many,
@@ -609,6 +613,7 @@ static void tamper(const char *path, const char *sql)
     for (size_t i = 0; i < 3; i++) {
         const char *statement = i < 2 ? statements[i] : sql;
         const struct db_spec spec = {.path = path,
+                                     .any_tables = true,
                                      .migrations = one,
                                      .migration_count = VERSION,
                                      .statements = &statement,
@@ -672,9 +677,9 @@ static void a_row_goes_with_its_decision(void **state)
 {
     struct error err = {0};
     struct trail t = some_trail(state, "whole.audit.db");
+    struct journal *j = open_journal(t.path);
     tamper(t.path,
            "CREATE TRIGGER no BEFORE INSERT ON command BEGIN SELECT RAISE(ABORT, 'no'); END");
-    struct journal *j = open_journal(t.path);
     struct record *record = record_of(VERB_START, 7);
     end_record(record);
     assert_int_not_equal(put(j, JOURNAL_ENDED, record, &err), ERR_NONE);
@@ -682,6 +687,18 @@ static void a_row_goes_with_its_decision(void **state)
     journal_close(j);
     assert_null(verify(&t));
     assert_int_equal(t.look.count, 5);
+}
+
+/* Nor does an agent start on a file that would undo what it writes. */
+static void a_journal_with_a_trigger_of_somebody_else_is_refused(void **state)
+{
+    struct error err = {0};
+    struct journal *j = NULL;
+    struct trail t = some_trail(state, "trigger.db");
+    tamper(t.path, "CREATE TRIGGER forget AFTER INSERT ON command BEGIN DELETE FROM command; END");
+    assert_code(journal_open(t.path, NULL, &j, &err), ERR_CORRUPT, &err);
+    assert_non_null(strstr(err.text, "somebody has changed them"));
+    assert_null(verify(&t)); /* what was done can still be read */
 }
 
 static void a_trail_that_was_touched_is_found(void **state)
@@ -727,6 +744,7 @@ static void a_trail_is_only_added_to(void **state)
     struct trail t = some_trail(state, "added.db");
     for (size_t i = 0; i < 2; i++) {
         const struct db_spec spec = {.path = t.path,
+                                     .any_tables = true,
                                      .migrations = one,
                                      .migration_count = VERSION,
                                      .statements = &attempts[i],
@@ -749,6 +767,7 @@ static void fill_audit(const char *path, uint64_t count)
         "INSERT INTO audit VALUES (?1, 1, 5, '00000000000000000000000000000000', ?1, 0, 'recycle',"
         " 'Shop', 'ann', '', 'begun', '', ?2)"};
     const struct db_spec spec = {.path = path,
+                                 .any_tables = true,
                                  .migrations = one,
                                  .migration_count = VERSION,
                                  .statements = insert,
@@ -854,6 +873,7 @@ int main(void)
         cmocka_unit_test(ids_stay_when_old_proofs_go),
         cmocka_unit_test(each_decision_leaves_a_row_in_the_audit_trail),
         cmocka_unit_test(a_row_goes_with_its_decision),
+        cmocka_unit_test(a_journal_with_a_trigger_of_somebody_else_is_refused),
         cmocka_unit_test(a_trail_that_was_touched_is_found),
         cmocka_unit_test(a_trail_is_only_added_to),
         cmocka_unit_test(an_old_trail_is_pruned_and_still_held_at_both_ends),

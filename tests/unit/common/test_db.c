@@ -163,6 +163,7 @@ static void a_migration_that_fails_changes_nothing(void **state)
     struct db *db = NULL;
     struct error err = {0};
     spec.migrations = bad;
+    spec.any_tables = true;
     spec.migration_count = 4;
     assert_code(db_open(&spec, &db, &err), ERR_IO, &err);
     assert_contains(err.text, "version 3 to 4");

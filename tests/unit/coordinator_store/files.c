@@ -47,6 +47,7 @@ const char *files_path(const struct files *f, const char *name)
 void files_sql(const char *path, const char *sql)
 {
     struct db_spec file = {.path = path,
+                           .any_tables = true,
                            .migrations = schema_migrations,
                            .migration_count = schema_migration_count,
                            .statements = &sql,

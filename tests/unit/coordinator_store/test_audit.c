@@ -103,13 +103,33 @@ static int run_sql(const char *statement, void *arg)
     return 0;
 }
 
-/* With the store closed, as an intruder would; its triggers are taken away first. */
+#define TRIGGER(name, what)                                                                        \
+    "CREATE TRIGGER " name " BEFORE " what " ON audit"                                             \
+    " BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
+
+/* With the store closed, as an intruder would: its triggers are taken away first, and put back,
+ * since a store without them does not open. */
 static void tamper(struct trail *t, const char *sql)
 {
     store_close(t->store);
     files_sql(t->path, "DROP TRIGGER IF EXISTS audit_stays");
     files_sql(t->path, "DROP TRIGGER IF EXISTS audit_is_kept");
     text_split(sql, ';', run_sql, t);
+    files_sql(t->path, TRIGGER("audit_stays", "UPDATE"));
+    files_sql(t->path, TRIGGER("audit_is_kept", "DELETE"));
+    open_store(t);
+}
+
+static void store_without_its_triggers_does_not_open(void **state)
+{
+    struct trail *t = *state;
+    struct fence fence;
+    const struct store_spec spec = {.path = t->path, .instance = {{1}}, .wall_ms = 1000};
+    store_close(t->store);
+    files_sql(t->path, "DROP TRIGGER audit_stays");
+    assert_int_equal(store_open(&spec, &t->store, &fence, &t->err), ERR_CORRUPT);
+    assert_non_null(strstr(t->err.text, "audit_stays is not as it was made"));
+    files_sql(t->path, TRIGGER("audit_stays", "UPDATE"));
     open_store(t);
 }
 
@@ -231,9 +251,7 @@ static void older_rows_are_covered_too(void **state)
     add(t, 1);
     add(t, 2);
     assert_null(verify(t));
-    store_close(t->store);
-    files_sql(t->path, "UPDATE audit SET reason = 'dinner' WHERE id = 3;");
-    open_store(t);
+    tamper(t, "UPDATE audit SET reason = 'dinner' WHERE id = 3;");
     assert_non_null(verify(t));
     assert_int_equal(t->bad_id, ROWS + 1);
 }
@@ -267,6 +285,7 @@ static void rows_are_told_once_they_are_there_for_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TRAIL(store_without_its_triggers_does_not_open),
         TRAIL(untouched_trail_is_whole_over_restarts),
         TRAIL(changed_row_is_found),
         TRAIL(changed_time_is_found),
