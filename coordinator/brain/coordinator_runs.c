@@ -137,10 +137,14 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
     if (l) {
         const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
         bool apart = n && n->phase == INCIDENT_QUARANTINED;
+        bool as_a_whole = n && !l->pool[0] && t->pool[0];
         text_format(why, why_size, "%s is %s %s %llu%s", server,
                     apart ? "in quarantine by" : "held by", n ? "incident" : "run",
                     (unsigned long long)l->owner_id,
-                    apart ? ": `farmhand server release` ends it" : "");
+                    apart        ? ": `farmhand server release` ends it"
+                    : as_a_whole ? ", as a whole: a pool that stands still there is started at "
+                                   "the server, or by `service restart`; then `server undrain`"
+                                 : "");
         return false;
     }
     if (shared_is_in_hand(c, r, t, why, why_size)) {

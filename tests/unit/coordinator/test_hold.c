@@ -309,6 +309,32 @@ static void hold_spends_the_budget_of_all(void **state)
     farm_end(&f);
 }
 
+/* What a failed hold left is the whole server's: a run of one pool says who helps, and how. */
+static void pool_of_a_server_that_a_hold_left_out_says_what_helps(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin_balanced(&f, 3, 1);
+    struct held h = hold(&f, "web01", 600000);
+    f.agents[0].probe_status = 500;
+    assert_int_equal(release(&f, h.token, "", &err), ERR_NONE);
+    farm_run_to_end(&f, 600000);
+    assert_int_equal(coordinator_incident_count(f.brain), 1);
+    f.agents[0].shop_stopped = true;
+    farm_run(&f, 5000);
+    struct plan_request q = farm_request(&f, ROLLOUT_START, "web01");
+    uint64_t id = farm_ask(&f, &q);
+    farm_run(&f, 5000);
+    const struct rollout *r = coordinator_run_find(f.brain, id);
+    assert_string_equal(
+        r->targets[0].step,
+        "blocked: web01 is held by incident 1, as a whole: a pool that stands still "
+        "there is started at the server, or by `service restart`; then `server "
+        "undrain`");
+    farm_end(&f);
+}
+
 static void hold_and_its_token_survive_restarts(void **state)
 {
     (void)state;
@@ -421,6 +447,7 @@ int main(void)
         cmocka_unit_test(cycle_waits_for_each_reboot_before_the_next),
         cmocka_unit_test(machine_that_does_not_come_back_stops_the_cycle),
         cmocka_unit_test(hold_spends_the_budget_of_all),
+        cmocka_unit_test(pool_of_a_server_that_a_hold_left_out_says_what_helps),
         cmocka_unit_test(hold_and_its_token_survive_restarts),
         cmocka_unit_test(hold_that_expires_is_told_and_stays_out),
         cmocka_unit_test(hold_that_is_waited_for_can_be_given_up),
