@@ -104,8 +104,10 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
     for (uint32_t k = 0; k < t->place_count && !rollout_action_restores(r->action); k++) {
         const struct balancer_entry *e = &t->places[k];
         if (e->admin == BALANCER_READY && e->up && e->others_serving == 0) {
-            change_enter(c, TARGET_WAITING, now_ms,
-                         "blocked: no other server would serve backend %s", e->backend);
+            change_enter(
+                c, TARGET_WAITING, now_ms, "blocked: no other server would serve backend %s%s",
+                e->backend,
+                rollout_action_stops(r->action) ? "; if it is to end everywhere: --no-drain" : "");
             c->target_saved = false;
             return;
         }

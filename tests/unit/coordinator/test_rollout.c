@@ -532,6 +532,26 @@ static void last_server_of_a_backend_is_never_taken(void **state)
     play_end(&p);
 }
 
+/* Stopping a pool everywhere empties its backend in the end: allowed, but never by accident. */
+static void last_server_of_a_backend_is_stopped_with_no_drain_alone(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_STOP, 1);
+    p.servers[0].others = 0;
+    play_until(&p, 5000);
+    assert_string_equal(p.run->targets[0].step,
+                        "blocked: no other server would serve backend shop; "
+                        "if it is to end everywhere: --no-drain");
+    play_end(&p);
+    play_begin(&p, ROLLOUT_STOP, 1);
+    p.servers[0].others = 0;
+    p.run->options.drain = false;
+    play_to_end(&p, 60000);
+    assert_int_equal(p.run->state, RUN_DONE);
+    play_end(&p);
+}
+
 static void broken_balancer_fails_before_anything_is_touched(void **state)
 {
     (void)state;
@@ -773,6 +793,7 @@ static void result_of_another_command_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(last_server_of_a_backend_is_stopped_with_no_drain_alone),
         cmocka_unit_test(two_servers_one_after_the_other),
         cmocka_unit_test(batch_of_two_holds_two_never_three),
         cmocka_unit_test(successor_that_answers_500_stays_out_and_stops_the_run),
