@@ -284,8 +284,11 @@ void people_tend(struct chaos *c)
         bool running = look_at_runs(c, status, now_ms);
         look_for_orphans(c, status, now_ms);
         look_at_incidents(c, status, now_ms);
-        if (!running && c->runs_wanted && !c->must_freeze && now_ms > c->started_ms + ASK_AGAIN_MS)
+        if (!running && c->runs_wanted && !c->must_freeze &&
+            now_ms > c->started_ms + ASK_AGAIN_MS) {
             start_run(c, now_ms);
+            running = true;
+        }
         c->calm = is_calm(c, status, running);
     }
     json_decref(status);
