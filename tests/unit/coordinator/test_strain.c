@@ -331,6 +331,30 @@ static void server_is_never_held_without_its_lease(void **state)
     farm_end(&f);
 }
 
+/* Else a coordinator that dies now would know of an act, and the journal would tell it no more. */
+static void result_is_acknowledged_once_it_is_on_the_disk(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 1);
+    uint64_t run = farm_recycle(&f, "all");
+    while (f.agents[0].acts == 0) {
+        farm_run(&f, 10);
+    }
+    files_disk_is_full(true);
+    farm_run(&f, 5000);
+    bool told = f.agents[0].act_outcome != OUTCOME_RUNNING;
+    bool kept = f.agents[0].act_unacknowledged;
+    files_disk_is_full(false);
+    assert_true(told);
+    assert_true(kept);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(state_of(&f, run), RUN_DONE);
+    farm_run(&f, 10000); /* it is told again now and then */
+    assert_false(f.agents[0].act_unacknowledged);
+    farm_end(&f);
+}
+
 static void batch_never_empties_a_backend(void **state)
 {
     (void)state;
@@ -585,6 +609,7 @@ int main(void)
         cmocka_unit_test(mute_balancer_is_not_buried_in_questions),
         cmocka_unit_test(slow_balancer_is_slow_but_gets_there),
         cmocka_unit_test(server_is_never_held_without_its_lease),
+        cmocka_unit_test(result_is_acknowledged_once_it_is_on_the_disk),
         cmocka_unit_test(batch_never_empties_a_backend),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
         cmocka_unit_test(store_that_works_again_is_found_out_however_much_is_asked_of_it),
