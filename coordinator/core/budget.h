@@ -4,7 +4,8 @@
  *     what we hold + what is observed out + this one <= max_out
  * over the servers of its budget group, each counted once, and the servers left in service stay at
  * or above min_in_service. A server that is out already costs nothing more, unless it counts as out
- * only because nothing is known of it: then there must be room for it. A server that a person
+ * only because nothing is known of it, or because an incident holds it while it serves: then there
+ * must be room for it. A server that a person
  * declared out leaves the first sum but not the second. An observation that is not fresh counts as
  * out: what we do not know we cannot spend.
  *

@@ -95,6 +95,22 @@ static void silent_server_may_serve(void **state)
     assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
 }
 
+/* An incident holds it, and somebody at the balancer has put it back: taking it takes it away. */
+static void held_server_that_serves_has_to_fit(void **state)
+{
+    (void)state;
+    struct budget_member m[2] = {{.server = "a", .held = true, .held_by = "incident 3"},
+                                 {.server = "b", .held = true, .held_by = "run 7", .out = true}};
+    struct budget b = {.max_out = 1, .members = m, .count = 2};
+    char why[200];
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_string_equal(why, "budget 2/1 used by a (incident 3), b (run 7)");
+    m[0].out = true;
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    m[0].out = m[1].held = m[1].out = false;
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+}
+
 static void silent_server_may_be_one_of_those_that_have_to_stay(void **state)
 {
     (void)state;
@@ -643,6 +659,7 @@ int main(void)
         cmocka_unit_test(shares_are_rounded_to_the_safe_side),
         cmocka_unit_test(full_group_is_named),
         cmocka_unit_test(silent_server_may_serve),
+        cmocka_unit_test(held_server_that_serves_has_to_fit),
         cmocka_unit_test(silent_server_may_be_one_of_those_that_have_to_stay),
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),
