@@ -112,7 +112,7 @@ static void unanswered_listen_is_given_up_and_the_agent_reconnects(void **state)
     struct agent a;
     (void)state;
     centre_open(&c, ANY_PORT);
-    agent_open(&a, link_url(c.link), (struct agent_link_spec){.listen_limit_ms = 60});
+    agent_open(&a, link_url(c.link), (struct agent_link_spec){.listen_limit_ms = 500});
     up(&a);
     agent_listen(&a, 1);
     struct centre_note *first = centre_wait(&c, LINK_MESSAGE);
@@ -123,9 +123,9 @@ static void unanswered_listen_is_given_up_and_the_agent_reconnects(void **state)
     agent_note_free(n);
     agent_note_free(agent_wait(&a, AGENT_LINK_DOWN));
     up(&a);
-    agent_listen(&a, 2);
     struct centre_note *gone = centre_wait(&c, LINK_GONE);
     assert_int_equal(gone->peer.pipe, first->peer.pipe);
+    agent_listen(&a, 2); /* not before: its message may be faster than the news of the old pipe */
     struct centre_note *second = centre_wait(&c, LINK_MESSAGE);
     assert_int_not_equal(second->peer.pipe, first->peer.pipe);
     centre_reply(&c, second, COORDINATOR_COMMAND);
