@@ -5,10 +5,10 @@
 #include "tests/farm/farm/programs.h"
 
 #include "common/clock.h"
-#include "common/process.h"
 #include "common/http.h"
 #include "common/must.h"
 #include "common/os.h"
+#include "common/process.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -141,6 +141,13 @@ void harness_cli_free(struct harness_cli *cli)
 {
     free(cli->out);
     cli->out = NULL;
+}
+
+void harness_cli_expect(struct harness_cli *cli, int code, const char *words)
+{
+    if (cli->code != code || !strstr(cli->out, words))
+        fail_msg("exit code %d (expected %d, with '%s'):\n%s", cli->code, code, words, cli->out);
+    harness_cli_free(cli);
 }
 
 /* --- life --- */
@@ -462,6 +469,14 @@ void harness_balancer(struct harness *h, const char *backend, const char *server
     if (ask_balancer(&h->farm, look_line, &l, &err) != ERR_NONE)
         fail_msg("%s", err.text);
     assert_true(out[0] != '\0');
+}
+
+void harness_expect_balancer(struct harness *h, const char *backend, const char *server,
+                             const char *word)
+{
+    char status[32];
+    harness_balancer(h, backend, server, status);
+    assert_string_equal(status, word);
 }
 
 void harness_wait_all_up(struct harness *h, unsigned timeout_ms)

@@ -44,6 +44,8 @@ struct harness_cli harness_cli_start(struct harness *h, const char *const *words
 /* Kills it and fails the test after timeout_ms. */
 void harness_cli_wait(struct harness_cli *cli, unsigned timeout_ms);
 void harness_cli_free(struct harness_cli *cli);
+/* It ended with that code and said those words; freed. */
+void harness_cli_expect(struct harness_cli *cli, int code, const char *words);
 /* Start and wait, two minutes at most. */
 struct harness_cli harness_cli(struct harness *h, const char *const *words);
 #define CLI(h, ...) harness_cli(h, (const char *const[]){__VA_ARGS__, NULL})
@@ -81,6 +83,8 @@ json_t *harness_seen(struct harness *h, const char *phase);
 void harness_nothing_lost(struct harness *h, const char *phase);
 /* The balancer's word for the server in that backend: "UP", "DRAIN", ... into out. */
 void harness_balancer(struct harness *h, const char *backend, const char *server, char out[32]);
+void harness_expect_balancer(struct harness *h, const char *backend, const char *server,
+                             const char *word);
 /* Until no server of any backend is drained or down. */
 void harness_wait_all_up(struct harness *h, unsigned timeout_ms);
 /* True if the file tree below `folder` of the farm holds the bytes anywhere. */

@@ -35,20 +35,6 @@ static void only_root_has_reboots(void)
         skip();
 }
 
-static void expect(struct harness_cli *cli, int code, const char *words)
-{
-    if (cli->code != code || !strstr(cli->out, words))
-        fail_msg("exit code %d (expected %d, with '%s'):\n%s", cli->code, code, words, cli->out);
-    harness_cli_free(cli);
-}
-
-static void expect_balancer(const char *server, const char *word)
-{
-    char status[32];
-    harness_balancer(h, "shop", server, status);
-    assert_string_equal(status, word);
-}
-
 static void expect_state(long long id, const char *server, const char *state)
 {
     char path[64];
@@ -84,7 +70,7 @@ static void machines_are_started_anew_one_by_one_and_nobody_notices(void **state
     for (size_t i = 0; i < 3; i++) {
         harness_wait_target(h, 1, servers[i], "acting", 60000);
         for (size_t k = 0; k < 3; k++)
-            expect_balancer(servers[k], k == i ? "DRAIN" : "UP");
+            harness_expect_balancer(h, "shop", servers[k], k == i ? "DRAIN" : "UP");
         if (i == 0) { /* not a reboot: the same machine, the same boot */
             restart_agent(servers[i]);
             harness_sleep_ms(2000);
@@ -97,7 +83,7 @@ static void machines_are_started_anew_one_by_one_and_nobody_notices(void **state
         reboot(servers[i]);
     }
     harness_cli_wait(&cycle, 60000);
-    expect(&cycle, 0, "web03");
+    harness_cli_expect(&cycle, 0, "web03");
     json_t *run = harness_run_end(h, 1, 10000);
     for (size_t i = 0; i < 3; i++)
         assert_string_equal(harness_word(harness_target(run, servers[i]), "state"), "done");
@@ -124,23 +110,23 @@ static void reboot_that_never_comes_is_told_and_a_late_one_settles_it(void **sta
     text_format(id, sizeof(id), "%lld", run);
     harness_wait_target(h, run, "web01", "unknown", 30000);
     expect_state(run, "web02", "waiting");
-    expect_balancer("web01", "DRAIN");
+    harness_expect_balancer(h, "shop", "web01", "DRAIN");
     cli = CLI(h, "run", "show", id);
     text_format(why, sizeof(why),
                 "web01 did not start anew within 3s; it stays out until it does, "
                 "or `farmhand run resolve %s web01` settles it",
                 id);
-    expect(&cli, 5, why);
+    harness_cli_expect(&cli, 5, why);
     cli = CLI(h, "why", "web01");
-    expect(&cli, 0, "did not start anew within 3s");
+    harness_cli_expect(&cli, 0, "did not start anew within 3s");
     reboot("web01");
     harness_wait_target(h, run, "web01", "done", 60000);
-    expect_balancer("web01", "UP");
+    harness_expect_balancer(h, "shop", "web01", "UP");
     /* The other one never does; a person has looked, and gives it up. */
     harness_wait_target(h, run, "web02", "unknown", 60000);
-    expect_balancer("web02", "DRAIN");
+    harness_expect_balancer(h, "shop", "web02", "DRAIN");
     cli = CLI(h, "run", "resolve", id, "web02", "--as", "failed", "--reason", "no updates for it");
-    expect(&cli, 0, "");
+    harness_cli_expect(&cli, 0, "");
     json_t *ended = harness_run_end(h, run, 60000);
     assert_string_equal(harness_word(harness_target(ended, "web02"), "state"), "failed");
     json_decref(ended);

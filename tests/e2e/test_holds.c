@@ -27,20 +27,6 @@ static int bring_up(void **state)
     return 0;
 }
 
-static void expect(struct harness_cli *cli, int code, const char *words)
-{
-    if (cli->code != code || !strstr(cli->out, words))
-        fail_msg("exit code %d (expected %d, with '%s'):\n%s", cli->code, code, words, cli->out);
-    harness_cli_free(cli);
-}
-
-static void expect_balancer(const char *server, const char *word)
-{
-    char status[32];
-    harness_balancer(h, "shop", server, status);
-    assert_string_equal(status, word);
-}
-
 /* The command restarts the whole server's workers, as a deployment does: nobody notices. */
 static void work_of_others_costs_the_visitors_nothing(void **state)
 {
@@ -53,7 +39,7 @@ static void work_of_others_costs_the_visitors_nothing(void **state)
         h, (const char *const[]){"hold", "run", "web02", "--for", "5m", "--reason", "deploy v2",
                                  "--", "sh", "-c", script, NULL});
     harness_wait_target(h, 1, "web02", "acting", 30000);
-    expect_balancer("web02", "DRAIN");
+    harness_expect_balancer(h, "shop", "web02", "DRAIN");
     long long other = harness_run(h, "recycle", "Shop", "web01", NULL);
     struct harness_cli waiting =
         harness_cli_start(h, (const char *const[]){"hold", "acquire", "web03", "--for", "5m",
@@ -63,17 +49,17 @@ static void work_of_others_costs_the_visitors_nothing(void **state)
     assert_int_equal(FARM(h, "start", "coordinator"), 0);
     harness_wait_fresh(h, 3, 20000);
     harness_sleep_ms(2000);
-    expect_balancer("web02", "DRAIN");
+    harness_expect_balancer(h, "shop", "web02", "DRAIN");
     assert_int_equal(harness_recycles(h, "web01", "Shop"), 0); /* it has no room */
     FILE *f = fopen(flag, "w");
     assert_non_null(f);
     fclose(f);
     harness_cli_wait(&hold, 60000);
-    expect(&hold, 0, "");
+    harness_cli_expect(&hold, 0, "");
     harness_cli_wait(&waiting, 60000); /* it was not told of the restart either */
-    expect(&waiting, 0, "");
+    harness_cli_expect(&waiting, 0, "");
     struct harness_cli back = CLI(h, "hold", "release", "web03", "--reason", "patched");
-    expect(&back, 0, "web03");
+    harness_cli_expect(&back, 0, "web03");
     json_decref(harness_run_end(h, other, 60000));
     assert_int_equal(harness_recycles(h, "web01", "Shop"), 1);
     harness_wait_all_up(h, 20000);
@@ -97,12 +83,12 @@ static void hold_that_expires_is_loud_until_it_is_released(void **state)
     if (cli.code != 1 || !strstr(cli.out, "web03 expired, by "))
         fail_msg("%d: %s", cli.code, cli.out);
     harness_cli_free(&cli);
-    expect_balancer("web03", "DRAIN");
+    harness_expect_balancer(h, "shop", "web03", "DRAIN");
     cli = CLI(h, "hold", "release", token);
-    expect(&cli, 0, "web03");
-    expect_balancer("web03", "UP");
+    harness_cli_expect(&cli, 0, "web03");
+    harness_expect_balancer(h, "shop", "web03", "UP");
     cli = CLI(h, "hold", "list");
-    expect(&cli, 0, "nobody holds a server");
+    harness_cli_expect(&cli, 0, "nobody holds a server");
 }
 
 static void server_in_maintenance_is_left_alone(void **state)
@@ -111,16 +97,16 @@ static void server_in_maintenance_is_left_alone(void **state)
     long long before = harness_recycles(h, "web01", "Shop");
     struct harness_cli cli =
         CLI(h, "server", "maintenance", "on", "web01", "--for", "1h", "--reason", "board");
-    expect(&cli, 0, "web01 is in maintenance for 1h");
+    harness_cli_expect(&cli, 0, "web01 is in maintenance for 1h");
     cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01,web02", "--reason", "leak");
-    expect(&cli, 4, "in maintenance until");
+    harness_cli_expect(&cli, 4, "in maintenance until");
     assert_int_equal(harness_recycles(h, "web01", "Shop"), before);
     cli = CLI(h, "server", "maintenance", "list");
-    expect(&cli, 0, "board");
+    harness_cli_expect(&cli, 0, "board");
     cli = CLI(h, "server", "maintenance", "off", "web01", "--reason", "new board");
-    expect(&cli, 0, "out of maintenance");
+    harness_cli_expect(&cli, 0, "out of maintenance");
     cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01", "--reason", "leak");
-    expect(&cli, 0, "web01");
+    harness_cli_expect(&cli, 0, "web01");
     assert_int_equal(harness_recycles(h, "web01", "Shop"), before + 1);
 }
 
@@ -142,21 +128,21 @@ static void pool_is_warmed_and_cooled_again(void **state)
 {
     (void)state;
     struct harness_cli cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--check");
-    expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
+    harness_cli_expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
     harness_phase(h, "warm");
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--apply", "--reason", "no cold starts");
-    expect(&cli, 0, "web03");
+    harness_cli_expect(&cli, 0, "web03");
     harness_nothing_lost(h, "warm");
     assert_true(warms_after_restart("web01") && warms_after_restart("web03"));
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--check");
-    expect(&cli, 0, "warm");
+    harness_cli_expect(&cli, 0, "warm");
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "as it was");
-    expect(&cli, 0, "web03");
+    harness_cli_expect(&cli, 0, "web03");
     cli = CLI(h, "pool", "warm", "Api", "--on", "web02", "--check");
-    expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
+    harness_cli_expect(&cli, 1, "startMode OnDemand -> AlwaysRunning");
     assert_false(warms_after_restart("web02"));
     cli = CLI(h, "pool", "warm", "Api", "--on", "all", "--undo", "--reason", "again");
-    expect(&cli, 1, "no settings of 'Api' are kept");
+    harness_cli_expect(&cli, 1, "no settings of 'Api' are kept");
     harness_wait_all_up(h, 20000);
 }
 
@@ -166,11 +152,11 @@ static void agents_answer_a_dry_run_themselves(void **state)
     struct harness_cli cli = CLI(h, "pool", "recycle", "Shop", "--on", "web01", "--dry-run");
     if (!strstr(cli.out, "time: about "))
         fail_msg("no estimate: %s", cli.out);
-    expect(&cli, 0, "would recycle 1 worker, overlapped");
+    harness_cli_expect(&cli, 0, "would recycle 1 worker, overlapped");
     cli = CLI(h, "pool", "stop", "Nowhere", "--on", "web01", "--dry-run");
-    expect(&cli, 1, "Nowhere");
+    harness_cli_expect(&cli, 1, "Nowhere");
     cli = CLI(h, "pool", "recycle", "Old", "--on", "web01", "--dry-run");
-    expect(&cli, 0, "the pool is stopped: a stopped pool cannot be recycled");
+    harness_cli_expect(&cli, 0, "the pool is stopped: a stopped pool cannot be recycled");
 }
 
 /* As another user of this machine: only root can be two people. */
@@ -242,25 +228,25 @@ static void stopped_pool_stays_stopped_or_raises_an_alarm(void **state)
     char line[2 * PATH_MAX];
     struct harness_cli cli =
         CLI(h, "pool", "stop", "Api", "--on", "web03", "--reason", "no longer needed");
-    expect(&cli, 0, "web03");
+    harness_cli_expect(&cli, 0, "web03");
     harness_sleep_ms(11000); /* what was seen before is not held against it */
     assert_int_equal(FARM(h, "kill", "server", "web03", "--signal", "KILL"), 0);
     assert_int_equal(FARM(h, "start", "server", "web03"), 0);
     wait_event("web03", "still stopped after a restart of WAS");
     harness_wait_fresh(h, 3, 20000);
     cli = CLI(h, "pool", "list", "Api", "--on", "web03");
-    expect(&cli, 0, "Stopped");
+    harness_cli_expect(&cli, 0, "Stopped");
     text_format(line, sizeof(line),
                 "%s/servers/web03/inetsrv/appcmd start apppool /apppool.name:Api >/dev/null",
                 h->farm.dir);
     assert_int_equal(system(line), 0);
     wait_event("web03", "it runs again, though run");
     cli = CLI(h, "status");
-    expect(&cli, 1, "Api on web03: it runs again");
+    harness_cli_expect(&cli, 1, "Api on web03: it runs again");
     cli = CLI(h, "pool", "start", "Api", "--on", "web03", "--reason", "needed after all");
-    expect(&cli, 0, "web03");
+    harness_cli_expect(&cli, 0, "web03");
     cli = CLI(h, "status", "--json");
-    expect(&cli, 0, "\"kept_stopped\": []");
+    harness_cli_expect(&cli, 0, "\"kept_stopped\": []");
 }
 
 int main(void)
