@@ -260,6 +260,13 @@ bool text_equal_nocase(const char *a, const char *b)
     return text_compare_nocase(a, b) == 0;
 }
 
+uint32_t text_hash_nocase(uint32_t hash, const char *s)
+{
+    for (; *s; s++)
+        hash = (hash ^ (uint8_t)(*s >= 'A' && *s <= 'Z' ? *s + ('a' - 'A') : *s)) * 16777619u;
+    return hash;
+}
+
 bool text_starts(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;

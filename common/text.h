@@ -33,19 +33,21 @@ void text_reset(struct text *t);            /* frees */
 /* Copy with the NUL into out[size]; true if it fitted. A cut copy ends at a whole character. */
 bool text_copy(char *out, size_t size_bytes, const char *s);
 /* The same with a format. */
-bool text_format(char *out, size_t size_bytes, const char *fmt, ...)
-    FORMAT_PRINTF(3, 4);
+bool text_format(char *out, size_t size_bytes, const char *fmt, ...) FORMAT_PRINTF(3, 4);
 
 bool text_equal(const char *a, const char *b);         /* NULL equals NULL only */
 bool text_equal_nocase(const char *a, const char *b);  /* ASCII letters only */
 int text_compare_nocase(const char *a, const char *b); /* <0, 0, >0, for sorting; never NULL */
+/* FNV-1a, the same for what text_equal_nocase() calls equal; goes on from hash. */
+#define TEXT_HASH_BEGIN 2166136261u
+uint32_t text_hash_nocase(uint32_t hash, const char *s);
 bool text_starts(const char *s, const char *prefix);
 bool text_is_utf8(const char *s, size_t len); /* also refuses NUL, surrogates, overlong */
 /* Bytes of the first character of s[0..len), 1 to 4, and its code point; 0: not valid UTF-8 there,
  * or len is 0. */
 size_t text_utf8_next(const char *s, size_t len, uint32_t *code_point);
 void text_wipe(void *bytes, size_t len); /* overwrites, also where the compiler sees no use in it */
-bool text_has_control(const char *s); /* any byte below 0x20, or 0x7f */
+bool text_has_control(const char *s);    /* any byte below 0x20, or 0x7f */
 
 /* Columns of a terminal that the text takes: wide characters count 2, combining 0. */
 size_t text_columns(const char *s);

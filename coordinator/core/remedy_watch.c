@@ -11,19 +11,10 @@
 
 /* ---- finding one: a hash of rule and names, names without case ---- */
 
-static uint32_t hash_name(uint32_t hash, const char *name)
-{
-    for (; *name; name++) {
-        unsigned char c = (unsigned char)*name;
-        c = c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
-        hash = (hash ^ c) * 16777619u;
-    }
-    return (hash ^ 0xff) * 16777619u;
-}
-
 static size_t slot_of(const struct remedy *m, size_t rule, const char *server, const char *pool)
 {
-    uint32_t hash = hash_name(hash_name(2166136261u ^ (uint32_t)rule, server), pool);
+    uint32_t hash = text_hash_nocase(TEXT_HASH_BEGIN ^ (uint32_t)rule, server);
+    hash = text_hash_nocase(text_hash_nocase(hash, "/"), pool);
     size_t at = hash & (m->slot_count - 1);
     while (m->slots[at]) {
         const struct watch *w = &m->watches[m->slots[at] - 1];

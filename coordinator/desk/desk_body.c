@@ -122,6 +122,13 @@ enum error_code take_object(json_t *object, const char *where, const struct fiel
     return ERR_NONE;
 }
 
+enum error_code want_reason(const char *reason, struct error *err)
+{
+    if (reason[0] == '\0' || strlen(reason) > 255)
+        return error_set(err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    return ERR_NONE;
+}
+
 /* The body's values are lent from *out_body, which the caller drops. */
 enum error_code take_body(struct asking *a, const struct field *fields, size_t count,
                           json_t **out_body, struct error *err)

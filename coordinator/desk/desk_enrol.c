@@ -100,9 +100,7 @@ static enum error_code take_reason(struct asking *a, const char **reason, const 
     const struct field fields[] = {TEXT("reason", reason), TEXT("key", key)};
     *reason = *key = "";
     enum error_code code = take_body(a, fields, COUNT(fields), body, err);
-    if (!code && ((*reason)[0] == '\0' || strlen(*reason) > 255))
-        code = error_set(err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
-    return code;
+    return code ? code : want_reason(*reason, err);
 }
 
 void desk_revoke_token(struct asking *a)

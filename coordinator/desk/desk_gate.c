@@ -261,8 +261,7 @@ void desk_create_operator(struct asking *a)
         TEXT("reason", &w.reason),   TEXT("request", &request),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
-    if (!code && (w.reason[0] == '\0' || strlen(w.reason) > 255))
-        code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    code = code ? code : want_reason(w.reason, &err);
     code = code ? code : make_operator(a, &w, request, &err);
     if (code)
         desk_refuse(a, &err);
@@ -301,8 +300,7 @@ void desk_renew_operator(struct asking *a)
         TEXT("request", &r.request),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
-    if (!code && (r.reason[0] == '\0' || strlen(r.reason) > 255))
-        code = error_set(&err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    code = code ? code : want_reason(r.reason, &err);
     code = code ? code : renew(a, &r, &err);
     if (code)
         desk_refuse(a, &err);

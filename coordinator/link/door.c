@@ -59,10 +59,7 @@ void door_name(const uint8_t v4[4], const uint8_t v6[16], char out[DOOR_ADDRESS_
 /* The place that leads to the address, or to the end of its bucket. */
 static struct door_address **find(struct door *d, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    struct door_address **place = &d->buckets[hash % BUCKETS];
+    struct door_address **place = &d->buckets[text_hash_nocase(TEXT_HASH_BEGIN, name) % BUCKETS];
     while (*place && !text_equal((*place)->name, name))
         place = &(*place)->next;
     return place;

@@ -73,10 +73,7 @@ static struct guarded_pipe **find_place(const struct link_guard *g, uint32_t id)
 /* The place that leads to the name's record, or to the end of its bucket. */
 static struct guarded_name **find_name(struct link_guard *g, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a, ASCII case ignored */
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (uint8_t)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c)) * 16777619u;
-    struct guarded_name **place = &g->names[hash % BUCKETS];
+    struct guarded_name **place = &g->names[text_hash_nocase(TEXT_HASH_BEGIN, name) % BUCKETS];
     while (*place && !text_equal_nocase((*place)->name, name))
         place = &(*place)->next;
     return place;
