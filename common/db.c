@@ -221,6 +221,7 @@ static enum error_code open_handle(const struct db_spec *spec, struct db *db, st
     if (rc != SQLITE_OK)
         return fail(db, rc, "open it", err);
     sqlite3_busy_timeout(db->handle, BUSY_WAIT_MS);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     return ERR_NONE;
 }
 
@@ -255,9 +256,6 @@ static enum error_code check_schema(const struct db_spec *spec, struct db *db, i
 {
     char which[128] = "";
     bool same = true;
-    enum error_code code = run_sql(db, "PRAGMA trusted_schema=OFF", "set it up", err);
-    if (code)
-        return code;
     system_clear();
     int rc =
         db_schema_is(db->handle, spec->migrations, (size_t)version, &same, which, sizeof(which));
@@ -298,9 +296,7 @@ static enum error_code set_up(const struct db_spec *spec, struct db *db, struct 
                     "set it up", err);
     db->full_sync = spec->full_sync;
     if (!code)
-        code = run_sql(db,
-                       "PRAGMA journal_size_limit=" LOG_KEEP_BYTES "; PRAGMA trusted_schema=OFF;"
-                       "PRAGMA temp_store=MEMORY",
+        code = run_sql(db, "PRAGMA journal_size_limit=" LOG_KEEP_BYTES "; PRAGMA temp_store=MEMORY",
                        "set it up", err);
     return code;
 }
@@ -392,7 +388,7 @@ static enum error_code set_up_reading(const struct db_spec *spec, struct db *db,
                          "once, and look again",
                          db->path);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return run_sql(db, "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF", "set it up", err);
+    return run_sql(db, "PRAGMA query_only=ON", "set it up", err);
 }
 
 static enum error_code set_up_writing(const struct db_spec *spec, struct db *db, int64_t version,

@@ -578,10 +578,12 @@ static void keep_inherited(struct rollout_target *t)
 static bool is_set_already(const struct rollout *r, const struct rollout_target *t,
                            const struct rollout_view *view)
 {
-    for (size_t i = 0; i < r->target_count && r->options.shared && view->same_config; i++) {
+    if (!r->options.shared || !view->same_config || !rollout_action_configures(r)) {
+        return false;
+    }
+    for (size_t i = 0; i < r->target_count; i++) {
         const struct rollout_target *other = &r->targets[i];
-        if (rollout_action_configures(r) && other->state == TARGET_DONE &&
-            text_equal_nocase(other->pool, t->pool) &&
+        if (other->state == TARGET_DONE && text_equal_nocase(other->pool, t->pool) &&
             view->same_config(view->ctx, other->server, t->server)) {
             return true;
         }
