@@ -339,9 +339,9 @@ enum error_code formers_write_unsaved(struct coordinator *c, struct error *err);
 void formers_saved(struct coordinator *c);
 /* What a run sets there; "": nothing. Lent for good. */
 const char *settings_for(const struct coordinator *c, const struct rollout *r, size_t target);
-/* Is configuration that this target's server shares being changed on another one? */
 /* Do both read one configuration? As the rollout asks it. */
 bool shares_configuration(void *coordinator, const char *server, const char *other);
+/* Is configuration that this target's server shares being changed on another one? */
 bool shared_is_in_hand(const struct coordinator *c, const struct rollout *r,
                        const struct rollout_target *t, char *why, size_t why_size);
 

@@ -17,7 +17,8 @@ static enum style style_of_phase(const char *phase)
 {
     if (text_equal(phase, "closed"))
         return STYLE_DIM;
-    if (text_equal(phase, "called") || text_equal(phase, "quarantined") || text_equal(phase, "left"))
+    if (text_equal(phase, "called") || text_equal(phase, "quarantined") ||
+        text_equal(phase, "left"))
         return STYLE_RED;
     return text_equal(phase, "acting") || text_equal(phase, "proving") ? STYLE_CYAN : STYLE_YELLOW;
 }
@@ -38,8 +39,12 @@ static void add_incident(struct table *t, const json_t *one, bool would)
 static void print_list(const struct cli *cli, const json_t *list, bool would)
 {
     const struct table_column columns[] = {
-        {"ID", 9, 2, true},     {"SERVER", 8, 8, false}, {"POOL", 6, 6, false},
-        {"RULE", 7, 6, false},  {"PHASE", 7, 7, false},  {would ? "DECIDED (UTC)" : "OPENED (UTC)", 3, 10, false},
+        {"ID", 9, 2, true},
+        {"SERVER", 8, 8, false},
+        {"POOL", 6, 6, false},
+        {"RULE", 7, 6, false},
+        {"PHASE", 7, 7, false},
+        {would ? "DECIDED (UTC)" : "OPENED (UTC)", 3, 10, false},
         {would ? "AUTO WOULD" : "WHAT IS WRONG", 9, 20, false},
     };
     struct text out = {0};
@@ -224,8 +229,9 @@ static int fetch_all(struct cli *cli, const char *path, const char *reason, FILE
         if (code != CLI_DONE)
             return code;
         if (!good || at == before)
-            return cli_fail(cli, CLI_FAILED, "the dump ended after %lld of %lld bytes, or cannot "
-                                             "be written",
+            return cli_fail(cli, CLI_FAILED,
+                            "the dump ended after %lld of %lld bytes, or cannot "
+                            "be written",
                             (long long)at, (long long)whole);
     }
     return CLI_DONE;
@@ -287,11 +293,12 @@ const struct cli_verb cli_verbs_incident[] = {
     {"incident", "fetch", "ID", 1, 1, OPT(TO) | OPT(REASON), OPT(TO),
      "Bring the dump of a worker that belongs to the evidence",
      "Made before anything was done, where the rule says dump = yes and the server's agent.conf "
-     "dumps = yes. It lies on the server\nuntil newer ones take its place. Who fetches it stands in "
+     "dumps = yes. It lies on the server\nuntil newer ones take its place. Who fetches it stands "
+     "in "
      "the audit trail.",
      incident_fetch},
-    {"incident", "dismiss", "ID", 1, 1, OPT(REASON), 0, "Close an incident that is none; release the storm brake", NULL,
-     incident_dismiss},
+    {"incident", "dismiss", "ID", 1, 1, OPT(REASON), 0,
+     "Close an incident that is none; release the storm brake", NULL, incident_dismiss},
     {0},
 };
 

@@ -167,7 +167,8 @@ static size_t add_workers(struct table *t, const json_t *pool)
         table_cellf(t, STYLE_PLAIN, "%lld %%", (long long)cli_number(worker, "cpu_permille") / 10);
         table_cell(t, STYLE_PLAIN, say_duration(length, cli_number(worker, "cpu_ms")));
         table_cell(t, STYLE_PLAIN, say_bytes(bytes, (uint64_t)cli_number(worker, "memory_bytes")));
-        bool told = !cli_is_null(worker, "private_bytes"), timed = !cli_is_null(worker, "running_ms");
+        bool told = !cli_is_null(worker, "private_bytes"),
+             timed = !cli_is_null(worker, "running_ms");
         uint64_t own = told ? (uint64_t)cli_number(worker, "private_bytes") : 0;
         table_cell(t, STYLE_PLAIN, told ? say_bytes(bytes, own) : NULL);
         table_cell(t, STYLE_PLAIN,

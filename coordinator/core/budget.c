@@ -105,8 +105,8 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     struct budget_use use;
     budget_count(b, &use);
     const struct budget_member *self = find_member(b, server);
-    /* Out or held already: it is in the sum, and taking it lowers nothing, unless it serves, or may:
-     * an incident holds it, and somebody else has put it back. */
+    /* Out or held already: it is in the sum, and taking it lowers nothing, unless it serves, or
+     * may: an incident holds it, and somebody else has put it back. */
     bool counted = self && (self->held || (self->out && !self->declared_out));
     bool costs = !counted || (self->held ? !self->out && !self->declared_out : self->unsure);
     bool serving = !self || !(self->held || self->out || self->declared_out);
