@@ -85,7 +85,9 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     c->turn = 1;
     const struct fleet_spec fleet = {.silent_after_ms = spec->silent_after_ms,
                                      .settle_until_ms = spec->now_ms + spec->settle_ms,
-                                     .free_message = codec_free_agent};
+                                     .free_message = codec_free_agent,
+                                     .map = spec->ports.map,
+                                     .map_ctx = spec->ports.ctx};
     c->fleet = fleet_new(&fleet);
     budgets_open(c);
     enum error_code code = store_load_servers(spec->store, load_server, c, err);

@@ -114,6 +114,7 @@ static void look_at_member(struct coordinator *c, struct budget_group *g, size_t
     if (!m->out && is_dark(c, s, pool, g->whys[i], sizeof g->whys[i])) {
         m->out = m->unsure = true;
     }
+    m->partly = m->out && !m->unsure && fleet_serves_still(s, pool, c->now_ms);
     m->declared_out = s->presence == PRESENCE_DECLARED_OUT;
     const struct incident *apart = holder ? remedies_apart(c, s->name) : NULL;
     if (apart && apart->phase == INCIDENT_QUARANTINED) {

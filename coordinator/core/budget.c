@@ -84,7 +84,7 @@ bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_
     struct budget_use use;
     const struct budget_member *self = find_member(b, server);
     (void)limit; /* the run's own was looked at when it took the server */
-    if (self && self->out && !self->unsure) {
+    if (self && self->out && !self->unsure && !self->partly) {
         return true; /* it serves nobody: nothing is taken away */
     }
     char spenders[160], group[BUDGET_NAME_MAX + 1];
@@ -99,6 +99,12 @@ bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_
     return false;
 }
 
+/* Is something taken away with one that is counted already? */
+static bool may_serve(const struct budget_member *m)
+{
+    return m->partly || (m->held ? !m->out && !m->declared_out : m->unsure);
+}
+
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
                      size_t why_size)
 {
@@ -106,11 +112,11 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     budget_count(b, &use);
     const struct budget_member *self = find_member(b, server);
     /* Out or held already: it is in the sum, and taking it lowers nothing, unless it serves, or
-     * may: an incident holds it, and somebody else has put it back. */
+     * may: an incident holds it, and somebody else has put it back, or it is of another pool. */
     bool counted = self && (self->held || (self->out && !self->declared_out));
-    bool costs = !counted || (self->held ? !self->out && !self->declared_out : self->unsure);
+    bool costs = !counted || may_serve(self);
     bool serving = !self || !(self->held || self->out || self->declared_out);
-    bool perhaps = self && counted && !self->held && self->unsure; /* serving, for all we know */
+    bool perhaps = counted && costs; /* it is in no sum of those in service */
     uint32_t max_out = limit && limit < b->max_out ? limit : b->max_out;
     uint32_t after = use.held + use.out + (counted ? 0 : 1);
     char spenders[160], group[BUDGET_NAME_MAX + 1];

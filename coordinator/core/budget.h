@@ -3,9 +3,10 @@
  * One rule for every cause (promise 1): a server may be taken only if
  *     what we hold + what is observed out + this one <= max_out
  * over the servers of its budget group, each counted once, and the servers left in service stay at
- * or above min_in_service. A server that is out already costs nothing more, unless it counts as out
- * only because nothing is known of it, or because an incident holds it while it serves: then there
- * must be room for it. A server that a person
+ * or above min_in_service. A server that is out already costs nothing more, unless it may serve all
+ * the same: nothing is known of it, an incident holds it while it serves, or what is out there is
+ * not what is to be taken (a place in rotation of another pool). Then there must be room for it; it
+ * is in the sum once, so that it never waits for itself alone. A server that a person
  * declared out leaves the first sum but not the second. An observation that is not fresh counts as
  * out: what we do not know we cannot spend.
  *
@@ -42,6 +43,7 @@ struct budget_member {
     const char *held_by; /* "run 7"; lent */
     bool out;            /* observed: down, unhealthy, silent, out of rotation */
     bool unsure;         /* out for want of knowledge alone: it may well be serving */
+    bool partly;         /* out, but not with what is to be taken: that serves */
     const char *why;     /* "silent for 12s"; lent */
     bool declared_out;
 };

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES_FRESH_MS 10000
-
 struct fleet {
     struct fleet_spec spec;
     struct fleet_server **servers; /* by name, ascending */
@@ -99,6 +97,7 @@ struct fleet_server *fleet_add(struct fleet *f, const char *name)
     size_t at = lower_bound(f, name);
     memmove(f->servers + at + 1, f->servers + at, (f->count - at) * sizeof *f->servers);
     s = f->servers[at] = must_alloc(1, sizeof *s);
+    s->spec = &f->spec;
     f->count++;
     text_copy(s->name, sizeof s->name, name);
     return s;
@@ -568,130 +567,4 @@ void fleet_tick(struct fleet *f, uint64_t now_ms, int64_t wall_ms, fleet_on_chan
 bool fleet_mass_silence(const struct fleet *f)
 {
     return f->mass_silence;
-}
-
-/* ---- in service or not ---- */
-
-static bool services_down(const struct fleet_server *s, char *why, size_t why_size)
-{
-    if (!s->services_down[0]) {
-        return false;
-    }
-    text_copy(why, why_size, s->services_down);
-    return true;
-}
-
-static bool pool_down(const struct fleet_server *s, const char *name, char *why, size_t why_size)
-{
-    const struct pool *pool = name ? fleet_pool(s, name) : NULL;
-    if (!pool || pool->state == POOL_STATE_STARTED || pool->state == POOL_STATE_UNKNOWN) {
-        return false;
-    }
-    text_format(why, why_size, "pool %s is %s", pool->name, pool_state_name(pool->state));
-    return true;
-}
-
-/* IIS recycles by itself as well: by its clock, a limit, a crash. With overlap nobody notices; else
- * a pool that always has a worker has none for a moment, and that server is out. */
-static bool lacks_worker(const struct fleet_server *s, const char *name, char *why, size_t why_size)
-{
-    const struct pool *pool = name ? fleet_pool(s, name) : NULL;
-    const struct state *latest = fleet_latest(s);
-    if (!pool || !latest || pool->state != POOL_STATE_STARTED ||
-        pool->start_mode != START_MODE_ALWAYS_RUNNING || (latest->trouble && latest->trouble[0])) {
-        return false;
-    }
-    for (size_t i = 0; i < latest->worker_count; i++) {
-        if (text_equal_nocase(latest->workers[i].pool, pool->name)) {
-            return false;
-        }
-    }
-    text_format(why, why_size, "pool %s has no worker now", pool->name);
-    return true;
-}
-
-static bool stopped_on_purpose(const struct fleet_server *s, const char *name)
-{
-    const struct pool *pool = name ? fleet_pool(s, name) : NULL;
-    return pool && pool->state == POOL_STATE_STOPPED && !pool->auto_start;
-}
-
-static bool places_known(const struct fleet_server *s, uint64_t now_ms)
-{
-    uint64_t life_ms = s->places_life_ms > PLACES_FRESH_MS ? s->places_life_ms : PLACES_FRESH_MS;
-    return s->places_ms && now_ms - s->places_ms <= life_ms;
-}
-
-static bool place_down(const struct fleet_server *s, uint64_t now_ms, char *why, size_t why_size)
-{
-    if (!places_known(s, now_ms)) {
-        return false;
-    }
-    for (size_t i = 0; i < s->place_count; i++) {
-        const struct balancer_entry *e = &s->places[i];
-        if (e->admin != BALANCER_READY || !e->up) {
-            text_format(why, why_size, "%s in backend %s",
-                        e->admin == BALANCER_DRAIN   ? "drained"
-                        : e->admin == BALANCER_MAINT ? "in maintenance"
-                                                     : "down",
-                        e->backend);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool fleet_is_dark(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
-                   size_t why_size)
-{
-    if (places_known(s, now_ms) || stopped_on_purpose(s, pool && pool[0] ? pool : NULL)) {
-        return false;
-    }
-    if (s->places_ms) {
-        char age[TEXT_DURATION_MAX];
-        text_format(why, why_size, "its balancer has not told where it stands for %s",
-                    text_format_duration(age, (now_ms - s->places_ms) / 1000 * 1000));
-    } else {
-        text_copy(why, why_size, "its balancer has not told yet where it stands");
-    }
-    return true;
-}
-
-bool fleet_services_down(const struct fleet_server *s)
-{
-    char why[160];
-    return s->presence == PRESENCE_FRESH && fleet_whole(s) && services_down(s, why, sizeof why);
-}
-
-bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
-                  size_t why_size)
-{
-    pool = pool && pool[0] ? pool : NULL;
-    text_copy(why, why_size, "");
-    switch (s->presence) {
-    case PRESENCE_NEVER_SEEN:
-        text_copy(why, why_size, "never seen");
-        return true;
-    case PRESENCE_SILENT:
-        if (s->heard_ms) {
-            char age[TEXT_DURATION_MAX];
-            text_format(why, why_size, "silent for %s",
-                        text_format_duration(age, (now_ms - s->heard_ms) / 1000 * 1000));
-        } else {
-            text_copy(why, why_size, "silent");
-        }
-        return true;
-    case PRESENCE_QUARANTINED:
-        text_copy(why, why_size, "in quarantine");
-        return true;
-    case PRESENCE_FRESH:
-    case PRESENCE_DECLARED_OUT:
-        break;
-    }
-    if (services_down(s, why, why_size)) {
-        return true;
-    }
-    return !stopped_on_purpose(s, pool) &&
-           (pool_down(s, pool, why, why_size) || lacks_worker(s, pool, why, why_size) ||
-            place_down(s, now_ms, why, why_size));
 }

@@ -19,6 +19,16 @@
 
 struct fleet;
 
+struct fleet_spec {
+    uint64_t silent_after_ms;
+    uint64_t settle_until_ms; /* nothing is concluded before (boot clock) */
+    void (*free_message)(struct agent_message *message);
+    /* Where would (server, pool) stand in rotation; pool "": all of the server. NULL: nowhere. */
+    size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                  size_t max);
+    void *map_ctx;
+};
+
 /* CPU share of one worker, from two readings of its processor time. */
 struct fleet_figure {
     uint32_t pid;
@@ -38,6 +48,7 @@ struct fleet_probe {
 };
 
 struct fleet_server {
+    const struct fleet_spec *spec; /* of its fleet; lent */
     char name[WIRE_NAME_MAX];
     const struct selector_label *labels; /* from the configuration; lent, for good */
     size_t label_count;
@@ -84,12 +95,6 @@ struct fleet_server {
     void *session; /* the coordinator's own, not looked at here */
     bool stored;   /* the same: the approved journal stands in the store */
     bool touched;  /* waits to be told by fleet_each_touched */
-};
-
-struct fleet_spec {
-    uint64_t silent_after_ms;
-    uint64_t settle_until_ms; /* nothing is concluded before (boot clock) */
-    void (*free_message)(struct agent_message *message);
 };
 
 struct fleet *fleet_new(const struct fleet_spec *spec);
@@ -163,16 +168,20 @@ const struct state *fleet_whole(const struct fleet_server *s);
 const struct state *fleet_latest(const struct fleet_server *s);
 const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
 
-/* Does this server count as out of service for `pool` (NULL: as a whole), and why? Down, silent,
- * pool not serving, out of rotation by the last reading (see places_life_ms). A pool that is
- * stopped with autoStart off was stopped on purpose and does not count. */
-/* A NULL and an empty pool are the same. */
+/* Does this server count as out of service for `pool` (NULL or "": as a whole), and why? Down,
+ * silent, pool not serving, out of rotation by the last reading (see places_life_ms), in whichever
+ * of its places. A pool that is stopped with autoStart off was stopped on purpose and does not
+ * count, nor does a place where no other pool stands. */
 bool fleet_is_out(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                   size_t why_size);
 
+/* Of one that counts as out: does `pool` serve there all the same (NULL or "": anything)? A place
+ * of it is ready and up, and what is out is another. Then taking it takes something away. */
+bool fleet_serves_still(const struct fleet_server *s, const char *pool, uint64_t now_ms);
+
 /* Its places in rotation have not been read for longer than they count (or never): whether it is in
- * rotation is not known. Not asked of a server that has no place; false if the pool was stopped on
- * purpose. */
+ * rotation is not known. Not asked of a server that has no place; false if none of them would be
+ * missed, since what stands there was stopped on purpose. */
 bool fleet_is_dark(const struct fleet_server *s, const char *pool, uint64_t now_ms, char *why,
                    size_t why_size);
 

@@ -67,6 +67,14 @@ static struct pool shop_of(const struct farm_agent *a)
     return shop;
 }
 
+static struct pool api_of(const struct farm_agent *a)
+{
+    struct pool api = pool_of("Api");
+    api.state = a->api_off ? POOL_STATE_STOPPED : POOL_STATE_STARTED;
+    api.auto_start = !a->api_off;
+    return api;
+}
+
 static struct worker worker_of(const struct farm_agent *a, const char *pool)
 {
     return (struct worker){.pool = pool,
@@ -88,7 +96,7 @@ static void send_report(struct farm *f, size_t i, bool whole)
          .start = a->disabled ? SVC_START_DISABLED : SVC_START_AUTO,
          .pid = pid},
         {.name = "W3SVC", .state = runs, .start = SVC_START_AUTO, .pid = a->down ? 0 : 5}};
-    struct pool pools[] = {pool_of("Api"), shop_of(a)};
+    struct pool pools[] = {api_of(a), shop_of(a)};
     struct worker worker = worker_of(a, "Shop");
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
@@ -266,6 +274,7 @@ static void command(struct farm *f, size_t i, const struct command *c)
         a->act_id = c->id;
         a->act_outcome = OUTCOME_RUNNING;
         a->act_verb = c->verb;
+        a->act_of_api = strcmp(c->pool, "Api") == 0;
         text_copy(a->set, sizeof a->set, c->settings ? c->settings : "");
         a->act_done_ms = f->now_ms + a->act_ms;
         a->acts++;
@@ -334,19 +343,27 @@ static void event(void *ctx, const struct event *e)
     }
 }
 
-/* ---- the balancer: one backend, one place per server ---- */
+/* ---- the balancer: one backend, one place per server; or two, if Api has its own ---- */
 
-static struct balancer_entry place_of(const struct farm *f, const char *server)
+static bool is_api(const struct balancer_entry *e)
 {
-    struct balancer_entry e = {
-        .balancer = "lb", .backend = "web", .up = true, .life = 1 + f->reloads};
+    return strcmp(e->backend, "api") == 0;
+}
+
+static struct balancer_entry place_of(const struct farm *f, const char *server, bool api)
+{
+    struct balancer_entry e = {.balancer = "lb", .up = true, .life = 1 + f->reloads};
+    text_copy(e.backend, sizeof e.backend, api ? "api" : "web");
     text_copy(e.name, sizeof e.name, server);
     for (size_t i = 0; i < f->count; i++) {
         const struct farm_agent *a = &f->agents[i];
+        enum balancer_admin admin = api ? a->admin_api : a->admin;
+        bool up = !api || !(a->api_off || a->api_down);
         if (strcmp(a->name, server) == 0) {
-            e.admin = a->admin;
+            e.admin = admin;
+            e.up = up;
         } else {
-            e.others_serving += a->admin == BALANCER_READY;
+            e.others_serving += admin == BALANCER_READY && up;
         }
     }
     return e;
@@ -355,10 +372,16 @@ static struct balancer_entry place_of(const struct farm *f, const char *server)
 static size_t map(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                   size_t max)
 {
-    (void)pool;
+    const struct farm *f = ctx;
+    size_t count = 0;
     must(max > 0);
-    *out = place_of(ctx, server);
-    return 1;
+    if (!f->apart || strcmp(pool, "Api") != 0) {
+        out[count++] = place_of(f, server, false);
+    }
+    if (f->apart && strcmp(pool, "Shop") != 0 && count < max) {
+        out[count++] = place_of(f, server, true);
+    }
+    return count;
 }
 
 static bool keepalive(void *ctx, const char *balancer, uint64_t *check_ms)
@@ -385,16 +408,33 @@ static bool ask_balancer(void *ctx, const struct balancer_request *request)
     return f->balancer_mute;
 }
 
-static void set_place(struct farm *f, const char *server, enum balancer_op op)
+static void set_place(struct farm *f, const struct balancer_entry *e, enum balancer_op op)
 {
     uint32_t ready = 0;
     for (size_t i = 0; i < f->count; i++) {
-        if (op != BALANCER_OP_READ && strcmp(f->agents[i].name, server) == 0) {
-            f->agents[i].admin = op == BALANCER_OP_DRAIN ? BALANCER_DRAIN : BALANCER_READY;
+        struct farm_agent *a = &f->agents[i];
+        if (op != BALANCER_OP_READ && strcmp(a->name, e->name) == 0) {
+            enum balancer_admin *admin = is_api(e) ? &a->admin_api : &a->admin;
+            *admin = op == BALANCER_OP_DRAIN ? BALANCER_DRAIN : BALANCER_READY;
         }
-        ready += f->agents[i].admin == BALANCER_READY;
+        ready += a->admin == BALANCER_READY;
     }
     f->serving_least = ready < f->serving_least ? ready : f->serving_least;
+}
+
+static void carry_out(struct farm *f, const struct balancer_request *q,
+                      struct balancer_answer *answer)
+{
+    struct balancer_entry all[BALANCER_ENTRIES_MAX];
+    size_t count = map(f, q->server, q->pool, all, BALANCER_ENTRIES_MAX);
+    const struct balancer_entry *meant = q->place_count ? q->places : all;
+    count = q->place_count ? q->place_count : count;
+    for (size_t i = 0; i < count; i++) {
+        set_place(f, &meant[i], q->op);
+    }
+    for (size_t i = 0; i < count; i++) {
+        answer->entries[answer->entry_count++] = place_of(f, q->server, is_api(&meant[i]));
+    }
 }
 
 static void balancer_turn(struct farm *f)
@@ -405,10 +445,9 @@ static void balancer_turn(struct farm *f)
         }
         const struct balancer_request q = f->asked[k].request;
         f->asked[k].used = false;
-        set_place(f, q.server, q.op);
-        struct balancer_answer answer = {.ticket = q.ticket, .op = q.op, .entry_count = 1};
+        struct balancer_answer answer = {.ticket = q.ticket, .op = q.op};
         answer.age_ms = q.may_be_ms ? f->reading_age_ms : 0;
-        answer.entries[0] = place_of(f, q.server);
+        carry_out(f, &q, &answer);
         if (f->brain) {
             coordinator_on_balancer(f->brain, &answer, f->now_ms, WALL(f));
         }
@@ -419,7 +458,7 @@ void farm_reload(struct farm *f)
 {
     f->reloads++;
     for (size_t i = 0; i < f->count; i++) {
-        f->agents[i].admin = BALANCER_READY;
+        f->agents[i].admin = f->agents[i].admin_api = BALANCER_READY;
     }
 }
 
@@ -428,7 +467,8 @@ void farm_reload(struct farm *f)
 static void agent_turn(struct farm *f, size_t i)
 {
     struct farm_agent *a = &f->agents[i];
-    if (f->balanced && a->act_outcome == OUTCOME_RUNNING && a->admin == BALANCER_READY) {
+    enum balancer_admin admin = f->apart && a->act_of_api ? a->admin_api : a->admin;
+    if (f->balanced && a->act_outcome == OUTCOME_RUNNING && admin == BALANCER_READY) {
         f->acts_in_rotation++;
     }
     if (a->dead) {
@@ -441,6 +481,7 @@ static void agent_turn(struct farm *f, size_t i)
             a->shop_stopped = a->shop_manual = a->act_verb == VERB_STOP;
             a->want_whole = true;
         }
+        a->api_down = a->api_down && !a->act_of_api;
         a->memory_bytes = a->private_bytes = 0;
         a->down = a->down && !verb_is_of_services(a->act_verb);
         a->act_unacknowledged = true;
@@ -600,6 +641,13 @@ void farm_begin_balanced(struct farm *f, size_t count, uint32_t max_out)
     }
     farm_start(f);
     farm_run(f, 1200);
+}
+
+void farm_begin_apart(struct farm *f, size_t count, uint32_t max_out)
+{
+    farm_begin_balanced(f, count, max_out);
+    f->apart = true;
+    farm_run(f, 2000);
 }
 
 void farm_end(struct farm *f)

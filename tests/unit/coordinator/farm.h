@@ -43,14 +43,18 @@ struct farm_agent {
     int acts;
     int probe_status;
     uint64_t act_ms;
-    uint64_t memory_bytes;     /* of its worker; a successor has little */
-    uint64_t private_bytes;    /* the same */
-    uint64_t worker_age_ms;    /* as its agent tells it; 0: it does not */
-    const char *offline;       /* taken off line by its own people; NULL: not */
-    bool down;                 /* its services do not run; a recovery mends it */
-    bool disabled;             /* WAS is */
-    const char *dump;          /* its dumps hold this; NULL: it makes none */
-    enum balancer_admin admin; /* its place in rotation, if the farm is balanced */
+    uint64_t memory_bytes;         /* of its worker; a successor has little */
+    uint64_t private_bytes;        /* the same */
+    uint64_t worker_age_ms;        /* as its agent tells it; 0: it does not */
+    const char *offline;           /* taken off line by its own people; NULL: not */
+    bool down;                     /* its services do not run; a recovery mends it */
+    bool disabled;                 /* WAS is */
+    const char *dump;              /* its dumps hold this; NULL: it makes none */
+    enum balancer_admin admin;     /* its place in rotation, if the farm is balanced */
+    enum balancer_admin admin_api; /* and that of Api, where it has one of its own */
+    bool api_off;                  /* Api is stopped, to stay so: its own place is down */
+    bool api_down;                 /* Api's own place is, until it is recycled */
+    bool act_of_api;
     uint64_t admin_since_ms;
 };
 
@@ -84,6 +88,7 @@ struct farm {
     int acts_sent;           /* disruptive commands that left */
     bool unsaved_send;       /* one of them was not in the store as sent */
     bool balanced;           /* all stand in backend "web"; set before farm_start */
+    bool apart;              /* Api in one of its own, "api" */
     uint64_t check_ms;       /* > 0: these places are keep-alive files, seen after so long */
     uint32_t reloads;        /* of the balancer, see farm_reload */
     uint32_t reading_age_ms; /* of what the background round gets */
@@ -107,6 +112,8 @@ struct farm {
 void farm_begin(struct farm *f, size_t count);
 /* All behind one backend of a balancer, and a budget of max_out (>= 1). */
 void farm_begin_balanced(struct farm *f, size_t count, uint32_t max_out);
+/* The same, and Api has a backend of its own. */
+void farm_begin_apart(struct farm *f, size_t count, uint32_t max_out);
 /* The balancer is reloaded: every place is ready. */
 void farm_reload(struct farm *f);
 void farm_end(struct farm *f);

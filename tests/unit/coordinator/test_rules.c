@@ -150,6 +150,78 @@ static void group_by_backend_is_who_stands_there(void **state)
 
 /* A machine that a person gave up does not block the farm, but it does not serve either; and when
  * the word runs out it blocks again, and that is told. */
+/* ---- a pool with a backend of its own ---- */
+
+static uint64_t recycle(struct farm *f, const char *pool, const char *selector)
+{
+    struct plan_request q = farm_request(f, ROLLOUT_RECYCLE, selector);
+    q.pool = pool;
+    return farm_ask(f, &q);
+}
+
+/* Nobody misses it there: its place is down, and Shop's visitors are served as ever. */
+static void place_of_a_pool_stopped_on_purpose_spends_no_budget(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_apart(&f, 3, 1);
+    f.agents[0].api_off = f.agents[0].want_whole = true;
+    farm_run(&f, 1500);
+    recycle(&f, "Shop", "all");
+    farm_run_to_end(&f, 60000);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.agents[i].acts, 1);
+    }
+    assert_int_equal(f.serving_least, 2);
+    assert_int_equal(f.acts_in_rotation, 0);
+    farm_end(&f);
+}
+
+/* Api is down on one, Shop on another: each costs its place. But the one whose Shop serves is not
+ * free to take for Shop, since then two would be out for its visitors; while for Api it is. */
+static void server_that_is_out_with_another_pool_is_not_free(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_apart(&f, 3, 1);
+    f.agents[0].api_down = true;
+    f.agents[1].admin = BALANCER_DRAIN; /* by somebody else */
+    farm_run(&f, 1500);
+    uint64_t run = recycle(&f, "Shop", "web01");
+    farm_run(&f, 3000);
+    assert_int_equal(f.agents[0].acts, 0);
+    expect_step(&f, run, 0, "budget 2/1 used by web01 (down in backend api), web02 (drained in");
+    recycle(&f, "Api", "web01"); /* puts right what is down there, and waits for nobody */
+    farm_run(&f, 4000);
+    assert_int_equal(f.agents[0].acts, 1);
+    assert_false(f.agents[0].api_down);
+    f.agents[1].admin = BALANCER_READY;
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].acts, 2);
+    assert_int_equal(f.serving_least, 2);
+    farm_end(&f);
+}
+
+/* It is in the sum once: alone it does not wait for itself. */
+static void server_that_is_out_with_another_pool_has_its_own_place_in_the_budget(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_apart(&f, 3, 1);
+    f.agents[0].api_down = true;
+    farm_run(&f, 1500);
+    uint64_t run = recycle(&f, "Shop", "all");
+    farm_run(&f, 8000);
+    assert_int_equal(f.agents[0].acts, 1);
+    assert_int_equal(f.agents[1].acts, 0);
+    expect_step(&f, run, 1, "budget 1/1 used by web01 (down in backend api)");
+    f.agents[0].api_down = false;
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[2].acts, 1);
+    assert_int_equal(f.serving_least, 2);
+    farm_end(&f);
+}
+
 static void declared_out_leaves_the_budget_until_it_expires(void **state)
 {
     (void)state;
@@ -424,6 +496,9 @@ int main(void)
         cmocka_unit_test(each_group_has_room_of_its_own),
         cmocka_unit_test(server_of_two_groups_must_fit_into_both),
         cmocka_unit_test(group_by_backend_is_who_stands_there),
+        cmocka_unit_test(place_of_a_pool_stopped_on_purpose_spends_no_budget),
+        cmocka_unit_test(server_that_is_out_with_another_pool_is_not_free),
+        cmocka_unit_test(server_that_is_out_with_another_pool_has_its_own_place_in_the_budget),
         cmocka_unit_test(declared_out_leaves_the_budget_until_it_expires),
         cmocka_unit_test(reload_during_the_act_is_put_right),
         cmocka_unit_test(reload_while_draining_is_put_right_before_the_act),

@@ -111,6 +111,29 @@ static void held_server_that_serves_has_to_fit(void **state)
     assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
 }
 
+/* Out with another pool: what is to be taken serves there, and has to fit in. */
+static void server_that_is_partly_out_counts_once_and_has_to_fit(void **state)
+{
+    (void)state;
+    struct budget_member m[3] = {
+        {.server = "a", .out = true, .partly = true, .why = "down in backend api"},
+        {.server = "b"},
+        {.server = "c"}};
+    struct budget b = {.max_out = 1, .min_in_service = 2, .members = m, .count = 3};
+    char why[200];
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    b.min_in_service = 3;
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    b.min_in_service = 0;
+    m[1].out = true;
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(budget_lets_drain_again(&b, "a", 0, why, sizeof why));
+    m[0].held = true; /* by an incident of that other pool */
+    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    m[0].partly = false;
+    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+}
+
 static void silent_server_may_be_one_of_those_that_have_to_stay(void **state)
 {
     (void)state;
@@ -380,11 +403,82 @@ static void out_of_service_is_told_with_its_cause(void **state)
     assert_false(fleet_is_out(fleet_find(f, "web02"), "Shop", 1000, why, sizeof why));
     assert_true(fleet_is_out(fleet_find(f, "web03"), "Shop", 1000, why, sizeof why));
     assert_string_equal(why, "W3SVC is STOPPED");
-    struct balancer_entry place = {.backend = "shop", .admin = BALANCER_READY, .up = false};
-    fleet_note_places(fleet_find(f, "web02"), &place, 1, true, 1000);
-    assert_false(fleet_is_out(fleet_find(f, "web02"), "Shop", 1000, why, sizeof why));
-    assert_true(fleet_is_out(fleet_find(f, "web02"), "Api", 1000, why, sizeof why));
-    assert_false(fleet_is_out(fleet_find(f, "web02"), "Api", 12000, why, sizeof why)); /* stale */
+    fleet_free(f);
+}
+
+/* Shop and Mail in backend "shop", Api in "api". */
+static size_t map_apart(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
+                        size_t max)
+{
+    size_t count = 0;
+    (void)ctx;
+    (void)server;
+    (void)max;
+    if (strcmp(pool, "Api") != 0) {
+        out[count++] = (struct balancer_entry){.backend = "shop"};
+    }
+    if (strcmp(pool, "Api") == 0 || !pool[0]) {
+        out[count++] = (struct balancer_entry){.backend = "api"};
+    }
+    return count;
+}
+
+/* Whose place is down, and why, decides for whom its server is out. */
+static void place_is_missed_by_those_who_stand_there(void **state)
+{
+    (void)state;
+    const struct fleet_spec spec = {
+        .silent_after_ms = 5000, .free_message = free_message, .map = map_apart};
+    struct fleet *f = fleet_new(&spec);
+    const struct pool on = {.name = "Api", .state = POOL_STATE_STARTED, .auto_start = true};
+    const struct pool crashed = {.name = "Api", .state = POOL_STATE_STOPPED, .auto_start = true};
+    const struct pool off = {.name = "Api", .state = POOL_STATE_STOPPED};
+    const struct balancer_entry places[] = {
+        {.backend = "shop", .admin = BALANCER_READY, .up = true},
+        {.backend = "api", .admin = BALANCER_READY, .up = false}};
+    char why[200];
+    hear(f, report("web01", 1, &on, up), 1000);
+    struct fleet_server *s = fleet_find(f, "web01");
+    fleet_note_places(s, places, 2, true, 1000);
+    assert_true(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    assert_string_equal(why, "down in backend api");
+    assert_true(fleet_serves_still(s, "Shop", 1000));
+    assert_true(fleet_serves_still(s, NULL, 1000));
+    assert_false(fleet_is_out(s, "Shop", 12000, why, sizeof why)); /* stale */
+    assert_false(fleet_serves_still(s, "Api", 1000));
+    hear(f, report("web01", 2, &crashed, up), 1000);
+    assert_true(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    assert_false(fleet_serves_still(s, "Api", 1000));
+    hear(f, report("web01", 3, &off, up), 1000);
+    assert_false(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    assert_false(fleet_is_out(s, NULL, 1000, why, sizeof why));
+    assert_false(fleet_is_out(s, "Api", 1000, why, sizeof why));
+    fleet_forget_freshness(f);
+    assert_true(fleet_is_dark(s, "Api", 1000, why, sizeof why)); /* Shop's place is missed */
+    fleet_free(f);
+}
+
+/* One place for both: stopping one takes the other's visitors. */
+static void place_that_pools_share_is_missed_by_those_that_run(void **state)
+{
+    (void)state;
+    const struct fleet_spec spec = {
+        .silent_after_ms = 5000, .free_message = free_message, .map = map_apart};
+    struct fleet *f = fleet_new(&spec);
+    const struct pool pools[] = {{.name = "Mail", .state = POOL_STATE_STARTED, .auto_start = true},
+                                 {.name = "Shop", .state = POOL_STATE_STOPPED}};
+    const struct balancer_entry place = {.backend = "shop", .admin = BALANCER_READY};
+    char why[200];
+    struct agent_message *m = report("web01", 1, pools, up);
+    m->report.state.pool_count = 2;
+    hear(f, m, 1000);
+    struct fleet_server *s = fleet_find(f, "web01");
+    fleet_note_places(s, &place, 1, true, 1000);
+    assert_true(fleet_is_out(s, "Mail", 1000, why, sizeof why));
+    assert_false(fleet_serves_still(s, "Mail", 1000));
+    assert_false(fleet_is_out(s, "Shop", 1000, why, sizeof why)); /* `pool stop` goes on */
+    fleet_forget_freshness(f);
+    assert_true(fleet_is_dark(s, "Mail", 1000, why, sizeof why));
     fleet_free(f);
 }
 
@@ -661,6 +755,7 @@ int main(void)
         cmocka_unit_test(silent_server_may_serve),
         cmocka_unit_test(held_server_that_serves_has_to_fit),
         cmocka_unit_test(silent_server_may_be_one_of_those_that_have_to_stay),
+        cmocka_unit_test(server_that_is_partly_out_counts_once_and_has_to_fit),
         cmocka_unit_test(declared_out_leaves_the_budget_but_not_the_minimum),
         cmocka_unit_test(server_that_is_held_and_out_counts_once),
         cmocka_unit_test(fleet_tells_what_changed),
@@ -670,6 +765,8 @@ int main(void)
         cmocka_unit_test(silence_is_unknown_and_counts_as_out),
         cmocka_unit_test(nothing_is_silent_while_settling),
         cmocka_unit_test(out_of_service_is_told_with_its_cause),
+        cmocka_unit_test(place_is_missed_by_those_who_stand_there),
+        cmocka_unit_test(place_that_pools_share_is_missed_by_those_that_run),
         cmocka_unit_test(another_journal_is_quarantined_until_released),
         cmocka_unit_test(two_machines_under_one_name_are_found_out),
         cmocka_unit_test(many_silent_at_once_is_our_own_trouble),
