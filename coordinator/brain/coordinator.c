@@ -236,6 +236,10 @@ static void notice_suspension(struct coordinator *c)
         fleet_tick(c->fleet, c->now_ms, c->wall_ms, fleet_told, c);
         c->ask_count = 0;
         c->started_ms = c->now_ms; /* settles as after a start: who is out is not known yet */
+        for (size_t i = 0; i < c->run_count; i++) {
+            /* No agent could have answered in that time, so no deadline of theirs is over. */
+            rollout_restart(c->runs[i], c->now_ms + c->spec.settle_ms);
+        }
     }
     c->last_turn_ms = c->now_ms;
 }

@@ -8,6 +8,8 @@ farmhand_test(maintenance SOURCES coordinator/test_maintenance.c coordinator/pla
               coordinator_store/files.c LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(hold SOURCES coordinator/test_hold.c coordinator/play.c coordinator/farm.c
               coordinator_store/files.c LIBS farmhand_brain TIMEOUT 120)
+farmhand_test(evidence SOURCES coordinator/test_evidence.c coordinator/play.c coordinator/farm.c
+              coordinator_store/files.c LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(kept SOURCES coordinator/test_kept.c coordinator/farm.c coordinator_store/files.c LIBS farmhand_brain
               TIMEOUT 120)
 farmhand_test(remedy SOURCES coordinator/test_remedy.c LIBS farmhand_coordinator_pure)

@@ -1,0 +1,161 @@
+/* What a server is taken upon, and for how long that holds. Each scenario is named after what must
+ * hold; the first ones are on the stage, the others in the brain. */
+#include "tests/unit/coordinator/farm.h"
+#include "tests/unit/coordinator/play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#define MINUTE 60000
+
+/* ---- both answers are needed, and both of now ---- */
+
+/* Its agent answered, and died; seconds later the balancer can be read, too. */
+static void server_is_not_taken_on_what_its_agent_said_before_it_died(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.balancer_broken = true;
+    play_until(&p, 300);
+    p.servers[0].dead = true; /* its presence still says fresh */
+    play_until(&p, 10000);
+    p.balancer_broken = false;
+    play_until(&p, 20000);
+    assert_int_equal(p.run->targets[0].state, TARGET_CHECKING);
+    assert_int_equal(p.servers[0].drains, 0);
+    p.servers[0].dead = false;
+    play_to_end(&p, MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    play_end(&p);
+}
+
+/* The other way round: where it stood ten seconds ago says nothing of who serves now. */
+static void server_is_not_taken_on_where_it_stood_before_the_balancer_was_lost(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_RECYCLE, 2);
+    p.servers[0].dead = true;
+    play_until(&p, 300);
+    p.balancer_broken = true;
+    play_until(&p, 10000);
+    p.servers[0].dead = false;
+    play_until(&p, 20000);
+    assert_int_equal(p.run->targets[0].state, TARGET_CHECKING);
+    assert_false(p.run->targets[0].holds);
+    p.balancer_broken = false;
+    play_to_end(&p, MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    play_end(&p);
+}
+
+/* ---- the machine slept ---- */
+
+/* Until its agent has answered what it is asked before it is taken, and nobody has read that yet.
+ */
+static void let_it_answer(struct farm *f, uint64_t run)
+{
+    for (int i = 0; i < 500; i++) {
+        for (size_t k = 0; k < FARM_LETTERS; k++) {
+            if (f->letters[k].used && f->letters[k].agent == 0 &&
+                f->letters[k].message->kind == AGENT_OBSERVATION) {
+                assert_int_equal(coordinator_run_find(f->brain, run)->targets[0].state,
+                                 TARGET_CHECKING);
+                return;
+            }
+        }
+        farm_run(f, 10);
+    }
+    fail_msg("nothing is asked of web01:\n%s", farm_events(f));
+}
+
+/* What waits in the buffers as it wakes is the first that is heard then: an answer of an hour ago,
+ * to a question that is still open. Meanwhile web02 has died, and nobody knows. */
+static void answer_from_before_a_sleep_takes_no_server(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 3);
+    uint64_t run = farm_recycle(&f, "web01");
+    let_it_answer(&f, run);
+    f.agents[1].dead = true;
+    f.now_ms += 60 * MINUTE;
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[0].acts, 0);
+    assert_int_equal(coordinator_run_find(f.brain, run)->targets[0].state, TARGET_WAITING);
+    f.agents[1].dead = false;
+    farm_run_to_end(&f, MINUTE);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_end(&f);
+}
+
+/* Whatever a run was waiting for: no agent was asked in that time, so nobody was late. */
+static void sleep_is_not_held_against_a_server(void **state)
+{
+    (void)state;
+    const enum target_state when[] = {TARGET_CHECKING, TARGET_DRAINING,  TARGET_ACTING,
+                                      TARGET_GATING,   TARGET_RETURNING, TARGET_SOAKING};
+    for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
+        struct farm f;
+        farm_begin_balanced(&f, 3, 1);
+        struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01");
+        q.options.soak_ms = 1000;
+        uint64_t run = farm_ask(&f, &q);
+        while (coordinator_run_find(f.brain, run)->targets[0].state != when[i]) {
+            farm_run(&f, 10);
+        }
+        f.now_ms += 60 * MINUTE;
+        farm_run_to_end(&f, MINUTE);
+        assert_int_equal(coordinator_incident_count(f.brain), 0);
+        assert_non_null(strstr(farm_events(&f), "run.ended: 1 done"));
+        assert_int_equal(f.agents[0].acts, 1);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+        farm_end(&f);
+    }
+}
+
+/* ---- the disk was full as it was to be saved ---- */
+
+/* The reading that lets it act is used up, and what it led to could not be saved: it is read again
+ * with the next poll, not as late as a balancer is asked again that never answered. */
+static void what_could_not_be_saved_is_asked_again_at_once(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "web01");
+    q.options.drain_limit_ms = 2 * MINUTE;
+    uint64_t run = farm_ask(&f, &q);
+    while (!coordinator_run_find(f.brain, run)->targets[0].told) {
+        farm_run(&f, 10);
+    }
+    files_disk_is_full(true);
+    farm_run(&f, 3000);
+    int sent = f.acts_sent;
+    enum target_state is = coordinator_run_find(f.brain, run)->targets[0].state;
+    files_disk_is_full(false);
+    assert_int_equal(sent, 0);
+    assert_int_equal(is, TARGET_DRAINING);
+    farm_run(&f, 5000);
+    assert_int_equal(f.agents[0].acts, 1);
+    farm_run_to_end(&f, MINUTE);
+    farm_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(server_is_not_taken_on_what_its_agent_said_before_it_died),
+        cmocka_unit_test(server_is_not_taken_on_where_it_stood_before_the_balancer_was_lost),
+        cmocka_unit_test(answer_from_before_a_sleep_takes_no_server),
+        cmocka_unit_test(sleep_is_not_held_against_a_server),
+        cmocka_unit_test(what_could_not_be_saved_is_asked_again_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
