@@ -309,6 +309,27 @@ static void hold_spends_the_budget_of_all(void **state)
     farm_end(&f);
 }
 
+/* Nothing shows that it is out but the hold itself: no balancer stands before it, and its agent
+ * says that all is well. */
+static void hold_spends_the_budget_where_nothing_else_shows_it(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin(&f, 3);
+    struct held h = hold(&f, "web01", 600000);
+    assert_int_equal(state_of(&f, h.run), TARGET_ACTING);
+    uint64_t other = farm_recycle(&f, "web02");
+    farm_run(&f, 10000);
+    assert_int_equal(f.agents[1].acts, 0);
+    assert_string_equal(coordinator_run_find(f.brain, other)->targets[0].step,
+                        "blocked: budget 1/1 used by web01 (run 1, a hold of anna)");
+    assert_int_equal(release(&f, h.token, "", &err), ERR_NONE);
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[1].acts, 1);
+    farm_end(&f);
+}
+
 /* What a failed hold left is the whole server's: a run of one pool says who helps, and how. */
 static void pool_of_a_server_that_a_hold_left_out_says_what_helps(void **state)
 {
@@ -447,6 +468,7 @@ int main(void)
         cmocka_unit_test(cycle_waits_for_each_reboot_before_the_next),
         cmocka_unit_test(machine_that_does_not_come_back_stops_the_cycle),
         cmocka_unit_test(hold_spends_the_budget_of_all),
+        cmocka_unit_test(hold_spends_the_budget_where_nothing_else_shows_it),
         cmocka_unit_test(pool_of_a_server_that_a_hold_left_out_says_what_helps),
         cmocka_unit_test(hold_and_its_token_survive_restarts),
         cmocka_unit_test(hold_that_expires_is_told_and_stays_out),
