@@ -402,6 +402,31 @@ void story_kept(struct coordinator *c); /* they are durable now, or never will b
 /* coordinator_store.c */
 /* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of
  * leases and incidents follow only when it is durable. */
+/* coordinator_leasing.c: what a change of a run does to leases and incidents. */
+struct leasing {
+    bool take, inherit, drop, to_incident;
+    bool settles; /* gives up a server whose pools' incidents it has taken over */
+    uint64_t inherited[ROLLOUT_TAKEN_MAX]; /* incidents whose leases pass to the run */
+    size_t inherited_count;
+    bool own; /* `opened` is the incident that asked for the run: it is there already */
+    struct incident opened; /* takes over from the run */
+};
+struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
+                            const struct rollout_change *change);
+enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
+                              const struct rollout_target *t, struct leasing *l, struct error *err);
+void mirror_leasing(struct coordinator *c, const struct rollout *r, const struct rollout_target *t,
+                    const struct leasing *l);
+void mirror_drop(struct coordinator *c, const char *server, const char *pool);
+bool find_own(const struct coordinator *c, const struct rollout *r, struct incident *out);
+struct incident *incident_by_id(struct coordinator *c, uint64_t id);
+bool leasing_settles(const struct rollout *r, const struct rollout_change *change);
+/* The run over a whole server that has taken the incident over; 0: none. */
+uint64_t leasing_taker(const struct coordinator *c, uint64_t incident);
+/* Would one of that server take it over? */
+bool leasing_takes(const struct coordinator *c, const char *server, const struct incident *n);
+size_t leasing_taken(void *ctx, const char *server, uint64_t *out); /* as of struct rollout_view */
+
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change);
 /* It could not be saved and only gives back: install anyway, remember that the store lags. */
 void note_unsaved(struct coordinator *c, const struct rollout *r,

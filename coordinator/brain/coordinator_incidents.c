@@ -73,6 +73,13 @@ enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id,
     struct remedy_change change;
     turn_begin(c, now_ms, wall_ms);
     enum error_code code = begin(c, id, reason, &n, err);
+    if (code == ERR_NONE && leasing_taker(c, id)) {
+        code =
+            error_set(err, ERR_STATE,
+                      "incident %llu is in the hands of run %llu over the whole of %s: wait for "
+                      "it, or abort it",
+                      (unsigned long long)id, (unsigned long long)leasing_taker(c, id), n->server);
+    }
     code = code != ERR_NONE
                ? code
                : remedy_dismiss(n, actor, reason, remedies_hold(c, n->id), wall_ms, &change, err);

@@ -198,6 +198,11 @@ static bool view_holds(void *ctx, uint64_t incident)
     return remedies_hold(ctx, incident);
 }
 
+static bool view_taken(void *ctx, uint64_t incident)
+{
+    return leasing_taker(ctx, incident) != 0;
+}
+
 bool remedies_hold(const struct coordinator *c, uint64_t incident)
 {
     for (size_t i = 0; i < c->lease_count; i++) {
@@ -218,7 +223,8 @@ static struct remedy_view remedies_view(struct coordinator *c)
                                 .may_act = view_may_act,
                                 .healthy = view_healthy,
                                 .run = view_run,
-                                .holds = view_holds};
+                                .holds = view_holds,
+                                .taken = view_taken};
 }
 
 /* ---- rows ---- */

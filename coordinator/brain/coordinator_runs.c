@@ -60,11 +60,12 @@ bool lease_passes(const struct coordinator *c, uint64_t run, const char *server,
 static const struct lease *lease_in_the_way(const struct coordinator *c, const struct rollout *r,
                                             const struct rollout_target *t)
 {
+    size_t passing = 0; /* no more can be taken over at once than a target remembers */
     for (size_t i = 0; i < c->lease_count; i++) {
         const struct lease *l = &c->leases[i];
         bool meets = !t->pool[0] || !l->pool[0] || text_equal_nocase(l->pool, t->pool);
         if (meets && text_equal_nocase(l->server, t->server) &&
-            !lease_passes(c, r->id, t->server, t->pool, l)) {
+            (!lease_passes(c, r->id, t->server, t->pool, l) || ++passing > ROLLOUT_TAKEN_MAX)) {
             return l;
         }
     }
@@ -186,15 +187,27 @@ static bool view_may_drain_again(void *ctx, const struct rollout_target *t, char
     return budgets_let_drain_again(ctx, t->pool, t->server, why, why_size);
 }
 
+static bool passes(const struct coordinator *c, const struct incident *n, const char *server,
+                   const char *pool)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        if (l->owner == LEASE_INCIDENT && l->owner_id == n->id &&
+            lease_passes(c, n->run, server, pool, l)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static size_t view_inherited(void *ctx, const char *server, const char *pool,
                              struct balancer_entry *out, size_t max)
 {
     const struct coordinator *c = ctx;
     size_t count = 0;
-    for (size_t i = 0; i < c->lease_count; i++) {
-        const struct lease *l = &c->leases[i];
-        const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
-        if (!n || !lease_passes(c, n->run, server, pool, l)) {
+    for (size_t i = 0; i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        if (!passes(c, n, server, pool) && (pool[0] || !leasing_takes(c, server, n))) {
             continue; /* may_take has said whether it is this run's to take over */
         }
         for (uint32_t k = 0; k < n->place_count; k++) {
@@ -211,13 +224,24 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
 }
 
 /* Its own incident is over since it has taken the server, or holds nothing any more. */
-static bool view_kept_out(void *ctx, const char *server, const struct balancer_entry *place,
-                          char *why, size_t why_size)
+static bool has_proved(const struct rollout_target *t, uint64_t incident)
+{
+    for (uint32_t k = 0; k < t->taken_count; k++) {
+        if (t->taken[k] == incident) {
+            return rollout_proved(t, k);
+        }
+    }
+    return false;
+}
+
+static bool view_kept_out(void *ctx, const struct rollout_target *t,
+                          const struct balancer_entry *place, char *why, size_t why_size)
 {
     const struct coordinator *c = ctx;
     for (size_t i = 0; i < c->incident_count; i++) {
         const struct incident *n = &c->incidents[i];
-        if (text_equal_nocase(n->server, server) && incident_has_place(n, place)) {
+        if (text_equal_nocase(n->server, t->server) && incident_has_place(n, place) &&
+            !has_proved(t, n->id)) {
             text_format(why, why_size, "incident %llu (%.60s)", (unsigned long long)n->id,
                         n->pool[0] ? n->pool : n->kind);
             return true;
@@ -266,6 +290,7 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .boot = view_boot,
                                  .may_drain_again = view_may_drain_again,
                                  .inherited = view_inherited,
+                                 .taken = leasing_taken,
                                  .kept_out = view_kept_out,
                                  .taken_since = view_taken_since,
                                  .same_config = shares_configuration,
@@ -309,6 +334,9 @@ static void send_question(struct coordinator *c, struct rollout *r, size_t targe
     struct pending p = pending_for(c, r, target, observe ? VERB_OBSERVE : VERB_QUERY);
     p.command.id = session_next_id(c, s);
     p.command.probe = effect->probe;
+    if (effect->incident) {
+        text_copy(p.pool, sizeof p.pool, incident_of(c, effect->incident)->pool);
+    }
     p.command.about = observe ? (struct command_id){.seq = 0} : r->targets[target].command;
     struct ask *a = ask_for(c, r, target, effect->ticket);
     c->spec.ports.random_id(c->spec.ports.ctx, &a->nonce);
@@ -468,7 +496,7 @@ bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change 
     bool saved = !stored || save_change(c, r, change);
     if (!saved) {
         bool incident = change->effect_count && change->effects[0].kind == EFFECT_INCIDENT;
-        if (!change->restoring || incident) {
+        if (!change->restoring || incident || leasing_settles(r, change)) {
             rollout_throw_away(r, change);
             return false;
         }

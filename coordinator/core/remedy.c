@@ -483,6 +483,9 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
 {
     const struct remedy_rule *rule = remedy_rule_find(m, n->rule);
     begin_change(c, n);
+    if (view->taken && view->taken(view->ctx, n->id)) {
+        return false;
+    }
     if (is_storm(n)) {
         return due_storm(c, view->wall_ms);
     }

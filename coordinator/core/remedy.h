@@ -198,6 +198,9 @@ struct remedy_view {
                     uint32_t *total, bool *itself);
     struct remedy_run (*run)(void *ctx, uint64_t id, const char *server);
     bool (*holds)(void *ctx, uint64_t incident); /* a lease */
+    /* A run over the whole server has it in hand: what becomes of it is decided when that has
+     * ended. NULL: none ever has. */
+    bool (*taken)(void *ctx, uint64_t incident);
 };
 
 enum remedy_effect {

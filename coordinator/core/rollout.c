@@ -276,6 +276,8 @@ static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
     t->first_pass_ms = 0;
     t->told = false;
     t->proof_old = false;
+    t->proved_ms = 0;
+    t->asks = t->taken_at = 0;
 }
 
 void rollout_restart(struct rollout *r, uint64_t now_ms)
@@ -388,6 +390,7 @@ void change_end_target(const struct rollout *r, struct rollout_change *c, enum t
     va_end(args);
     change_enter(c, state, now_ms, "%s", "");
     text_copy(t->detail, sizeof t->detail, text);
+    t->taken_solved = t->back ? ~t->taken_left : 0;
     t->back = t->back || !t->holds; /* never taken out */
     t->holds = false;
     t->ended_wall_ms = view->wall_ms;
@@ -409,6 +412,7 @@ void change_ask_agent(struct rollout_change *c, uint64_t now_ms, bool probe)
 {
     struct rollout_effect *effect = change_add(c, EFFECT_OBSERVE);
     effect->probe = probe;
+    effect->incident = c->target.asks ? c->target.taken[c->target.asks - 1] : 0;
     effect->ticket = c->target.ask_ticket = c->next_ticket++;
     c->target.ask_at_ms = now_ms;
 }
@@ -450,6 +454,7 @@ void change_gate(const struct rollout *r, struct rollout_change *c, uint64_t now
 {
     bool stopped = rollout_action_stops(r->action) && !c->target.act_failed;
     c->target.evidence[0] = '\0';
+    c->target.taken_proved = 0;
     change_enter(c, TARGET_GATING, now_ms, "%s",
                  stopped ? "waiting until it is seen stopped" : "waiting for the probe to pass");
     change_ask_agent(c, now_ms, true);
@@ -473,6 +478,7 @@ static void end_returned(const struct rollout *r, struct rollout_change *c,
 {
     struct rollout_target *t = &c->target;
     char detail[ROLLOUT_STEP_MAX];
+    t->taken_solved = ~t->taken_left;
     if (t->put_off && r->state == RUN_RUNNING) {
         change_wait_again(c, now_ms);
         return;
@@ -505,8 +511,7 @@ static bool leave_to_others(struct rollout_target *t, const struct rollout_view 
 {
     uint32_t kept = 0, had = t->place_count;
     for (uint32_t i = 0; i < had; i++) {
-        if (!view->kept_out ||
-            !view->kept_out(view->ctx, t->server, &t->places[i], why, why_size)) {
+        if (!view->kept_out || !view->kept_out(view->ctx, t, &t->places[i], why, why_size)) {
             t->places[kept++] = t->places[i];
         }
     }
@@ -518,6 +523,7 @@ void change_return(const struct rollout *r, struct rollout_change *c,
                    const struct rollout_view *view, uint64_t now_ms)
 {
     char why[128], detail[ROLLOUT_STEP_MAX];
+    taken_leave(&c->target);
     if (leave_to_others(&c->target, view, why, sizeof why)) {
         text_format(detail, sizeof detail, "%.300s; out of rotation still, for %s",
                     c->target.detail[0] ? c->target.detail : "proved", why);
@@ -597,6 +603,7 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
     struct rollout_target *t = &c->target;
     t->holds = true;
     t->started_wall_ms = view->wall_ms;
+    taken_note(t, view);
     if (r->action == ROLLOUT_UNDRAIN) {
         change_gate(r, c, now_ms);
         return;

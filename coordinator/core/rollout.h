@@ -45,6 +45,7 @@
 
 #define ROLLOUT_STEP_MAX     512 /* bytes of a sentence, NUL included */
 #define ROLLOUT_BASELINE_MAX 64
+#define ROLLOUT_TAKEN_MAX    32 /* incidents of one server, one per pool at most */
 #define ROLLOUT_WAVES_MAX    128
 #define ROLLOUT_LABEL_MAX    64
 #define ROLLOUT_KEY_MAX      65
@@ -214,8 +215,14 @@ struct rollout_target {
     int32_t probe_status;
     uint32_t probe_ms, gap_ms;
     bool orphans_allowed;
-    int64_t handed_wall_ms;       /* HOLD, CYCLE: in the hands of others since; 0: not yet */
-    struct wire_id boot_before;   /* CYCLE: of its machine, when it was taken */
+    int64_t handed_wall_ms;     /* HOLD, CYCLE: in the hands of others since; 0: not yet */
+    struct wire_id boot_before; /* CYCLE: of its machine, when it was taken */
+    /* Of a server as a whole: incidents of its pools whose leases it has taken. Each keeps what it
+     * holds out until its own pool has proved, and gets its lease back where that did not. */
+    uint64_t taken[ROLLOUT_TAKEN_MAX];
+    uint32_t taken_count;
+    uint32_t taken_left;   /* bits: not proved when the server was put back */
+    uint32_t taken_solved; /* bits, not saved: as it gives its lease up, those that are over */
     struct measure before, after; /* before: with the decision to take it; after: the last look */
     uint32_t sessions_left;       /* when the act began: the drain had come to its limit */
     int64_t started_wall_ms, ended_wall_ms; /* 0: not yet */
@@ -228,8 +235,12 @@ struct rollout_target {
     uint64_t place_at_ms;
     uint64_t agent_seen_ms; /* fresh evidence came at; 0: none in this state */
     uint64_t places_seen_ms;
-    uint32_t inherits; /* places of incidents, as of places_seen_ms */
-    uint32_t passes; /* of the gate, in a row */
+    uint32_t inherits;     /* places of incidents, as of places_seen_ms */
+    uint32_t passes;       /* of the gate, in a row */
+    uint64_t proved_ms;    /* the server as a whole has passed at; 0: not yet */
+    uint32_t taken_proved; /* bits: their pools have passed as well, since the act */
+    uint32_t asks;         /* 1 + which of the taken is asked about; 0: the server itself */
+    uint32_t taken_at;     /* which is the next */
     uint64_t first_pass_ms;
     uint32_t quiet;                  /* reads without a session, in a row */
     char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
@@ -283,6 +294,7 @@ struct rollout_effect {
     enum effect_kind kind;
     uint64_t ticket;
     bool probe;          /* OBSERVE */
+    uint64_t incident;   /* OBSERVE: the pool of that one, not what the target names */
     enum verb verb;      /* COMMAND */
     enum balancer_op op; /* BALANCER */
 };
@@ -344,10 +356,14 @@ struct rollout_view {
      * the target that takes the server. */
     size_t (*inherited)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                         size_t max);
+    /* Incidents of single pools of this server whose leases a target takes that takes the server as
+     * a whole, ROLLOUT_TAKEN_MAX at most. NULL: there are none. */
+    size_t (*taken)(void *ctx, const char *server, uint64_t *out);
     /* Does an incident keep this place out of rotation as well, of another pool that stands in it?
-     * Then it is not the target's alone to put back. `why` says which. NULL: none does. */
-    bool (*kept_out)(void *ctx, const char *server, const struct balancer_entry *place, char *why,
-                     size_t why_size);
+     * Then it is not the target's alone to put back. Those whose pool it has proved do not. `why`
+     * says which. NULL: none does. */
+    bool (*kept_out)(void *ctx, const struct rollout_target *t, const struct balancer_entry *place,
+                     char *why, size_t why_size);
     /* Has anybody taken a place out of one of the target's backends since then (or is at it)? Then
      * what the balancer said of those that remain is old. NULL: nobody could. */
     bool (*taken_since)(void *ctx, const struct rollout *r, const struct rollout_target *t,
@@ -357,7 +373,8 @@ struct rollout_view {
     bool (*may_drain_again)(void *ctx, const struct rollout_target *t, char *why, size_t why_size);
     /* The machine's boot, by a fresh word of its agent; false: not known now. */
     bool (*boot)(void *ctx, const char *server, struct wire_id *out);
-    /* Do both read one configuration, so that what is set on one holds for the other? NULL: none do. */
+    /* Do both read one configuration, so that what is set on one holds for the other? NULL: none
+     * do. */
     bool (*same_config)(void *ctx, const char *server, const char *other);
     bool store_broken; /* what must be durable first is not tried: it would only be thrown away */
     bool settling;     /* after a start: nothing new begins, nothing is concluded from silence */
@@ -366,6 +383,9 @@ struct rollout_view {
 
 /* Is it about servers as a whole, its pool ""? */
 bool rollout_of_server(const struct rollout *r);
+
+/* Has the pool of the k-th incident that the target has taken over proved? */
+bool rollout_proved(const struct rollout_target *t, uint32_t k);
 
 /* The next thing that is due by time or by the world; call until it says any == false. */
 void rollout_next(const struct rollout *r, const struct rollout_view *view, uint64_t now_ms,

@@ -229,31 +229,43 @@ static void note_evidence(struct rollout_target *t, const struct observation *se
     wire_clean_text(t->evidence, sizeof t->evidence, clean);
 }
 
+/* The newest look at what the target is about. */
+static void note_look(struct rollout_target *t, const struct observation *seen)
+{
+    t->after = compare_measure(seen);
+    if (seen->probed) {
+        t->probe_status = seen->probe_status;
+        t->probe_ms = seen->probe_ms;
+    }
+}
+
 static void seen_gating(const struct rollout *r, struct rollout_change *c,
                         const struct observation *seen, const struct rollout_view *view,
                         uint64_t now_ms)
 {
     struct rollout_target *t = &c->target;
     char text[ROLLOUT_STEP_MAX];
-    const char *missing = gate_misses(r, t, seen, text, sizeof text);
+    const char *missing = t->asks ? taken_misses(seen, text, sizeof text)
+                                  : gate_misses(r, t, seen, text, sizeof text);
     t->agent_seen_ms = now_ms;
-    t->after = compare_measure(seen);
     note_evidence(t, seen, missing);
-    if (seen->probed) {
-        t->probe_status = seen->probe_status;
-        t->probe_ms = seen->probe_ms;
+    if (!t->asks) {
+        note_look(t, seen);
     }
     if (missing) {
-        t->passes = 0;
+        t->proved_ms = t->asks ? t->proved_ms : 0;
+        taken_failed(t);
         change_say(c, "%.250s", missing);
         return;
     }
     t->first_pass_ms = t->passes ? t->first_pass_ms : now_ms;
     t->passes++;
-    change_say(c, "the probe passed %u of %u times", t->passes, r->options.gate_passes);
+    change_say(c, "%s%.100s%sthe probe passed %u of %u times", t->asks ? "pool " : "",
+               t->asks ? seen->pool.name : "", t->asks ? ": " : "", t->passes,
+               r->options.gate_passes);
     if (t->passes >= r->options.gate_passes &&
         now_ms - t->first_pass_ms >= r->options.gate_min_ms) {
-        change_return(r, c, view, now_ms);
+        taken_passed(r, c, view, now_ms);
     }
 }
 

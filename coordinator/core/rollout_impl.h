@@ -5,6 +5,7 @@
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
  * rollout_events.c  what answers of agents, results and people bring
  * rollout_places.c  what answers of the balancer bring
+ * rollout_taken.c   pools whose incidents a run over the whole server has taken over
  * rollout_policy.c  what a run bears, counted apart
  * rollout_hold.c    servers in the hands of others
  * rollout_window.c  hours, blackouts, servers declared out: looked at before every step
@@ -124,6 +125,17 @@ bool wave_lets_begin(const struct rollout *r, const struct wave_room *room,
                      const struct rollout_target *t);
 /* The open wave has ended, or its bake has: true, with the change. */
 bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
+
+/* rollout_taken.c: at the take; an answer about a pool; the server, or the pool that was asked
+ * about, has passed often enough (the next, or all is put back); at the return, what has not passed
+ * is left to its incidents. */
+void taken_note(struct rollout_target *t, const struct rollout_view *view);
+const char *taken_misses(const struct observation *seen, char *text, size_t size);
+void taken_failed(struct rollout_target *t);
+void taken_passed(const struct rollout *r, struct rollout_change *c,
+                  const struct rollout_view *view, uint64_t now_ms);
+bool taken_over_time(const struct rollout *r, const struct rollout_target *t, uint64_t now_ms);
+void taken_leave(struct rollout_target *t);
 
 bool target_active(const struct rollout_target *t); /* between waiting and ended */
 bool run_begins_nothing(const struct rollout *r);   /* paused, stopping, aborting */

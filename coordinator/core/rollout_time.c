@@ -324,8 +324,14 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
                           said);
         return true;
     }
+    if (taken_over_time(r, t, now_ms)) {
+        change_edit(r, c, i);
+        change_return(r, c, view, now_ms);
+        return true;
+    }
     /* It may still pass while the incident cannot be written. */
-    if (since(t->entered_ms, r->options.gate_deadline_ms, now_ms) && !view->store_broken) {
+    if (!t->proved_ms && since(t->entered_ms, r->options.gate_deadline_ms, now_ms) &&
+        !view->store_broken) {
         char last[ROLLOUT_STEP_MAX];
         text_copy(last, sizeof last, t->agent_seen_ms ? t->step : "its agent did not answer");
         char before[ROLLOUT_STEP_MAX];

@@ -422,10 +422,13 @@ static const char version_23[] =
     "ALTER TABLE operator_token ADD COLUMN certificate INTEGER NOT NULL DEFAULT 0"
     "  CHECK (certificate IN (0, 1));";
 
+/* Version 24. What a run over a whole server has taken over: incidents of its pools. */
+static const char version_24[] = "ALTER TABLE target ADD COLUMN taken TEXT NOT NULL DEFAULT '';";
+
 const char *const schema_migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
-    version_17, version_18, version_19, version_20, version_21, version_22, version_23};
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -442,7 +445,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
     "place, server, state, holds, act_failed, back, attempts, command_fence, command_instance,"    \
     " command_seq, outcome, cause, step, detail, places, baseline, after, probe_status, probe_ms," \
     " gap_ms, orphans_allowed, started_ms, ended_ms, wave, zone, trouble, put_off, pool,"          \
-    " sessions_left, before, now, handed_ms, boot_before"
+    " sessions_left, before, now, handed_ms, boot_before, taken"
 
 #define INCIDENT_COLUMNS                                                                           \
     "incident.id, server, pool, incident.kind, incident.text, run, places, opened_ms, closed_ms,"  \
@@ -488,7 +491,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_INSERT_TARGET] =
         "INSERT INTO target (run, " TARGET_COLUMNS ") VALUES (?1, ?2, ?3, ?4,"
         " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-        " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+        " ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)",
     /* The list is frozen: which server a target is never changes. */
     [SQL_UPDATE_TARGET] =
         "UPDATE target SET state = ?4, holds = ?5, act_failed = ?6, back = ?7, attempts = ?8,"
@@ -497,7 +500,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " probe_status = ?19, probe_ms = ?20, gap_ms = ?21, orphans_allowed = ?22,"
         " started_ms = ?23, ended_ms = ?24, wave = ?25, zone = ?26,"
         " trouble = ?27, put_off = ?28, sessions_left = ?30, before = ?31, now = ?32,"
-        " handed_ms = ?33, boot_before = ?34"
+        " handed_ms = ?33, boot_before = ?34, taken = ?35"
         " WHERE run = ?1 AND place = ?2 AND server = ?3 AND pool = ?29",
     [SQL_TARGETS] = "SELECT " TARGET_COLUMNS " FROM target WHERE run = ?1 ORDER BY place",
 

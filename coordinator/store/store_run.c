@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- the run itself: its row in, its row out ---- */
 
@@ -213,12 +214,45 @@ static void read_measure(struct row *r, const char *column, struct measure *m)
     m->rejected_known = m->taken && known == 1;
 }
 
+/* "12 15!": ids of incidents, with a mark at those whose pools did not prove; "": none. */
+#define TAKEN_TEXT_MAX (ROLLOUT_TAKEN_MAX * 22)
+
+static const char *taken_format(char out[TAKEN_TEXT_MAX], const struct rollout_target *t)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (uint32_t k = 0; k < t->taken_count; k++) {
+        text_format(out + len, TAKEN_TEXT_MAX - len, "%s%" PRIu64 "%s", k ? " " : "", t->taken[k],
+                    t->taken_left >> k & 1 ? "!" : "");
+        len += strlen(out + len);
+    }
+    return out;
+}
+
+static void read_taken(struct row *r, struct rollout_target *t)
+{
+    const char *text = row_word(r), *at = text;
+    while (*at && t->taken_count < ROLLOUT_TAKEN_MAX) {
+        char *end;
+        uint64_t id = strtoull(at, &end, 10);
+        if (end == at || id == 0 || *at == '-') {
+            break;
+        }
+        t->taken_left |= (uint32_t)(*end == '!') << t->taken_count;
+        t->taken[t->taken_count++] = id;
+        at = end + (*end == '!');
+        at += *at == ' ';
+    }
+    if (*at)
+        row_bad(r, "taken", text);
+}
+
 /* ---- a target: its row in, its row out ---- */
 
 static void bind_target(struct binding *b, uint64_t run, const struct rollout_target *t,
                         const char *places, const char *baseline, const char *after)
 {
-    char before[MEASURE_TEXT_MAX], now[MEASURE_TEXT_MAX];
+    char before[MEASURE_TEXT_MAX], now[MEASURE_TEXT_MAX], taken[TAKEN_TEXT_MAX];
     bind_uint(b, run);
     bind_uint(b, t->order);
     bind_text(b, t->server);
@@ -253,6 +287,7 @@ static void bind_target(struct binding *b, uint64_t run, const struct rollout_ta
     bind_text(b, measure_format(now, &t->after));
     bind_int(b, t->handed_wall_ms);
     bind_id(b, &t->boot_before);
+    bind_text(b, taken_format(taken, t));
 }
 
 static void read_target(struct row *r, struct rollout_target *t)
@@ -294,6 +329,7 @@ static void read_target(struct row *r, struct rollout_target *t)
     read_measure(r, "now", &t->after);
     t->handed_wall_ms = row_int(r);
     row_id(r, "boot_before", &t->boot_before);
+    read_taken(r, t);
 }
 
 static void write_target(struct store *s, enum schema_statement statement, uint64_t run,

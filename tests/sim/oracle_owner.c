@@ -151,7 +151,20 @@ static uint64_t acted_ms(const struct oracle *o, int centre, int unit)
     return at_ms;
 }
 
-/* By a run that took the server as a whole: any of its sites proves it. */
+/* Each pool that an incident keeps there has proved by itself, whoever else answers. */
+static bool left_pools_proved(const struct oracle *o, const struct view *v, int line,
+                              uint64_t out_ms)
+{
+    for (size_t i = 0; i < v->incident_count; i++) {
+        const struct view_incident *n = &v->incidents[i];
+        if (n->server == line && n->part < PART_WHOLE && n->has_place &&
+            o->pools[world_unit_at(line, (size_t)n->part)].probed_ms < out_ms)
+            return false;
+    }
+    return true;
+}
+
+/* By a run that took the server as a whole: any of its sites proves the rest. */
 static bool is_back_as_a_whole(const struct view *v, int line)
 {
     for (size_t i = 0; i < v->target_count; i++)
@@ -185,7 +198,8 @@ static bool is_proved(struct world *w, int centre, int line)
         }
     }
     if (w->options.services && is_back_as_a_whole(&o->stores[centre].view, line))
-        return stopped || newest_ms >= (last_ms > out_ms ? last_ms : out_ms);
+        return left_pools_proved(o, &o->stores[centre].view, line, out_ms) &&
+               (stopped || newest_ms >= (last_ms > out_ms ? last_ms : out_ms));
     return (last_ms ? acted_stopped : stopped) ||
            probed_ms >= (last_ms > out_ms ? last_ms : out_ms);
 }

@@ -151,21 +151,22 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
 {
     struct farm_agent *a = &f->agents[i];
     struct worker worker = worker_of(a, c->pool);
+    bool shop = strcmp(c->pool, "Shop") == 0;
+    int status = shop && a->shop_status ? a->shop_status : a->probe_status;
     struct agent_message m = {.kind = AGENT_OBSERVATION};
-    m.observation =
-        (struct observation){.id = c->id,
-                             .nonce = c->nonce,
-                             .detail = "",
-                             .pool = strcmp(c->pool, "Shop") == 0 ? shop_of(a) : pool_of(c->pool),
-                             .workers = &worker,
-                             .worker_count = a->shop_stopped ? 0 : 1,
-                             .services_up = !a->down,
-                             .requests_known = c->requests,
-                             .requests = "",
-                             .offline = a->offline ? a->offline : "",
-                             .probed = c->probe && !a->shop_stopped && !a->down,
-                             .probe_passed = a->probe_status == 200,
-                             .probe_status = a->probe_status};
+    m.observation = (struct observation){.id = c->id,
+                                         .nonce = c->nonce,
+                                         .detail = "",
+                                         .pool = shop ? shop_of(a) : pool_of(c->pool),
+                                         .workers = &worker,
+                                         .worker_count = a->shop_stopped ? 0 : 1,
+                                         .services_up = !a->down,
+                                         .requests_known = c->requests,
+                                         .requests = "",
+                                         .offline = a->offline ? a->offline : "",
+                                         .probed = c->probe && !a->shop_stopped && !a->down,
+                                         .probe_passed = status == 200,
+                                         .probe_status = status};
     if (c->rehearse != VERB_NONE) {
         m.observation.would = a->would ? a->would : OUTCOME_DONE;
         m.observation.would_text = "would do as asked";
@@ -482,7 +483,7 @@ static void agent_turn(struct farm *f, size_t i)
         }
         a->api_down = a->api_down && !a->act_of_api;
         a->memory_bytes = a->private_bytes = 0;
-        a->down = a->down && !verb_is_of_services(a->act_verb);
+        a->down = a->down && (a->services_hopeless || !verb_is_of_services(a->act_verb));
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;
     }

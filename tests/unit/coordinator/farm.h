@@ -42,6 +42,8 @@ struct farm_agent {
     uint32_t generation;
     int acts;
     int probe_status;
+    int shop_status;        /* of Shop's own site; 0: as the server's */
+    bool services_hopeless; /* an act on its services changes nothing */
     uint64_t act_ms;
     uint64_t memory_bytes;         /* of its worker; a successor has little */
     uint64_t private_bytes;        /* the same */

@@ -688,33 +688,6 @@ static void reload_of_the_balancer_forgets_no_quarantine(void **state)
     farm_end(&f);
 }
 
-/* A failed recycle left web02 out with an incident of pool Shop: the recovery of the server takes
- * it over, where it was blocked by it before. */
-static void recovery_takes_over_what_pools_left(void **state)
-{
-    (void)state;
-    struct farm f;
-    farm_begin_balanced(&f, 4, 1);
-    f.agents[1].probe_status = 500;
-    farm_recycle(&f, "web02");
-    farm_run_to_end(&f, 30000);
-    assert_int_equal(only_incident(&f)->phase, INCIDENT_LEFT);
-    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
-    f.agents[1].probe_status = 200;
-    f.agents[1].down = true;
-    f.agents[1].want_whole = true;
-    farm_run(&f, 2000);
-    struct plan_request q = farm_request(&f, ROLLOUT_SERVICE_RECOVER, "web02");
-    q.pool = "";
-    farm_ask(&f, &q);
-    farm_run_to_end(&f, 60000);
-    assert_int_equal(f.agents[1].act_verb, VERB_SERVICE_RECOVER);
-    assert_int_equal(coordinator_incident_count(f.brain), 0);
-    assert_int_equal(f.agents[1].admin, BALANCER_READY);
-    assert_null(coordinator_holder(f.brain, "web02", NULL));
-    farm_end(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -742,7 +715,6 @@ int main(void)
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
         cmocka_unit_test(quarantine_ends_by_itself),
         cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),
-        cmocka_unit_test(recovery_takes_over_what_pools_left),
     };
     return cmocka_run_group_tests_name("remediation", tests, NULL, NULL);
 }

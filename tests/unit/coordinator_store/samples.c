@@ -65,6 +65,11 @@ void sample_target(struct rollout_target *t, uint32_t order)
     t->before = (struct measure){true, true, 12, -1, true, 41, 7340032};
     t->after = (struct measure){.taken = order % 2 == 1, .queued = 3 * (order % 2)};
     t->put_off = order % 3 == 0;
+    t->taken_count = order % 3;
+    for (uint32_t k = 0; k < t->taken_count; k++) {
+        t->taken[k] = 10 * order + k + 1;
+    }
+    t->taken_left = order % 3 ? 1 : 0;
     t->trouble = (enum trouble)(order % ROLLOUT_TROUBLES);
     text_copy(t->zone, sizeof(t->zone), "b\xc3\xbc");
 }

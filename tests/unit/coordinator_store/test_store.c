@@ -172,6 +172,11 @@ static void assert_same_target(const struct rollout_target *a, const struct roll
     assert_string_equal(a->zone, b->zone);
     assert_int_equal(a->trouble, b->trouble);
     assert_int_equal(a->put_off, b->put_off);
+    assert_int_equal(a->taken_count, b->taken_count);
+    assert_int_equal(a->taken_left, b->taken_left);
+    for (uint32_t k = 0; k < a->taken_count; k++) {
+        assert_int_equal(a->taken[k], b->taken[k]);
+    }
     assert_string_equal(a->pool, b->pool);
     assert_int_equal(a->sessions_left, b->sessions_left);
     assert_same_measure(&a->before, &b->before);
