@@ -69,23 +69,25 @@ static bool is_on_a_list(const struct coordinator *c, const char *server, const 
     return false;
 }
 
-static bool hands_off(const struct coordinator *c, const struct fleet_server *s, char *why)
+static enum incident_guard hands_off(const struct coordinator *c, const struct fleet_server *s,
+                                     char *why)
 {
     if (s->presence == PRESENCE_DECLARED_OUT) {
         text_format(why, INCIDENT_TEXT_MAX, "declared out: %.200s (by %s)", s->declared_out_reason,
                     s->declared_out_by);
-        return true;
+        return GUARD_DECLARED_OUT;
     }
     if (s->maintenance_until_ms > c->wall_ms) {
         text_format(why, INCIDENT_TEXT_MAX, "maintenance: %.200s (by %s)", s->maintenance_reason,
                     s->maintenance_by);
-        return true;
+        return GUARD_MAINTENANCE;
     }
-    return false;
+    return GUARD_NONE;
 }
 
-static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
-                         const char *server, const char *pool, char *why)
+static enum incident_guard view_may_act(void *ctx, const struct remedy_rule *rule,
+                                        enum remedy_act act, const char *server, const char *pool,
+                                        char *why)
 {
     struct coordinator *c = ctx;
     const struct fleet_server *s = fleet_find(c->fleet, server);
@@ -94,15 +96,21 @@ static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_
     const char *at = pool_of(act, pool);
     text_copy(target.server, sizeof target.server, server);
     text_copy(target.pool, sizeof target.pool, at);
-    if (!s || hands_off(c, s, why)) {
-        return false;
+    enum incident_guard off = s ? hands_off(c, s, why) : GUARD_STALE;
+    if (off != GUARD_NONE) {
+        return off;
     }
-    if (windows_closed(c->spec.windows, rule->window, c->wall_ms, why, INCIDENT_TEXT_MAX) ||
-        is_on_a_list(c, server, at, why)) {
-        return false;
+    if (windows_closed(c->spec.windows, rule->window, c->wall_ms, why, INCIDENT_TEXT_MAX)) {
+        return GUARD_WINDOW;
+    }
+    if (is_on_a_list(c, server, at, why)) {
+        return GUARD_RUN;
     }
     const struct rollout_view view = runs_view(c);
-    return view.may_take(view.ctx, &probe, &target, why, INCIDENT_TEXT_MAX);
+    if (view.may_take(view.ctx, &probe, &target, why, INCIDENT_TEXT_MAX)) {
+        return GUARD_NONE;
+    }
+    return coordinator_holder(c, server, at) ? GUARD_LEASE : GUARD_BUDGET;
 }
 
 static bool view_healthy(void *ctx, size_t at, const char *server, const char *pool,

@@ -41,6 +41,29 @@ enum incident_phase {
 };
 #define INCIDENT_PHASE_COUNT 10
 
+/* What keeps an act from being done. The sentence beside it is for people. */
+enum incident_guard {
+    GUARD_NONE,      /* it may be done */
+    GUARD_STALE,     /* what is known is too old */
+    GUARD_PURPOSE,   /* it is down, or off line, on purpose */
+    GUARD_IDENTITY,  /* an account that each try could lock */
+    GUARD_YOUNG,     /* the worker is younger than it has to be */
+    GUARD_NOBODY,    /* there is no worker to end */
+    GUARD_CAUSE,     /* so many show it that the cause lies elsewhere */
+    GUARD_STORM,     /* so much was done within the hour, or the brake is on */
+    GUARD_FLAPPING,  /* it comes and goes */
+    GUARD_COOL_DOWN, /* of the server or of the rule */
+    GUARD_MINIMUM,   /* healthy servers that have to stay */
+    GUARD_DECLARED_OUT,
+    GUARD_MAINTENANCE,
+    GUARD_WINDOW,
+    GUARD_RUN,    /* it is on the list of a run */
+    GUARD_LEASE,  /* somebody else has it */
+    GUARD_BUDGET, /* others are out; or not even that can be said now */
+    GUARD_BEGUN,  /* its run was begun a moment ago, and ended with nothing done */
+};
+#define INCIDENT_GUARD_COUNT 18
+
 struct incident {
     uint64_t id;
     char server[WIRE_NAME_MAX];
@@ -63,6 +86,7 @@ struct incident {
     bool aborting;         /* its run got no turn within the rung's time and is told to end */
     char approved_by[128]; /* a person's word for the rung in hand; "": none */
     char why[INCIDENT_TEXT_MAX]; /* what it waits for, or what was done last */
+    enum incident_guard guard;   /* BLOCKED: by what */
 };
 
 /* One line of its story: kept for good, only added to. */
@@ -76,5 +100,7 @@ struct incident_note {
 
 const char *incident_phase_name(enum incident_phase phase);
 bool incident_phase_parse(const char *word, enum incident_phase *out);
+const char *incident_guard_name(enum incident_guard guard); /* NONE: "" */
+bool incident_guard_parse(const char *word, enum incident_guard *out);
 
 #endif

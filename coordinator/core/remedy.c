@@ -4,34 +4,10 @@
 #include "common/must.h"
 #include "common/text.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CLOSE_MAX 64 /* incidents that wait, looked at closely with each turn */
-
-/* ---- names ---- */
-
-static const char *const phase_names[INCIDENT_PHASE_COUNT] = {
-    "left",   "opened",  "observed",  "proposed",    "blocked",
-    "acting", "proving", "returning", "quarantined", "called"};
-
-const char *incident_phase_name(enum incident_phase phase)
-{
-    return (unsigned)phase < INCIDENT_PHASE_COUNT ? phase_names[phase] : "?";
-}
-
-bool incident_phase_parse(const char *word, enum incident_phase *out)
-{
-    for (int i = 0; i < INCIDENT_PHASE_COUNT; i++) {
-        if (text_equal(word, phase_names[i])) {
-            *out = (enum incident_phase)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- life ---- */
 
@@ -105,169 +81,12 @@ void remedy_released(struct remedy *m, int64_t wall_ms)
     m->released_wall_ms = wall_ms > m->released_wall_ms ? wall_ms : m->released_wall_ms;
 }
 
-/* ---- how a change is put together ---- */
-
-void change_note(struct remedy_change *c, int64_t wall_ms, const char *kind, const char *fmt, ...)
-{
-    must(c->note_count < REMEDY_NOTES_MAX);
-    struct incident_note *note = &c->notes[c->note_count++];
-    char text[2 * INCIDENT_TEXT_MAX];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    *note = (struct incident_note){.incident = c->incident.id, .wall_ms = wall_ms};
-    text_copy(note->kind, sizeof note->kind, kind);
-    wire_clean_text(note->text, sizeof note->text, text);
-    c->any = true;
-}
-
-void change_phase(struct remedy_change *c, enum incident_phase phase, int64_t wall_ms)
-{
-    c->any = true;
-    if (c->incident.phase != phase) {
-        c->incident.phase = phase;
-        c->incident.phase_wall_ms = wall_ms;
-        c->incident.alarmed = false;
-    }
-}
+/* ---- the phases ---- */
 
 static void begin_change(struct remedy_change *c, const struct incident *n)
 {
     *c = (struct remedy_change){.incident = *n};
 }
-
-static void close_as(struct remedy_change *c, int64_t wall_ms, const char *how)
-{
-    c->any = c->closes = true;
-    c->kind = "incident.closed";
-    c->incident.closed_wall_ms = wall_ms;
-    text_copy(c->incident.why, sizeof c->incident.why, how);
-    change_note(c, wall_ms, "end", "%s", how);
-}
-
-static void call_person(struct remedy_change *c, int64_t wall_ms, const char *why)
-{
-    change_phase(c, INCIDENT_CALLED, wall_ms);
-    c->kind = "incident.given-up";
-    text_copy(c->incident.why, sizeof c->incident.why, why);
-    change_note(c, wall_ms, "given-up", "%s; a person has to look", why);
-}
-
-/* ---- the act of the rung in hand ---- */
-
-/* So much of the reason as names a guard: what comes after changes with every look. */
-static bool same_guard(const char *a, const char *b)
-{
-    size_t len = strcspn(a, ":");
-    return strncmp(a, b, len + 1) == 0;
-}
-
-static void stay_blocked(struct remedy_change *c, const struct remedy *m, const char *act,
-                         const char *why, int64_t wall_ms)
-{
-    struct incident *n = &c->incident;
-    bool news = n->phase != INCIDENT_BLOCKED || !same_guard(n->why, why);
-    bool late = n->phase == INCIDENT_BLOCKED && !n->alarmed &&
-                wall_ms - n->phase_wall_ms >= (int64_t)m->guards.blocked_alarm_ms;
-    if (!news && !late) {
-        return;
-    }
-    if (late) {
-        char span[TEXT_DURATION_MAX];
-        n->alarmed = true;
-        c->kind = "incident.blocked-long";
-        change_note(c, wall_ms, "blocked", "for %s it would %s, and may not: %s",
-                    text_format_duration(span, (uint64_t)(wall_ms - n->phase_wall_ms)), act, why);
-    } else {
-        bool first = n->phase != INCIDENT_BLOCKED;
-        change_phase(c, INCIDENT_BLOCKED, wall_ms);
-        c->kind = first ? "incident.blocked" : NULL;
-        change_note(c, wall_ms, "blocked", "would %s, and may not yet: %s", act, why);
-    }
-    text_copy(n->why, sizeof n->why, why);
-}
-
-static void act(struct remedy_change *c, const struct remedy_rule *rule, const struct watch *w,
-                const char *said, int64_t wall_ms)
-{
-    struct incident *n = &c->incident;
-    const struct remedy_rung *rung = &rule->rungs[n->rung];
-    change_phase(c, INCIDENT_ACTING, wall_ms);
-    n->acted_wall_ms = wall_ms;
-    n->aborting = false;
-    n->until_wall_ms = 0;
-    c->kind = "incident.action";
-    c->effect = REMEDY_BEGIN;
-    c->act = rung->act;
-    c->limit_ms = rung->limit_ms;
-    c->worker_pid = w ? w->worker_pid : 0;
-    c->worker_created = w ? w->worker_created : 0;
-    text_copy(n->why, sizeof n->why, said);
-    change_note(c, wall_ms, "action", "%s (rung %u of %zu%s%s)", said, n->rung + 1,
-                rule->rung_count, n->approved_by[0] ? ", approved by " : "", n->approved_by);
-    text_copy(n->approved_by, sizeof n->approved_by, "");
-}
-
-static void only_say(struct remedy_change *c, const struct remedy_rule *rule, const char *said,
-                     bool allowed, const char *why, int64_t wall_ms)
-{
-    bool observe = rule->mode == REMEDY_OBSERVE;
-    enum incident_phase phase = observe ? INCIDENT_OBSERVED : INCIDENT_PROPOSED;
-    if (c->incident.phase == phase && c->incident.id) {
-        return;
-    }
-    change_phase(c, phase, wall_ms);
-    c->kind = c->kind ? c->kind : observe ? NULL : "incident.proposed";
-    text_format(c->incident.why, sizeof c->incident.why,
-                observe ? "rule %s only observes: auto would %s%s%s"
-                        : "rule %s proposes to %s: `farmhand incident approve` lets it%s%s",
-                rule->name, said, allowed ? "" : ", but not yet: ", allowed ? "" : why);
-    change_note(c, wall_ms, observe ? "would" : "proposed", "%s%s%s", said,
-                allowed ? "" : "; not yet: ", allowed ? "" : why);
-}
-
-static void decide(const struct remedy *m, struct remedy_change *c, const struct remedy_rule *rule,
-                   const struct watch *w, const struct remedy_view *view, uint64_t now_ms)
-{
-    struct incident *n = &c->incident;
-    const struct remedy_rung *rung = &rule->rungs[n->rung];
-    char said[WIRE_NAME_MAX * 2 + 64], why[INCIDENT_TEXT_MAX] = "";
-    remedy_say_act(rung->act, n->server, n->pool, said, sizeof said);
-    if (rung->act == REMEDY_CALL && (rule->mode != REMEDY_OBSERVE || n->approved_by[0])) {
-        call_person(c, view->wall_ms, "its ladder ends here");
-        return;
-    }
-    bool allowed =
-        rung->act == REMEDY_CALL || guards_allow(m, n, rule, rung->act, w, view, now_ms, why);
-    bool lets = rule->mode == REMEDY_AUTO || n->approved_by[0];
-    if (!lets) {
-        only_say(c, rule, said, allowed, why, view->wall_ms);
-    } else if (!allowed) {
-        c->storms = text_starts(why, REMEDY_STORM_WHY);
-        stay_blocked(c, m, said, why, view->wall_ms);
-    } else {
-        act(c, rule, w, said, view->wall_ms);
-    }
-}
-
-/* What was tried did not help: the next rung, or a person. */
-static void climb(struct remedy_change *c, const struct remedy_rule *rule, const char *why,
-                  const struct remedy_view *view)
-{
-    struct incident *n = &c->incident;
-    if (n->rung + 1 >= rule->rung_count) {
-        call_person(c, view->wall_ms, why);
-        return;
-    }
-    n->rung++;
-    change_phase(c, INCIDENT_OPENED, view->wall_ms); /* decided anew with the next turn */
-    text_format(n->why, sizeof n->why, "next: %s", remedy_act_name(rule->rungs[n->rung].act));
-    change_note(c, view->wall_ms, "decided", "%s; next on its ladder: %s", why,
-                remedy_act_name(rule->rungs[n->rung].act));
-}
-
-/* ---- the phases ---- */
 
 /* Nothing was begun that could have changed anything. */
 static bool never_began(const struct remedy_run *run)
@@ -293,13 +112,14 @@ static void act_ended(const struct remedy *m, struct remedy_change *c,
         change_phase(c, INCIDENT_PROVING, view->wall_ms);
         text_format(n->why, sizeof n->why, "run %llu is done: is the trouble gone?", id);
     } else if (run->cause == CAUSE_IDENTITY || run->cause == CAUSE_ON_PURPOSE) {
-        call_person(c, view->wall_ms, detail); /* never tried again */
+        change_call(c, view->wall_ms, detail); /* never tried again */
     } else if (never_began(run)) {
         change_phase(c, INCIDENT_BLOCKED, view->wall_ms);
+        n->guard = GUARD_BEGUN;
         n->until_wall_ms = view->wall_ms + (int64_t)m->guards.retry_ms;
         text_format(n->why, sizeof n->why, "run %llu: %.400s", id, detail);
     } else {
-        climb(c, rule, "the act failed", view);
+        rung_climb(c, rule, "the act failed", view);
     }
 }
 
@@ -332,12 +152,12 @@ static bool due_returning(const struct remedy *m, struct remedy_change *c,
         return false;
     }
     if (run.state == TARGET_DONE || run.state == TARGET_NOTHING) {
-        close_as(c, view->wall_ms, "solved, and back in rotation");
+        change_close(c, view->wall_ms, "solved, and back in rotation");
     } else {
         char why[INCIDENT_TEXT_MAX];
         text_format(why, sizeof why, "it could not be put back: %.400s",
                     run.detail ? run.detail : "?");
-        call_person(c, view->wall_ms, why);
+        change_call(c, view->wall_ms, why);
         n->until_wall_ms = view->wall_ms + 10 * (int64_t)m->guards.retry_ms;
     }
     return true;
@@ -359,7 +179,7 @@ static bool due_apart(struct remedy_change *c, const struct remedy_view *view)
     } else {
         char how[INCIDENT_TEXT_MAX];
         text_format(how, sizeof how, "it could not be taken out: %.400s", run.detail);
-        close_as(c, view->wall_ms, how);
+        change_close(c, view->wall_ms, how);
     }
     return true;
 }
@@ -385,7 +205,7 @@ static void end_well(struct remedy_change *c, const struct remedy_view *view)
                 n->acted_wall_ms ? "solved: the trouble is gone after run %llu"
                                  : "over: the trouble went away by itself",
                 (unsigned long long)n->run);
-    close_as(c, view->wall_ms, how);
+    change_close(c, view->wall_ms, how);
 }
 
 static bool is_clear(const struct remedy *m, const struct watch *w, const struct incident *n,
@@ -410,7 +230,7 @@ static bool due_quarantined(struct remedy_change *c, const struct remedy_view *v
     if (view->holds(view->ctx, n->id)) {
         give_back(c, view->wall_ms, "the time of its quarantine is over");
     } else {
-        close_as(c, view->wall_ms, "the time of its quarantine is over");
+        change_close(c, view->wall_ms, "the time of its quarantine is over");
     }
     return true;
 }
@@ -448,7 +268,7 @@ static bool due_storm(struct remedy_change *c, int64_t wall_ms)
     if (!until_ms || wall_ms < until_ms) {
         return false;
     }
-    close_as(c, wall_ms, "released: the time of the brake is over");
+    change_close(c, wall_ms, "released: the time of the brake is over");
     return true;
 }
 
@@ -468,12 +288,12 @@ static bool due_open(const struct remedy *m, struct remedy_change *c,
     if (n->phase == INCIDENT_PROVING) {
         int64_t limit_ms = (int64_t)rule->rungs[n->rung].limit_ms;
         if (shows && view->wall_ms - n->acted_wall_ms >= limit_ms) {
-            climb(c, rule, "the trouble is still there", view);
+            rung_climb(c, rule, "the trouble is still there", view);
         }
     } else if (n->phase == INCIDENT_BLOCKED && view->wall_ms < n->until_wall_ms) {
         return false; /* a moment ago it never began */
     } else if (n->phase != INCIDENT_CALLED && shows) {
-        decide(m, c, rule, w, view, now_ms);
+        rung_decide(m, c, rule, w, view, now_ms);
     }
     return c->any;
 }
@@ -504,9 +324,9 @@ static bool due_incident(const struct remedy *m, const struct incident *n,
             return false;
         }
         if (view->holds(view->ctx, n->id)) {
-            call_person(c, view->wall_ms, "its rule is no longer configured");
+            change_call(c, view->wall_ms, "its rule is no longer configured");
         } else {
-            close_as(c, view->wall_ms, "its rule is no longer configured");
+            change_close(c, view->wall_ms, "its rule is no longer configured");
         }
         return true;
     }

@@ -189,9 +189,10 @@ struct remedy_view {
     /* The newest report: how old; false: silent, or never heard. */
     bool (*fresh)(void *ctx, const char *server, uint64_t *age_ms);
     size_t (*fresh_count)(void *ctx, const char *servers); /* of those that the selector names */
-    /* May the act begin by lease, budget, maintenance, declared out, window, store, fence? */
-    bool (*may_act)(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
-                    const char *server, const char *pool, char *why);
+    /* May the act begin by lease, budget, maintenance, declared out, window, store, fence? What
+     * says no, with `why`. */
+    enum incident_guard (*may_act)(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
+                                   const char *server, const char *pool, char *why);
     /* In the at-th of the server's budget groups (false: it has no more): how many serve, of how
      * many; is it one of them? */
     bool (*healthy)(void *ctx, size_t at, const char *server, const char *pool, uint32_t *serving,

@@ -36,43 +36,44 @@ static bool ends_workers(enum remedy_act act)
     return act == REMEDY_RECYCLE || act == REMEDY_KILL_WORKER || act == REMEDY_RESTART_SERVICES;
 }
 
-static bool trouble_allows(const struct remedy *m, const struct remedy_rule *rule,
-                           enum remedy_act act, const struct watch *w, uint64_t now_ms, char *why)
+static enum incident_guard ask_trouble(const struct remedy *m, const struct remedy_rule *rule,
+                                       enum remedy_act act, const struct watch *w, uint64_t now_ms,
+                                       char *why)
 {
     char a[TEXT_DURATION_MAX], b[TEXT_DURATION_MAX];
     if (!w) {
         text_copy(why, INCIDENT_TEXT_MAX,
                   "stale: it was not looked at since the coordinator "
                   "started");
-        return false;
+        return GUARD_STALE;
     }
     if (now_ms - w->last_ms > m->guards.max_age_ms) {
         text_format(why, INCIDENT_TEXT_MAX, "stale: it was last looked at %s ago",
                     text_format_duration(a, now_ms - w->last_ms));
-        return false;
+        return GUARD_STALE;
     }
     if (w->on_purpose) {
         text_copy(why, INCIDENT_TEXT_MAX, w->held);
-        return false;
+        return GUARD_PURPOSE;
     }
     if (w->identity && act != REMEDY_QUARANTINE && act != REMEDY_CALL) {
         text_format(why, INCIDENT_TEXT_MAX,
                     "identity: the account of pool %s is not accepted, and each try may lock it: a "
                     "person has to mend it",
                     w->pool);
-        return false;
+        return GUARD_IDENTITY;
     }
     if (ends_workers(act) && w->has_worker && w->worker_age_ms < rule->min_worker_age_ms) {
         text_format(why, INCIDENT_TEXT_MAX, "young: its worker is %s old, it is left alone for %s",
                     text_format_duration(a, w->worker_age_ms),
                     text_format_duration(b, rule->min_worker_age_ms));
-        return false;
+        return GUARD_YOUNG;
     }
     if (act == REMEDY_KILL_WORKER && !w->worker_pid) {
         text_copy(why, INCIDENT_TEXT_MAX, "nothing: there is no worker to end");
-        return false;
+        return GUARD_NOBODY;
     }
-    return true;
+    return GUARD_NONE;
 }
 
 bool remedy_enough_stay(const struct remedy *m, uint32_t serving, uint32_t total, char *why)
@@ -229,51 +230,58 @@ static bool storm_allows(const struct remedy *m, const struct tally *t, char *wh
 {
     if (m->memo->storm) {
         text_format(why, INCIDENT_TEXT_MAX,
-                    REMEDY_STORM_WHY " the brake is on (incident %llu): a person has to look",
+                    "storm: the brake is on (incident %llu): a person has to look",
                     (unsigned long long)m->memo->storm);
         return false;
     }
     if (m->guards.max_per_hour && t->acted_in_hour >= m->guards.max_per_hour) {
         text_format(why, INCIDENT_TEXT_MAX,
-                    REMEDY_STORM_WHY " %u remediations within the hour, no more than %u: a person "
-                                     "has to look",
+                    "storm: %u remediations within the hour, no more than %u: a person "
+                    "has to look",
                     t->acted_in_hour, m->guards.max_per_hour);
         return false;
     }
     return true;
 }
 
-static bool brakes_allow(const struct remedy *m, const struct incident *n,
-                         const struct remedy_rule *rule, const struct remedy_view *view,
-                         uint64_t now_ms, char *why)
+static enum incident_guard ask_brakes(const struct remedy *m, const struct incident *n,
+                                      const struct remedy_rule *rule,
+                                      const struct remedy_view *view, uint64_t now_ms, char *why)
 {
     const struct tally t = tally_past(m, n, view->wall_ms);
     char span[TEXT_DURATION_MAX];
     if (!cause_allows(m, rule, view, now_ms, why)) {
-        return false;
+        return GUARD_CAUSE;
     }
     if (!storm_allows(m, &t, why)) {
-        return false;
+        return GUARD_STORM;
     }
     if (m->guards.flap_max && t.opened > m->guards.flap_max) {
         text_format(why, INCIDENT_TEXT_MAX,
                     "flapping: it came and went %u times within %s: a person has to look", t.opened,
                     text_format_duration(span, m->guards.flap_ms));
-        return false;
+        return GUARD_FLAPPING;
     }
-    return cool_downs_allow(m, n, rule, &t, view->wall_ms, why);
+    return cool_downs_allow(m, n, rule, &t, view->wall_ms, why) ? GUARD_NONE : GUARD_COOL_DOWN;
 }
 
-bool guards_allow(const struct remedy *m, const struct incident *n, const struct remedy_rule *rule,
-                  enum remedy_act act, const struct watch *w, const struct remedy_view *view,
-                  uint64_t now_ms, char *why)
+enum incident_guard guards_ask(const struct remedy *m, const struct incident *n,
+                               const struct remedy_rule *rule, enum remedy_act act,
+                               const struct watch *w, const struct remedy_view *view,
+                               uint64_t now_ms, char *why)
 {
-    if (!age_allows(m, n, view, why) || !trouble_allows(m, rule, act, w, now_ms, why)) {
-        return false;
+    if (!age_allows(m, n, view, why)) {
+        return GUARD_STALE;
     }
-    if (!n->approved_by[0] && !brakes_allow(m, n, rule, view, now_ms, why)) {
-        return false;
+    enum incident_guard guard = ask_trouble(m, rule, act, w, now_ms, why);
+    if (guard == GUARD_NONE && !n->approved_by[0]) {
+        guard = ask_brakes(m, n, rule, view, now_ms, why);
     }
-    return healthy_allows(m, n, view, why) &&
-           view->may_act(view->ctx, rule, act, n->server, n->pool, why);
+    if (guard != GUARD_NONE) {
+        return guard;
+    }
+    if (!healthy_allows(m, n, view, why)) {
+        return GUARD_MINIMUM;
+    }
+    return view->may_act(view->ctx, rule, act, n->server, n->pool, why);
 }

@@ -1,6 +1,7 @@
 /* remedy_impl.h - shared by the remedy*.c files alone.
  *
  * remedy.c         life, what is due: incidents open, climb their ladder, close
+ * remedy_act.c     the rung in hand, the next one, a person
  * remedy_watch.c   looks: does a rule's condition hold, for how long
  * remedy_guards.c  may something be done now, and if not, why
  * remedy_rules.c   a rule's words
@@ -81,15 +82,24 @@ bool watch_shows(const struct watch *w);
 bool watch_fires(const struct remedy *m, const struct watch *w, uint64_t now_ms);
 struct watch *watch_find(const struct remedy *m, size_t rule, const char *server, const char *pool);
 
-#define REMEDY_STORM_WHY "storm:" /* how its sentence begins */
-
-/* A guard's word; false: `why`. w NULL: nothing of this server was seen in this life. */
-bool guards_allow(const struct remedy *m, const struct incident *n, const struct remedy_rule *rule,
-                  enum remedy_act act, const struct watch *w, const struct remedy_view *view,
-                  uint64_t now_ms, char *why);
+/* The first guard that says no, with `why`; GUARD_NONE: it may be done. w NULL: nothing of this
+ * server was seen in this life. */
+enum incident_guard guards_ask(const struct remedy *m, const struct incident *n,
+                               const struct remedy_rule *rule, enum remedy_act act,
+                               const struct watch *w, const struct remedy_view *view,
+                               uint64_t now_ms, char *why);
 
 void change_note(struct remedy_change *c, int64_t wall_ms, const char *kind, const char *fmt, ...)
     FORMAT_PRINTF(4, 5);
 void change_phase(struct remedy_change *c, enum incident_phase phase, int64_t wall_ms);
+void change_close(struct remedy_change *c, int64_t wall_ms, const char *how);
+void change_call(struct remedy_change *c, int64_t wall_ms, const char *why); /* a person */
+
+/* What is to be done about the rung in hand now: it is begun, only told, or stays blocked. */
+void rung_decide(const struct remedy *m, struct remedy_change *c, const struct remedy_rule *rule,
+                 const struct watch *w, const struct remedy_view *view, uint64_t now_ms);
+/* What was tried did not help: the next rung, or a person. */
+void rung_climb(struct remedy_change *c, const struct remedy_rule *rule, const char *why,
+                const struct remedy_view *view);
 
 #endif

@@ -25,6 +25,8 @@ json_t *view_incident(const struct view *v, const struct incident *n)
     json_object_set_new(json, "rule", n->rule[0] ? json_string(n->rule) : json_null());
     json_object_set_new(json, "phase",
                         json_string(open ? incident_phase_name(n->phase) : "closed"));
+    json_object_set_new(
+        json, "guard", open && n->guard ? json_string(incident_guard_name(n->guard)) : json_null());
     json_object_set_new(json, "since", view_time(n->phase_wall_ms));
     json_object_set_new(json, "until",
                         n->phase == INCIDENT_QUARANTINED ? view_time(n->until_wall_ms)

@@ -425,10 +425,14 @@ static const char version_23[] =
 /* Version 24. What a run over a whole server has taken over: incidents of its pools. */
 static const char version_24[] = "ALTER TABLE target ADD COLUMN taken TEXT NOT NULL DEFAULT '';";
 
+/* Version 25. What blocks an incident, as a word. */
+static const char version_25[] = "ALTER TABLE incident ADD COLUMN guard TEXT NOT NULL DEFAULT '';";
+
 const char *const schema_migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
-    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
-    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24};
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
+    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
+    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
+    version_22, version_23, version_24, version_25};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -450,7 +454,7 @@ const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_
 #define INCIDENT_COLUMNS                                                                           \
     "incident.id, server, pool, incident.kind, incident.text, run, places, opened_ms, closed_ms,"  \
     " rule, phase, rung, phase_ms, acted_ms, until_ms, alarmed, aborting, approved_by,"            \
-    " coalesce(closed_how, why)"
+    " coalesce(closed_how, why), guard"
 
 #define OPEN_STATES "state NOT IN ('done', 'partial', 'failed', 'aborted')"
 
@@ -530,11 +534,13 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
 
     [SQL_INSERT_INCIDENT] =
         "INSERT INTO incident (server, pool, kind, text, run, places, opened_ms, closed_ms, rule,"
-        " phase, rung, phase_ms, acted_ms, until_ms, alarmed, aborting, approved_by, why)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        " phase, rung, phase_ms, acted_ms, until_ms, alarmed, aborting, approved_by, why,"
+        " guard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+        " ?17, ?18)",
     [SQL_SAVE_INCIDENT] =
         "UPDATE incident SET run = ?2, phase = ?3, rung = ?4, phase_ms = ?5, acted_ms = ?6,"
-        " until_ms = ?7, alarmed = ?8, aborting = ?9, approved_by = ?10, why = ?11"
+        " until_ms = ?7, alarmed = ?8, aborting = ?9, approved_by = ?10, why = ?11,"
+        " guard = ?12"
         " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_LIST_INCIDENTS] = "SELECT " INCIDENT_COLUMNS " FROM incident WHERE opened_ms >= ?1"
                            " ORDER BY incident.id DESC LIMIT ?2",

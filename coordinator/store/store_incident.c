@@ -16,6 +16,7 @@ static void bind_life(struct binding *b, const struct incident *i)
     bind_bool(b, i->aborting);
     bind_text(b, i->approved_by);
     bind_text(b, i->why);
+    bind_text(b, incident_guard_name(i->guard));
 }
 
 enum error_code store_open_incident(struct store *s, struct incident *incident, struct error *err)
@@ -116,6 +117,7 @@ static void read_incident(struct row *r, struct incident *i)
     i->aborting = row_bool(r, "aborting");
     row_text(r, "approved_by", i->approved_by, sizeof(i->approved_by));
     row_text(r, "why", i->why, sizeof(i->why));
+    ROW_WORD(r, "guard", incident_guard, &i->guard);
 }
 
 enum error_code store_load_open_incidents(struct store *s,

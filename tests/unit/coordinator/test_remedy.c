@@ -73,8 +73,9 @@ static size_t view_fresh_count(void *ctx, const char *servers)
     return SERVERS;
 }
 
-static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
-                         const char *server, const char *pool, char *why)
+static enum incident_guard view_may_act(void *ctx, const struct remedy_rule *rule,
+                                        enum remedy_act act, const char *server, const char *pool,
+                                        char *why)
 {
     const struct world *w = ctx;
     (void)rule;
@@ -82,7 +83,7 @@ static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_
     (void)server;
     (void)pool;
     text_copy(why, INCIDENT_TEXT_MAX, w->blocked ? w->blocked : "");
-    return !w->blocked;
+    return w->blocked ? GUARD_BUDGET : GUARD_NONE;
 }
 
 static bool view_healthy(void *ctx, size_t at, const char *server, const char *pool,
@@ -574,6 +575,38 @@ static void budget_and_lease_block(void **state)
     w.blocked = NULL;
     run(&w, LOOK_MS);
     assert_int_equal(w.run_count, 1);
+    end(&w);
+}
+
+static unsigned count_of(const struct world *w, const char *part)
+{
+    unsigned count = 0;
+    for (const char *at = text_get(&w->story); (at = strstr(at, part)); at++) {
+        count++;
+    }
+    return count;
+}
+
+/* What stands in the way is a guard, not a sentence: one with another number is no news. */
+static void another_guard_is_told_and_the_same_one_is_not(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMEDY_AUTO);
+    w.blocked = "budget: web07 is out for 1 s";
+    expect_blocked(&w, "and may not yet: budget: web07 is out for 1 s");
+    for (int i = 0; i < 20; i++) {
+        char now[64];
+        text_format(now, sizeof now, "web%02d is out for %d s", i % 9, 10 * i);
+        w.blocked = now;
+        run(&w, LOOK_MS);
+    }
+    assert_int_equal(count_of(&w, "\nblocked: "), 1);
+    assert_int_equal(w.incidents[0].guard, GUARD_BUDGET);
+    w.serving = 5;
+    run(&w, LOOK_MS);
+    assert_int_equal(count_of(&w, "\nblocked: "), 2);
+    assert_int_equal(w.incidents[0].guard, GUARD_MINIMUM);
     end(&w);
 }
 
@@ -1130,6 +1163,7 @@ int main(void)
         cmocka_unit_test(what_is_down_on_purpose_is_left_alone),
         cmocka_unit_test(dead_services_explain_their_pools),
         cmocka_unit_test(budget_and_lease_block),
+        cmocka_unit_test(another_guard_is_told_and_the_same_one_is_not),
         cmocka_unit_test(minimum_of_healthy_servers_blocks),
         cmocka_unit_test(stale_data_blocks),
         cmocka_unit_test(silent_server_is_neither_acted_on_nor_well),

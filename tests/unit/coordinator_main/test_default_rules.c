@@ -43,11 +43,12 @@ static size_t view_fresh_count(void *ctx, const char *servers)
     return 10;
 }
 
-static bool view_may_act(void *ctx, const struct remedy_rule *rule, enum remedy_act act,
-                         const char *server, const char *pool, char *why)
+static enum incident_guard view_may_act(void *ctx, const struct remedy_rule *rule,
+                                        enum remedy_act act, const char *server, const char *pool,
+                                        char *why)
 {
     (void)ctx, (void)rule, (void)act, (void)server, (void)pool, (void)why;
-    return true;
+    return GUARD_NONE;
 }
 
 static bool view_healthy(void *ctx, size_t at, const char *server, const char *pool,

@@ -637,6 +637,8 @@ static void incident_is_read_back_until_it_is_closed(void **state)
     struct incident i = {.server = "web03", .pool = "Shop", .kind = "gate-failed", .run = 1};
     text_copy(i.text, sizeof(i.text), "answers 500");
     i.opened_wall_ms = 1790000000021;
+    i.phase = INCIDENT_BLOCKED;
+    i.guard = GUARD_STORM;
     i.place_count = 2;
     sample_places(i.places, 2);
     begin(f);
@@ -658,6 +660,8 @@ static void incident_is_read_back_until_it_is_closed(void **state)
     assert_string_equal(got->places[1].name, "srv41");
     assert_int_equal(got->opened_wall_ms, 1790000000021);
     assert_int_equal(got->closed_wall_ms, 0);
+    assert_int_equal(got->phase, INCIDENT_BLOCKED);
+    assert_int_equal(got->guard, GUARD_STORM);
     begin(f);
     assert_int_equal(store_close_incident(f->store, 1, 9, "undrained by anna", &f->err), ERR_NONE);
     commit(f);
