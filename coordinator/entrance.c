@@ -165,6 +165,11 @@ struct link_tls entrance_tls(const struct entrance *e)
                              .arg = e->members};
 }
 
+bool entrance_has(const struct entrance *e, const char *name)
+{
+    return members_has(e->members, name);
+}
+
 bool entrance_on_time(struct entrance *e, int64_t wall_ms)
 {
     struct error err = {0};

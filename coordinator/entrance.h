@@ -38,6 +38,8 @@ struct link_tls entrance_tls(const struct entrance *e);
 /* The coordinator's own certificate: true when it was made anew, and who shows it is to be told
  * (link_renew, api_renew). */
 bool entrance_on_time(struct entrance *e, int64_t wall_ms);
+/* May that name send what is let in? Cheap: for each message. */
+bool entrance_has(const struct entrance *e, const char *name);
 /* Answers a renew: the certificate, or ACK. */
 void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t wall_ms,
                     void (*reply)(void *arg, const struct coordinator_message *answer), void *arg);

@@ -562,10 +562,18 @@ static void reply_renew(void *arg, const struct coordinator_message *answer)
     port_reply(r->shell, r->peer, answer);
 }
 
+/* What a server said before it was removed may still lie here: it would be listed again. */
+static bool is_of_a_member(const struct shell *s, const struct agent_message *message)
+{
+    return !s->entrance || entrance_has(s->entrance, message->agent);
+}
+
 static void take_letter(struct shell *s, struct letter *l)
 {
     switch (l->kind) {
     case LETTER_AGENT:
+        if (!is_of_a_member(s, l->message))
+            break;
         if (l->message->kind == AGENT_RENEW && s->entrance) {
             entrance_renew(s->entrance, l->message, s->wall_ms, reply_renew,
                            &(struct renewal){s, &l->peer});

@@ -77,12 +77,26 @@ void members_forbid(struct members *m, const char *name)
     set(m, name, false, INT64_MAX);
 }
 
-bool members_admit(struct members *m, const char *name, int64_t issued_ms)
+/* The name may come, with certificates issued since *since_ms. */
+static bool look(struct members *m, const char *name, int64_t *since_ms)
 {
     pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, name);
-    bool in = at < m->count && text_equal_nocase(m->items[at].name, name) && m->items[at].in &&
-              issued_ms > 0 && issued_ms >= m->items[at].since_ms;
+    bool in = at < m->count && text_equal_nocase(m->items[at].name, name) && m->items[at].in;
+    if (in)
+        *since_ms = m->items[at].since_ms;
     pthread_mutex_unlock(&m->lock);
     return in;
+}
+
+bool members_admit(struct members *m, const char *name, int64_t issued_ms)
+{
+    int64_t since_ms;
+    return look(m, name, &since_ms) && issued_ms > 0 && issued_ms >= since_ms;
+}
+
+bool members_has(struct members *m, const char *name)
+{
+    int64_t since_ms;
+    return look(m, name, &since_ms);
 }

@@ -18,5 +18,7 @@ void members_allow(struct members *m, const char *name, int64_t since_ms);
 void members_forbid(struct members *m, const char *name);
 /* A name that was never allowed is not let in. Case is ignored. */
 bool members_admit(struct members *m, const char *name, int64_t issued_ms);
+/* With any certificate. */
+bool members_has(struct members *m, const char *name);
 
 #endif

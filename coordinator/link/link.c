@@ -36,6 +36,8 @@ struct link {
     nng_listener listener;
     nng_aio *receive;
     nng_tls_config *tls_config; /* NULL: without TLS */
+    bool (*admit)(void *arg, const struct link_cert *cert); /* NULL: all are let in */
+    void *admit_arg;
     char url[256];
     link_on_event *on_event;
     void *arg;
@@ -213,6 +215,14 @@ static void name_peer(nng_pipe pipe, char *address, char *peer)
     }
 }
 
+/* Lock held. A peer may let its handshake last: who was removed since it showed its certificate is
+ * not let in. Under the lock, so that whoever is removed after this is found by link_close_named.
+ */
+static bool is_still_let_in(const struct link *link, const struct link_cert *cert)
+{
+    return !link->admit || link->admit(link->admit_arg, cert);
+}
+
 /* Before the pipe can carry a message; the end of a pipe is told only if this was. */
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
@@ -226,7 +236,8 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
         text_copy(address, sizeof(address), cert.name);
     uint64_t now_ms = clock_boot_ms();
     nng_mtx_lock(link->lock);
-    bool kept = known && link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, now_ms);
+    bool kept = known && is_still_let_in(link, &cert) &&
+                link_guard_add(link->guard, (uint32_t)pipe.id, address, peer, now_ms);
     uint32_t ends = kept ? link_guard_set_name(link->guard, (uint32_t)pipe.id, cert.name, now_ms)
                          : (uint32_t)pipe.id;
     nng_mtx_unlock(link->lock);
@@ -307,6 +318,10 @@ enum error_code link_open(const struct link_spec *spec, struct link **out, struc
     link->arg = spec->arg;
     link->idle_ms = spec->idle_ms ? spec->idle_ms : IDLE_MS;
     link->tls = wire_url_has_tls(spec->url);
+    if (link->tls) {
+        link->admit = spec->tls->admit;
+        link->admit_arg = spec->tls->arg;
+    }
     link->guard = link_guard_new(LINK_PIPES_MAX);
     must(nng_mtx_alloc(&link->lock) == 0);
     must(nng_aio_alloc(&link->receive, on_receive, link) == 0);

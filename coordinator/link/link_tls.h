@@ -38,7 +38,8 @@ struct link_cert {
 struct link_tls {
     const char *ca_pem, *chain_pem, *key_pem; /* lent for the call that takes this */
     /* On nng's threads, in the handshake, of a certificate that the CA signed, that is for clients
-     * and within its time. False: refused, the peer is told it is revoked. NULL: all are let in. */
+     * and within its time. False: refused, the peer is told it is revoked. NULL: all are let in.
+     * Asked again by link.c as the connection becomes a pipe, under a lock of its own. */
     bool (*admit)(void *arg, const struct link_cert *cert);
     void *arg;
     uint32_t of_one_address, handshakes; /* at once, before they are done: door.h; 0: as there */

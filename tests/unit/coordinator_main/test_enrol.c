@@ -148,6 +148,8 @@ static void member_is_let_in_from_its_certificate_on(void **state)
     assert_true(members_admit(g->members, "WEB01", issued));
     assert_false(members_admit(g->members, "web01", issued - 1));
     assert_false(members_admit(g->members, "web02", issued));
+    assert_true(members_has(g->members, "WEB01"));
+    assert_false(members_has(g->members, "web02"));
     assert_string_equal(g->joined, "web01");
     /* The answer got lost: asked again with the same key it costs nothing. */
     join_well(g, token, "web01", &request);
@@ -291,6 +293,7 @@ static void removed_member_is_out_for_good_and_may_join_again(void **state)
                      ERR_NONE);
     assert_string_equal(g->cut, "Web01");
     assert_false(members_admit(g->members, "web01", former));
+    assert_false(members_has(g->members, "web01"));
     assert_int_equal(enrol_renew(g->enrol, "web01", first, NOW_MS + 2, &issued, &g->err),
                      ERR_DENIED);
     assert_int_equal(enrol_remove(g->enrol, "web01", "anna", "sold", NOW_MS, &g->err),

@@ -17,6 +17,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +43,16 @@ const char *__lsan_default_suppressions(void)
 
 static struct ca *farm, *other;       /* two farms that know nothing of each other */
 static _Atomic(const char *) removed; /* the name that is not let in any more */
+/* Each is, as soon as it has shown its certificate: it is asked for twice. */
+static atomic_bool removed_meanwhile;
+static atomic_uint asked;
 
 static bool admit(void *arg, const struct link_cert *cert)
 {
     (void)arg;
     const char *name = removed;
+    if (removed_meanwhile)
+        return asked++ % 2 == 0;
     return cert->issued_wall_ms > 0 && !(name && text_equal(cert->name, name));
 }
 
@@ -206,6 +212,28 @@ static void removed_agent_is_cut_at_once_and_not_let_in_again(void **state)
     removed = NULL;
     agent_note_free(agent_wait(&a, AGENT_LINK_UP)); /* it went on trying */
     agent_close(&a);
+    centre_close(&c);
+    certs_free(&web01);
+}
+
+/* It was let in, and finishes its handshake when it has been removed, and its connections cut. */
+static void agent_that_is_removed_in_its_handshake_does_not_stay(void **state)
+{
+    struct centre c;
+    struct agent a;
+    struct certs web01 = certs_make(farm, "web01", DAY_MS);
+    (void)state;
+    asked = 0;
+    removed_meanwhile = true;
+    centre_over(&c, farm, 0);
+    agent_as(&a, &c, &web01, ca_pem(farm));
+    for (uint64_t until_ms = clock_boot_ms() + WAIT_MS; asked < 4; clock_sleep_ms(5))
+        assert_true(clock_boot_ms() < until_ms); /* it is sent away, and comes again */
+    struct link_figures figures;
+    link_figures(c.link, &figures);
+    assert_int_equal(figures.pipes, 0);
+    agent_close(&a);
+    removed_meanwhile = false;
     centre_close(&c);
     certs_free(&web01);
 }
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(certificate_past_its_time_is_refused),
         cmocka_unit_test(agents_certificate_is_none_of_a_coordinator),
         cmocka_unit_test(removed_agent_is_cut_at_once_and_not_let_in_again),
+        cmocka_unit_test(agent_that_is_removed_in_its_handshake_does_not_stay),
         cmocka_unit_test(renewed_certificate_takes_over_without_a_gap),
         cmocka_unit_test(renewal_that_fails_costs_nothing),
         cmocka_unit_test(own_certificate_changes_under_a_link_that_stands),
