@@ -11,6 +11,7 @@
 
 #define LABELS_MAX     32
 #define RETRY_MS       (60 * 60 * 1000LL) /* after the coordinator's own could not be renewed */
+#define TOO_SOON_MS    (60 * 1000LL)      /* between two words on those who ask too often */
 #define PATH_BYTES_MAX 512
 
 /* Labels that came with a token: lent to the brain for good. */
@@ -29,6 +30,7 @@ struct entrance {
     struct operators *operators;
     struct labels *labels;
     int64_t own_failed_ms; /* 0: it did not fail */
+    int64_t too_soon_ms;   /* when somebody was last told about who asks too often; 0: never */
 };
 
 /* ---- labels ---- */
@@ -189,6 +191,19 @@ bool entrance_on_time(struct entrance *e, int64_t wall_ms)
     return renewed;
 }
 
+/* Whoever asks a hundred times a second fills no log by it. */
+static void note_renewal(struct entrance *e, const char *server, enum error_code code,
+                         const struct error *err, int64_t wall_ms)
+{
+    if (code == ERR_BUSY) {
+        if (wall_ms >= e->too_soon_ms && wall_ms - e->too_soon_ms < TOO_SOON_MS)
+            return;
+        e->too_soon_ms = wall_ms;
+    }
+    log_event(code ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "certificate_renewed",
+              LOG_TEXT("server", server), LOG_TEXT("error", err->text));
+}
+
 void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t wall_ms,
                     void (*reply)(void *arg, const struct coordinator_message *answer), void *arg)
 {
@@ -207,8 +222,7 @@ void entrance_renew(struct entrance *e, const struct agent_message *m, int64_t w
         answer.kind = COORDINATOR_CERTIFICATE;
         answer.certificate = text_get(&inside);
     }
-    log_event(code ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "certificate_renewed",
-              LOG_TEXT("server", m->agent), LOG_TEXT("error", err.text));
+    note_renewal(e, m->agent, code, &err, wall_ms);
     reply(arg, &answer);
     text_reset(&request);
     text_reset(&inside);

@@ -14,6 +14,10 @@
 
 #define FOR_MAX_MS (366ULL * 24 * 60 * 60 * 1000)
 #define USES_MAX   100000
+/* A name gets so many certificates and no more, whatever it asks for: each is signed, synced to the
+ * disk and a row of the audit trail for good. Agents ask at two thirds of the life, and hours apart
+ * if no answer comes. */
+#define RENEW_EVERY_MS 60000
 
 struct enrol {
     struct enrol_spec spec;
@@ -480,6 +484,15 @@ enum error_code enrol_join(struct enrol *e, const struct enrol_request *request,
 
 /* ---- members ---- */
 
+/* Since the last one was issued, which its end tells; short lives are those of tests. */
+static bool is_too_soon(const struct enrol *e, const struct member *m, int64_t wall_ms)
+{
+    int64_t since_ms = wall_ms - (m->until_ms - (int64_t)e->spec.life_ms);
+    uint64_t every_ms =
+        e->spec.life_ms / 20 < RENEW_EVERY_MS ? e->spec.life_ms / 20 : RENEW_EVERY_MS;
+    return since_ms >= 0 && (uint64_t)since_ms < every_ms;
+}
+
 enum error_code enrol_renew(struct enrol *e, const char *name, const char *request, int64_t wall_ms,
                             struct ca_issued *out, struct error *err)
 {
@@ -487,6 +500,8 @@ enum error_code enrol_renew(struct enrol *e, const char *name, const char *reque
     const struct member *known = member_find(e, name);
     if (!is_in(known))
         return error_set(err, ERR_DENIED, "%.80s is no member of the farm", name);
+    if (is_too_soon(e, known, wall_ms))
+        return error_set(err, ERR_BUSY, "%.80s got its last certificate a moment ago", name);
     struct member m = *known;
     struct ca_issued issued;
     enum error_code code = ca_request_read(request, hash, err);

@@ -82,7 +82,7 @@ struct enrol_answer {
  * the others). ERR_INVALID: name or request. */
 enum error_code enrol_join(struct enrol *e, const struct enrol_request *request, int64_t wall_ms,
                            struct enrol_answer *out, bool *wrong, struct error *err);
-/* name: of the certificate it came with. */
+/* name: of the certificate it came with. ERR_BUSY: it got one a moment ago; nothing was written. */
 enum error_code enrol_renew(struct enrol *e, const char *name, const char *request, int64_t wall_ms,
                             struct ca_issued *out, struct error *err);
 /* Lets in what waits under that name; ERR_NOT_FOUND. With several keys under one name `key` (a

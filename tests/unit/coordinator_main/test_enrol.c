@@ -327,6 +327,44 @@ static void renewal_keeps_the_former_certificate_good(void **state)
     free(key);
 }
 
+static void count_row(void *arg, const struct audit_row *row)
+{
+    *(size_t *)arg += text_equal(row->action, "server.renew");
+}
+
+/* A server that was taken over asks as fast as it can: each would be a row for good. */
+static void renewal_is_not_made_again_and_again(void **state)
+{
+    struct gate *g = *state;
+    struct ca_issued issued;
+    char token[TOKEN_TEXT_MAX], *first = NULL, *second, *key;
+    int64_t at_ms = NOW_MS + HOUR_MS / 2;
+    size_t made = 0, rows = 0;
+    create(g, "web*", 5, token);
+    join_well(g, token, "web01", &first);
+    certs_request(&key, &second);
+    for (int64_t ms = 0; ms < 120000; ms += 10) {
+        enum error_code code = enrol_renew(g->enrol, "web01", second, at_ms + ms, &issued, &g->err);
+        must(code == ERR_NONE || code == ERR_BUSY);
+        if (code == ERR_NONE)
+            free(issued.pem);
+        made += code == ERR_NONE;
+        if (ms == 30000) { /* nor over a restart */
+            gate_close(g);
+            gate_open(g);
+        }
+    }
+    must(store_load_audit(g->store, 0, SIZE_MAX, count_row, &rows, NULL) == ERR_NONE);
+    assert_int_equal(made, 2);
+    assert_int_equal(rows, 2);
+    /* A clock that was set back keeps nobody from it. */
+    assert_int_equal(enrol_renew(g->enrol, "web01", second, NOW_MS, &issued, &g->err), ERR_NONE);
+    free(issued.pem);
+    free(first);
+    free(second);
+    free(key);
+}
+
 static void wishes_are_looked_at(void **state)
 {
     struct gate *g = *state;
@@ -641,6 +679,7 @@ int main(void)
         WITH_GATE(two_that_want_one_name_are_told_apart_by_key),
         WITH_GATE(removed_member_is_out_for_good_and_may_join_again),
         WITH_GATE(renewal_keeps_the_former_certificate_good),
+        WITH_GATE(renewal_is_not_made_again_and_again),
         WITH_GATE(wishes_are_looked_at),
         WITH_GATE(operators_are_known_by_their_token_alone),
         cmocka_unit_test(guessing_is_slowed_and_forgotten),
