@@ -12,7 +12,7 @@
 
 #define FOR_MAX_MS     (366ULL * 24 * 60 * 60 * 1000)
 #define OVERLAP_MAX_MS (30ULL * 24 * 60 * 60 * 1000)
-#define OPERATORS_MAX  1000
+#define OPERATORS_MAX  1000                          /* that are good for something */
 #define CERTIFIED_MS   (90ULL * 24 * 60 * 60 * 1000) /* unless it is said how long */
 
 struct operators {
@@ -66,6 +66,16 @@ const char *operator_right_spent(const struct operator_right *right, int64_t wal
     if (right->revoked_ms != 0)
         return "was revoked";
     return right->expires_ms != 0 && wall_ms >= right->expires_ms ? "has expired" : NULL;
+}
+
+/* Those that ended are kept, since their keys are never certified again; they take nobody's place.
+ */
+static size_t count_good(const struct operators *o, int64_t wall_ms)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < o->count; i++)
+        good += operator_right_spent(&o->items[i], wall_ms) == NULL;
+    return good;
 }
 
 static const char *kind_of(const struct operator_right *right)
@@ -141,9 +151,8 @@ static enum error_code check_wish(const struct operators *o, const struct operat
                          "whose? A name of letters, digits, '.', '-', '_' and '@', 64 at most");
     if (w->for_ms > FOR_MAX_MS || (w->for_ms > 0 && w->for_ms < 1000))
         return error_set(err, ERR_INVALID, "expires: after 1s to 366d, or never");
-    if (o->count >= OPERATORS_MAX)
-        return error_set(err, ERR_FULL, "there are %d already, with those that ended",
-                         OPERATORS_MAX);
+    if (count_good(o, wall_ms) >= OPERATORS_MAX)
+        return error_set(err, ERR_FULL, "there are %d already: revoke some", OPERATORS_MAX);
     for (size_t i = 0; i < o->count; i++)
         if (text_equal(o->items[i].name, w->name) && !operator_right_spent(&o->items[i], wall_ms) &&
             !(former && text_equal(o->items[i].id, former)))

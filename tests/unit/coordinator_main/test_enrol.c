@@ -434,6 +434,33 @@ static void operators_are_known_by_their_token_alone(void **state)
     operators_close(o);
 }
 
+/* Whoever gets a token of a minute for each job would shut the door for all after a thousand jobs.
+ */
+static void operators_that_ended_take_nobodys_place(void **state)
+{
+    struct gate *g = *state;
+    struct operators *o = NULL;
+    const struct operators_spec spec = {.store = g->store, .ctx = g, .event = on_event};
+    const struct operator_right *right;
+    struct operator_right job = {.servers = "all", .created_by = "anna", .expires_ms = NOW_MS + 1};
+    char token[TOKEN_TEXT_MAX];
+    must(store_begin(g->store, &g->err) == ERR_NONE);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(job.id, sizeof(job.id), "%016u", i);
+        snprintf(job.hash, sizeof(job.hash), "%064u", i);
+        snprintf(job.name, sizeof(job.name), "job%u", i);
+        if (store_save_operator(g->store, &job, &g->err) != ERR_NONE)
+            fail_msg("%s", g->err.text);
+    }
+    must(store_commit(g->store, &g->err) == ERR_NONE);
+    must(operators_open(&spec, &o, &g->err) == ERR_NONE);
+    const struct operators_wish w = {
+        .name = "vera", .servers = "all", .for_ms = 1000, .actor = "anna", .reason = "on call"};
+    assert_int_equal(operators_create(o, &w, NOW_MS, token, &right, &g->err), ERR_FULL);
+    assert_int_equal(operators_create(o, &w, NOW_MS + 1, token, &right, &g->err), ERR_NONE);
+    operators_close(o);
+}
+
 struct looked_for {
     const char *action;
     char before[1024], after[1024];
@@ -682,6 +709,7 @@ int main(void)
         WITH_GATE(renewal_is_not_made_again_and_again),
         WITH_GATE(wishes_are_looked_at),
         WITH_GATE(operators_are_known_by_their_token_alone),
+        WITH_GATE(operators_that_ended_take_nobodys_place),
         cmocka_unit_test(guessing_is_slowed_and_forgotten),
     };
     return cmocka_run_group_tests_name("enrol", tests, NULL, NULL);
