@@ -88,8 +88,6 @@ static enum error_code parse(const char *text, const char *prefix, const char *k
     return ERR_NONE;
 }
 
-static const char join_prefix[] = "fhj1.", operator_prefix[] = "fho1.";
-
 void join_token_print(const struct join_token *token, char out[TOKEN_TEXT_MAX])
 {
     uint8_t bytes[BYTES_MAX], *at = bytes;
@@ -97,7 +95,7 @@ void join_token_print(const struct join_token *token, char out[TOKEN_TEXT_MAX])
     memcpy(at += SHA256_BYTES, token->id, TOKEN_ID_BYTES);
     memcpy(at += TOKEN_ID_BYTES, token->secret, TOKEN_SECRET_BYTES);
     at[TOKEN_SECRET_BYTES] = (uint8_t)token->profile;
-    print(join_prefix, bytes, JOIN_BYTES, out);
+    print(JOIN_TOKEN_PREFIX, bytes, JOIN_BYTES, out);
 }
 
 void operator_token_print(const struct operator_token *token, char out[TOKEN_TEXT_MAX])
@@ -105,13 +103,13 @@ void operator_token_print(const struct operator_token *token, char out[TOKEN_TEX
     uint8_t bytes[BYTES_MAX];
     memcpy(bytes, token->id, TOKEN_ID_BYTES);
     memcpy(bytes + TOKEN_ID_BYTES, token->secret, TOKEN_SECRET_BYTES);
-    print(operator_prefix, bytes, OPERATOR_BYTES, out);
+    print(OPERATOR_TOKEN_PREFIX, bytes, OPERATOR_BYTES, out);
 }
 
 enum error_code join_token_parse(const char *text, struct join_token *out, struct error *err)
 {
     uint8_t bytes[BYTES_MAX], *at = bytes;
-    enum error_code code = parse(text, join_prefix, "join token", bytes, JOIN_BYTES, err);
+    enum error_code code = parse(text, JOIN_TOKEN_PREFIX, "join token", bytes, JOIN_BYTES, err);
     if (code == ERR_NONE && bytes[JOIN_BYTES - 1] >= PROFILE_COUNT)
         code = error_set(err, ERR_NEWER,
                          "that join token names a profile that this version does not know: update "
@@ -131,7 +129,7 @@ enum error_code operator_token_parse(const char *text, struct operator_token *ou
 {
     uint8_t bytes[BYTES_MAX];
     enum error_code code =
-        parse(text, operator_prefix, "operator token", bytes, OPERATOR_BYTES, err);
+        parse(text, OPERATOR_TOKEN_PREFIX, "operator token", bytes, OPERATOR_BYTES, err);
     if (code == ERR_NONE) {
         memcpy(out->id, bytes, TOKEN_ID_BYTES);
         memcpy(out->secret, bytes + TOKEN_ID_BYTES, TOKEN_SECRET_BYTES);

@@ -12,10 +12,14 @@
 
 #include "common/error.h"
 #include "common/sha256.h"
+#include "common/text.h"
 #include "proto/profile.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define JOIN_TOKEN_PREFIX     "fhj1."
+#define OPERATOR_TOKEN_PREFIX "fho1."
 
 #define TOKEN_ID_BYTES     8
 #define TOKEN_SECRET_BYTES 24
@@ -39,6 +43,13 @@ void operator_token_print(const struct operator_token *token, char out[TOKEN_TEX
 enum error_code join_token_parse(const char *text, struct join_token *out, struct error *err);
 enum error_code operator_token_parse(const char *text, struct operator_token *out,
                                      struct error *err);
+
+/* It begins as either does: a secret, where it may have been put by mistake. Here, since the
+ * operator's command has it without the rest. */
+static inline bool token_begins(const char *text)
+{
+    return text_starts(text, JOIN_TOKEN_PREFIX) || text_starts(text, OPERATOR_TOKEN_PREFIX);
+}
 
 /* What is kept of a secret. */
 void token_hash(const uint8_t secret[TOKEN_SECRET_BYTES], uint8_t out[SHA256_BYTES]);

@@ -234,7 +234,10 @@ char *cli_reason(struct cli *cli);
 /* A change of something that is there: asks for the reason, posts {"reason", ...fields}. */
 int cli_change(struct cli *cli, const char *path, json_t *fields, json_t **out);
 
-/* verb_token.c: servers that join, and leave. */
+/* verb_token.c. A token stands where its number belongs: said, and never sent, since it would stand
+ * in a URL. */
+bool cli_is_secret(struct cli *cli, const char *list);
+/* Servers that join, and leave. */
 int cli_server_waiting(struct cli *cli);
 int cli_server_approve(struct cli *cli);
 int cli_server_remove(struct cli *cli);

@@ -158,6 +158,8 @@ static int operator_create(struct cli *cli)
 
 static int operator_renew(struct cli *cli)
 {
+    if (cli_is_secret(cli, "farmhand operator list"))
+        return CLI_USAGE;
     char *reason = cli_reason(cli);
     struct text path = {0};
     json_t *answer = NULL;
@@ -226,6 +228,8 @@ bool cli_verb_is_local(const struct cli_verb *verb)
 
 static int operator_revoke(struct cli *cli)
 {
+    if (cli_is_secret(cli, "farmhand operator list"))
+        return CLI_USAGE;
     struct text path = {0};
     json_t *answer = NULL;
     text_add(&path, "/v1/operators/");

@@ -4,6 +4,7 @@
 #include "coordinator/cli/table.h"
 
 #include "common/must.h"
+#include "proto/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,16 @@ static int token_create(struct cli *cli)
     return code;
 }
 
+bool cli_is_secret(struct cli *cli, const char *list)
+{
+    if (!token_begins(cli->words[0]))
+        return false;
+    cli_fail(cli, CLI_USAGE,
+             "that is the token itself, which is a secret: its number is wanted, as `%s` shows it",
+             list);
+    return true;
+}
+
 /* POST to /v1/KIND/WORD/VERB with a reason; `fields` is taken. */
 static int change(struct cli *cli, const char *kind, const char *verb, json_t *fields,
                   json_t **answer)
@@ -109,6 +120,8 @@ static int change(struct cli *cli, const char *kind, const char *verb, json_t *f
 static int token_revoke(struct cli *cli)
 {
     json_t *answer = NULL;
+    if (cli_is_secret(cli, "farmhand token list"))
+        return CLI_USAGE;
     int code = change(cli, "tokens", "revoke", json_object(), &answer);
     if (code == CLI_DONE && !cli_print_json(cli, answer))
         printf(

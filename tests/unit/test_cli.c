@@ -260,6 +260,23 @@ static void run_is_set_and_its_rest_retried(void **state)
     assert_has(&b->out, "farmhand run watch 7");
 }
 
+static void token_in_place_of_its_number_goes_nowhere(void **state)
+{
+    struct bench *b = *state;
+    static const char *const verbs[] = {"token|revoke|fhj1.AAAA", "operator|revoke|fho1.AAAA",
+                                        "operator|renew|fho1.AAAA"};
+    char line[64];
+    serve(b, NULL, 0, NULL, 0);
+    for (size_t i = 0; i < COUNT(verbs); i++) {
+        snprintf(line, sizeof(line), "%s|--reason=lost", verbs[i]);
+        run(b, line);
+        assert_ended(b, 2);
+        assert_has(&b->err, "its number is wanted");
+        assert_lacks(&b->err, "AAAA");
+    }
+    assert_asked(b, "AAAA", false);
+}
+
 static void detached_run_is_not_watched(void **state)
 {
     struct bench *b = *state;
@@ -559,6 +576,7 @@ int main(void)
         TEST(dry_run_prints_the_plan_and_changes_nothing),
         TEST(piped_run_is_a_line_per_event_then_its_story),
         TEST(run_is_set_and_its_rest_retried),
+        TEST(token_in_place_of_its_number_goes_nowhere),
         TEST(detached_run_is_not_watched),
         TEST(json_watch_is_a_line_per_event_and_the_run_last),
         TEST(broken_stream_is_taken_up_where_it_broke),
