@@ -202,9 +202,9 @@ enum error_code coordinator_release(struct coordinator *c, const char *server, c
                                     struct error *err);
 
 /* A server that left the farm is forgotten. ERR_BUSY names who still holds it: then nothing is
- * changed. ERR_NOT_FOUND: there is none of that name. Says nothing in the audit trail: whoever let
- * it go has. */
-enum error_code coordinator_drop_server(struct coordinator *c, const char *server, uint64_t now_ms,
+ * changed. ERR_NOT_FOUND: there is none of that name. */
+enum error_code coordinator_drop_server(struct coordinator *c, const char *server,
+                                        const char *actor, const char *reason, uint64_t now_ms,
                                         int64_t wall_ms, struct error *err);
 
 /* ---- for views; lent until the next event ---- */

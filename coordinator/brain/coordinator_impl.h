@@ -140,6 +140,7 @@ struct budget_group {
 /* A person's word for the audit trail, written with the change that it brings. */
 struct word {
     int64_t wall_ms;
+    char origin[64]; /* whence it was asked, which is over by the time that it is written late */
     char actor[128], action[64], object[WIRE_NAME_MAX + 64], reason[512];
     char before[AUDIT_WORDS_MAX], after[AUDIT_WORDS_MAX];
     char result[AUDIT_WORDS_MAX]; /* "": done */

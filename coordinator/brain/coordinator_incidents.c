@@ -25,8 +25,12 @@ static enum error_code end(struct coordinator *c, struct remedy_change *change, 
 {
     char object[WIRE_NAME_MAX + 32], was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
     const struct waiting before = events_waiting(c);
-    text_format(object, sizeof object, "incident %llu on %s",
-                (unsigned long long)change->incident.id, change->incident.server);
+    if (change->opens) { /* it has no number yet */
+        text_copy(object, sizeof object, change->incident.server);
+    } else {
+        text_format(object, sizeof object, "incident %llu on %s",
+                    (unsigned long long)change->incident.id, change->incident.server);
+    }
     const struct incident *known = change->opens ? NULL : remedies_find(c, change->incident.id);
     word_add(c, actor, action, 0, object, reason,
              known ? audit_of_incident(was, known) : "in rotation",

@@ -98,12 +98,15 @@ static enum error_code write_begun(struct coordinator *c, const struct rollout *
                 (unsigned long long)run->id, rollout_action_name(run->action),
                 run->pool[0] ? " pool " : "", run->pool, run->target_count,
                 run->target_count == 1 ? "" : "s", run->selector, autostart_wish(run));
+    if (!audit_of_pools(before, c->fleet, run)[0]) { /* whole servers */
+        audit_of_servers(before, c->fleet, run, c->wall_ms);
+    }
     const struct audit_row said = {.wall_ms = c->wall_ms,
                                    .actor = run->actor,
                                    .action = action,
                                    .object = object,
                                    .reason = run->reason,
-                                   .before = audit_of_pools(before, c->fleet, run),
+                                   .before = before,
                                    .after = after};
     return store_add_audit(c->spec.store, &said, err);
 }
@@ -588,7 +591,21 @@ static uint64_t run_with(const struct coordinator *c, const char *server)
     return 0;
 }
 
-enum error_code coordinator_drop_server(struct coordinator *c, const char *server, uint64_t now_ms,
+/* A row of its own: one that never joined, or was held when it was removed, goes by this alone. */
+static enum error_code save_drop(struct coordinator *c, const struct fleet_server *s,
+                                 const char *actor, const char *reason, struct error *err)
+{
+    char was[AUDIT_WORDS_MAX];
+    const struct waiting before = events_waiting(c);
+    word_add(c, actor, "server.unlist", 0, s->name, reason, audit_of_server(was, s, c->wall_ms),
+             "not in the list of servers");
+    enum error_code code = store_begin(c->spec.store, err);
+    code = code != ERR_NONE ? code : store_drop_server(c->spec.store, s->name, err);
+    return events_commit(c, code, &before, err);
+}
+
+enum error_code coordinator_drop_server(struct coordinator *c, const char *server,
+                                        const char *actor, const char *reason, uint64_t now_ms,
                                         int64_t wall_ms, struct error *err)
 {
     turn_begin(c, now_ms, wall_ms);
@@ -608,11 +625,8 @@ enum error_code coordinator_drop_server(struct coordinator *c, const char *serve
             holder ? holder : text);
     }
     enum error_code code = check_writable(c, err);
-    code = code != ERR_NONE ? code : store_begin(c->spec.store, err);
-    code = code != ERR_NONE ? code : store_drop_server(c->spec.store, s->name, err);
-    code = code != ERR_NONE ? code : store_commit(c->spec.store, err);
+    code = code != ERR_NONE ? code : save_drop(c, s, actor, reason, err);
     if (code != ERR_NONE) {
-        store_rollback(c->spec.store);
         return code;
     }
     fleet_remove(c->fleet, s);

@@ -52,6 +52,7 @@ void word_add(struct coordinator *c, const char *actor, const char *action, uint
     c->words = must_realloc(c->words, c->word_count + 1, sizeof *c->words);
     struct word *w = &c->words[c->word_count++];
     *w = (struct word){.wall_ms = c->wall_ms};
+    text_copy(w->origin, sizeof w->origin, store_audit_origin_now(c->spec.store));
     text_copy(w->actor, sizeof w->actor, actor);
     text_copy(w->action, sizeof w->action, action);
     text_copy(w->reason, sizeof w->reason, reason);
@@ -103,6 +104,7 @@ enum error_code events_write(struct coordinator *c, struct error *err)
         const struct word *w = &c->words[i];
         const struct audit_row said = {.wall_ms = w->wall_ms,
                                        .actor = w->actor,
+                                       .origin = w->origin,
                                        .action = w->action,
                                        .object = w->object,
                                        .reason = w->reason,

@@ -393,59 +393,64 @@ void desk_publish(struct desk *d, const struct event *event)
 /* ---- paths ---- */
 
 static const struct path {
-    const char *method, *pattern; /* NAME and ID stand for one part each */
+    struct desk_path is;
     void (*act)(struct asking *a);
     enum role role; /* the least that may, from afar */
     enum gate_scope scope;
 } paths[] = {
-    {"GET", "/v1/status", get_status, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/takeover", desk_takeover, ROLE_ADMIN, GATE_FARM},
-    {"GET", "/v1/servers", get_servers, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/servers/NAME", get_server, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/servers/NAME/declare-out", desk_declare_out, ROLE_OPERATOR, GATE_SERVER},
-    {"POST", "/v1/servers/NAME/release", desk_release, ROLE_OPERATOR, GATE_SERVER},
-    {"POST", "/v1/servers/NAME/maintenance", desk_maintenance, ROLE_OPERATOR, GATE_SERVER},
-    {"POST", "/v1/rehearsals", desk_rehearse, ROLE_OPERATOR, GATE_PLAN},
-    {"GET", "/v1/rehearsals/ID", desk_get_rehearsal, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/recycles", desk_get_recycles, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/servers/NAME/approve", desk_approve_server, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/servers/NAME/remove", desk_remove_server, ROLE_ADMIN, GATE_FARM},
-    {"GET", "/v1/members", desk_get_members, ROLE_ADMIN, GATE_ANY},
-    {"GET", "/v1/tokens", desk_get_tokens, ROLE_ADMIN, GATE_ANY},
-    {"POST", "/v1/tokens", desk_create_token, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/tokens/NAME/revoke", desk_revoke_token, ROLE_ADMIN, GATE_FARM},
-    {"GET", "/v1/operators", desk_get_operators, ROLE_ADMIN, GATE_ANY},
-    {"POST", "/v1/operators", desk_create_operator, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/operators/NAME/renew", desk_renew_operator, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/operators/NAME/revoke", desk_revoke_operator, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/join", desk_join, ROLE_VIEWER, GATE_FARM},
-    {"GET", "/v1/holds", desk_get_holds, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/holds", desk_hold, ROLE_OPERATOR, GATE_FARM},
-    {"POST", "/v1/holds/release", desk_release_hold, ROLE_OPERATOR, GATE_FARM},
-    {"POST", "/v1/servers/NAME/quarantine", desk_quarantine, ROLE_OPERATOR, GATE_SERVER},
-    {"GET", "/v1/servers/NAME/why", desk_get_why, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/incidents", desk_get_incidents, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/incidents/ID", desk_get_incident, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/incidents/ID/approve", desk_approve_incident, ROLE_OPERATOR, GATE_FARM},
+    {{"GET", "/v1/status"}, get_status, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/takeover"}, desk_takeover, ROLE_ADMIN, GATE_FARM},
+    {{"GET", "/v1/servers"}, get_servers, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/servers/NAME"}, get_server, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/servers/NAME/declare-out"}, desk_declare_out, ROLE_OPERATOR, GATE_SERVER},
+    {{"POST", "/v1/servers/NAME/release"}, desk_release, ROLE_OPERATOR, GATE_SERVER},
+    {{"POST", "/v1/servers/NAME/maintenance"}, desk_maintenance, ROLE_OPERATOR, GATE_SERVER},
+    {{"POST", "/v1/rehearsals"}, desk_rehearse, ROLE_OPERATOR, GATE_PLAN},
+    {{"GET", "/v1/rehearsals/ID"}, desk_get_rehearsal, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/recycles"}, desk_get_recycles, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/servers/NAME/approve"}, desk_approve_server, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/servers/NAME/remove"}, desk_remove_server, ROLE_ADMIN, GATE_FARM},
+    {{"GET", "/v1/members"}, desk_get_members, ROLE_ADMIN, GATE_ANY},
+    {{"GET", "/v1/tokens"}, desk_get_tokens, ROLE_ADMIN, GATE_ANY},
+    {{"POST", "/v1/tokens"}, desk_create_token, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/tokens/NAME/revoke"}, desk_revoke_token, ROLE_ADMIN, GATE_FARM},
+    {{"GET", "/v1/operators"}, desk_get_operators, ROLE_ADMIN, GATE_ANY},
+    {{"POST", "/v1/operators"}, desk_create_operator, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/operators/NAME/renew"}, desk_renew_operator, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/operators/NAME/revoke"}, desk_revoke_operator, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/join"}, desk_join, ROLE_VIEWER, GATE_FARM},
+    {{"GET", "/v1/holds"}, desk_get_holds, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/holds"}, desk_hold, ROLE_OPERATOR, GATE_FARM},
+    {{"POST", "/v1/holds/release"}, desk_release_hold, ROLE_OPERATOR, GATE_FARM},
+    {{"POST", "/v1/servers/NAME/quarantine"}, desk_quarantine, ROLE_OPERATOR, GATE_SERVER},
+    {{"GET", "/v1/servers/NAME/why"}, desk_get_why, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/incidents"}, desk_get_incidents, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/incidents/ID"}, desk_get_incident, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/incidents/ID/approve"}, desk_approve_incident, ROLE_OPERATOR, GATE_FARM},
     /* What a worker had in its memory. */
-    {"POST", "/v1/incidents/ID/dump", desk_fetch_dump, ROLE_ADMIN, GATE_FARM},
-    {"POST", "/v1/incidents/ID/dismiss", desk_dismiss_incident, ROLE_OPERATOR, GATE_FARM},
-    {"GET", "/v1/pools", get_pools, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/runs", get_runs, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/runs", desk_start_run, ROLE_OPERATOR, GATE_PLAN},
-    {"GET", "/v1/runs/ID", get_run, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/runs/ID/pause", desk_pause, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/resume", desk_resume, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/abort", desk_abort, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/approve", desk_approve, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/resolve", desk_resolve, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/set", desk_set, ROLE_OPERATOR, GATE_RUN},
-    {"POST", "/v1/runs/ID/retry", desk_retry, ROLE_OPERATOR, GATE_RUN},
-    {"GET", "/v1/audit", desk_get_audit, ROLE_OPERATOR, GATE_ANY},
-    {"GET", "/v1/events", get_events, ROLE_VIEWER, GATE_ANY},
-    {"GET", "/v1/notices", desk_get_notices, ROLE_VIEWER, GATE_ANY},
-    {"POST", "/v1/notices/NAME/test", desk_test_notice, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/incidents/ID/dump"}, desk_fetch_dump, ROLE_ADMIN, GATE_FARM},
+    {{"POST", "/v1/incidents/ID/dismiss"}, desk_dismiss_incident, ROLE_OPERATOR, GATE_FARM},
+    {{"GET", "/v1/pools"}, get_pools, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/runs"}, get_runs, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/runs"}, desk_start_run, ROLE_OPERATOR, GATE_PLAN},
+    {{"GET", "/v1/runs/ID"}, get_run, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/runs/ID/pause"}, desk_pause, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/resume"}, desk_resume, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/abort"}, desk_abort, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/approve"}, desk_approve, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/resolve"}, desk_resolve, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/set"}, desk_set, ROLE_OPERATOR, GATE_RUN},
+    {{"POST", "/v1/runs/ID/retry"}, desk_retry, ROLE_OPERATOR, GATE_RUN},
+    {{"GET", "/v1/audit"}, desk_get_audit, ROLE_OPERATOR, GATE_ANY},
+    {{"GET", "/v1/events"}, get_events, ROLE_VIEWER, GATE_ANY},
+    {{"GET", "/v1/notices"}, desk_get_notices, ROLE_VIEWER, GATE_ANY},
+    {{"POST", "/v1/notices/NAME/test"}, desk_test_notice, ROLE_ADMIN, GATE_FARM},
 };
+
+const struct desk_path *desk_path_at(size_t index)
+{
+    return index < sizeof(paths) / sizeof(paths[0]) ? &paths[index].is : NULL;
+}
 
 /* One part of the path against one of the pattern. */
 static bool part_fits(struct asking *a, const char *pattern, size_t pattern_len, const char *part,
@@ -483,9 +488,9 @@ static void dispatch(struct asking *a)
     if (!gate_enter(a))
         return;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (!path_fits(a, paths[i].pattern, a->request->path))
+        if (!path_fits(a, paths[i].is.pattern, a->request->path))
             continue;
-        if (text_equal(paths[i].method, a->request->method)) {
+        if (text_equal(paths[i].is.method, a->request->method)) {
             if (gate_role(a, paths[i].role, paths[i].scope))
                 paths[i].act(a);
             return;

@@ -6,6 +6,7 @@
 
 #include "coordinator/api/api.h"
 #include "coordinator/brain/coordinator.h"
+#include "coordinator/desk/refusals.h"
 #include "coordinator/desk/throttle.h"
 #include "coordinator/enrol/enrol.h"
 #include "coordinator/enrol/operators.h"
@@ -30,9 +31,14 @@ struct desk {
     size_t (*map)(void *ctx, const char *server, const char *pool, struct balancer_entry *out,
                   size_t max); /* NULL: no balancer */
     void *map_ctx;
-    uint64_t refusals_since_ms; /* what was refused to people who are known: */
-    unsigned refusals;          /* so many since then */
+    struct refusals refusals; /* to people who are known */
 };
+
+/* What there is; NULL: index is past the last. */
+struct desk_path {
+    const char *method, *pattern; /* NAME and ID stand for one part each */
+};
+const struct desk_path *desk_path_at(size_t index);
 
 /* Answers it, or makes it a follower and feeds it. */
 void desk_take(struct desk *d, struct api_request *request, uint64_t now_ms, int64_t wall_ms);

@@ -124,8 +124,10 @@ enum error_code take_object(json_t *object, const char *where, const struct fiel
 
 enum error_code want_reason(const char *reason, struct error *err)
 {
-    if (reason[0] == '\0' || strlen(reason) > 255)
-        return error_set(err, ERR_INVALID, "a reason is required: say why, in at most 255 bytes");
+    if (!reason[strspn(reason, " \t")])
+        return error_set(err, ERR_INVALID, "a reason is required: say why");
+    if (strlen(reason) > 255 || !wire_text_is_clean(reason))
+        return error_set(err, ERR_INVALID, "the reason: at most 255 bytes, no control characters");
     return ERR_NONE;
 }
 

@@ -70,7 +70,7 @@ enum error_code take_object(json_t *object, const char *where, const struct fiel
 /* The body's values are lent from *out_body, which the caller drops. */
 enum error_code take_body(struct asking *a, const struct field *fields, size_t count,
                           json_t **out_body, struct error *err);
-/* A reason is required, of at most 255 bytes. */
+/* A reason is required, of at most 255 bytes, on one line: as the brain judges it. */
 enum error_code want_reason(const char *reason, struct error *err);
 
 /* The body of a run that is asked for; its strings are lent from *out_body. */

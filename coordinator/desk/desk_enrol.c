@@ -67,7 +67,8 @@ static enum error_code take_wish(struct asking *a, struct enrol_wish *w, json_t 
         U64("for_ms", &w->for_ms, 1000, YEAR_MS),
         TEXT("reason", &w->reason),
     };
-    return take_body(a, fields, COUNT(fields), body, err);
+    enum error_code code = take_body(a, fields, COUNT(fields), body, err);
+    return code ? code : want_reason(w->reason, err);
 }
 
 void desk_create_token(struct asking *a)
@@ -188,8 +189,9 @@ void desk_remove_server(struct asking *a)
     if (code) {
         desk_refuse(a, &err);
     } else {
-        enum error_code left = coordinator_drop_server(a->desk->brain, a->name, a->view.now_ms,
-                                                       a->view.wall_ms, &kept);
+        enum error_code left =
+            coordinator_drop_server(a->desk->brain, a->name, a->request->actor, reason,
+                                    a->view.now_ms, a->view.wall_ms, &kept);
         bool listed = left != ERR_NONE && left != ERR_NOT_FOUND;
         desk_answer(a, 200,
                     json_pack("{s:s, s:b, s:s}", "removed", a->name, "listed", listed, "why",

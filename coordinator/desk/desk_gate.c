@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "coordinator/store/audit_words.h"
+#include "proto/token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,26 +30,71 @@ static bool is_joining(const struct asking *a)
     return text_equal(a->request->path, "/v1/join") && text_equal(a->request->method, "POST");
 }
 
+/* For those who read it later: a secret that stands where a name belongs is not kept. */
+static void say_path(const char *path, char *out, size_t size)
+{
+    struct text said = {0};
+    while (*path) {
+        size_t len = strcspn(path, "/");
+        if (token_begins(path))
+            text_add(&said, "(a token)");
+        else
+            text_add_bytes(&said, path, len);
+        path += len;
+        if (*path)
+            text_add_bytes(&said, path++, 1);
+    }
+    text_format(out, size, "%s", text_get(&said));
+    text_reset(&said);
+}
+
+/* A change that somebody known asked for, and may not: for the audit trail. Beyond what refusals.h
+ * lets in the log alone has it, since each row is synced to the disk. */
+static void note_refusal(struct asking *a, const struct operator_right *who, const char *why)
+{
+    struct desk *d = a->desk;
+    uint64_t left_out;
+    char path[WIRE_NAME_MAX], what[WIRE_NAME_MAX + 16], all[AUDIT_WORDS_MAX];
+    say_path(a->request->path, path, sizeof(path));
+    log_warn("operator_refused", LOG_TEXT("operator", who->name),
+             LOG_TEXT("address", a->request->address), LOG_TEXT("path", path),
+             LOG_TEXT("why", why));
+    if (text_equal(a->request->method, "GET") ||
+        !refusals_take(&d->refusals, who->id, a->view.now_ms, &left_out))
+        return;
+    text_format(what, sizeof(what), "%s %s", a->request->method, path);
+    text_copy(all, sizeof(all), why);
+    if (left_out > 0)
+        text_format(all, sizeof(all), "%.400s (and %llu requests before it)", why,
+                    (unsigned long long)left_out);
+    coordinator_refused(d->brain, who->name, what, all, a->view.now_ms, a->view.wall_ms);
+}
+
 /* By the token, if there is one; else by the certificate. */
 static bool know(struct asking *a)
 {
     struct error err = {0};
     bool wrong = false;
     const struct api_request *r = a->request;
+    const struct operator_right *who = NULL;
     enum error_code code =
         r->bearer[0] != '\0'
-            ? operators_find(a->desk->operators, r->bearer, a->view.wall_ms, &a->who, &wrong, &err)
+            ? operators_find(a->desk->operators, r->bearer, a->view.wall_ms, &who, &wrong, &err)
             : operators_find_certificate(a->desk->operators, r->certificate, r->certificate_len,
-                                         a->view.wall_ms, &a->who, &wrong, &err);
+                                         a->view.wall_ms, &who, &wrong, &err);
     if (code == ERR_NONE) {
         throttle_right(a->desk->throttle, a->request->address);
-        a->request->actor = a->who->name;
+        a->who = who;
+        a->request->actor = who->name;
         return true;
     }
     if (wrong)
         throttle_wrong(a->desk->throttle, a->request->address, a->view.now_ms);
-    log_warn("operator_refused", LOG_TEXT("address", a->request->address),
-             LOG_TEXT("why", err.text));
+    if (who) /* it was revoked, or its time is over: somebody has it still */
+        note_refusal(a, who, err.text);
+    else
+        log_warn("operator_refused", LOG_TEXT("address", a->request->address),
+                 LOG_TEXT("why", err.text));
     desk_answer(a, 401, view_error("denied", err.text));
     return false;
 }
@@ -77,27 +123,6 @@ static bool is_theirs(const struct asking *a, const char *server)
     return s && selector_match(a->who->servers, s->name, s->labels, s->label_count);
 }
 
-/* A change that somebody known asked for, and may not: for the audit trail. So many a minute;
- * beyond that the log alone has it, since each is synced to the disk. */
-#define REFUSALS_MAX 30
-
-static void note_refusal(struct asking *a, const char *why)
-{
-    struct desk *d = a->desk;
-    char what[WIRE_NAME_MAX];
-    log_warn("operator_refused", LOG_TEXT("operator", a->who->name),
-             LOG_TEXT("address", a->request->address), LOG_TEXT("path", a->request->path),
-             LOG_TEXT("why", why));
-    if (a->view.now_ms - d->refusals_since_ms >= 60000) {
-        d->refusals_since_ms = a->view.now_ms;
-        d->refusals = 0;
-    }
-    if (text_equal(a->request->method, "GET") || d->refusals++ >= REFUSALS_MAX)
-        return;
-    text_format(what, sizeof(what), "%s %s", a->request->method, a->request->path);
-    coordinator_refused(d->brain, a->who->name, what, why, a->view.now_ms, a->view.wall_ms);
-}
-
 /* The first target that is not theirs; NULL: all are. */
 static const char *foreign_target(const struct asking *a, const struct rollout *run)
 {
@@ -112,7 +137,7 @@ static bool refuse_scope(struct asking *a, const char *what)
     char why[AUDIT_WORDS_MAX];
     text_format(why, sizeof(why), "what %s may do is for the servers %.100s alone: %.150s is not",
                 a->who->name, a->who->servers, what);
-    note_refusal(a, why);
+    note_refusal(a, a->who, why);
     desk_refuse_as(a, ERR_DENIED, "%s", why);
     return false;
 }
@@ -153,7 +178,7 @@ bool gate_role(struct asking *a, enum role needed, enum gate_scope scope)
         char why[AUDIT_WORDS_MAX];
         text_format(why, sizeof(why), "%s is %s: that takes %s", a->who->name,
                     role_name(a->who->role), role_name(needed));
-        note_refusal(a, why);
+        note_refusal(a, a->who, why);
         desk_refuse_as(a, ERR_DENIED, "%s", why);
         return false;
     }
@@ -316,8 +341,7 @@ void desk_revoke_operator(struct asking *a)
         return;
     const struct field fields[] = {TEXT("reason", &reason)};
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
-    if (!code && reason[0] == '\0')
-        code = error_set(&err, ERR_INVALID, "a reason is required: say why");
+    code = code ? code : want_reason(reason, &err);
     code = code ? code
                 : operators_revoke(a->desk->operators, a->name, a->request->actor, reason,
                                    a->view.wall_ms, &err);

@@ -10,20 +10,26 @@
 
 #define TIMES_MAX 1000
 
+static void rehearse(struct asking *a, const struct plan_request *q)
+{
+    struct error err;
+    uint64_t id = 0;
+    if (coordinator_rehearse(a->desk->brain, q, a->view.now_ms, a->view.wall_ms, &id, &err))
+        desk_refuse(a, &err);
+    else
+        desk_answer(a, 202, json_pack("{s:I}", "rehearsal", (json_int_t)id));
+}
+
 void desk_rehearse(struct asking *a)
 {
     struct error err;
     struct plan_request q;
-    uint64_t id = 0;
     bool dry_run = true;
     json_t *body = NULL;
-    enum error_code code = desk_take_run(a, &q, &dry_run, &body, &err);
-    if (!code)
-        code = coordinator_rehearse(a->desk->brain, &q, a->view.now_ms, a->view.wall_ms, &id, &err);
-    if (code)
+    if (desk_take_run(a, &q, &dry_run, &body, &err))
         desk_refuse(a, &err);
-    else
-        desk_answer(a, 202, json_pack("{s:I}", "rehearsal", (json_int_t)id));
+    else if (gate_plan(a, &q))
+        rehearse(a, &q);
     json_decref(body);
 }
 

@@ -370,10 +370,9 @@ static enum error_code take(const struct operator_right *right, int64_t wall_ms,
                             const struct operator_right **out, struct error *err)
 {
     const char *spent = operator_right_spent(right, wall_ms);
-    if (spent)
-        return error_set(err, ERR_DENIED, "the %s of %s %s", kind_of(right), right->name, spent);
     *out = right;
-    return ERR_NONE;
+    return spent ? error_set(err, ERR_DENIED, "the %s of %s %s", kind_of(right), right->name, spent)
+                 : ERR_NONE;
 }
 
 enum error_code operators_find(const struct operators *o, const char *text, int64_t wall_ms,

@@ -69,7 +69,8 @@ enum error_code operators_renew(struct operators *o, const struct operators_rene
 enum error_code operators_revoke(struct operators *o, const char *id, const char *actor,
                                  const char *reason, int64_t wall_ms, struct error *err);
 
-/* Whose token it is. ERR_DENIED: nobody's, or it is not good any more; *wrong: it was guessed. */
+/* Whose token it is. ERR_DENIED: nobody's, or it is not good any more, and then *out says whose it
+ * was; *wrong: it was guessed. */
 enum error_code operators_find(const struct operators *o, const char *token, int64_t wall_ms,
                                const struct operator_right **out, bool *wrong, struct error *err);
 

@@ -116,6 +116,25 @@ const char *audit_of_server(char out[AUDIT_WORDS_MAX], const struct fleet_server
     return out;
 }
 
+const char *audit_of_servers(char out[AUDIT_WORDS_MAX], const struct fleet *fleet,
+                             const struct rollout *run, int64_t wall_ms)
+{
+    static const char *const words[] = {"in the farm", "declared out", "in quarantine",
+                                        "not listed any more"};
+    size_t counts[sizeof(words) / sizeof(words[0])] = {0};
+    struct text said = {0};
+    for (size_t i = 0; i < run->target_count; i++) {
+        const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
+        counts[!s ? 3 : s->quarantined ? 2 : s->declared_out_until_ms > wall_ms]++;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (counts[i] > 0)
+            text_addf(&said, "%s%zu %s", said.len ? "; " : "", counts[i], words[i]);
+    text_copy(out, AUDIT_WORDS_MAX, text_get(&said));
+    text_reset(&said);
+    return out;
+}
+
 const char *audit_of_maintenance(char out[AUDIT_WORDS_MAX], int64_t until_ms, const char *by,
                                  const char *reason)
 {
@@ -130,10 +149,12 @@ const char *audit_of_maintenance(char out[AUDIT_WORDS_MAX], int64_t until_ms, co
 
 const char *audit_of_incident(char out[AUDIT_WORDS_MAX], const struct incident *n)
 {
-    char rung[32] = "";
+    char rung[32] = "", approved[sizeof(n->approved_by) + 16] = "";
     if (n->rule[0])
         text_format(rung, sizeof(rung), ", rung %" PRIu32, n->rung + 1);
-    text_format(out, AUDIT_WORDS_MAX, "%s%s%s%s", incident_phase_name(n->phase), rung,
+    if (n->approved_by[0])
+        text_format(approved, sizeof(approved), ", approved by %s", n->approved_by);
+    text_format(out, AUDIT_WORDS_MAX, "%s%s%s%s%s", incident_phase_name(n->phase), rung, approved,
                 n->why[0] ? ": " : "", n->why);
     return out;
 }

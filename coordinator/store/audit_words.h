@@ -30,6 +30,9 @@ const char *audit_of_server(char out[AUDIT_WORDS_MAX], const struct fleet_server
 /* until_ms 0: "not in maintenance" */
 const char *audit_of_maintenance(char out[AUDIT_WORDS_MAX], int64_t until_ms, const char *by,
                                  const char *reason);
+/* The servers of the run: "2 in the farm; 1 declared out" */
+const char *audit_of_servers(char out[AUDIT_WORDS_MAX], const struct fleet *fleet,
+                             const struct rollout *run, int64_t wall_ms);
 /* "proposed, rung 1: its queue is 900 long" */
 const char *audit_of_incident(char out[AUDIT_WORDS_MAX], const struct incident *n);
 /* The pools of the run's targets, as their agents last told them: "Shop Started autoStart=yes on 3;

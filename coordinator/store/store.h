@@ -246,11 +246,13 @@ struct event {
     const char *server, *pool, *actor, *text, *from, *to; /* NULL: none */
 };
 enum error_code store_add_event(struct store *s, struct event *event, struct error *err);
-/* Who did what and why: also kept in state.db for good. Its number, where it comes from and its
- * hash are given here; before and after NULL: nothing to tell; result NULL: "done". */
+/* Who did what and why: also kept in state.db for good. Its number and its hash are given here;
+ * origin NULL: as store_audit_origin says; before and after NULL: nothing to tell; result NULL:
+ * "done". */
 enum error_code store_add_audit(struct store *s, const struct audit_row *said, struct error *err);
 /* Where the words of the next rows come from: "192.0.2.7", "socket"; "": from ourselves. */
 void store_audit_origin(struct store *s, const char *origin);
+const char *store_audit_origin_now(const struct store *s); /* lent until it is another */
 /* Told of each row once it is there for good; lent for the call. */
 void store_on_audit(struct store *s, void (*told)(void *arg, const struct audit_row *row),
                     void *arg);

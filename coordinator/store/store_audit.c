@@ -11,6 +11,11 @@ void store_audit_origin(struct store *s, const char *origin)
     text_copy(s->origin, sizeof(s->origin), origin);
 }
 
+const char *store_audit_origin_now(const struct store *s)
+{
+    return s->origin;
+}
+
 void store_on_audit(struct store *s, void (*told)(void *arg, const struct audit_row *row),
                     void *arg)
 {
@@ -144,7 +149,7 @@ enum error_code store_add_audit(struct store *s, const struct audit_row *said, s
     find_end(s, &chain);
     struct audit_row row = *said;
     row.id = chain.id + 1;
-    row.origin = s->origin;
+    row.origin = said->origin ? said->origin : s->origin;
     row.before = or_none(said->before);
     row.after = or_none(said->after);
     row.result = said->result ? said->result : "done";

@@ -251,7 +251,7 @@ static void serve(struct asked *a, char who)
     must(a->answered != a->follows);
     if (!may_change(who) && !joins) /* a viewer who tries leaves a row that says so */
         must((world_changes(&world) == before && (a->status >= 400 || who == 'v')) ||
-             (a->status == 403 && who == 'v'));
+             ((a->status == 403 || a->status == 401) && who == 'v'));
     if (who == 'b')
         check_bound();
     dirty = dirty || (text_equal(a->request.method, "POST") && a->status < 300);

@@ -323,13 +323,17 @@ static void server_that_leaves_the_farm_while_it_is_drained_is_put_back_first(vo
     uint64_t id = farm_recycle(&f, "web01");
     farm_run(&f, 3000);
     assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
-    assert_int_equal(coordinator_drop_server(f.brain, "web01", f.now_ms, WALL(&f), &err), ERR_BUSY);
+    assert_int_equal(
+        coordinator_drop_server(f.brain, "web01", "anna", "sold", f.now_ms, WALL(&f), &err),
+        ERR_BUSY);
     assert_non_null(strstr(err.text, "run 1 still has it"));
     struct rollout *r = ended(&f, id);
     assert_int_equal(r->state, RUN_DONE);
     assert_int_equal(f.agents[0].admin, BALANCER_READY);
     f.agents[0].dead = true;
-    assert_int_equal(coordinator_drop_server(f.brain, "web01", f.now_ms, WALL(&f), &err), ERR_NONE);
+    assert_int_equal(
+        coordinator_drop_server(f.brain, "web01", "anna", "sold", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
     assert_null(fleet_find(coordinator_fleet(f.brain), "web01"));
     rollout_free(r);
     farm_end(&f);
