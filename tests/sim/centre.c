@@ -72,7 +72,8 @@ static const struct remedy_rule remedies[] = {
      .for_ms = 4000,
      .samples_of = 2,
      .samples_in = 3,
-     .rungs = {{REMEDY_RECOVER_SERVICES, 60000}, {REMEDY_RECOVER_SERVICES, 60000},
+     .rungs = {{REMEDY_RECOVER_SERVICES, 60000},
+               {REMEDY_RECOVER_SERVICES, 60000},
                {REMEDY_CALL, 0}},
      .rung_count = 3,
      .mode = REMEDY_AUTO,
@@ -162,8 +163,7 @@ static size_t port_map(void *ctx, const char *server, const char *pool, struct b
                        size_t max)
 {
     struct centre *c = ctx;
-    (void)pool;
-    return lb_map(c->world, server, out, max);
+    return lb_map(c->world, server, pool, out, max);
 }
 
 static void port_random(void *ctx, struct wire_id *out)
@@ -484,11 +484,13 @@ static void note_places(struct centre *c, const struct balancer_answer *answer)
     bool by_run = false;
     for (size_t i = 0; i < TICKETS_KEPT; i++)
         by_run = by_run || (answer->ticket && c->run_tickets[i] == answer->ticket);
-    int server = answer->entry_count ? centre_server(c->world, answer->entries[0].name) : -1;
-    const struct balancer_entry *e = &answer->entries[0];
-    if (server >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
-        oracle_read_places(c->world, c->index, server, by_run,
-                           e->admin != BALANCER_READY || !e->up);
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        const struct balancer_entry *e = &answer->entries[i];
+        int line = lb_line_named(c->world, e);
+        if (line >= 0 && answer->code == ERR_NONE && answer->op == BALANCER_OP_READ)
+            oracle_read_place(c->world, c->index, line, by_run,
+                              e->admin != BALANCER_READY || !e->up);
+    }
 }
 
 static void on_lb(struct world *w, const struct due *d)

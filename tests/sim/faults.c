@@ -261,6 +261,11 @@ static void foreign_end(struct world *w, const struct due *d)
         lb_foreign(w, d->who, BALANCER_READY);
 }
 
+static int a_line(struct world *w, int server)
+{
+    return lb_backends(w) == 1 ? server : world_unit_at(server, rng_next(&w->faults) % 2);
+}
+
 static void break_balancer(struct world *w)
 {
     int at = a_server(w);
@@ -273,9 +278,10 @@ static void break_balancer(struct world *w)
         w->lb.down_until_ms = w->now_ms + rng_between(&w->faults, 1000, 15000);
         break;
     case 2:
-        lb_foreign(w, at, BALANCER_READY);
+        lb_foreign(w, a_line(w, at), BALANCER_READY);
         break;
     default:
+        at = a_line(w, at);
         lb_foreign(w, at, BALANCER_DRAIN);
         world_at(w, w->now_ms + rng_between(&w->faults, 5000, 30000), foreign_end, at, 0, NULL, 0);
     }

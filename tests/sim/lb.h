@@ -1,12 +1,17 @@
-/* lb.h - the balancer: one backend "shop" with a line per server, and who set what. */
+/* lb.h - the balancer, and who set what: one backend "shop" with a line per server, where all its
+ * pools stand; or (world_options.apart) a backend for each of the two pools, "shop" and "api". A
+ * line has the number of the pool that stands there (world_unit_at), of the first one if all do.
+ */
 #ifndef FARMHAND_TESTS_SIM_LB_H
 #define FARMHAND_TESTS_SIM_LB_H
 
 #include "coordinator/balancer/balancer.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define LB_LINES 16
+#define LB_LINES 34
 
 struct lb_line {
     enum balancer_admin admin;
@@ -22,7 +27,6 @@ struct lb_line {
 };
 
 struct lb {
-    size_t count;
     struct lb_line lines[LB_LINES];
     uint64_t busy_until_ms[2]; /* requests of one coordinator are carried out in order */
     uint64_t down_until_ms;
@@ -33,8 +37,16 @@ struct world;
 void lb_begin(struct world *w);
 /* A coordinator asks; carried out and answered later. */
 void lb_ask(struct world *w, int centre, uint64_t life, const struct balancer_request *request);
-/* Where a server stands. */
-size_t lb_map(const struct world *w, const char *server, struct balancer_entry *out, size_t max);
+/* Where that pool of a server stands; "": all of it. */
+size_t lb_map(const struct world *w, const char *server, const char *pool,
+              struct balancer_entry *out, size_t max);
+size_t lb_backends(const struct world *w); /* lines of each server: 1 or 2 */
+int lb_line_of(const struct world *w, int unit);
+bool lb_is_serving(const struct lb_line *line);
+/* -1: there is none like that. */
+int lb_line_named(const struct world *w, const struct balancer_entry *entry);
+/* Is every line of the server ready? */
+bool lb_all_ready(const struct world *w, int server);
 
 /* What others do. */
 void lb_reload(struct world *w);

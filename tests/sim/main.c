@@ -74,6 +74,7 @@ static const char help_text[] =
     "  --lesson NAME       what another tool does badly, see lessons.c; all: by turns, as the seed "
     "says\n"
     "  --runs N            people ask for N runs at most\n"
+    "  --apart             two pools, each with a backend of its own\n"
     "  --remedy            rules of remediation are in auto, servers break in more ways\n"
     "  --services          services of servers break, people ask for recoveries and restarts of "
     "them\n"
@@ -449,6 +450,8 @@ static bool take_flag(const char *name, struct command_line *line)
         return line->wish.trace = true;
     if (text_equal(name, "--compare"))
         return line->compare = true;
+    if (text_equal(name, "--apart"))
+        return line->wish.apart = true;
     if (text_equal(name, "--remedy"))
         return line->wish.remedy = true;
     if (text_equal(name, "--services"))
@@ -482,7 +485,7 @@ static int check(const struct command_line *line)
     bool many = line->last != line->first;
     bool chosen = (line->has_faults && (wish->faults != FAULT_OTHERS || wish->script)) ||
                   (wish->services && wish->script) || wish->without || wish->runs_max ||
-                  wish->nobody_meddles || wish->remedy;
+                  wish->nobody_meddles || wish->remedy || (wish->apart && wish->script);
     bool plain = line->exhaustive || wish->script;
     bool lesson = line->lessons || wish->lesson;
     if (line->compare + line->reduce + (line->campaign != NULL) + plain + lesson > 1)
@@ -491,7 +494,8 @@ static int check(const struct command_line *line)
     if (plain && chosen)
         return usage(line->exhaustive ? "--exhaustive" : "--script",
                      "plays a farm without other trouble: no --profile (but others, without a "
-                     "script), --without, --runs, --nobody-meddles or --remedy");
+                     "script), --without, --runs, --nobody-meddles or --remedy; --apart without a "
+                     "script");
     if (many && (line->reduce || plain || wish->trace))
         return usage(line->reduce       ? "--reduce"
                      : line->exhaustive ? "--exhaustive"
@@ -507,6 +511,8 @@ static int check(const struct command_line *line)
         return usage("--step", "goes with --exhaustive");
     if (line->seconds && !line->campaign)
         return usage("--for", "goes with --campaign");
+    if (wish->apart && (wish->remedy || wish->services || lesson || line->compare))
+        return usage("--apart", "goes without --remedy, --services, --lesson and --compare");
     if (line->compare && (line->has_faults || wish->runs_max))
         return usage("--compare", "breaks single servers: no --profile, --faults or --runs");
     if (line->campaign && !many)

@@ -12,8 +12,8 @@
 struct oracle *oracle_new(void)
 {
     struct oracle *o = must_alloc(1, sizeof(*o));
-    for (size_t i = 0; i < MACHINES_MAX; i++)
-        o->servers[i].well = true;
+    for (size_t i = 0; i < UNITS_MAX; i++)
+        o->lines[i].well = true;
     return o;
 }
 
@@ -62,11 +62,11 @@ bool oracle_is_cloned(const struct world *w, int server)
     return w->machines > w->servers && world_server(w, server) == w->cloned;
 }
 
-bool oracle_was_well(const struct world *w, int server)
+bool oracle_was_well(const struct world *w, int line)
 {
-    const struct server_seen *seen = &w->oracle->servers[server];
+    const struct line_seen *seen = &w->oracle->lines[line];
     return seen->well && w->now_ms >= seen->unwell_ms + EVIDENCE_MS &&
-           !oracle_services_down_lately(w, server);
+           !oracle_services_down_lately(w, world_machine(line));
 }
 
 /* ---- words on the wire ---- */
@@ -167,23 +167,33 @@ static void check_running(struct world *w)
 
 /* ---- after every event ---- */
 
+static void note_line(struct world *w, int line)
+{
+    struct line_seen *seen = &w->oracle->lines[line];
+    bool well = lb_is_serving(&w->lb.lines[line]);
+    if (well != seen->well)
+        seen->changed_ms = w->now_ms;
+    seen->well = well;
+    seen->unwell_ms = well ? seen->unwell_ms : w->now_ms;
+}
+
+static void note_purpose(struct world *w, int unit)
+{
+    const struct pool *p = &world_iis(w, unit)->pool;
+    if (p->state == POOL_STATE_STARTED || p->auto_start)
+        return;
+    w->oracle->lines[lb_line_of(w, unit)].purpose_ms = w->now_ms;
+    if (p->state == POOL_STATE_STOPPED)
+        w->oracle->pools[unit].off_ms = w->now_ms;
+}
+
 static void note_outs(struct world *w)
 {
-    for (size_t i = 0; i < w->servers; i++) {
-        struct server_seen *seen = &w->oracle->servers[i];
-        bool well = w->lb.lines[i].admin == BALANCER_READY && w->lb.lines[i].up;
-        if (well != seen->well)
-            seen->changed_ms = w->now_ms;
-        seen->well = well;
-        for (size_t k = 0; k < w->pools; k++) {
-            const struct pool *p = &world_iis(w, world_unit_at((int)i, k))->pool;
-            if (p->state == POOL_STATE_STARTED || p->auto_start)
-                continue;
-            seen->purpose_ms = w->now_ms;
-            if (p->state == POOL_STATE_STOPPED)
-                w->oracle->pools[world_unit_at((int)i, k)].off_ms = w->now_ms;
-        }
-        seen->unwell_ms = well ? seen->unwell_ms : w->now_ms;
+    for (int i = 0; i < (int)w->servers; i++) {
+        for (size_t b = 0; b < lb_backends(w); b++)
+            note_line(w, world_unit_at(i, b));
+        for (size_t k = 0; k < w->pools; k++)
+            note_purpose(w, world_unit_at(i, k));
     }
     if (w->now_ms < w->lb.down_until_ms)
         w->oracle->lb_away_ms = w->lb.down_until_ms;

@@ -43,8 +43,8 @@ void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64
                   enum verb verb);
 void oracle_begun(struct world *w, int unit, const struct command_id *id, uint64_t run,
                   uint64_t clock_ms);
-/* A coordinator hears where a server stands. */
-void oracle_read_places(struct world *w, int centre, int server, bool for_run, bool out);
+/* A coordinator hears how that line of the balancer stands. */
+void oracle_read_place(struct world *w, int centre, int line, bool for_run, bool out);
 /* Any act of a driver's call, as carried out. */
 void oracle_called(struct world *w, int unit, const struct call *call, enum verb verb);
 void oracle_before_act(struct world *w, int unit, const struct command_id *id);
@@ -98,7 +98,7 @@ struct view_target {
     char state[12];
     int part; /* 0, 1: which pool; PART_WHOLE: the server */
     bool holds;
-    bool has_place;            /* something that it has to put back, and has not yet */
+    unsigned places;           /* what it has to put back, and has not yet: a bit per backend */
     bool act_failed;           /* it ends as failed, and is put back before if it serves */
     struct command_id command; /* the one in force; seq 0: none */
     char action[20];
@@ -127,7 +127,7 @@ struct view_hold {
 struct view_incident {
     uint64_t id;
     int server, unit, part; /* part: as a target's */
-    bool has_place;
+    unsigned places;
 };
 /* What people have said of a server, and what is known of it by their word. */
 struct view_server {
@@ -161,7 +161,7 @@ bool view_run_ended(const struct view_run *r);
 bool view_target_ended(const struct view_target *t);
 bool view_by_others(const char *action); /* the act is somebody else's: hold, cycle */
 /* Drained by us, and by an older copy of the store or a second coordinator forgotten. */
-bool oracle_is_forgotten(const struct world *w, int server);
+bool oracle_is_forgotten(const struct world *w, int line);
 /* Nobody wanted this pool stopped: in the end it runs. */
 bool oracle_should_run(const struct world *w, int unit);
 bool oracle_journal_was_lost(const struct world *w, int server);

@@ -52,9 +52,10 @@ void oracle_gate_forget(struct world *w, int centre)
 {
     for (size_t i = 0; i < w->servers; i++) {
         struct observed *o = &w->oracle->servers[i].observed[centre];
-        o->place_ms = 0;
         o->heard_any = false; /* what it has saved of late was judged by what it knew then */
     }
+    for (size_t i = 0; i < UNITS_MAX; i++)
+        w->oracle->lines[i].told[centre].place_ms = 0;
 }
 
 /* That two machines spoke stands in the copy, or is not known there. */
@@ -102,12 +103,25 @@ void oracle_gate_heard(struct world *w, int centre, const struct agent_message *
     o->seen[at].stopped = seen->cause == CAUSE_NONE && seen->pool.state == POOL_STATE_STOPPED;
 }
 
-void oracle_read_places(struct world *w, int centre, int server, bool for_run, bool out)
+void oracle_read_place(struct world *w, int centre, int line, bool for_run, bool out)
 {
-    struct observed *o = &w->oracle->servers[server].observed[centre];
-    o->read_ms = for_run ? w->now_ms : o->read_ms;
-    o->place_ms = w->now_ms;
-    o->place_out = out;
+    struct line_seen *seen = &w->oracle->lines[line];
+    seen->told[centre].read_ms = for_run ? w->now_ms : seen->told[centre].read_ms;
+    seen->told[centre].place_ms = w->now_ms;
+    seen->told[centre].place_out = out;
+}
+
+/* Since when is it known where the target stands in rotation: the oldest of its lines. */
+static uint64_t read_ms(const struct world *w, int centre, const struct view_target *t)
+{
+    uint64_t oldest_ms = UINT64_MAX;
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        int line = world_unit_at(t->server, b);
+        uint64_t at_ms = w->oracle->lines[line].told[centre].read_ms;
+        if (oracle_covers(w, t, line) && at_ms < oldest_ms)
+            oldest_ms = at_ms;
+    }
+    return oldest_ms;
 }
 
 /* A clock that stood still makes old what could not be known to be. */
@@ -130,9 +144,9 @@ void oracle_gate_taken(struct world *w, int centre, const struct view_target *t)
     if (w->now_ms > told_ms + EVIDENCE_MS)
         world_violate(w, "%s is taken on what its agent has said %" PRIu64 " ms ago",
                       w->iis[t->server].name, w->now_ms - told_ms);
-    if (w->now_ms > o->read_ms + EVIDENCE_MS)
+    if (w->now_ms > read_ms(w, centre, t) + EVIDENCE_MS)
         world_violate(w, "%s is taken on what the balancer has said %" PRIu64 " ms ago",
-                      w->iis[t->server].name, w->now_ms - o->read_ms);
+                      w->iis[t->server].name, w->now_ms - read_ms(w, centre, t));
 }
 
 /* When the way to the gate was free: the act's end was heard, a person settled it (whatever is

@@ -102,7 +102,6 @@ void oracle_hold_meet_copy(struct world *w, int centre)
 /* They work on it from now on: it must be out of rotation, and its time begins. */
 void oracle_hold_handed(struct world *w, int centre, const struct view_target *t)
 {
-    const struct lb_line *line = &w->lb.lines[t->server];
     const struct view_run *r = oracle_run_of(&w->oracle->stores[centre].view, t->run);
     struct handed *h = handed_of(w->oracle, centre, t->run, t->server, true);
     *h = (struct handed){.centre = centre,
@@ -114,9 +113,12 @@ void oracle_hold_handed(struct world *w, int centre, const struct view_target *t
                          .seen_late = w->oracle->stores[centre].reopened,
                          .limit_ms = r ? r->limit_ms : 0};
     bool lb_told = w->now_ms > w->oracle->lb_away_ms + EVIDENCE_MS;
-    if (lb_told && line->admin == BALANCER_READY && line->up &&
-        w->now_ms > line->changed_ms + EVIDENCE_MS)
-        world_violate(w, "%s is handed to others, and it is in rotation", w->iis[t->server].name);
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        const struct lb_line *line = &w->lb.lines[world_unit_at(t->server, b)];
+        if (lb_told && lb_is_serving(line) && w->now_ms > line->changed_ms + EVIDENCE_MS)
+            world_violate(w, "%s is handed to others, and it is in rotation",
+                          w->iis[t->server].name);
+    }
 }
 
 /* ---- and left ---- */
@@ -190,12 +192,14 @@ uint64_t oracle_hold_gate_ms(struct world *w, int centre, const struct view_targ
 void oracle_hold_ready(struct world *w, int centre, int line)
 {
     struct store_seen *s = &w->oracle->stores[centre];
-    if (!s->valid || oracle_is_cloned(w, line))
+    int server = world_machine(line);
+    if (!s->valid || oracle_is_cloned(w, server))
         return;
     for (size_t i = 0; i < s->view.target_count; i++) {
         const struct view_target *t = &s->view.targets[i];
-        if (t->server == line && in_their_hands(t) && t->holds && !is_over(w, centre, t))
-            world_violate(w, "%s is put back, and it is in the hands of others", w->iis[line].name);
+        if (t->server == server && in_their_hands(t) && t->holds && !is_over(w, centre, t))
+            world_violate(w, "%s is put back, and it is in the hands of others",
+                          w->iis[server].name);
     }
 }
 

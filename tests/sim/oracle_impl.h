@@ -53,9 +53,6 @@ struct observed {
         uint64_t asked_ms, heard_ms;
         bool good, stopped, told; /* told: what it is like, not that it could not be asked */
     } seen[SEEN_KEPT];
-    uint64_t read_ms;  /* the balancer said where it stands, to a run that had asked */
-    uint64_t place_ms; /* the same to anybody, to this process */
-    bool place_out;    /* and that was out of service */
     uint64_t asked_no, seen_no;
     struct wire_id boot, former_boot; /* the last that it heard of */
     bool heard_any;                   /* by this process */
@@ -69,14 +66,23 @@ struct server_seen {
     bool journal_lost;
     uint64_t reported_ms[CENTRES_MAX]; /* a report reached that coordinator */
     struct command_id durable;         /* the last one that left; its record was durable then */
-    /* drained for somebody, and the balancer does not know any more; 0: no */
-    uint64_t forgotten_ms;
     struct observed observed[CENTRES_MAX];
     struct { /* that it sent, by its own clock */
         uint64_t no, at_ms;
     } listens[LISTENS_KEPT];
     struct given given[GIVEN_KEPT];
     uint64_t listen_count, given_count;
+};
+
+/* A line of the balancer. */
+struct line_seen {
+    struct {
+        uint64_t read_ms;  /* the balancer said where it stands, to a run that had asked */
+        uint64_t place_ms; /* the same to anybody, to this process */
+        bool place_out;    /* and that was out of service */
+    } told[CENTRES_MAX];
+    /* drained for somebody, and the balancer does not know any more; 0: no */
+    uint64_t forgotten_ms;
     uint64_t drained_ms; /* by us */
     int drained_by;      /* that coordinator */
     bool orphan; /* its store was put back from a copy that does not have it, or it is gone */
@@ -85,7 +91,7 @@ struct server_seen {
     bool kept_out;           /* drained by us, and not set ready by us since */
     bool taken;              /* in service when we drained it: it counts as taken out by us */
     bool well;
-    uint64_t purpose_ms;            /* a pool of it was stopped on purpose */
+    uint64_t purpose_ms;            /* a pool that stands there was stopped on purpose */
     uint64_t changed_ms, unwell_ms; /* of well; when it was last not */
 };
 
@@ -187,6 +193,7 @@ struct oracle {
     size_t order_count;
     uint64_t act_total;
     struct server_seen servers[MACHINES_MAX];
+    struct line_seen lines[UNITS_MAX];
     struct pool_seen pools[UNITS_MAX];
     struct services_seen services[MACHINES_MAX];
     struct store_seen stores[CENTRES_MAX];
@@ -202,7 +209,7 @@ struct oracle {
 
 bool oracle_is_cloned(const struct world *w, int server);
 /* In service, as far as evidence could tell. */
-bool oracle_was_well(const struct world *w, int server);
+bool oracle_was_well(const struct world *w, int line);
 
 /* oracle_order.c */
 /* NULL: there is none; with make never. Lent until the next one is made. */
@@ -258,6 +265,8 @@ void oracle_services_look(struct world *w);
 
 /* oracle_store.c */
 void oracle_tell_open(struct world *w, int centre);
+/* Do they take that line out: of the server as a whole, or of the pool that stands there? */
+bool oracle_covers(const struct world *w, const struct view_target *t, int line);
 /* NULL: there is none in that view. */
 const struct view_run *oracle_run_of(const struct view *v, uint64_t id);
 const struct view_target *oracle_target_of(const struct view *v, uint64_t run, int unit);

@@ -164,9 +164,10 @@ void oracle_acted(struct world *w, int unit, const struct command_id *id, uint64
     struct pool_seen *p = &o->pools[unit];
     p->acted_ms = w->now_ms;
     p->out_id = *id;
+    int line = lb_line_of(w, unit);
     /* Out already, by others' doing: we took nothing. */
     p->out_by_act = (verb == VERB_RECYCLE || verb == VERB_WORKER_KILL) &&
-                    (w->lb.lines[machine].ours ? seen->taken : oracle_was_well(w, machine));
+                    (w->lb.lines[line].ours ? o->lines[line].taken : oracle_was_well(w, line));
 }
 
 static bool was_before(const struct order *a, const struct iis_worker *worker)

@@ -14,65 +14,82 @@
 #define PUT_RIGHT_MS 5000
 #define PARTS        (PART_WHOLE + 1)
 
-static bool owned_in(const struct view *v, int server)
+static bool has_line(int server, unsigned places, int line)
+{
+    return server == world_machine(line) && (places >> (line >= MACHINES_MAX) & 1);
+}
+
+static bool target_owns(const struct view_target *t, int line)
+{
+    return t->holds && has_line(t->server, t->places, line);
+}
+
+static bool owned_in(const struct view *v, int line)
 {
     for (size_t i = 0; i < v->target_count; i++)
-        if (v->targets[i].server == server && v->targets[i].holds && v->targets[i].has_place)
+        if (target_owns(&v->targets[i], line))
             return true;
     for (size_t i = 0; i < v->incident_count; i++)
-        if (v->incidents[i].server == server && v->incidents[i].has_place)
+        if (has_line(v->incidents[i].server, v->incidents[i].places, line))
             return true;
     return false;
 }
 
-static bool is_returning(const struct view *v, int server)
+static bool is_returning(const struct world *w, const struct view *v, int line)
 {
     for (size_t i = 0; i < v->target_count; i++)
-        if (v->targets[i].server == server && text_equal(v->targets[i].state, "returning"))
+        if (oracle_covers(w, &v->targets[i], line) && text_equal(v->targets[i].state, "returning"))
             return true;
     return false;
+}
+
+/* Of all servers, one after the other. */
+static int line_at(const struct world *w, size_t i)
+{
+    return world_unit_at((int)(i % w->servers), i / w->servers);
 }
 
 /* ---- exactly one owner ---- */
 
-bool oracle_is_forgotten(const struct world *w, int server)
+bool oracle_is_forgotten(const struct world *w, int line)
 {
-    return w->lb.lines[server].ours && w->oracle->servers[server].orphan &&
-           !owned_in(&w->oracle->stores[0].view, server);
+    return w->lb.lines[line].ours && w->oracle->lines[line].orphan &&
+           !owned_in(&w->oracle->stores[0].view, line);
 }
 
 /* One run or incident; but of each pool behind the place one incident, since the place goes back
  * with the last of them. */
-static void check_owner(struct world *w, const struct view *v, int server)
+static void check_owner(struct world *w, const struct view *v, int line)
 {
     size_t of[PARTS] = {0}, runs = 0, all = 0;
     for (size_t i = 0; i < v->target_count; i++) {
         const struct view_target *t = &v->targets[i];
-        bool owns = t->server == server && t->holds && t->has_place;
+        bool owns = target_owns(t, line);
         of[t->part] += owns;
         runs += owns;
         all += owns;
     }
     for (size_t i = 0; i < v->incident_count; i++) {
-        bool owns = v->incidents[i].server == server && v->incidents[i].has_place;
+        bool owns = has_line(v->incidents[i].server, v->incidents[i].places, line);
         of[v->incidents[i].part] += owns;
         all += owns;
     }
     if (all == 0)
-        world_violate(w, "%s was drained by us and belongs to nobody", w->iis[server].name);
+        world_violate(w, "%s was drained by us and belongs to nobody", world_unit_name(w, line));
     for (size_t k = 0; k < PARTS; k++)
         if (of[k] > 1 || runs > 1)
-            world_violate(w, "%s was drained by us and belongs to %zu at once", w->iis[server].name,
-                          all);
+            world_violate(w, "%s was drained by us and belongs to %zu at once",
+                          world_unit_name(w, line), all);
 }
 
 static void check_owners(struct world *w)
 {
-    for (int i = 0; i < (int)w->servers; i++) {
-        const struct server_seen *seen = &w->oracle->servers[i];
+    for (size_t i = 0; i < w->servers * lb_backends(w); i++) {
+        int line = line_at(w, i);
+        const struct line_seen *seen = &w->oracle->lines[line];
         const struct store_seen *s = &w->oracle->stores[seen->drained_by];
-        if (w->lb.lines[i].ours && !seen->orphan && s->valid)
-            check_owner(w, &s->view, i);
+        if (w->lb.lines[line].ours && !seen->orphan && s->valid)
+            check_owner(w, &s->view, line);
     }
 }
 
@@ -103,6 +120,16 @@ static bool acted_for(struct world *w, int centre, int server)
     return false;
 }
 
+static bool is_taken(const struct world *w, const struct view *v, int server)
+{
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        int line = world_unit_at(server, b);
+        if (w->lb.lines[line].ours && w->oracle->lines[line].taken && owned_in(v, line))
+            return true;
+    }
+    return false;
+}
+
 static void check_budget(struct world *w, int centre, const struct group *g)
 {
     const struct view *v = &w->oracle->stores[centre].view;
@@ -112,7 +139,7 @@ static void check_budget(struct world *w, int centre, const struct group *g)
         if (!group_has(g, (size_t)i))
             continue;
         bool by_act = acted_for(w, centre, i);
-        bool drained = w->lb.lines[i].ours && w->oracle->servers[i].taken && owned_in(v, i);
+        bool drained = is_taken(w, v, i);
         if (!by_act && !drained)
             continue;
         out++;
@@ -129,7 +156,7 @@ static void check_budget(struct world *w, int centre, const struct group *g)
 
 void oracle_drained(struct world *w, int centre, int line)
 {
-    struct server_seen *seen = &w->oracle->servers[line];
+    struct line_seen *seen = &w->oracle->lines[line];
     if (!seen->kept_out) /* drained again, for the one who has it out already: nothing new to prove
                           */
         seen->drained_ms = w->now_ms;
@@ -157,8 +184,8 @@ static bool left_pools_proved(const struct oracle *o, const struct view *v, int 
 {
     for (size_t i = 0; i < v->incident_count; i++) {
         const struct view_incident *n = &v->incidents[i];
-        if (n->server == line && n->part < PART_WHOLE && n->has_place &&
-            o->pools[world_unit_at(line, (size_t)n->part)].probed_ms < out_ms)
+        if (has_line(n->server, n->places, line) && n->part < PART_WHOLE &&
+            o->pools[world_unit_at(n->server, (size_t)n->part)].probed_ms < out_ms)
             return false;
     }
     return true;
@@ -168,7 +195,8 @@ static bool left_pools_proved(const struct oracle *o, const struct view *v, int 
 static bool is_back_as_a_whole(const struct view *v, int line)
 {
     for (size_t i = 0; i < v->target_count; i++)
-        if (v->targets[i].server == line && v->targets[i].part == PART_WHOLE && v->targets[i].holds)
+        if (v->targets[i].server == world_machine(line) && v->targets[i].part == PART_WHOLE &&
+            v->targets[i].holds)
             return true;
     return false;
 }
@@ -178,17 +206,19 @@ static bool is_back_as_a_whole(const struct view *v, int line)
 static bool is_proved(struct world *w, int centre, int line)
 {
     const struct oracle *o = w->oracle;
-    const struct server_seen *seen = &o->servers[line];
+    const struct line_seen *seen = &o->lines[line];
     /* Another one that has it as well may have put it back and taken it again. */
     uint64_t out_ms = seen->copied[centre] ? 0 : seen->drained_ms, last_ms = 0, probed_ms = 0;
     uint64_t newest_ms = 0;
     bool stopped = false, acted_stopped = false;
     for (size_t k = 0; k < w->pools; k++) {
-        int unit = world_unit_at(line, k);
+        int unit = world_unit_at(world_machine(line), k);
+        newest_ms = o->pools[unit].probed_ms > newest_ms ? o->pools[unit].probed_ms : newest_ms;
+        if (lb_line_of(w, unit) != line)
+            continue;
         uint64_t at_ms = acted_ms(o, centre, unit);
         bool off = world_iis(w, unit)->pool.state != POOL_STATE_STARTED;
         stopped = stopped || off;
-        newest_ms = o->pools[unit].probed_ms > newest_ms ? o->pools[unit].probed_ms : newest_ms;
         if (at_ms > last_ms && at_ms >= out_ms) {
             last_ms = at_ms;
             probed_ms = o->pools[unit].probed_ms;
@@ -197,7 +227,8 @@ static bool is_proved(struct world *w, int centre, int line)
             probed_ms = o->pools[unit].probed_ms;
         }
     }
-    if (w->options.services && is_back_as_a_whole(&o->stores[centre].view, line))
+    if ((w->options.services || w->options.apart) &&
+        is_back_as_a_whole(&o->stores[centre].view, line))
         return left_pools_proved(o, &o->stores[centre].view, line, out_ms) &&
                (stopped || newest_ms >= (last_ms > out_ms ? last_ms : out_ms));
     return (last_ms ? acted_stopped : stopped) ||
@@ -206,16 +237,17 @@ static bool is_proved(struct world *w, int centre, int line)
 
 void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign)
 {
-    struct server_seen *seen = &w->oracle->servers[line];
+    struct line_seen *seen = &w->oracle->lines[line];
     seen->kept_out = seen->orphan = false;
     if (ours)
         oracle_hold_ready(w, centre, line);
     /* A store that was copied may take for its own what another one has put back since. */
     if (foreign && !ours && !seen->copied[centre])
-        world_violate(w, "%s: somebody else drained it, and we put it back", w->iis[line].name);
-    if (!oracle_is_cloned(w, line) && ours && !is_proved(w, centre, line))
+        world_violate(w, "%s: somebody else drained it, and we put it back",
+                      world_unit_name(w, line));
+    if (!oracle_is_cloned(w, world_machine(line)) && ours && !is_proved(w, centre, line))
         world_violate(w, "%s: put back, and no probe passed since it was taken out",
-                      w->iis[line].name);
+                      world_unit_name(w, line));
 }
 
 /* ---- a store becomes another one ---- */
@@ -223,34 +255,46 @@ void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign
 void oracle_owner_meet_copy(struct world *w, int centre)
 {
     const struct store_seen *stores = w->oracle->stores;
-    for (int i = 0; i < (int)w->servers; i++) {
-        struct server_seen *seen = &w->oracle->servers[i];
-        bool owned = owned_in(&stores[centre].view, i);
+    for (size_t i = 0; i < w->servers * lb_backends(w); i++) {
+        int line = line_at(w, i);
+        struct line_seen *seen = &w->oracle->lines[line];
+        bool owned = owned_in(&stores[centre].view, line);
         seen->copied[centre] = owned;
         if (centre > 0) /* both have it now */
-            seen->copied[0] = seen->copied[0] || owned_in(&stores[0].view, i);
-        if (w->lb.lines[i].ours && seen->drained_by == centre && !owned)
+            seen->copied[0] = seen->copied[0] || owned_in(&stores[0].view, line);
+        if (w->lb.lines[line].ours && seen->drained_by == centre && !owned)
             seen->orphan = true;
     }
 }
 
 void oracle_owner_seen(struct world *w, int centre)
 {
-    for (int i = 0; i < (int)w->servers; i++) {
-        bool *copied = &w->oracle->servers[i].copied[centre];
-        *copied = *copied && owned_in(&w->oracle->stores[centre].view, i);
+    for (size_t i = 0; i < w->servers * lb_backends(w); i++) {
+        int line = line_at(w, i);
+        bool *copied = &w->oracle->lines[line].copied[centre];
+        *copied = *copied && owned_in(&w->oracle->stores[centre].view, line);
     }
 }
 
 void oracle_retired(struct world *w, int centre)
 {
     w->oracle->stores[centre].retired = true;
-    for (size_t i = 0; i < w->servers; i++)
-        if (w->oracle->servers[i].drained_by == centre)
-            w->oracle->servers[i].orphan = true;
+    for (size_t i = 0; i < UNITS_MAX; i++)
+        if (w->oracle->lines[i].drained_by == centre)
+            w->oracle->lines[i].orphan = true;
 }
 
 /* ---- a reload forgets drains, we do not ---- */
+
+static bool is_surely_well(const struct world *w, int server)
+{
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        const struct line_seen *seen = &w->oracle->lines[world_unit_at(server, b)];
+        if (!seen->well || w->now_ms <= seen->changed_ms + LONG_OUT_MS)
+            return false;
+    }
+    return true;
+}
 
 /* Might the budget forbid to drain it again? Somebody else of its groups is out, or nobody can be
  * sure that he is not. */
@@ -262,10 +306,9 @@ static bool others_may_be_out(const struct world *w, const struct store_seen *s,
         for (size_t k = 0; k < w->groups.count; k++)
             shares = shares || (group_has(&w->groups.all[k], (size_t)i) &&
                                 group_has(&w->groups.all[k], (size_t)server));
-        bool sure = seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS &&
-                    w->now_ms < seen->reported_ms[0] + 5000 && !oracle_held(&s->view, i) &&
-                    !oracle_is_cloned(w, i) && !oracle_journal_was_lost(w, i) &&
-                    s->view.servers[i].declared_until_ms == 0;
+        bool sure = is_surely_well(w, i) && w->now_ms < seen->reported_ms[0] + 5000 &&
+                    !oracle_held(&s->view, i) && !oracle_is_cloned(w, i) &&
+                    !oracle_journal_was_lost(w, i) && s->view.servers[i].declared_until_ms == 0;
         if (i != server && shares && !sure)
             return true;
     }
@@ -280,19 +323,22 @@ static void check_forgotten(struct world *w)
     bool able = s->valid && centre_up(w->centres[0]) && !centre_frozen(w->centres[0]) &&
                 w->now_ms > w->lb.down_until_ms &&
                 (!w->oracle->net_bad_ms || w->now_ms > w->oracle->net_bad_ms + LISTEN_LOST_MS);
-    for (int i = 0; i < (int)w->servers; i++) {
-        struct server_seen *seen = &w->oracle->servers[i];
-        bool forgotten = able && w->lb.lines[i].forgotten && !seen->orphan &&
-                         !oracle_is_cloned(w, i) && w->lb.lines[i].admin == BALANCER_READY &&
-                         owned_in(&s->view, i) && !is_returning(&s->view, i) &&
-                         w->now_ms < seen->reported_ms[0] + 5000 && !others_may_be_out(w, s, i);
+    for (size_t i = 0; i < w->servers * lb_backends(w); i++) {
+        int line = line_at(w, i), server = world_machine(line);
+        struct line_seen *seen = &w->oracle->lines[line];
+        bool forgotten = able && w->lb.lines[line].forgotten && !seen->orphan &&
+                         !oracle_is_cloned(w, server) &&
+                         w->lb.lines[line].admin == BALANCER_READY && owned_in(&s->view, line) &&
+                         !is_returning(w, &s->view, line) &&
+                         w->now_ms < w->oracle->servers[server].reported_ms[0] + 5000 &&
+                         !others_may_be_out(w, s, server);
         if (!forgotten)
             seen->forgotten_ms = 0;
         else if (!seen->forgotten_ms)
             seen->forgotten_ms = w->now_ms;
         else if (w->now_ms > seen->forgotten_ms + PUT_RIGHT_MS)
             world_violate(w, "%s: a reload forgot that it is out, and nobody put that right",
-                          w->iis[i].name);
+                          world_unit_name(w, line));
     }
 }
 

@@ -153,35 +153,63 @@ static bool has_event(struct store_seen *s, const char *server, const char *stat
     return found;
 }
 
-/* Is it out for so long that every observation has to have told it? */
-static bool long_out(const struct world *w, int centre, int server)
+bool oracle_covers(const struct world *w, const struct view_target *t, int line)
 {
-    const struct server_seen *seen = &w->oracle->servers[server];
-    bool on_purpose = seen->purpose_ms && w->now_ms < seen->purpose_ms + LONG_OUT_MS;
-    bool silent = w->now_ms > seen->reported_ms[centre] + LONG_OUT_MS;
+    return t->server == world_machine(line) &&
+           (t->part == PART_WHOLE || lb_line_of(w, t->unit) == line);
+}
+
+/* What was stopped on purpose is missed by nobody, where it stands alone: another pool with another
+ * line is none the better or worse for it. */
+static bool is_meant(const struct world *w, const struct line_seen *seen)
+{
+    return seen->purpose_ms && w->now_ms < seen->purpose_ms + LONG_OUT_MS;
+}
+
+/* Is it out for so long that every observation has to have told it? */
+static bool long_out(const struct world *w, const struct line_seen *seen)
+{
     bool lb_told = w->now_ms > w->oracle->lb_away_ms + LONG_OUT_MS;
     bool out = !seen->well && w->now_ms > seen->changed_ms + LONG_OUT_MS;
-    return silent || (out && lb_told && !on_purpose);
+    return out && lb_told;
 }
 
 /* Out of rotation, as the balancer has told this coordinator last; or not told for longer than that
  * counts. */
-static bool place_out(const struct world *w, int centre, int server)
+static bool place_out(const struct world *w, int centre, const struct line_seen *seen)
 {
-    const struct server_seen *seen = &w->oracle->servers[server];
-    const struct observed *o = &seen->observed[centre];
-    bool on_purpose = seen->purpose_ms && w->now_ms < seen->purpose_ms + LONG_OUT_MS;
-    bool dark = w->now_ms > o->place_ms + PLACES_COUNT_MS;
-    bool told = o->place_out && !seen->well && o->place_ms >= seen->changed_ms;
-    return !on_purpose && (dark || told);
+    bool dark = w->now_ms > seen->told[centre].place_ms + PLACES_COUNT_MS;
+    bool told = seen->told[centre].place_out && !seen->well &&
+                seen->told[centre].place_ms >= seen->changed_ms;
+    return dark || told;
 }
 
+/* One line that is out is enough: its visitors miss the server. */
 static bool is_out(const struct world *w, int centre, int server)
 {
     const struct store_seen *s = &w->oracle->stores[centre];
+    uint64_t reported_ms = w->oracle->servers[server].reported_ms[centre];
     bool clocked = !s->unclocked_ms || w->now_ms >= s->unclocked_ms + LONG_OUT_MS;
-    bool place = !s->reopened && place_out(w, centre, server);
-    return clocked && (place || long_out(w, centre, server));
+    bool out = w->now_ms > reported_ms + LONG_OUT_MS; /* silent */
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        const struct line_seen *seen = &w->oracle->lines[world_unit_at(server, b)];
+        bool place = !s->reopened && place_out(w, centre, seen);
+        out = out || (!is_meant(w, seen) && (place || long_out(w, seen)));
+    }
+    return clocked && out;
+}
+
+/* Whatever of the server is to be taken is out already, or may have been as it was looked at. */
+static bool was_out(const struct world *w, const struct store_seen *s, const struct view_target *t)
+{
+    bool all = true;
+    for (size_t b = 0; b < lb_backends(w); b++) {
+        int line = world_unit_at(t->server, b);
+        all = all && (!oracle_covers(w, t, line) ||
+                      w->now_ms < w->oracle->lines[line].unwell_ms + EVIDENCE_MS);
+    }
+    /* Where all its pools stand in one line, who holds one of them has that line. */
+    return all || (lb_backends(w) == 1 && oracle_held(&s->former, t->server));
 }
 
 /* Declared out for so long, or not any more, that the brain has to know it; in between either. */
@@ -254,9 +282,7 @@ static void check_minimum(struct world *w, int centre, const struct store_seen *
 static void check_take(struct world *w, int centre, const struct store_seen *s,
                        const struct view_target *t)
 {
-    const struct server_seen *self = &w->oracle->servers[t->server];
-    if (w->now_ms < self->unwell_ms + EVIDENCE_MS || oracle_held(&s->former, t->server) ||
-        text_equal(t->action, "start") || text_equal(t->action, "undrain") ||
+    if (was_out(w, s, t) || text_equal(t->action, "start") || text_equal(t->action, "undrain") ||
         oracle_services_down_lately(w, t->server)) /* out already */
         return;
     const struct view_run *r = oracle_run_of(&s->former, t->run);

@@ -10,17 +10,23 @@
 #include <sqlite3.h>
 #include <string.h>
 
+/* A bit for each of the balancer's backends in which there is a place. */
+#define IN_BACKENDS(places)                                                                        \
+    "((instr(" #places ", '\"shop\"') > 0) + 2 * (instr(" #places ", '\"api\"') > 0))"
+
 static const char *const queries[] = {
-    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, length(t.places) > 2 AND NOT t.back,"
-                  " t.command_fence, t.command_seq, r.action, t.wave, t.pool, t.command_instance,"
-                  " t.act_failed"
-                  " FROM target t JOIN run r ON r.id = t.run",
+    [Q_TARGETS] = "SELECT t.run, t.server, t.state, t.holds, "
+                  " " IN_BACKENDS(t.places) " * NOT t.back,"
+                                            " t.command_fence, t.command_seq, r.action, t.wave, "
+                                            "t.pool, t.command_instance,"
+                                            " t.act_failed"
+                                            " FROM target t JOIN run r ON r.id = t.run",
     [Q_RUNS] = "SELECT id, state, pause_causes, action, batch, wave, bake_ms, order_by <> '',"
                " pause_after_canary, hours, actor = 'remediation', limit_ms, approve_until_ms, why"
                " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
     [Q_INCIDENTS] =
-        "SELECT id, server, length(places) > 2, pool FROM incident WHERE closed_how IS NULL",
+        "SELECT id, server, " IN_BACKENDS(places) ", pool FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0), freeze_why <> ''"
                " FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
@@ -110,7 +116,7 @@ static void read_targets(const struct world *w, struct store_seen *s)
         *t = (struct view_target){.run = (uint64_t)sqlite3_column_int64(q, 0),
                                   .server = server_of(w, oracle_word(q, 1)),
                                   .holds = sqlite3_column_int(q, 3) != 0,
-                                  .has_place = sqlite3_column_int(q, 4) != 0,
+                                  .places = (unsigned)sqlite3_column_int(q, 4),
                                   .command = {{(uint64_t)sqlite3_column_int64(q, 5)},
                                               (uint64_t)sqlite3_column_int64(q, 6)},
                                   .act_failed = sqlite3_column_int(q, 11) != 0,
@@ -170,7 +176,7 @@ static void read_holds(const struct world *w, struct store_seen *s)
             .server = server_of(w, oracle_word(q, 1)),
             .unit = world_unit(server_of(w, oracle_word(q, 1)), oracle_word(q, 3)),
             .part = part_of(oracle_word(q, 3)),
-            .has_place = sqlite3_column_int(q, 2) != 0};
+            .places = (unsigned)sqlite3_column_int(q, 2)};
     sqlite3_reset(q);
 }
 

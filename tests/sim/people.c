@@ -185,8 +185,11 @@ static void mend_servers(struct world *w)
             scm_mend(w, (int)i);
         for (size_t k = 0; k < w->pools; k++)
             iis_mend(world_iis(w, world_unit_at((int)i, k)), w->now_ms);
-        if (w->lb.lines[i].foreign || oracle_is_forgotten(w, (int)i))
-            lb_foreign(w, (int)i, BALANCER_READY);
+        for (size_t b = 0; b < lb_backends(w); b++) {
+            int line = world_unit_at((int)i, b);
+            if (w->lb.lines[line].foreign || oracle_is_forgotten(w, line))
+                lb_foreign(w, line, BALANCER_READY);
+        }
     }
 }
 
@@ -315,7 +318,7 @@ static bool all_ended(struct world *w)
         return false;
     for (size_t i = 0; i < w->servers * w->pools; i++) {
         int server = (int)(i / w->pools), unit = world_unit_at(server, i % w->pools);
-        if (w->lb.lines[server].admin != BALANCER_READY || !scm_is_well(&w->scm[server]) ||
+        if (!lb_all_ready(w, server) || !scm_is_well(&w->scm[server]) ||
             (oracle_should_run(w, unit) && !iis_serves(world_iis(w, unit), w->now_ms)))
             return false;
     }

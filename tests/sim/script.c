@@ -34,6 +34,9 @@ static const char *const sights[] = {
     "a run that is done", "an incident",    "an unknown outcome",   "a paused run",
     "an abort",           "a stopped pool", "a frozen coordinator", "a run out of its hours"};
 
+/* Not to be seen: the farm is one with two backends, see world_options.apart. */
+#define IN_APART 0x100u
+
 struct script_step {
     const char *what;
     bool (*over)(struct world *w, const struct view *v);
@@ -44,7 +47,7 @@ struct script_step {
 
 struct script {
     const char *name, *about;
-    uint32_t sees;
+    uint32_t sees; /* and IN_APART */
     struct script_step steps[STEPS_MAX];
 };
 
@@ -87,13 +90,18 @@ static bool first_run_ended(struct world *w, const struct view *v)
 
 /* ---- a run of all ---- */
 
-static void ask_run(struct world *w, enum ask_kind kind, const char *selector)
+static void ask_run_of(struct world *w, enum ask_kind kind, size_t pool, const char *selector)
 {
     w->counting = true;
     centre_start_run(
         w, 0,
         &(struct run_wish){
-            .kind = kind, .pool = iis_pool_names[0], .selector = selector, .batch = 1});
+            .kind = kind, .pool = iis_pool_names[pool], .selector = selector, .batch = 1});
+}
+
+static void ask_run(struct world *w, enum ask_kind kind, const char *selector)
+{
+    ask_run_of(w, kind, 0, selector);
 }
 
 static bool run_stands(struct world *w, const struct view *v)
@@ -308,6 +316,14 @@ static bool second_run_ended(struct world *w, const struct view *v)
     return run_ended(v, 2);
 }
 
+/* ---- two pools, each with a backend of its own ---- */
+
+static void ask_stop_of_other(struct world *w, const struct view *v)
+{
+    (void)v;
+    ask_run_of(w, ASK_STOP, 1, w->iis[0].name);
+}
+
 /* ---- a second coordinator, and takeover ---- */
 
 static void begin_twin(struct world *w, const struct view *v)
@@ -435,6 +451,13 @@ static const struct script scripts[] = {
       RUN_ENDS,
       {"a start begins", second_run_stands, ask_start},
       {"it ends", second_run_ended, NULL}}},
+    {"apart",
+     "a pool with a backend of its own is stopped on one server, another recycled on all",
+     SAW_STOPPED | SAW_DONE | IN_APART,
+     {{"a stop begins", run_stands, ask_stop_of_other},
+      RUN_ENDS,
+      {"a recycle of the other begins on all", second_run_stands, ask_recycle},
+      {"it ends", second_run_ended, NULL}}},
     {"hours",
      "a run's hours end before its agent can begin",
      SAW_WINDOW | SAW_DONE,
@@ -491,6 +514,11 @@ const char *script_about(const struct script *script)
     return script->about;
 }
 
+bool script_is_apart(const struct script *script)
+{
+    return script && (script->sees & IN_APART);
+}
+
 /* ---- playing ---- */
 
 static void see(struct world *w, const struct view *v)
@@ -498,7 +526,9 @@ static void see(struct world *w, const struct view *v)
     uint32_t *saw = &w->script.saw;
     *saw |= v->incident_count ? SAW_INCIDENT : 0;
     *saw |= centre_frozen(w->centres[0]) ? SAW_FROZEN : 0;
-    *saw |= w->iis[0].pool.state == POOL_STATE_STOPPED ? SAW_STOPPED : 0;
+    for (size_t k = 0; k < w->pools; k++)
+        *saw |=
+            world_iis(w, world_unit_at(0, k))->pool.state == POOL_STATE_STOPPED ? SAW_STOPPED : 0;
     for (size_t i = 0; i < v->run_count; i++) {
         *saw |= strstr(v->runs[i].causes, "person") ? SAW_PAUSED : 0;
         *saw |= strstr(v->runs[i].causes, "window") ? SAW_WINDOW : 0;

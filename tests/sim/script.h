@@ -8,6 +8,7 @@
 #ifndef FARMHAND_TESTS_SIM_SCRIPT_H
 #define FARMHAND_TESTS_SIM_SCRIPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ const struct script *script_find(const char *name); /* NULL: there is none */
 const struct script *script_at(size_t index);       /* NULL: that was the last */
 const char *script_name(const struct script *script);
 const char *script_about(const struct script *script); /* half a line */
+bool script_is_apart(const struct script *script);     /* see world_options.apart; NULL: no */
 
 struct script_state {
     size_t step;

@@ -14,7 +14,7 @@ static uint64_t lost_now(struct world *w)
     uint64_t in_rotation = 0, serving = 0, needed = (w->servers + 1) / 2;
     for (size_t i = 0; i < w->servers; i++) {
         const struct lb_line *line = &w->lb.lines[i];
-        if (line->admin != BALANCER_READY || !line->up)
+        if (!lb_is_serving(line))
             continue;
         in_rotation++;
         serving += iis_serves(&w->iis[i], w->now_ms);

@@ -204,7 +204,9 @@ static void begin(struct world *w, const struct world_options *options)
                         .hash = UINT64_C(14695981039346656037)};
     struct rng rng = rng_of(options->seed, 10);
     bool plain = world_is_plain(w);
+    w->options.apart = options->apart || script_is_apart(options->script);
     w->pools = !plain && !options->remedy && rng_chance(&rng, 350) ? 2 : 1;
+    w->pools = w->options.apart ? 2 : w->pools;
     must(w->servers >= 1 && w->servers <= SERVERS_MAX);
     vfs_reset(options->seed);
     random_begin(options->seed);
