@@ -282,6 +282,12 @@ bool incident_has_place(const struct incident *n, const struct balancer_entry *p
 bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
                   const struct lease *lease);
 
+/* The same of a whole server, which a start of one of its pools borrows: see lent_by. */
+bool lease_lends(const struct coordinator *c, enum rollout_action action, const char *pool,
+                 const struct lease *lease);
+/* Is it lent now? */
+bool lease_is_lent(const struct coordinator *c, const struct incident *n);
+
 /* coordinator_remedy.c */
 enum error_code remedies_open(struct coordinator *c, struct error *err);
 void remedies_drive(struct coordinator *c);
@@ -406,12 +412,16 @@ void story_kept(struct coordinator *c); /* they are durable now, or never will b
 /* coordinator_leasing.c: what a change of a run does to leases and incidents. */
 struct leasing {
     bool take, inherit, drop, to_incident;
+    bool incident;      /* the change asks for one */
+    bool borrow;        /* an incident of the whole server lends its lease, and keeps all else */
+    uint64_t give_back; /* the lease, to that one; 0: none */
     bool settles; /* gives up a server whose pools' incidents it has taken over */
     uint64_t inherited[ROLLOUT_TAKEN_MAX]; /* incidents whose leases pass to the run */
     size_t inherited_count;
     bool own; /* `opened` is the incident that asked for the run: it is there already */
     struct incident opened; /* takes over from the run */
 };
+struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool);
 struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
                             const struct rollout_change *change);
 enum error_code write_leasing(struct coordinator *c, const struct rollout *r,

@@ -86,7 +86,8 @@ enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id,
     }
     code = code != ERR_NONE
                ? code
-               : remedy_dismiss(n, actor, reason, remedies_hold(c, n->id), wall_ms, &change, err);
+               : remedy_dismiss(n, actor, reason, remedies_hold(c, n->id) || lease_is_lent(c, n),
+                                wall_ms, &change, err);
     return code != ERR_NONE ? code : end(c, &change, actor, "incident.dismiss", reason, err);
 }
 

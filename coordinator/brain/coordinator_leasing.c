@@ -72,6 +72,34 @@ size_t leasing_taken(void *ctx, const char *server, uint64_t *out)
     return count;
 }
 
+struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        struct lease *l = &c->leases[i];
+        if (text_equal_nocase(l->server, server) && text_equal_nocase(l->pool, pool)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* What a run over a whole server left waits perhaps for a pool that stands still. That is started
+ * under the same lease: the incident lends it, and has it back when the start has ended, however
+ * that was. The places stay the incident's: only a run over the whole puts them back. */
+static uint64_t lent_by(struct coordinator *c, const struct rollout *r,
+                        const struct rollout_target *t)
+{
+    const struct lease *l = t->pool[0] ? lease_exact(c, t->server, "") : NULL;
+    bool lent = l && l->owner == LEASE_RUN && l->owner_id == r->id;
+    for (size_t i = 0; lent && i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        if (n->phase == INCIDENT_LEFT && !n->pool[0] && text_equal_nocase(n->server, t->server)) {
+            return n->id;
+        }
+    }
+    return 0;
+}
+
 struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
                             const struct rollout_change *change)
 {
@@ -80,16 +108,21 @@ struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
         return l;
     }
     const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
-    l.to_incident = was->holds && !is->holds && has_effect(change, EFFECT_INCIDENT);
-    l.drop = was->holds && !is->holds && !l.to_incident;
+    bool ends = was->holds && !is->holds;
+    l.incident = has_effect(change, EFFECT_INCIDENT);
+    l.give_back = ends ? lent_by(c, r, is) : 0;
+    l.to_incident = ends && !l.give_back && l.incident;
+    l.drop = ends && !l.give_back && !l.to_incident;
     bool takes = !was->holds && is->holds;
     for (size_t i = 0; takes && i < c->lease_count && l.inherited_count < ROLLOUT_TAKEN_MAX; i++) {
         if (lease_passes(c, r->id, is->server, is->pool, &c->leases[i])) {
             l.inherited[l.inherited_count++] = c->leases[i].owner_id;
         }
     }
+    const struct lease *whole = lease_exact(c, is->server, "");
     l.inherit = l.inherited_count > 0;
-    l.take = takes && !l.inherit;
+    l.borrow = takes && whole && lease_lends(c, r->action, is->pool, whole);
+    l.take = takes && !l.inherit && !l.borrow;
     l.settles = leasing_settles(r, change);
     return l;
 }
@@ -228,6 +261,10 @@ enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
         code = write_inherited(c, t, l, err);
         return code != ERR_NONE ? code : store_take_lease(s, &lease, err);
     }
+    if (l->borrow || l->give_back) {
+        return store_move_lease(s, t->server, "", l->borrow ? LEASE_RUN : LEASE_INCIDENT,
+                                l->borrow ? r->id : l->give_back, err);
+    }
     if (l->to_incident) {
         l->own = find_own(c, r, &l->opened);
         if (l->own) {
@@ -247,17 +284,6 @@ enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
         code = store_drop_lease(s, t->server, t->pool, err);
     }
     return code != ERR_NONE ? code : write_settled(c, r, t, l, err);
-}
-
-static struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool)
-{
-    for (size_t i = 0; i < c->lease_count; i++) {
-        struct lease *l = &c->leases[i];
-        if (text_equal_nocase(l->server, server) && text_equal_nocase(l->pool, pool)) {
-            return l;
-        }
-    }
-    return NULL;
 }
 
 /* Whose it is bears on the budget. */
@@ -340,6 +366,9 @@ void mirror_leasing(struct coordinator *c, const struct rollout *r, const struct
     }
     if (l->take || l->inherit) {
         mirror_lease(c, t->server, t->pool, LEASE_RUN, r->id);
+    } else if (l->borrow || l->give_back) {
+        mirror_lease(c, t->server, "", l->borrow ? LEASE_RUN : LEASE_INCIDENT,
+                     l->borrow ? r->id : l->give_back);
     } else if (l->to_incident) {
         mirror_lease(c, t->server, t->pool, LEASE_INCIDENT, l->opened.id);
         if (l->own) {

@@ -56,6 +56,25 @@ bool lease_passes(const struct coordinator *c, uint64_t run, const char *server,
     return n && (!apart || n->run == run); /* left alone, but for its own way back */
 }
 
+bool lease_lends(const struct coordinator *c, enum rollout_action action, const char *pool,
+                 const struct lease *l)
+{
+    const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
+    return action == ROLLOUT_START && pool[0] && !l->pool[0] && n && n->phase == INCIDENT_LEFT;
+}
+
+bool lease_is_lent(const struct coordinator *c, const struct incident *n)
+{
+    for (size_t i = 0; i < c->lease_count; i++) {
+        const struct lease *l = &c->leases[i];
+        if (n->phase == INCIDENT_LEFT && !n->pool[0] && l->owner == LEASE_RUN && !l->pool[0] &&
+            text_equal_nocase(l->server, n->server)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A lease there that a run cannot take over; NULL: none. */
 static const struct lease *lease_in_the_way(const struct coordinator *c, const struct rollout *r,
                                             const struct rollout_target *t)
@@ -65,6 +84,7 @@ static const struct lease *lease_in_the_way(const struct coordinator *c, const s
         const struct lease *l = &c->leases[i];
         bool meets = !t->pool[0] || !l->pool[0] || text_equal_nocase(l->pool, t->pool);
         if (meets && text_equal_nocase(l->server, t->server) &&
+            !lease_lends(c, r->action, t->pool, l) &&
             (!lease_passes(c, r->id, t->server, t->pool, l) || ++passing > ROLLOUT_TAKEN_MAX)) {
             return l;
         }
@@ -143,8 +163,8 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
                     apart ? "in quarantine by" : "held by", n ? "incident" : "run",
                     (unsigned long long)l->owner_id,
                     apart        ? ": `farmhand server release` ends it"
-                    : as_a_whole ? ", as a whole: a pool that stands still there is started at "
-                                   "the server, or by `service restart`; then `server undrain`"
+                    : as_a_whole ? ", as a whole: `pool start` starts what stands still there, "
+                                   "then `server undrain` puts it back"
                                  : "");
         return false;
     }

@@ -249,6 +249,10 @@ void note_unsaved(struct coordinator *c, const struct rollout *r,
     c->unsaved_drops[n] = (struct lease){0};
     text_copy(c->unsaved_drops[n].server, WIRE_NAME_MAX, was->server);
     text_copy(c->unsaved_drops[n].pool, WIRE_NAME_MAX, was->pool);
+    const struct lease *whole = was->pool[0] ? lease_exact(c, was->server, "") : NULL;
+    if (whole) { /* it was lent: see lent_by */
+        c->unsaved_drops[n] = *whole;
+    }
     c->unsaved_drop_count++;
 }
 
@@ -271,7 +275,9 @@ static enum error_code write_unsaved(struct coordinator *c, struct error *err)
     }
     for (size_t i = 0; i < c->unsaved_drop_count && code == ERR_NONE; i++) {
         const struct lease *l = &c->unsaved_drops[i];
-        code = store_drop_lease(c->spec.store, l->server, l->pool, err);
+        code = l->owner_id
+                   ? store_move_lease(c->spec.store, l->server, l->pool, l->owner, l->owner_id, err)
+                   : store_drop_lease(c->spec.store, l->server, l->pool, err);
     }
     code = code != ERR_NONE ? code : story_write_kept(c, err);
     code = code != ERR_NONE ? code : kept_write_unsaved(c, err);
@@ -486,7 +492,7 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
                                                : store_begin(c->spec.store, &err);
     code = code != ERR_NONE ? code : write_change(c, r, change, &l, &err);
     code = code != ERR_NONE ? code : store_commit(c->spec.store, &err);
-    bool kept_anyway = change->restoring && !l.to_incident && !l.settles;
+    bool kept_anyway = change->restoring && !l.incident && !l.settles;
     if (code == ERR_NONE) {
         mirror_leasing(c, r, &change->target, &l);
         kept_mirror(c, r, change, true);
@@ -498,8 +504,8 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
     if (!kept_anyway) {
         events_undo(c, &before);
     }
-    if (kept_anyway && l.drop) {
-        mirror_drop(c, change->target.server, change->target.pool);
+    if (kept_anyway && (l.drop || l.give_back)) {
+        mirror_leasing(c, r, &change->target, &l);
     }
     store_failed(c, &err);
     return false;

@@ -127,6 +127,7 @@ struct view_hold {
 struct view_incident {
     uint64_t id;
     int server, unit, part; /* part: as a target's */
+    bool left;              /* by a run; no rule looks after it, and it is not set apart */
     unsigned places;
 };
 /* What people have said of a server, and what is known of it by their word. */

@@ -148,13 +148,24 @@ static bool anything_in_hand(const struct view *v)
     return false;
 }
 
-/* A run takes over what an incident of its pool holds, and no more: one of the server as a whole is
- * settled by a run over the whole. */
-static bool leased_by_others(const struct view *v, int server)
+static bool was_left(const struct view *v, uint64_t incident)
 {
-    for (size_t k = 0; k < v->hold_count; k++)
-        if (v->holds[k].server == server && (v->holds[k].by_run || v->holds[k].whole))
+    for (size_t i = 0; i < v->incident_count; i++)
+        if (v->incidents[i].id == incident)
+            return v->incidents[i].left;
+    return false;
+}
+
+/* A run takes over what an incident of its pool holds; one of the server as a whole is settled by a
+ * run over the whole, and lends its lease to a start, if a run has left it. */
+static bool leased_by_others(const struct view *v, const struct view_target *t)
+{
+    for (size_t k = 0; k < v->hold_count; k++) {
+        const struct view_hold *h = &v->holds[k];
+        bool lent = text_equal(t->action, "start") && !h->by_run && was_left(v, h->owner);
+        if (h->server == t->server && (h->by_run || (h->whole && !lent)))
             return true;
+    }
     return false;
 }
 
@@ -185,7 +196,7 @@ static bool waits_in_vain(const struct world *w, const struct store_seen *s,
     const struct view_run *r = oracle_run_of(v, t->run);
     return restores(t) && r && text_equal(r->state, "running") && r->causes[0] == '\0' &&
            (text_equal(t->state, "waiting") || text_equal(t->state, "checking")) && t->wave == 0 &&
-           !leased_by_others(v, t->server) && v->servers[t->server].declared_until_ms == 0 &&
+           !leased_by_others(v, t) && v->servers[t->server].declared_until_ms == 0 &&
            !oracle_is_cloned(w, t->server) && !oracle_journal_was_lost(w, t->server) &&
            speaks(w, s, t->server);
 }

@@ -408,8 +408,9 @@ static void check_leases(struct world *w, const struct view *v)
         const struct view_run *r = oracle_run_of(v, t->run);
         bool leased = false;
         for (size_t k = 0; k < v->hold_count; k++)
-            leased = leased || (v->holds[k].unit == t->unit && v->holds[k].by_run &&
-                                v->holds[k].owner == t->run);
+            leased = leased || ((v->holds[k].unit == t->unit ||
+                                 (v->holds[k].server == t->server && v->holds[k].whole)) &&
+                                v->holds[k].by_run && v->holds[k].owner == t->run);
         if (!t->holds && is_in_hand(t->state))
             world_violate(w, "%s is %s and holds nothing", w->iis[t->server].name, t->state);
         for (size_t k = 0; k < i; k++)

@@ -25,8 +25,8 @@ static const char *const queries[] = {
                " pause_after_canary, hours, actor = 'remediation', limit_ms, approve_until_ms, why"
                " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
-    [Q_INCIDENTS] =
-        "SELECT id, server, " IN_BACKENDS(places) ", pool FROM incident WHERE closed_how IS NULL",
+    [Q_INCIDENTS] = "SELECT id, server, " IN_BACKENDS(
+        places) ", pool, phase = 'left' FROM incident WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0), freeze_why <> ''"
                " FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
@@ -176,6 +176,7 @@ static void read_holds(const struct world *w, struct store_seen *s)
             .server = server_of(w, oracle_word(q, 1)),
             .unit = world_unit(server_of(w, oracle_word(q, 1)), oracle_word(q, 3)),
             .part = part_of(oracle_word(q, 3)),
+            .left = sqlite3_column_int(q, 4) != 0,
             .places = (unsigned)sqlite3_column_int(q, 2)};
     sqlite3_reset(q);
 }

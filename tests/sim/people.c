@@ -238,6 +238,19 @@ static bool has_open_target(const struct view *v, int server)
     return false;
 }
 
+/* It may be what the server as a whole waits for. */
+static bool start_what_stands_still(struct world *w, int server)
+{
+    for (size_t k = 0; k < w->pools; k++)
+        if (world_iis(w, world_unit_at(server, k))->pool.state == POOL_STATE_STOPPED)
+            return centre_start_run(w, 0,
+                                    &(struct run_wish){.kind = ASK_START,
+                                                       .pool = iis_pool_names[k],
+                                                       .selector = w->iis[server].name,
+                                                       .batch = 1});
+    return false;
+}
+
 /* A pool that is stopped on purpose cannot pass a gate: it is started, which settles the incident
  * as well. A run that waits behind the incident is ended first. */
 static void settle_incidents(struct world *w, const struct view *v)
@@ -253,10 +266,11 @@ static void settle_incidents(struct world *w, const struct view *v)
     }
     int unit = v->incidents[0].unit;
     if (v->incidents[0].part == PART_WHOLE) {
-        centre_start_run(
-            w, 0,
-            &(struct run_wish){
-                .kind = ASK_UNDRAIN, .pool = "", .selector = w->iis[server].name, .batch = 1});
+        if (!start_what_stands_still(w, server))
+            centre_start_run(
+                w, 0,
+                &(struct run_wish){
+                    .kind = ASK_UNDRAIN, .pool = "", .selector = w->iis[server].name, .batch = 1});
         return;
     }
     bool stopped = world_iis(w, unit)->pool.state == POOL_STATE_STOPPED;

@@ -330,29 +330,97 @@ static void hold_spends_the_budget_where_nothing_else_shows_it(void **state)
     farm_end(&f);
 }
 
+/* web01 is out as a whole by an incident, and its Shop stands still. */
+static void begin_left_out(struct farm *f)
+{
+    struct error err;
+    farm_begin_balanced(f, 3, 1);
+    struct held h = hold(f, "web01", 600000);
+    f->agents[0].probe_status = 500;
+    assert_int_equal(release(f, h.token, "", &err), ERR_NONE);
+    farm_run_to_end(f, 600000);
+    assert_int_equal(coordinator_incident_count(f->brain), 1);
+    f->agents[0].shop_stopped = f->agents[0].want_whole = true;
+    f->agents[0].probe_status = 200;
+    farm_run(f, 5000);
+}
+
+static uint64_t ask(struct farm *f, enum rollout_action action, const char *pool)
+{
+    struct plan_request q = farm_request(f, action, "web01");
+    q.pool = pool;
+    return farm_ask(f, &q);
+}
+
 /* What a failed hold left is the whole server's: a run of one pool says who helps, and how. */
 static void pool_of_a_server_that_a_hold_left_out_says_what_helps(void **state)
 {
     (void)state;
     struct farm f;
-    struct error err;
-    farm_begin_balanced(&f, 3, 1);
-    struct held h = hold(&f, "web01", 600000);
-    f.agents[0].probe_status = 500;
-    assert_int_equal(release(&f, h.token, "", &err), ERR_NONE);
-    farm_run_to_end(&f, 600000);
-    assert_int_equal(coordinator_incident_count(f.brain), 1);
-    f.agents[0].shop_stopped = true;
-    farm_run(&f, 5000);
-    struct plan_request q = farm_request(&f, ROLLOUT_START, "web01");
-    uint64_t id = farm_ask(&f, &q);
+    begin_left_out(&f);
+    f.agents[0].shop_stopped = false;
+    f.agents[0].want_whole = true;
+    uint64_t id = ask(&f, ROLLOUT_RECYCLE, "Shop");
     farm_run(&f, 5000);
     const struct rollout *r = coordinator_run_find(f.brain, id);
-    assert_string_equal(
-        r->targets[0].step,
-        "blocked: web01 is held by incident 1, as a whole: a pool that stands still "
-        "there is started at the server, or by `service restart`; then `server "
-        "undrain`");
+    assert_string_equal(r->targets[0].step,
+                        "blocked: web01 is held by incident 1, as a whole: `pool start` starts "
+                        "what stands still there, then `server undrain` puts it back");
+    farm_end(&f);
+}
+
+/* The pool that the incident waits for is started beside it, over any restart; the server stays out
+ * until it is undrained, and the incident is there all the time. */
+static void pool_that_an_incident_waits_for_is_started_beside_it(void **state)
+{
+    (void)state;
+    for (uint64_t at = 0; at < 3000; at += 100) {
+        struct farm f;
+        begin_left_out(&f);
+        uint64_t start = ask(&f, ROLLOUT_START, "Shop");
+        farm_run(&f, at);
+        struct error err;
+        if (at && coordinator_run_find(f.brain, start)) {
+            assert_int_equal(
+                coordinator_dismiss_incident(f.brain, 1, "anna", "gone", f.now_ms, WALL(&f), &err),
+                ERR_STATE);
+        }
+        farm_crash(&f);
+        farm_start(&f);
+        farm_run(&f, 1500);
+        farm_run_to_end(&f, 60000);
+        assert_false(f.agents[0].shop_stopped);
+        assert_int_equal(f.agents[0].acts, 1);
+        assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+        assert_int_equal(coordinator_incident_count(f.brain), 1);
+        assert_string_equal(coordinator_holder(f.brain, "web01", NULL), "incident 1");
+        ask(&f, ROLLOUT_UNDRAIN, "");
+        farm_run_to_end(&f, 60000);
+        assert_int_equal(f.agents[0].admin, BALANCER_READY);
+        assert_int_equal(coordinator_incident_count(f.brain), 0);
+        assert_null(coordinator_holder(f.brain, "web01", NULL));
+        farm_end(&f);
+    }
+}
+
+/* It does not come up: that is the start's, and the incident has its lease back all the same. */
+static void start_beside_an_incident_that_fails_leaves_it_as_it_was(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_left_out(&f);
+    f.agents[0].probe_status = 503;
+    uint64_t start = ask(&f, ROLLOUT_START, "Shop");
+    farm_run_to_end(&f, 120000);
+    assert_null(coordinator_run_find(f.brain, start));
+    assert_int_equal(coordinator_incident_count(f.brain), 1);
+    assert_string_equal(coordinator_holder(f.brain, "web01", NULL), "incident 1");
+    assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
+    f.agents[0].probe_status = 200;
+    ask(&f, ROLLOUT_UNDRAIN, "");
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(f.agents[0].admin, BALANCER_READY);
+    assert_null(coordinator_holder(f.brain, "web01", NULL));
     farm_end(&f);
 }
 
@@ -470,6 +538,8 @@ int main(void)
         cmocka_unit_test(hold_spends_the_budget_of_all),
         cmocka_unit_test(hold_spends_the_budget_where_nothing_else_shows_it),
         cmocka_unit_test(pool_of_a_server_that_a_hold_left_out_says_what_helps),
+        cmocka_unit_test(pool_that_an_incident_waits_for_is_started_beside_it),
+        cmocka_unit_test(start_beside_an_incident_that_fails_leaves_it_as_it_was),
         cmocka_unit_test(hold_and_its_token_survive_restarts),
         cmocka_unit_test(hold_that_expires_is_told_and_stays_out),
         cmocka_unit_test(hold_that_is_waited_for_can_be_given_up),
