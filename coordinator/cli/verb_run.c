@@ -220,8 +220,10 @@ const struct cli_verb cli_verbs_run[] = {
      (CLI_RUN_OPTIONS & ~OPT(ON)) | OPT(START_IDLE) | OPT(KEEP_AUTOSTART), 0,
      "A new run over what an ended one left: failed, aborted, not reached, never begun",
      "Servers that were done, had nothing to do, or were left out stay out, and no others come in. "
-     "Options are those\nof the former run, unless given. The plan is printed first; with "
-     "--dry-run that is all.",
+     "Options are those\nof the former run, unless given; but a canary that it went on after is "
+     "not "
+     "asked for again, nor the pause\nafter it. The plan is printed first; with --dry-run that is "
+     "all.",
      run_retry},
     {"run", "resolve", "ID SERVER", 2, 2, OPT(AS) | OPT(REASON), OPT(AS),
      "Say what really happened on a server whose outcome is unknown",

@@ -189,6 +189,17 @@ static struct selection select_rest(const struct plan_request *q, const struct f
     return n;
 }
 
+struct rollout_options plan_options_again(const struct rollout *former)
+{
+    struct rollout_options o = former->options;
+    if (o.canary && former->wave > 0) {
+        o.canary = 0;
+        o.pause_after_canary = false;
+        o.bake_ms = o.waves[0] ? o.bake_ms : 0; /* between two waves, and there is one */
+    }
+    return o;
+}
+
 static enum error_code check_rest(const struct rollout *retry, struct error *err)
 {
     unsigned long long id = (unsigned long long)retry->id;

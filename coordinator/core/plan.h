@@ -43,6 +43,10 @@ struct plan_request {
 enum error_code plan_make(const struct plan_request *request, const struct fleet *fleet,
                           int64_t wall_ms, struct rollout **out, struct error *err);
 
+/* The options of a retry, where nothing else is asked for: those of the former run. But what it
+ * went on after has passed as a canary, and a person who said so is not asked a second time. */
+struct rollout_options plan_options_again(const struct rollout *former);
+
 /* How a target is called where its run is told: the server, with "/POOL" where the run was asked
  * for more pools than one by name. */
 #define PLAN_KEY_MAX (2 * WIRE_NAME_MAX)

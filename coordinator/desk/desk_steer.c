@@ -215,7 +215,7 @@ static struct plan_request request_again(struct asking *a, const struct rollout 
                                  .window = parent->options.window,
                                  .waves = parent->options.waves,
                                  .order = parent->options.order_by,
-                                 .options = parent->options,
+                                 .options = plan_options_again(parent),
                                  .retry = parent};
 }
 

@@ -278,6 +278,26 @@ static void retry_takes_what_was_left_and_no_other(void **state)
     fleet_free(f);
 }
 
+/* A person has looked at it and said `run resume`: that word is not asked for a second time. One
+ * that failed, or at which the run was ended, has shown nothing. */
+static void retry_repeats_no_canary_that_was_passed(void **state)
+{
+    (void)state;
+    struct rollout first = {.options = {.canary = 1, .pause_after_canary = true, .bake_ms = 5000}};
+    struct rollout_options o = plan_options_again(&first);
+    assert_int_equal(o.canary, 1);
+    assert_true(o.pause_after_canary);
+    first.wave = 1;
+    o = plan_options_again(&first);
+    assert_int_equal(o.canary, 0);
+    assert_false(o.pause_after_canary);
+    assert_int_equal(o.bake_ms, 0);
+    text_copy(first.options.waves, sizeof first.options.waves, "2,50%");
+    o = plan_options_again(&first);
+    assert_int_equal(o.bake_ms, 5000);
+    assert_string_equal(o.waves, "2,50%");
+}
+
 static void retry_of_what_goes_on_or_left_nothing_is_refused(void **state)
 {
     (void)state;
@@ -334,6 +354,7 @@ int main(void)
         cmocka_unit_test(batch_in_percent_is_of_the_selection_and_never_none),
         cmocka_unit_test(plan_tells_which_limit_wins),
         cmocka_unit_test(retry_takes_what_was_left_and_no_other),
+        cmocka_unit_test(retry_repeats_no_canary_that_was_passed),
         cmocka_unit_test(retry_of_what_goes_on_or_left_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
