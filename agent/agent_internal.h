@@ -80,6 +80,7 @@ struct observe {
     struct command command; /* pool points to the array */
     char pool[WIRE_NAME_MAX];
     bool looked, settings_read;
+    bool shared_config; /* as it was looked at */
     char settings[WIRE_TEXT_MAX]; /* asked to be rehearsed */
     bool asks_offline;            /* its probe failed: is it off line on purpose? */
     bool listing;                 /* its requests are asked for, the rest is there */

@@ -204,7 +204,7 @@ static void rehearse_set(struct agent *a, struct observe *observe, const struct 
                          uint64_t now_ms)
 {
     char to[SETTING_TEXT_MAX], from[SETTING_TEXT_MAX], missing[WIRE_NAME_MAX] = "";
-    char said[WIRE_TEXT_MAX - 16], text[WIRE_TEXT_MAX];
+    char said[WIRE_TEXT_MAX - 80], text[WIRE_TEXT_MAX];
     size_t count = 0;
     if (read->code != ERR_NONE) {
         would(observe, OUTCOME_REFUSED, recipe_cause(read->code), read->text);
@@ -219,9 +219,14 @@ static void rehearse_set(struct agent *a, struct observe *observe, const struct 
     } else if (count == 0) {
         would(observe, OUTCOME_NOTHING, CAUSE_ALREADY, "everything is set as asked already");
     } else {
+        bool refuses = observe->shared_config && !observe->command.force;
         setting_say(to, from, said, sizeof(said));
-        text_format(text, sizeof(text), "would set %s", said);
-        would(observe, OUTCOME_DONE, CAUSE_NONE, text);
+        text_format(text, sizeof(text), "%s%s",
+                    refuses ? "it takes --shared, since others read this configuration: "
+                            : "would set ",
+                    said);
+        would(observe, refuses ? OUTCOME_REFUSED : OUTCOME_DONE,
+              refuses ? CAUSE_SHARED_CONFIG : CAUSE_NONE, text);
     }
 }
 
@@ -328,6 +333,7 @@ static void observe_looked(struct agent *a, const struct call_result *result, ui
         return;
     }
     take_pool_view(observe->answer, view);
+    observe->shared_config = view->config_shared;
     observe->looked = true;
     rehearse(a, observe, result, now_ms);
     if (observe->command.rehearse == VERB_SET)

@@ -43,7 +43,8 @@ static void add_target(struct table *t, const json_t *target, const json_t *recy
     const json_t *agent = json_object_get(target, "agent");
     const char *would = cli_text(agent, "would"), *text = cli_text(agent, "text");
     struct past past = past_of(recycles, target);
-    bool known = text_equal(would, "nothing") || text_equal(would, "done");
+    bool known = text_equal(would, "nothing") || text_equal(would, "done") ||
+                 text_equal(cli_text(agent, "cause"), "shared-config");
     table_cell(t, STYLE_BOLD, cli_text(target, "server"));
     table_cell(t, STYLE_PLAIN, cli_text(target, "pool"));
     table_cell(t, is_warm(agent) ? STYLE_GREEN : STYLE_YELLOW,
@@ -79,6 +80,12 @@ static void print_check(const struct cli *cli, const json_t *plan, const json_t 
     json_array_foreach(cli_list(plan, "targets"), i, target) add_target(t, target, recycles);
     table_lay(t, &cli->terminal, cli_columns(cli), &out);
     table_close(t);
+    json_array_foreach(cli_list(plan, "warnings"), i, target)
+    {
+        text_add(&out, "\n");
+        text_add_safe(&out, json_string_value(target));
+        text_add(&out, "\n");
+    }
     text_add(&out,
              "\nGap and first answer are the worst of the last five recycles. The addresses of "
              "applicationInitialization are\nthe application's own: `farmhand-agent doctor` "

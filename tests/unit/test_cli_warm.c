@@ -8,13 +8,15 @@
 
 #include <cmocka.h>
 
-#define ANSWERED(would, text)                                                                      \
+#define ANSWERED(would, text) ANSWERED_ALL(would, "null", text, "")
+#define ANSWERED_ALL(would, cause, text, warnings)                                                 \
     "{\"plan\":{\"action\":\"warm\",\"pool\":\"Shop\",\"on\":\"all\",\"targets\":[{\"order\":1,"   \
     "\"server\":\"web01\",\"pool\":\"Shop\",\"will\":\"warm\",\"why\":\"\",\"drain\":[],"          \
     "\"workers\":1,"                                                                               \
-    "\"agent\":{\"would\":\"" would "\",\"cause\":null,\"text\":\"" text                           \
+    "\"agent\":{\"would\":\"" would "\",\"cause\":" cause ",\"text\":\"" text                      \
     "\",\"settings\":\"\"}}],"                                                                     \
-    "\"gates\":[],\"warnings\":[],\"budgets\":[],\"estimate_ms\":90000},\"complete\":true}"
+    "\"gates\":[],\"warnings\":[" warnings                                                         \
+    "],\"budgets\":[],\"estimate_ms\":90000},\"complete\":true}"
 #define RECYCLES                                                                                   \
     "{\"recycles\":[{\"server\":\"web01\",\"pool\":\"Shop\",\"gap_ms\":0,\"probe_ms\":40},"        \
     "{\"server\":\"web01\",\"pool\":\"Shop\",\"gap_ms\":1800,\"probe_ms\":12},"                    \
@@ -49,6 +51,26 @@ static void check_says_what_is_missing_and_how_large_the_gap_was(void **state)
     assert_has(&b->err, "one of --check, --apply and --undo");
     run(b, "pool|warm|Shop|--on|all|--apply|--undo");
     assert_ended(b, 2);
+}
+
+/* What --apply will be refused for is said before. */
+static void check_tells_that_the_configuration_is_shared(void **state)
+{
+    struct bench *b = *state;
+    const struct fake_route routes[] = {
+        {"POST /v1/rehearsals", 202, "{\"rehearsal\":3}", 0},
+        {"GET /v1/rehearsals/3", 200,
+         ANSWERED_ALL("refused", "\"shared-config\"", "it takes --shared: startMode",
+                      "\"web01, web02 share one configuration\""),
+         0},
+        {"GET /v1/recycles", 200, RECYCLES, 0},
+    };
+    serve(b, routes, 3, NULL, 0);
+    run(b, "pool|warm|Shop|--on|all|--check");
+    assert_ended(b, 1);
+    assert_has(&b->out, "cold");
+    assert_has(&b->out, "it takes --shared: startMode");
+    assert_has(&b->out, "\nweb01, web02 share one configuration\n");
 }
 
 static void apply_and_undo_are_runs(void **state)
@@ -91,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(check_says_what_is_missing_and_how_large_the_gap_was),
+        TEST(check_tells_that_the_configuration_is_shared),
         TEST(apply_and_undo_are_runs),
         TEST(dry_run_shows_what_agents_say_and_how_long_it_takes),
     };

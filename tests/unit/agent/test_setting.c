@@ -224,11 +224,15 @@ static void rehearsal_says_what_would_be_done_and_does_nothing(void **state)
     assert_int_equal(o->would, OUTCOME_DONE);
     o = rehearse(s, VERB_SET, 4, WARM);
     assert_int_equal(o->would, OUTCOME_DONE);
+    s->box.shared_config = true; /* and what it would refuse is told as refused */
+    o = rehearse(s, VERB_SET, 6, WARM);
+    assert_int_equal(o->would, OUTCOME_REFUSED);
+    assert_int_equal(o->would_cause, CAUSE_SHARED_CONFIG);
     for (int kind = 0; kind < CALL_COUNT; kind++)
         assert_true(!call_acts((enum call_kind)kind) || s->box.acts[kind] == 0);
     s->box.pool.state = POOL_STATE_STOPPED;
     box_clear_workers(&s->box);
-    o = rehearse(s, VERB_RECYCLE, 5, "");
+    o = rehearse(s, VERB_RECYCLE, 7, "");
     assert_int_equal(o->would, OUTCOME_REFUSED);
     assert_int_equal(o->would_cause, CAUSE_POOL_STOPPED);
     stage_free(s);
