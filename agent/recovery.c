@@ -28,8 +28,9 @@ static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
         [RECOVERY_BEGIN] = TO(GUARD) | TO(DISABLE) | TO(ORPHANS) | START_HALF,
         [RECOVERY_GUARD] = TO(LOOK) | TO(STOP) | TO(STOPPED) | START_HALF,
         [RECOVERY_DISABLE] = TO(STOP) | TO(RELEASE) | TO(END),
-        [RECOVERY_STOP] = TO(STOP) | TO(STOPPED) | TO(HOST) | TO(ORPHANS) | START_HALF,
-        [RECOVERY_STOPPED] = TO(STOP) | TO(STOPPED) | TO(HOST) | TO(ORPHANS) | START_HALF,
+        [RECOVERY_STOP] = TO(STOP) | TO(STOPPED) | TO(STUCK) | TO(ORPHANS) | START_HALF,
+        [RECOVERY_STOPPED] = TO(STOP) | TO(STOPPED) | TO(STUCK) | TO(ORPHANS) | START_HALF,
+        [RECOVERY_STUCK] = TO(HOST) | TO(ORPHANS) | START_HALF,
         [RECOVERY_HOST] = TO(KILL) | TO(KILLED) | START_HALF,
         [RECOVERY_KILL] = TO(KILLED) | START_HALF,
         [RECOVERY_KILLED] = TO(HOST) | TO(ORPHANS) | START_HALF,
@@ -84,6 +85,7 @@ static const char *rung_name(enum recovery_step step)
         return "start-type";
     case RECOVERY_STOP:
     case RECOVERY_STOPPED:
+    case RECOVERY_STUCK:
         return "stop";
     case RECOVERY_HOST:
     case RECOVERY_KILL:
@@ -412,6 +414,7 @@ static enum call_kind call_kind_of(const struct recovery *r)
         [RECOVERY_DISABLE] = CALL_SERVICE_SET_START,
         [RECOVERY_STOP] = CALL_SERVICE_STOP,
         [RECOVERY_STOPPED] = CALL_SERVICE_WAIT,
+        [RECOVERY_STUCK] = CALL_SERVICES,
         [RECOVERY_HOST] = CALL_SERVICE_HOST,
         [RECOVERY_KILL] = CALL_SERVICE_KILL_HOST,
         [RECOVERY_KILLED] = CALL_SERVICES,
@@ -472,6 +475,7 @@ void recovery_on_result(struct recovery *r, const struct call_result *result, ui
     case RECOVERY_DISABLE:
     case RECOVERY_STOP:
     case RECOVERY_STOPPED:
+    case RECOVERY_STUCK:
     case RECOVERY_HOST:
     case RECOVERY_KILL:
     case RECOVERY_KILLED:

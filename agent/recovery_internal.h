@@ -21,6 +21,7 @@ enum recovery_step {
     RECOVERY_DISABLE, /* a stop that stays */
     RECOVERY_STOP,
     RECOVERY_STOPPED,
+    RECOVERY_STUCK, /* really? */
     RECOVERY_HOST,
     RECOVERY_KILL,
     RECOVERY_KILLED,

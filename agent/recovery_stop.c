@@ -69,8 +69,31 @@ static void not_stopped(struct recovery *r, uint64_t now_ms)
         recovery_wind_up(r, now_ms, "%s", "");
         return;
     }
+    recovery_enter(r, RECOVERY_STUCK, now_ms, "looking whether %s sticks in its stop",
+                   left_standing(r));
+}
+
+static void look_at_host(struct recovery *r, uint64_t now_ms)
+{
     recovery_enter(r, RECOVERY_HOST, now_ms, "looking who lives in the process of %s",
                    left_standing(r));
+}
+
+/* Between two looks it may have stopped and been started again, by a guardian or a failure action.
+ * Who may not order stops any more has nothing to do with a service that runs. */
+static void stuck_seen(struct recovery *r, const struct call_result *result, uint64_t now_ms)
+{
+    if (result->code == ERR_NONE && result->view.services_known)
+        recovery_take_services(r, &result->view);
+    enum service_state was = recovery_state(r, RECOVERY_WAS), web = recovery_state(r, RECOVERY_WEB);
+    if (was == SVC_STOPPED && web == SVC_STOPPED) {
+        all_stopped(r, now_ms);
+    } else if (r->finishes && was != SVC_STOP_PENDING && web != SVC_STOP_PENDING) {
+        recovery_say(r, "%s was brought up meanwhile", left_standing(r));
+        recovery_start_half(r, now_ms);
+    } else {
+        look_at_host(r, now_ms);
+    }
 }
 
 /* ---- STOP and STOPPED ---- */
@@ -337,8 +360,7 @@ static void killed_seen(struct recovery *r, const struct call_result *result, ui
     } else if (now_ms - r->entered_ms < r->limits.killed_ms) {
         r->retry_at_ms = now_ms + KILLED_LOOK_MS;
     } else if (r->kills < KILLS_MAX) {
-        recovery_enter(r, RECOVERY_HOST, now_ms, "looking who lives in the process of %s",
-                       left_standing(r));
+        look_at_host(r, now_ms);
     } else {
         recovery_fails(r, CAUSE_TIMEOUT, "%s is %s still after its process was ended",
                        left_standing(r), service_state_name(recovery_state(r, left_standing(r))));
@@ -408,6 +430,9 @@ void recovery_stop_on_result(struct recovery *r, const struct call_result *resul
         return;
     case RECOVERY_STOPPED:
         stop_watched(r, result, now_ms);
+        return;
+    case RECOVERY_STUCK:
+        stuck_seen(r, result, now_ms);
         return;
     case RECOVERY_HOST:
         host_seen(r, result, now_ms);

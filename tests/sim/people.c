@@ -251,21 +251,31 @@ static bool start_what_stands_still(struct world *w, int server)
     return false;
 }
 
+/* The oldest; where its server has one as a whole, that, since those of pools stand behind it. */
+static const struct view_incident *an_incident(const struct view *v)
+{
+    for (size_t i = 0; i < v->incident_count; i++)
+        if (v->incidents[i].server == v->incidents[0].server && v->incidents[i].part == PART_WHOLE)
+            return &v->incidents[i];
+    return v->incident_count ? &v->incidents[0] : NULL;
+}
+
 /* A pool that is stopped on purpose cannot pass a gate: it is started, which settles the incident
  * as well. A run that waits behind the incident is ended first. */
 static void settle_incidents(struct world *w, const struct view *v)
 {
-    if (v->incident_count == 0)
+    const struct view_incident *incident = an_incident(v);
+    if (!incident)
         return;
-    int server = v->incidents[0].server;
+    int server = incident->server;
     if (has_open_target(v, server)) {
         const struct view_run *r = an_open_run(v);
         if (r)
             centre_request(w, 0, r->id, REQ_ABORT);
         return;
     }
-    int unit = v->incidents[0].unit;
-    if (v->incidents[0].part == PART_WHOLE) {
+    int unit = incident->unit;
+    if (incident->part == PART_WHOLE) {
         if (!start_what_stands_still(w, server))
             centre_start_run(
                 w, 0,

@@ -813,6 +813,29 @@ static void resumed_recipe_ends_nothing_that_others_stop(void **state)
     end_life(life);
 }
 
+/* Between two looks it had stopped and was started again, by the guardian of the process before. */
+static void resumed_recipe_does_not_end_what_came_up_meanwhile(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RESTART);
+    struct sbox_service *was = &life->box.services[SBOX_WAS], *web = was + SBOX_WEB - SBOX_WAS;
+    (void)state;
+    was->stop_takes = SBOX_STUCK;
+    begin_life(life);
+    while (was->stops == 0)
+        assert_true(step(life));
+    crash_and_resume(life, 1000, false);
+    while (life->box.guards < 2)
+        assert_true(step(life));
+    was->state = web->state = SVC_RUNNING;
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_DONE);
+    assert_says(life, "WAS was brought up meanwhile");
+    assert_int_equal(life->box.kills, 0);
+    assert_int_equal(was->stops, 1);
+    assert_all_run(life);
+    end_life(life);
+}
+
 static void resumed_leaves_alone_what_was_disabled_meanwhile(void **state)
 {
     struct life *life = new_life(VERB_SERVICE_RESTART);
@@ -930,6 +953,7 @@ int main(void)
         cmocka_unit_test(what_stops_by_itself_after_a_crash_is_not_ended),
         cmocka_unit_test(strangers_are_safe_from_a_resumed_recipe_too),
         cmocka_unit_test(resumed_recipe_ends_nothing_that_others_stop),
+        cmocka_unit_test(resumed_recipe_does_not_end_what_came_up_meanwhile),
         cmocka_unit_test(resumed_leaves_alone_what_was_disabled_meanwhile),
         cmocka_unit_test(resumed_starts_though_nothing_can_be_read),
         cmocka_unit_test(stop_that_stays_is_not_undone_by_a_restart_of_the_agent),
