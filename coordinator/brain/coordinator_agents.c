@@ -407,6 +407,7 @@ static void on_observation(struct coordinator *c, struct session *s, const struc
     struct ask asked = *a;
     mend_fence_seen(c, a, seen->cause);
     ask_drop(c, a);
+    fleet_observed(c->fleet, s->server, seen);
     if (asked.rehearsal) {
         rehearse_on_observation(c, &asked, seen);
         return;

@@ -33,7 +33,8 @@ static void drop_reports(struct fleet *f, struct fleet_server *s)
     f->spec.free_message(s->whole);
     f->spec.free_message(s->latest);
     s->whole = s->latest = NULL;
-    s->services_down[0] = '\0';
+    s->services_down[0] = s->pool_seen_up[0] = '\0';
+    s->services_seen_up = false;
 }
 
 static void free_server(struct fleet *f, struct fleet_server *s)
@@ -338,7 +339,6 @@ static void renew_figures(struct fleet_server *s, const struct state *is, uint64
 static void note_services(struct fleet_server *s)
 {
     const struct state *state = &s->whole->report.state;
-    s->services_down[0] = '\0';
     for (size_t i = 0; i < state->service_count && !s->services_down[0]; i++) {
         const struct service *v = &state->services[i];
         bool needed = text_equal_nocase(v->name, "WAS") || text_equal_nocase(v->name, "W3SVC");
@@ -372,6 +372,21 @@ static void take_report(struct fleet *f, struct fleet_server *s, struct agent_me
     s->seq = message->seq;
     s->state_ms = now_ms;
     fleet_touch(f, s);
+}
+
+void fleet_observed(struct fleet *f, struct fleet_server *s, const struct observation *seen)
+{
+    if (seen->cause != CAUSE_NONE || s->presence != PRESENCE_FRESH) {
+        return;
+    }
+    bool started = seen->pool.name && seen->pool.state == POOL_STATE_STARTED;
+    s->services_seen_up = s->services_seen_up || seen->services_up;
+    if (started) {
+        text_copy(s->pool_seen_up, sizeof s->pool_seen_up, seen->pool.name);
+    }
+    if (started || seen->services_up) {
+        fleet_touch(f, s);
+    }
 }
 
 static enum fleet_hearing quarantine(struct fleet_server *s, const struct agent_message *message,

@@ -63,9 +63,11 @@ struct fleet_server {
     uint64_t heard_ms;        /* last message taken, boot clock */
     uint64_t state_ms;        /* last report taken */
     uint64_t whole_ms;
-    char services_down[64];       /* what the whole report says: which service is down; "": none */
-    struct agent_message *whole;  /* newest whole report, owned by fleet; NULL: none */
-    struct agent_message *latest; /* newest report if it was not whole, else NULL */
+    char services_down[64]; /* what the whole report says: which service is down; "": none */
+    bool services_seen_up;  /* an answer since says that both run */
+    char pool_seen_up[WIRE_NAME_MAX]; /* the same of a pool; "": none */
+    struct agent_message *whole;      /* newest whole report, owned by fleet; NULL: none */
+    struct agent_message *latest;     /* newest report if it was not whole, else NULL */
     struct fleet_figure *figures;
     size_t figure_count;
     struct fleet_probe *probes; /* owned */
@@ -167,6 +169,11 @@ void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, in
 const struct state *fleet_whole(const struct fleet_server *s);
 const struct state *fleet_latest(const struct fleet_server *s);
 const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
+
+/* What an answer to a question found running is not down any more, though the newest whole report,
+ * which may be seconds older, says so: else a server that came up by itself would be taken for
+ * nothing, as one that is out already. What it found down the next report tells. */
+void fleet_observed(struct fleet *f, struct fleet_server *s, const struct observation *seen);
 
 /* Does this server count as out of service for `pool` (NULL or "": as a whole), and why? Down,
  * silent, pool not serving, out of rotation by the last reading (see places_life_ms), in whichever

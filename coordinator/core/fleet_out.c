@@ -16,7 +16,7 @@
 
 static bool services_down(const struct fleet_server *s, char *why, size_t why_size)
 {
-    if (!s->services_down[0]) {
+    if (!s->services_down[0] || s->services_seen_up) {
         return false;
     }
     text_copy(why, why_size, s->services_down);
@@ -26,7 +26,8 @@ static bool services_down(const struct fleet_server *s, char *why, size_t why_si
 static bool pool_down(const struct fleet_server *s, const char *name, char *why, size_t why_size)
 {
     const struct pool *pool = name ? fleet_pool(s, name) : NULL;
-    if (!pool || pool->state == POOL_STATE_STARTED || pool->state == POOL_STATE_UNKNOWN) {
+    if (!pool || pool->state == POOL_STATE_STARTED || pool->state == POOL_STATE_UNKNOWN ||
+        text_equal_nocase(pool->name, s->pool_seen_up)) {
         return false;
     }
     text_format(why, why_size, "pool %s is %s", pool->name, pool_state_name(pool->state));

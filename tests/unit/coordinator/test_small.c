@@ -423,6 +423,30 @@ static size_t map_apart(void *ctx, const char *server, const char *pool, struct 
     return count;
 }
 
+/* An answer is newer than the whole report: what runs again is not taken as one that is out. */
+static void what_an_answer_found_running_is_not_out(void **state)
+{
+    (void)state;
+    struct fleet *f = new_fleet();
+    const struct observation running = {.services_up = true,
+                                        .pool = {.name = "shop", .state = POOL_STATE_STARTED}};
+    const struct observation refused = {.cause = CAUSE_BUSY, .services_up = true};
+    const struct observation stands = {.pool = {.name = "Shop", .state = POOL_STATE_STOPPED}};
+    char why[200];
+    hear(f, report("web01", 1, &shop_dead, down), 1000);
+    struct fleet_server *s = fleet_find(f, "web01");
+    fleet_observed(f, s, &refused);
+    fleet_observed(f, s, &stands);
+    assert_true(fleet_services_down(s));
+    assert_true(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    fleet_observed(f, s, &running);
+    assert_false(fleet_services_down(s));
+    assert_false(fleet_is_out(s, "Shop", 1000, why, sizeof why));
+    hear(f, report("web01", 2, &shop_dead, up), 2000);
+    assert_true(fleet_is_out(s, "Shop", 2000, why, sizeof why));
+    fleet_free(f);
+}
+
 /* Whose place is down, and why, decides for whom its server is out. */
 static void place_is_missed_by_those_who_stand_there(void **state)
 {
@@ -765,6 +789,7 @@ int main(void)
         cmocka_unit_test(silence_is_unknown_and_counts_as_out),
         cmocka_unit_test(nothing_is_silent_while_settling),
         cmocka_unit_test(out_of_service_is_told_with_its_cause),
+        cmocka_unit_test(what_an_answer_found_running_is_not_out),
         cmocka_unit_test(place_is_missed_by_those_who_stand_there),
         cmocka_unit_test(place_that_pools_share_is_missed_by_those_that_run),
         cmocka_unit_test(another_journal_is_quarantined_until_released),
