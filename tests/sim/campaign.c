@@ -21,7 +21,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK 2000 /* seeds */
+/* Between two writes of the file: what an interruption costs. */
+#define BLOCK    2000 /* seeds */
+#define BLOCK_MS 30000
 
 struct reached {
     char options[400];
@@ -196,7 +198,9 @@ static void play_block(const struct campaign *c, struct reached *s, uint64_t unt
 {
     struct play p = c->play;
     p.collect = true;
-    p.until_ms = until_ms;
+    p.until_ms = play_clock_ms() + BLOCK_MS;
+    if (until_ms && until_ms < p.until_ms)
+        p.until_ms = until_ms;
     p.first = s->next;
     p.last = c->play.last - s->next >= BLOCK ? s->next + BLOCK - 1 : c->play.last;
     play_all(&p);
