@@ -86,7 +86,8 @@ static void check_stored(struct world *w, const struct command *c, const char *n
         world_violate(w, "%s: a command leaves without a lease", name);
     else if (sqlite3_column_int(q, 8))
         world_violate(w, "%s: a command leaves, and its coordinator is frozen", name);
-    else if (!sqlite3_column_int(q, 7))
+    else if (!sqlite3_column_int(q, 7) ||
+             (uint64_t)sqlite3_column_int64(q, 6) != c->id.fence.number)
         world_violate(w, "%s: a command under a fence that is not the store's", name);
     else if (!sqlite3_column_int(q, 9) || !text_equal(oracle_word(q, 10), c->pool) ||
              (uint64_t)sqlite3_column_int64(q, 11) != c->run)

@@ -139,6 +139,32 @@ static void lost_command_is_handed_over_again(void **state)
     farm_end(&f);
 }
 
+/* It never arrived, and a person has said what became of it: it must not arrive any more. */
+static void command_that_a_person_settled_does_not_leave_late(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    farm_begin(&f, 2);
+    f.agents[0].lose_commands = true;
+    uint64_t run = farm_recycle(&f, "web01");
+    for (int i = 0; i < 3000; i++) {
+        if (coordinator_run_find(f.brain, run)->targets[0].state == TARGET_UNKNOWN) {
+            break;
+        }
+        farm_run(&f, 10);
+    }
+    assert_int_equal(coordinator_resolve(f.brain, run, "web01", OUTCOME_FAILED, "anna",
+                                         "it is not to be", f.now_ms, WALL(&f), &err),
+                     ERR_NONE);
+    f.agents[0].lose_commands = false;
+    farm_run_to_end(&f, 60000);
+    farm_run(&f, 30000);
+    assert_true(f.acts_sent > 0);
+    assert_int_equal(f.agents[0].acts, 0);
+    farm_end(&f);
+}
+
 static void dead_agent_leaves_its_server_unknown_until_it_is_back(void **state)
 {
     (void)state;
@@ -521,6 +547,7 @@ int main(void)
         cmocka_unit_test(what_was_set_survives_a_restart),
         cmocka_unit_test(killed_at_any_moment_it_goes_on_and_acts_once),
         cmocka_unit_test(lost_command_is_handed_over_again),
+        cmocka_unit_test(command_that_a_person_settled_does_not_leave_late),
         cmocka_unit_test(dead_agent_leaves_its_server_unknown_until_it_is_back),
         cmocka_unit_test(second_run_over_the_same_server_is_refused_and_told_by_whom),
         cmocka_unit_test(silent_server_spends_the_budget_of_all),
