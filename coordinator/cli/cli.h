@@ -265,6 +265,8 @@ int cli_pool_warm(struct cli *cli); /* verb_warm.c */
 /* verb_hold.c: a hold under other names. */
 int cli_server_drain(struct cli *cli);
 int cli_server_give_back(struct cli *cli);
+/* Does anybody hold that server, or wait for it? The exit code. */
+int cli_server_hold(struct cli *cli, const char *server, bool *held);
 
 extern const struct cli_verb cli_verbs_status[], cli_verbs_server[], cli_verbs_pool[],
     cli_verbs_run[], cli_verbs_events[], cli_verbs_service[], cli_verbs_worker[], cli_verbs_token[],

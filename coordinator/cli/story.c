@@ -277,9 +277,12 @@ static void advise_target(const struct cli *cli, const json_t *run, const json_t
             "%s was not put back. If it is out of rotation, put it back once it is well:", server);
         text_add(&command, "farmhand server undrain ");
         add_word(&command, server);
-        text_add(&command, " --pool ");
-        add_word(&command,
-                 *cli_text(target, "pool") ? cli_text(target, "pool") : cli_text(run, "pool"));
+        const char *pool =
+            *cli_text(target, "pool") ? cli_text(target, "pool") : cli_text(run, "pool");
+        if (*pool) {
+            text_add(&command, " --pool ");
+            add_word(&command, pool);
+        }
         text_add(&command, " --reason \"...\"");
     }
     if (why.len > 0)

@@ -262,8 +262,28 @@ int cli_server_drain(struct cli *cli)
     return code;
 }
 
+int cli_server_hold(struct cli *cli, const char *server, bool *held)
+{
+    json_t *answer = NULL;
+    size_t i;
+    const json_t *hold;
+    int code = cli_get(cli, "/v1/holds", &answer);
+    *held = false;
+    json_array_foreach(cli_list(answer, "holds"), i, hold)
+    {
+        *held = *held || text_equal_nocase(cli_text(hold, "server"), server);
+    }
+    json_decref(answer);
+    return code;
+}
+
 int cli_server_give_back(struct cli *cli)
 {
+    if (cli_has(cli, OPT_DRY_RUN)) {
+        printf("%s is held: it would be given back, and put back once it has proved well\n",
+               cli->words[0]);
+        return CLI_DONE;
+    }
     return hold_release(cli);
 }
 

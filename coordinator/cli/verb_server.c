@@ -469,12 +469,16 @@ static int server_cycle(struct cli *cli)
     return cli_start_run_with(cli, "cycle", "", cli_value(cli, OPT_ON, ""), more);
 }
 
-/* What a failed run left out is one pool's; what a person drained is the whole server. */
+/* What a person drained is given back; what failed runs left out, of one pool or of the server as a
+ * whole, a run proves and puts back. */
 static int server_undrain(struct cli *cli)
 {
-    if (!cli_has(cli, OPT_POOL))
-        return cli_server_give_back(cli);
-    return cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
+    bool held = false;
+    int code = cli_has(cli, OPT_POOL) ? CLI_DONE : cli_server_hold(cli, cli->words[0], &held);
+    if (code != CLI_DONE)
+        return code;
+    return held ? cli_server_give_back(cli)
+                : cli_start_run(cli, "undrain", cli_value(cli, OPT_POOL, ""), cli->words[0]);
 }
 
 const struct cli_verb cli_verbs_server[] = {
@@ -531,9 +535,9 @@ const struct cli_verb cli_verbs_server[] = {
      (CLI_RUN_OPTIONS & ~OPT(ON) & ~OPT(NO_DRAIN) & ~OPT(DRAIN_TIMEOUT) & ~OPT(ON_DRAIN_TIMEOUT)) |
          OPT(POOL),
      0, "Put a server back that was drained, or that a failed run left out of rotation",
-     "Its probe must pass first. What a failed run left out of one pool is named with --pool: a "
-     "run with one "
-     "target does it.",
+     "Its probe must pass first. What a person drained is given back; what failed runs left out a "
+     "run puts back:\nof the server as a whole and of each of its pools, each by a proof of its "
+     "own, or with --pool of that one alone.",
      server_undrain},
     {0},
 };

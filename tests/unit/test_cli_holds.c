@@ -110,16 +110,34 @@ static void hold_that_is_not_to_be_had_is_given_up(void **state)
 static void person_drains_a_server_and_gives_it_back(void **state)
 {
     struct bench *b = *state;
-    serve(b, hold_routes, 6, NULL, 0);
+    const struct fake_route routes[] = {
+        hold_routes[0],
+        {"GET /v1/holds", 200, "{\"holds\":[{\"server\":\"WEB03\",\"state\":\"held\"}]}", 0},
+        hold_routes[1],
+        hold_routes[2],
+        hold_routes[3],
+        hold_routes[4],
+        hold_routes[5],
+        {"POST /v1/runs", 200, PLAN, 0},
+    };
+    serve(b, routes, 8, NULL, 0);
     run(b, "server|drain|web03|--for|2h|--reason|new board");
     assert_ended(b, 0);
     assert_has(&b->out, "web03 is out of rotation for at most 2h: farmhand server undrain web03\n");
     assert_lacks(&b->out, TOKEN);
+    run(b, "server|undrain|web03|--dry-run");
+    assert_ended(b, 0);
+    assert_has(&b->out, "would be given back");
+    assert_asked(b, "POST /v1/holds/release", false);
     run(b, "server|undrain|web03|--reason|done");
     assert_ended(b, 0);
     assert_asked(
         b, "POST /v1/holds/release {\"server\":\"web03\",\"failed\":false,\"reason\":\"done\"}",
         true);
+    /* Nobody has it: what failed runs left out there is put back, of the whole server. */
+    run(b, "server|undrain|web01|--dry-run");
+    assert_ended(b, 0);
+    assert_asked(b, "POST /v1/runs {\"action\":\"undrain\",\"pool\":\"\",\"on\":\"web01\"", true);
 }
 
 static void cycle_waits_for_reboots_of_others(void **state)
