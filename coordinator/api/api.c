@@ -15,6 +15,7 @@
 #define CONNECTIONS_DEFAULT 256
 #define IDLE_S_DEFAULT      30
 #define QUEUE_DEFAULT_BYTES (256 * 1024)
+#define REQUEST_DEFAULT_MS  60000
 #define DRAIN_S             1 /* for the last answers when the server stops */
 /* A body that is too long is read up to here, so that the client hears why; then it is cut. */
 #define DISCARD_MAX (4 * API_BODY_MAX)
@@ -158,6 +159,21 @@ static void take_certificate(struct exchange *x)
     x->certificate_len = certs[0].size;
 }
 
+/* A browser that has an operator's certificate shows it to whatever page asks. What such a page may
+ * send without being asked about it first (Fetch standard, "CORS-safelisted request-header") is
+ * forms and plain text: JSON is not among it, and that question is not answered here. */
+static void check_type(struct exchange *x, const char *method)
+{
+    static const char json[] = "application/json";
+    const char *type = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Type");
+    char begin[sizeof(json)] = "";
+    if (text_equal(method, "GET") || text_equal(method, "HEAD"))
+        return;
+    text_format(begin, sizeof(begin), "%.16s", type ? type : "");
+    if (!text_equal_nocase(begin, json) || strcspn(type + 16, " ;") != 0)
+        refuse(x, 415, "the Content-Type header must be: application/json");
+}
+
 /* Whoever it says to be is not believed here: see the desk. */
 static void name_far(struct exchange *x)
 {
@@ -166,6 +182,8 @@ static void name_far(struct exchange *x)
     const char *given =
         MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Authorization");
     api_socket_address(info ? info->client_addr : NULL, x->address, sizeof(x->address));
+    api_socket_network(info ? info->client_addr : NULL, x->network);
+    x->from = far_of(x->connection);
     take_certificate(x);
     if (!given)
         return;
@@ -176,10 +194,12 @@ static void name_far(struct exchange *x)
 
 static void take_head(struct exchange *x, const char *method, const char *path)
 {
-    if (x->far)
+    if (x->far) {
         name_far(x);
-    else
+        check_type(x, method);
+    } else {
         name_near(x);
+    }
     x->method = must_copy(method);
     x->path = must_copy(path);
     if (!is_clean(path))
@@ -241,6 +261,7 @@ static enum MHD_Result hand_over(struct exchange *x)
                                       .actor = x->actor,
                                       .far = x->far,
                                       .address = x->address,
+                                      .network = x->network,
                                       .bearer = x->bearer,
                                       .certificate = x->certificate,
                                       .certificate_len = x->certificate_len,
@@ -255,6 +276,7 @@ static enum MHD_Result hand_over(struct exchange *x)
         x->lent = true;
         if (a->spec.deliver(a->spec.arg, &x->request)) {
             x->suspended = true;
+            far_turn(x->from, true);
             MHD_suspend_connection(x->connection);
         } else {
             atomic_fetch_sub(&x->refs, 1);
@@ -330,6 +352,8 @@ void exchange_on_completed(void *arg, struct MHD_Connection *connection, void **
         return;
     *of_request = NULL;
     pthread_mutex_lock(&a->lock);
+    far_turn(x->from, false);
+    x->from = NULL;
     leave(x);
     pthread_mutex_unlock(&a->lock);
     exchange_unref(x);
@@ -347,6 +371,8 @@ static void fill_defaults(struct api_spec *s)
         s->of_one_address_max = API_OF_ONE_ADDRESS;
     if (s->idle_s == 0)
         s->idle_s = IDLE_S_DEFAULT;
+    if (s->request_ms == 0)
+        s->request_ms = REQUEST_DEFAULT_MS;
     if (s->follower_queue_bytes == 0)
         s->follower_queue_bytes = QUEUE_DEFAULT_BYTES;
 }

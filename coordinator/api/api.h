@@ -33,6 +33,7 @@ struct api_request {
     const char *actor;   /* from afar: "" */
     bool far;            /* over HTTPS */
     const char *address; /* of who asks from afar, without a port; "" */
+    const char *network; /* the same as door.h names it: 64 bits of an IPv6 address; "" */
     const char *bearer;  /* the token of "Authorization: Bearer ..."; "": none */
     /* The client's own certificate, DER, whose key it has proved to have; by whom it was signed is
      * not looked at here. NULL: it showed none. */
@@ -70,6 +71,8 @@ struct api_spec {
     uint32_t of_one_address_max; /* of them, from afar; 0: API_OF_ONE_ADDRESS */
     uint32_t followers_max;      /* 0: half of the connections */
     uint32_t idle_s;             /* a client that neither sends nor reads; 0: 30 */
+    uint32_t request_ms; /* from afar: for handshake and request to be there whole; a sixth of it
+                          * where an address, or all together, have many; 0: 60000 */
     size_t follower_queue_bytes; /* 0: 256 KiB */
 };
 
@@ -114,7 +117,8 @@ void api_fed(struct api *a, struct api_request *request, bool caught_up);
  * is full is cut: its last event is of type "cut" and says from where to follow again. */
 void api_publish(struct api *a, uint64_t seq, uint64_t run, const char *server, const char *json);
 
-/* Comment lines that are due; when the next will be (UINT64_MAX: nobody follows). */
+/* Comment lines that are due, and the end of those who take too long; to be called each second or
+ * so; when the next will be (UINT64_MAX: nobody follows). */
 void api_on_time(struct api *a, uint64_t now_ms);
 uint64_t api_wake_ms(struct api *a);
 

@@ -261,6 +261,7 @@ void api_on_time(struct api *a, uint64_t now_ms)
     struct exchange *chain = NULL;
     pthread_mutex_lock(&a->lock);
     a->now_ms = now_ms;
+    far_sweep(a, now_ms);
     for (struct exchange *x = a->all; x; x = x->next) {
         if (x->follows && !x->ended && now_ms >= x->until_ms) {
             follow_end(x, "cut", "what you came by has expired");

@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "coordinator/api/api.h"
 #include "coordinator/api/api_socket.h"
+#include "coordinator/link/door.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -28,6 +29,16 @@
 #define API_CERT_MAX          8192
 #define EXCHANGE_HEADER_BYTES (32 * 1024) /* MHD's memory per connection: headers and buffers */
 
+/* One that came from afar, under api->lock. */
+struct far_connection {
+    struct api *api;
+    int fd;
+    uint64_t since_ms; /* it came, or has read its last answer */
+    bool waits;        /* its request is there whole: for the brain, or the answer is on its way */
+    struct door_address *at_door;
+    struct far_connection *next, *prev;
+};
+
 struct exchange {
     struct api_request request; /* what the brain sees; first, so that it is found from there */
     struct api *api;
@@ -37,8 +48,9 @@ struct exchange {
     /* The request, written by MHD's thread before it is delivered. */
     char *method, *path;
     char actor[API_ACTOR_MAX];
+    struct far_connection *from; /* NULL: at the socket */
     bool far;
-    char address[64];
+    char address[64], network[DOOR_ADDRESS_MAX];
     char bearer[API_BEARER_MAX];
     uint8_t *certificate; /* NULL: none */
     size_t certificate_len;
@@ -78,6 +90,8 @@ struct api {
     uint16_t port;          /* of far */
     struct api_own *own;    /* newest first, under the lock; api_far.c */
     char *far_ca;           /* NULL: nobody's certificate is asked for */
+    struct door *door;      /* of connections from afar, under the lock; NULL: no far */
+    struct far_connection *connections;
     struct api_socket socket;
     struct api_spec spec;
     pthread_mutex_t lock;
@@ -102,7 +116,11 @@ enum MHD_Result exchange_on_far_access(void *arg, struct MHD_Connection *connect
 void exchange_on_completed(void *arg, struct MHD_Connection *connection, void **of_request,
                            enum MHD_RequestTerminationCode why);
 
-/* api_far.c. far_free: what a failed far_start left, too; after the daemon's end. */
+/* api_far.c. far_free: what a failed far_start left, too; after the daemon's end. far_of: NULL, not
+ * from afar. far_turn, lock held: it begins or ends to wait for us. far_sweep, lock held. */
+struct far_connection *far_of(struct MHD_Connection *connection);
+void far_turn(struct far_connection *c, bool waits);
+void far_sweep(struct api *a, uint64_t now_ms);
 enum error_code far_start(struct api *a, const struct api_far *far, struct error *err);
 void far_free(struct api *a);
 

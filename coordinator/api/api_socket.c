@@ -200,3 +200,12 @@ const char *api_socket_address(const struct sockaddr *address, char *out, size_t
         text_copy(out, size_bytes, "unknown");
     return out;
 }
+
+void api_socket_network(const struct sockaddr *address, char out[DOOR_ADDRESS_MAX])
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+    int family = address ? address->sa_family : AF_UNSPEC;
+    door_name(family == AF_INET ? (const uint8_t *)&v4->sin_addr : NULL,
+              family == AF_INET6 ? v6->sin6_addr.s6_addr : NULL, out);
+}

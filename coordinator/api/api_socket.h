@@ -4,6 +4,7 @@
 #define FARMHAND_COORDINATOR_API_SOCKET_H
 
 #include "common/error.h"
+#include "coordinator/link/door.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,9 @@ enum error_code api_socket_far(const char *listen, struct api_far_socket *out, s
 enum error_code api_socket_far_check(const char *listen, struct error *err);
 /* "192.0.2.7", "2001:db8::1", "unknown". */
 const char *api_socket_address(const struct sockaddr *address, char *out, size_t size_bytes);
+
+/* As door.h names it. */
+void api_socket_network(const struct sockaddr *address, char out[DOOR_ADDRESS_MAX]);
 
 /* Mode 0660. A socket file that nobody answers on is left over from a crash and taken over. */
 enum error_code api_socket_open(const char *path, struct api_socket *out, struct error *err);

@@ -237,7 +237,7 @@ void desk_join(struct asking *a)
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
     code = code ? code : enrol_join(a->desk->enrol, &r, a->view.wall_ms, &answer, &wrong, &err);
     if (wrong)
-        throttle_wrong(a->desk->throttle, r.address, a->view.now_ms);
+        throttle_wrong(a->desk->throttle, a->request->network, a->view.now_ms);
     note_join(a, &r, code, code ? err.text : answer.in ? "in" : answer.why);
     if (code)
         desk_refuse(a, &err);

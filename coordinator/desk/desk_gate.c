@@ -13,7 +13,7 @@
 
 bool gate_may_try(struct asking *a)
 {
-    uint64_t wait_ms = throttle_wait_ms(a->desk->throttle, a->request->address, a->view.now_ms);
+    uint64_t wait_ms = throttle_wait_ms(a->desk->throttle, a->request->network, a->view.now_ms);
     char left[TEXT_DURATION_MAX];
     if (wait_ms == 0)
         return true;
@@ -83,13 +83,13 @@ static bool know(struct asking *a)
             : operators_find_certificate(a->desk->operators, r->certificate, r->certificate_len,
                                          a->view.wall_ms, &who, &wrong, &err);
     if (code == ERR_NONE) {
-        throttle_right(a->desk->throttle, a->request->address);
+        throttle_right(a->desk->throttle, a->request->network);
         a->who = who;
         a->request->actor = who->name;
         return true;
     }
     if (wrong)
-        throttle_wrong(a->desk->throttle, a->request->address, a->view.now_ms);
+        throttle_wrong(a->desk->throttle, a->request->network, a->view.now_ms);
     if (who) /* it was revoked, or its time is over: somebody has it still */
         note_refusal(a, who, err.text);
     else

@@ -1,4 +1,5 @@
-/* throttle.h - slows down whoever tries tokens. Pure: time comes with each call.
+/* throttle.h - slows down whoever tries tokens. Pure: time comes with each call. An address is one
+ * as door.h names it, so that whoever has a network of IPv6 has no more tries than others.
  *
  * Secrets have 192 bits: nobody guesses one. This keeps the tries from costing anything, and from
  * filling the log. Five wrong ones from an address are free, then it waits 1 s, 2 s, 4 s up to a

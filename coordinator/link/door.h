@@ -1,4 +1,5 @@
-/* door.h - how many may be at the door at once: handshakes that are not done, by address. Pure.
+/* door.h - how many may be at the door at once, by address: at the agents' port handshakes that are
+ * not done, over HTTPS connections. Pure.
  *
  * A handshake costs a descriptor and some memory before anybody has proved anything. So one address
  * has so many at most, and all together have a bound; what is above is sent away at once, and comes

@@ -271,6 +271,7 @@ static void ask(char who, char *method, char *target, const char *body)
                                      .actor = who == 's' ? "root" : "",
                                      .far = who != 's',
                                      .address = who == 's' ? "" : "192.0.2.7",
+                                     .network = who == 's' ? "" : "192.0.2.7",
                                      .bearer = bearer_of(who),
                                      .body = filled,
                                      .body_len = strlen(filled),

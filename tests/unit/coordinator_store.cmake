@@ -7,6 +7,9 @@ farmhand_test(history SOURCES coordinator_store/test_history.c ${store_tools} LI
 # What it says to operators.
 farmhand_test(api SOURCES coordinator_api/test_api.c coordinator_api/client.c LIBS farmhand_api)
 
+farmhand_test(api_far SOURCES coordinator_api/test_api_far.c link/certs.c
+              LIBS farmhand_api farmhand_ca OpenSSL::SSL)
+
 # What it is told by its file.
 farmhand_test(coordinator_settings SOURCES coordinator_main/test_settings.c LIBS farmhand_settings)
 target_compile_definitions(test_coordinator_settings

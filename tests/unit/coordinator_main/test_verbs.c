@@ -286,6 +286,7 @@ static void ask(struct counter *k, const char *token, const char *path, const ch
                             .actor = "",
                             .far = true,
                             .address = THERE,
+                            .network = THERE,
                             .bearer = token,
                             .body = body,
                             .body_len = strlen(body),
