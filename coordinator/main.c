@@ -1,6 +1,7 @@
 /* main.c - farmhand-coordinator: options, configuration, a clean end. */
 #include "common/log.h"
 #include "common/options.h"
+#include "common/program.h"
 #include "common/service.h"
 #include "common/text.h"
 #include "coordinator/init.h"
@@ -9,7 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define CONFIG_PATH "/etc/farmhand/coordinator.conf"
@@ -53,8 +53,7 @@ int main(int argc, char **argv)
     struct settings settings;
     struct error err = {0};
     bool told = false;
-    const struct rlimit no_core = {0, 0}; /* keys are in our memory */
-    setrlimit(RLIMIT_CORE, &no_core);
+    program_start(&argc, &argv);
     if (argc > 1 && text_equal(argv[1], "init"))
         return init_main(argc - 1, argv + 1, CONFIG_PATH);
     int end = options_parse(&program, argc, argv, &options);

@@ -1,5 +1,5 @@
 # One program per module of common/.
-foreach(module command_line error text log os process mailbox db config options service http sha256)
+foreach(module command_line error text log os process program mailbox db config options service http sha256)
   farmhand_test(common_${module} SOURCES common/test_${module}.c LIBS farmhand_common)
 endforeach()
 
