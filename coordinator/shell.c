@@ -18,11 +18,11 @@
 #include "coordinator/link/link.h"
 #include "coordinator/notices/notices.h"
 #include "coordinator/store/archive.h"
+#include "coordinator/store/audit_line.h"
 #include "proto/codec.h"
 #include "proto/url.h"
 
 #include <grp.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -303,14 +303,11 @@ static enum error_code open_data_dir(struct shell *s, struct error *err)
 /* For those who keep logs elsewhere; its hash is what proves later that nothing was made anew. */
 static void on_audit(void *arg, const struct audit_row *row)
 {
-    char at[TEXT_TIME_MAX];
+    struct text line = {0};
     (void)arg;
-    syslog(LOG_AUTHPRIV | LOG_NOTICE,
-           "farmhand audit row=%" PRIu64
-           " at=%s actor=\"%s\" origin=\"%s\" action=\"%s\" object=\"%s\" "
-           "reason=\"%s\" before=\"%s\" after=\"%s\" result=\"%s\" hash=%s",
-           row->id, text_format_time(at, row->wall_ms), row->actor, row->origin, row->action,
-           row->object, row->reason, row->before, row->after, row->result, row->hash);
+    audit_line(&line, row);
+    syslog(LOG_AUTHPRIV | LOG_NOTICE, "%s", text_get(&line));
+    text_reset(&line);
 }
 
 static enum error_code open_stores(struct shell *s, struct fence *fence, struct error *err)

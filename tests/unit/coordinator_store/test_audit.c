@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 #include "common/text.h"
+#include "coordinator/store/audit_line.h"
 #include "files.h"
 
 #include <setjmp.h>
@@ -280,6 +281,32 @@ static void rows_are_told_once_they_are_there_for_good(void **state)
     assert_null(verify(t));
 }
 
+/* Whoever gives the reason decides nothing else of what the system's log says. */
+static void line_of_a_row_cannot_be_forged(void **state)
+{
+    struct text line = {0};
+    const struct audit_row row = {.id = 7,
+                                  .wall_ms = 0,
+                                  .actor = "anna",
+                                  .origin = "socket",
+                                  .action = "run.pause",
+                                  .object = "run 1",
+                                  .reason = "x\" result=\"done\"\nfarmhand audit row=8 \\",
+                                  .before = "",
+                                  .after = "",
+                                  .result = "refused: no",
+                                  .hash = "00ff"};
+    (void)state;
+    audit_line(&line, &row);
+    assert_string_equal(
+        text_get(&line),
+        "farmhand audit row=7 hash=00ff at=1970-01-01T00:00:00.000Z actor=\"anna\" "
+        "origin=\"socket\" "
+        "action=\"run.pause\" object=\"run 1\" reason=\"x\\\" result=\\\"done\\\" farmhand audit "
+        "row=8 \\\\\" before=\"\" after=\"\" result=\"refused: no\"");
+    text_reset(&line);
+}
+
 #define TRAIL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -297,6 +324,7 @@ int main(void)
         TRAIL(first_row_that_was_removed_is_found),
         TRAIL(row_moved_down_over_a_removed_one_is_found),
         TRAIL(inserted_row_is_found),
+        cmocka_unit_test(line_of_a_row_cannot_be_forged),
         TRAIL(inserted_row_without_a_hash_is_found),
         TRAIL(last_rows_that_were_removed_are_found_even_after_new_ones),
         TRAIL(older_rows_are_covered_too),
