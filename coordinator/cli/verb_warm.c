@@ -82,7 +82,7 @@ static void print_check(const struct cli *cli, const json_t *plan, const json_t 
     table_close(t);
     json_array_foreach(cli_list(plan, "warnings"), i, target)
     {
-        text_add(&out, "\n");
+        text_add(&out, "\nWith --apply: ");
         text_add_safe(&out, json_string_value(target));
         text_add(&out, "\n");
     }

@@ -70,7 +70,7 @@ static void check_tells_that_the_configuration_is_shared(void **state)
     assert_ended(b, 1);
     assert_has(&b->out, "cold");
     assert_has(&b->out, "it takes --shared: startMode");
-    assert_has(&b->out, "\nweb01, web02 share one configuration\n");
+    assert_has(&b->out, "\nWith --apply: web01, web02 share one configuration\n");
 }
 
 static void apply_and_undo_are_runs(void **state)
