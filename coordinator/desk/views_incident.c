@@ -80,6 +80,21 @@ static void say_presence(const struct view *v, const struct fleet_server *s, jso
     }
 }
 
+/* A gate of the whole server says that some pool does not run: here is which. */
+static void say_pools(const struct fleet_server *s, json_t *list)
+{
+    const struct state *whole = fleet_whole(s);
+    for (size_t i = 0; whole && s->presence == PRESENCE_FRESH && i < whole->pool_count; i++) {
+        const struct pool *p = &whole->pools[i];
+        if (p->state == POOL_STATE_STOPPED && p->auto_start && !fleet_services_down(s)) {
+            say(list,
+                "Pool %s is Stopped, and is to run: once it is known why, `farmhand pool start %s "
+                "--on %s` starts it.",
+                p->name, p->name, s->name);
+        }
+    }
+}
+
 static void say_incident(const struct incident *n, json_t *list)
 {
     char at[TEXT_TIME_MAX];
@@ -165,6 +180,7 @@ json_t *view_why(const struct view *v, const struct fleet_server *s)
     json_t *list = json_array();
     say_presence(v, s, list);
     size_t before = json_array_size(list);
+    say_pools(s, list);
     say_incidents(v, s, list);
     say_runs(v, s, list);
     remedy_explain(coordinator_remedy(v->brain), s->name, v->now_ms, say_seen, list);

@@ -325,6 +325,23 @@ static void plan_says_that_the_budget_is_full_and_by_whom(void **state)
     assert_int_equal(size_at(f, "budgets"), 0);
 }
 
+/* The gate of a whole server says that some pool is Stopped: why says which, and what starts it. */
+static void why_names_the_pool_that_stands_still(void **state)
+{
+    struct fixture *f = *state;
+    f->farm.agents[0].shop_stopped = f->farm.agents[0].want_whole = true;
+    farm_run(&f->farm, 500);
+    get(f, "/v1/servers/web01/why");
+    assert_int_equal(size_at(f, "sentences"), 2);
+    assert_string_equal(text_at(f, "sentences.1"),
+                        "Pool Shop is Stopped, and is to run: once it is known why, `farmhand pool "
+                        "start Shop --on web01` starts it.");
+    f->farm.agents[0].shop_manual = f->farm.agents[0].want_whole = true; /* on purpose */
+    farm_run(&f->farm, 500);
+    get(f, "/v1/servers/web01/why");
+    assert_non_null(strstr(text_at(f, "sentences.1"), "Nothing is wrong"));
+}
+
 static void second_run_over_the_same_servers_is_told_who_holds_them(void **state)
 {
     struct fixture *f = *state;
@@ -837,6 +854,7 @@ int main(void)
         CASE(run_is_started_watched_and_shown_after_its_end),
         CASE(dry_run_changes_nothing),
         CASE(plan_says_that_the_budget_is_full_and_by_whom),
+        CASE(why_names_the_pool_that_stands_still),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
         CASE(wrong_requests_are_told_what_is_wrong),
         CASE(what_is_borne_is_told_in_words),
