@@ -30,9 +30,14 @@ enum script_sight {
     SAW_FROZEN = 64,
     SAW_WINDOW = 128,
 };
-static const char *const sights[] = {
-    "a run that is done", "an incident",    "an unknown outcome",   "a paused run",
-    "an abort",           "a stopped pool", "a frozen coordinator", "a run out of its hours"};
+static const char *const sights[] = {"a run that is done",
+                                     "an incident",
+                                     "an unknown outcome",
+                                     "a paused run",
+                                     "an abort",
+                                     "a pool that is stopped for good",
+                                     "a frozen coordinator",
+                                     "a run out of its hours"};
 
 /* Not to be seen: the farm is one with two backends, see world_options.apart. */
 #define IN_APART 0x100u
@@ -526,9 +531,10 @@ static void see(struct world *w, const struct view *v)
     uint32_t *saw = &w->script.saw;
     *saw |= v->incident_count ? SAW_INCIDENT : 0;
     *saw |= centre_frozen(w->centres[0]) ? SAW_FROZEN : 0;
-    for (size_t k = 0; k < w->pools; k++)
-        *saw |=
-            world_iis(w, world_unit_at(0, k))->pool.state == POOL_STATE_STOPPED ? SAW_STOPPED : 0;
+    for (size_t k = 0; k < w->pools; k++) {
+        const struct pool *p = &world_iis(w, world_unit_at(0, k))->pool;
+        *saw |= p->state == POOL_STATE_STOPPED && !p->auto_start ? SAW_STOPPED : 0;
+    }
     for (size_t i = 0; i < v->run_count; i++) {
         *saw |= strstr(v->runs[i].causes, "person") ? SAW_PAUSED : 0;
         *saw |= strstr(v->runs[i].causes, "window") ? SAW_WINDOW : 0;
