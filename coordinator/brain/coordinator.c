@@ -224,6 +224,16 @@ static void round_of_places(struct coordinator *c)
     round_go_on(c);
 }
 
+/* No agent could answer in that time, so it makes nobody late; and after a long sleep they dial
+ * again first. */
+static void wake_runs(struct coordinator *c, uint64_t slept_ms)
+{
+    uint64_t dialling_ms = slept_ms >= REJOIN_MS ? c->spec.settle_ms : 0;
+    for (size_t i = 0; i < c->run_count; i++) {
+        rollout_woke(c->runs[i], slept_ms + dialling_ms);
+    }
+}
+
 /* Turns come every second at the latest: a longer gap means the machine slept, and that everything
  * known is old. So are answers to what was asked before: they wait in buffers, and are the first
  * that is heard after waking. */
@@ -236,10 +246,7 @@ static void notice_suspension(struct coordinator *c)
         fleet_tick(c->fleet, c->now_ms, c->wall_ms, fleet_told, c);
         c->ask_count = 0;
         c->started_ms = c->now_ms; /* settles as after a start: who is out is not known yet */
-        for (size_t i = 0; i < c->run_count; i++) {
-            /* No agent could have answered in that time, so no deadline of theirs is over. */
-            rollout_restart(c->runs[i], c->now_ms + c->spec.settle_ms);
-        }
+        wake_runs(c, c->now_ms - c->last_turn_ms);
     }
     c->last_turn_ms = c->now_ms;
 }

@@ -280,18 +280,36 @@ static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
     t->asks = t->taken_at = 0;
 }
 
+/* What was asked is asked again. */
+static void begin_again(struct rollout *r, size_t i, uint64_t entered_ms)
+{
+    struct rollout_target *t = &r->targets[i];
+    forget_unsaved(t, entered_ms);
+    if (t->state == TARGET_CHECKING) {
+        t->state = TARGET_WAITING; /* it held nothing */
+    } else if (t->state == TARGET_RETURNING) {
+        t->proof_old = true; /* by as much as our absence was long */
+    }
+    list_again(r, i);
+}
+
 void rollout_restart(struct rollout *r, uint64_t now_ms)
 {
     r->next_ticket = 1;
     r->wave_over_ms = now_ms;
     for (size_t i = 0; i < r->target_count; i++) {
-        forget_unsaved(&r->targets[i], now_ms);
-        if (r->targets[i].state == TARGET_CHECKING) {
-            r->targets[i].state = TARGET_WAITING; /* it held nothing */
-        } else if (r->targets[i].state == TARGET_RETURNING) {
-            r->targets[i].proof_old = true; /* by as much as our absence was long */
-        }
-        list_again(r, i);
+        begin_again(r, i, now_ms);
+    }
+}
+
+void rollout_woke(struct rollout *r, uint64_t later_ms)
+{
+    r->wave_over_ms += later_ms;
+    for (size_t i = 0; i < r->target_count; i++) {
+        enum target_state state = r->targets[i].state;
+        bool in_their_hands = rollout_action_by_others(r->action) &&
+                              (state == TARGET_ACTING || state == TARGET_UNKNOWN);
+        begin_again(r, i, r->targets[i].entered_ms + (in_their_hands ? 0 : later_ms));
     }
 }
 

@@ -458,6 +458,10 @@ void rollout_throw_away(struct rollout *r, const struct rollout_change *change);
 
 /* After loading from the store: what is not saved begins anew at now_ms. */
 void rollout_restart(struct rollout *r, uint64_t now_ms);
+/* We slept: nobody could be asked. What was asked is asked again, and deadlines come later by so
+ * much, not anew: who sleeps all the time comes to them as well. Those who hold a server had all
+ * that time. */
+void rollout_woke(struct rollout *r, uint64_t later_ms);
 
 struct rollout_counts {
     uint32_t total, waiting, active, done, nothing, skipped, failed, unknown, aborted;

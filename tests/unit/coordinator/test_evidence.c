@@ -120,6 +120,27 @@ static void sleep_is_not_held_against_a_server(void **state)
     }
 }
 
+/* A disk that holds it up for seconds, again and again: deadlines come later by that, and they
+ * come. */
+static void machine_that_stands_still_all_the_time_comes_to_its_deadlines(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 3, 1);
+    f.agents[0].probe_status = 500;
+    uint64_t run = farm_recycle(&f, "web01");
+    while (coordinator_run_find(f.brain, run)->targets[0].state != TARGET_GATING) {
+        farm_run(&f, 10);
+    }
+    for (int i = 0; i < 30 && coordinator_run_count(f.brain); i++) {
+        farm_run(&f, 500);
+        f.now_ms += 3500;
+    }
+    assert_int_equal(coordinator_run_count(f.brain), 0);
+    assert_int_equal(coordinator_incident_count(f.brain), 1);
+    farm_end(&f);
+}
+
 /* ---- the disk was full as it was to be saved ---- */
 
 /* The reading that lets it act is used up, and what it led to could not be saved: it is read again
@@ -155,6 +176,7 @@ int main(void)
         cmocka_unit_test(server_is_not_taken_on_where_it_stood_before_the_balancer_was_lost),
         cmocka_unit_test(answer_from_before_a_sleep_takes_no_server),
         cmocka_unit_test(sleep_is_not_held_against_a_server),
+        cmocka_unit_test(machine_that_stands_still_all_the_time_comes_to_its_deadlines),
         cmocka_unit_test(what_could_not_be_saved_is_asked_again_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
