@@ -214,7 +214,7 @@ const struct cli_verb cli_verbs_run[] = {
     {"run", "set", "ID", 1, 1, CLI_LIVE_OPTIONS | OPT(REASON), 0,
      "Change a run while it is going on: batch, soak, limits, what is borne",
      "It counts from the next step on, and stands in the audit trail. What was planned (servers, "
-     "waves, order) stays.",
+     "waves, order) stays.\n--window 00:00-24:00 takes its hours away: it goes on at once.",
      run_set},
     {"run", "retry", "ID", 1, 1,
      (CLI_RUN_OPTIONS & ~OPT(ON)) | OPT(START_IDLE) | OPT(KEEP_AUTOSTART), 0,
