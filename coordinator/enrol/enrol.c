@@ -297,13 +297,18 @@ struct asked {
     const struct joining *waiting; /* of that key; NULL: none */
 };
 
+/* Its name goes to commands of balancers as a word of its own, where "-f" would be an option, and
+ * "all" is every server in a selector. */
 static enum error_code check_name(const char *name, struct error *err)
 {
-    if (!fleet_name_ok(name) || text_equal_nocase(name, WIRE_COORDINATOR_NAME))
-        return error_set(err, ERR_INVALID,
-                         "\"%.80s\" cannot be a server's name: letters, digits, '.', '-' and '_' "
-                         "only",
-                         name);
+    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    if (!fleet_name_ok(name) || !strchr(first, name[0]) || text_equal_nocase(name, "all") ||
+        text_equal_nocase(name, WIRE_COORDINATOR_NAME))
+        return error_set(
+            err, ERR_INVALID,
+            "\"%.80s\" cannot be a server's name: letters, digits, '.', '-' and '_' "
+            "only, a letter or digit first, and neither all nor " WIRE_COORDINATOR_NAME,
+            name);
     return ERR_NONE;
 }
 

@@ -231,6 +231,9 @@ static void reserved_and_impossible_names_are_refused(void **state)
     assert_int_equal(join(g, token, "Farmhand-Coordinator", request, NOW_MS, &answer), ERR_INVALID);
     assert_int_equal(join(g, token, "", request, NOW_MS, &answer), ERR_INVALID);
     assert_int_equal(join(g, token, "a,DNS:b", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "--force", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "..", request, NOW_MS, &answer), ERR_INVALID);
+    assert_int_equal(join(g, token, "All", request, NOW_MS, &answer), ERR_INVALID);
     assert_int_equal(join(g, token, "web01", "nonsense", NOW_MS, &answer), ERR_INVALID);
     free(request);
     free(key);
