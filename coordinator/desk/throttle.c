@@ -7,7 +7,7 @@
 
 static int find(const struct throttle *t, const char *address)
 {
-    for (int i = 0; i < THROTTLE_ADDRESSES; i++)
+    for (int i = 0; i < THROTTLE_ADDRESSES && address[0]; i++) /* "": not known, and not counted */
         if (text_equal(t->items[i].address, address))
             return i;
     return -1;
@@ -45,6 +45,8 @@ static int place_for(const struct throttle *t, const char *address)
 
 void throttle_wrong(struct throttle *t, const char *address, uint64_t now_ms)
 {
+    if (!address[0])
+        return;
     int at = place_for(t, address);
     bool same = text_equal(t->items[at].address, address);
     if (!same || now_ms - t->items[at].last_ms >= THROTTLE_FORGET_MS)
@@ -57,6 +59,6 @@ void throttle_wrong(struct throttle *t, const char *address, uint64_t now_ms)
 void throttle_right(struct throttle *t, const char *address)
 {
     int at = find(t, address);
-    if (at >= 0)
+    if (at >= 0 && --t->items[at].wrong == 0)
         t->items[at].address[0] = '\0';
 }

@@ -3,8 +3,8 @@
  *
  * Secrets have 192 bits: nobody guesses one. This keeps the tries from costing anything, and from
  * filling the log. Five wrong ones from an address are free, then it waits 1 s, 2 s, 4 s up to a
- * minute; a quarter of an hour without one forgets it. Memory is bounded: the address whose last
- * try is the longest ago is forgotten first.
+ * minute; a right one takes one of them back, a quarter of an hour without one forgets all. Memory
+ * is bounded: the address whose last try is the longest ago is forgotten first.
  */
 #ifndef FARMHAND_COORDINATOR_THROTTLE_H
 #define FARMHAND_COORDINATOR_THROTTLE_H
@@ -27,6 +27,7 @@ struct throttle {
 /* So long must the address wait before it is listened to; 0: not. */
 uint64_t throttle_wait_ms(const struct throttle *t, const char *address, uint64_t now_ms);
 void throttle_wrong(struct throttle *t, const char *address, uint64_t now_ms);
+/* Not all are forgiven: else whoever has one token tries others between two uses of it. */
 void throttle_right(struct throttle *t, const char *address);
 
 #endif

@@ -670,6 +670,27 @@ static void guessing_is_slowed_and_forgotten(void **state)
     assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 5000), 0);
 }
 
+/* He has a viewer's token, and would like to have an admin's. */
+static void right_token_does_not_pay_for_guesses(void **state)
+{
+    static struct throttle t;
+    uint64_t waited_ms = 0;
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        throttle_wrong(&t, "192.0.2.7", 1000);
+        throttle_wrong(&t, "192.0.2.7", 1000);
+        throttle_right(&t, "192.0.2.7");
+        waited_ms = throttle_wait_ms(&t, "192.0.2.7", 1000);
+    }
+    assert_int_equal(waited_ms, THROTTLE_WAIT_MAX);
+    for (int i = 0; i < 100; i++)
+        throttle_right(&t, "192.0.2.7");
+    assert_int_equal(throttle_wait_ms(&t, "192.0.2.7", 1000), 0);
+    throttle_right(&t, "192.0.2.7"); /* nothing is left to forgive */
+    throttle_right(&t, "");
+    assert_int_equal(throttle_wait_ms(&t, "", 1000), 0);
+}
+
 #define WITH_GATE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 static void what_was_before_and_is_after_stands_in_the_audit_trail(void **state)
@@ -714,6 +735,7 @@ int main(void)
         WITH_GATE(operators_are_known_by_their_token_alone),
         WITH_GATE(operators_that_ended_take_nobodys_place),
         cmocka_unit_test(guessing_is_slowed_and_forgotten),
+        cmocka_unit_test(right_token_does_not_pay_for_guesses),
     };
     return cmocka_run_group_tests_name("enrol", tests, NULL, NULL);
 }
