@@ -21,6 +21,13 @@ struct transfer {
     char words[CURL_ERROR_SIZE];
 };
 
+/* Source: curl's documentation of CURLOPT_SSLCERT: "(Schannel only) ... PKCS#12 format". */
+bool http_shows_identity(void)
+{
+    const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
+    return tls && !strstr(tls, "Schannel");
+}
+
 void http_start(void)
 {
     must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);

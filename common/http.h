@@ -47,6 +47,9 @@ struct http_reply {
 enum error_code http_request(const struct http_call *call, struct http_reply *out,
                              struct error *err);
 
+/* Can identity_file be shown? Not over the TLS of Windows (Schannel), which takes no PEM. */
+bool http_shows_identity(void);
+
 /* Once per process, before threads start. */
 void http_start(void);
 

@@ -146,7 +146,7 @@ static const struct option options[OPT_COUNT] = {
     [OPT_SERVERS] = {"servers", KIND_TEXT, "SELECTOR", NULL,
                      "what it changes is these servers' alone (all)"},
     [OPT_IDENTITY] = {"identity", KIND_TEXT, "FILE", NULL,
-                      "or your own key and certificate, PEM (FARMHAND_IDENTITY)"},
+                      "or your own key and certificate, PEM (FARMHAND_IDENTITY); not on Windows"},
     [OPT_REQUEST] = {"request", KIND_TEXT, "FILE", NULL,
                      "a certificate for the key of this signing request, no token"},
     [OPT_HEAD] = {"head", KIND_TEXT, "HASH", NULL, "a hash noted before: it must be among them"},

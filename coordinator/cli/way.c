@@ -56,6 +56,10 @@ static enum error_code check_identity(const char *path, struct error *err)
 {
     char *bytes = NULL;
     size_t len = 0;
+    if (!http_shows_identity())
+        return error_set(err, ERR_INVALID,
+                         "--identity: this program's TLS cannot show a certificate from a file: "
+                         "use a token, --token-file FILE, which `farmhand operator create` makes");
     enum error_code code = os_read_file(path, IDENTITY_FILE_MAX, &bytes, &len, err);
     if (code)
         return code;

@@ -427,9 +427,16 @@ static int start_library(void **state)
     return 0;
 }
 
+static void certificate_from_a_file_is_shown_here(void **state)
+{
+    (void)state;
+    assert_true(http_shows_identity());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(certificate_from_a_file_is_shown_here),
         cmocka_unit_test(a_request_brings_status_and_body),
         cmocka_unit_test(method_headers_and_body_are_sent),
         cmocka_unit_test(any_status_is_an_answer_and_redirects_are_not_followed),
