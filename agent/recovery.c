@@ -37,7 +37,7 @@ static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
         [RECOVERY_ORPHANS] = TO(ORPHAN) | START_HALF,
         [RECOVERY_ORPHAN] = TO(ORPHAN) | TO(ORPHANS) | START_HALF,
         [RECOVERY_ENABLE] = TO(ENABLE) | TO(START) | TO(RELEASE) | TO(END),
-        [RECOVERY_START] = TO(STARTED) | TO(LOOK) | TO(RELEASE) | TO(END),
+        [RECOVERY_START] = TO(STARTED) | TO(LOOK) | TO(HANDOVER) | TO(RELEASE) | TO(END),
         [RECOVERY_STARTED] = TO(START) | TO(SEE) | TO(RELEASE) | TO(END),
         [RECOVERY_SEE] = TO(START) | TO(REST) | TO(POOLS) | TO(RELEASE) | TO(END),
         [RECOVERY_REST] = TO(REST) | TO(REST_UP) | TO(POOLS),
@@ -46,6 +46,7 @@ static bool move_is_allowed(enum recovery_step from, enum recovery_step to)
         [RECOVERY_VERDICT] = TO(VERDICT) | TO(POOL_START) | TO(POOLS) | TO(PROBE),
         [RECOVERY_POOL_START] = TO(POOLS),
         [RECOVERY_PROBE] = TO(RELEASE) | TO(END),
+        [RECOVERY_HANDOVER] = TO(END),
         [RECOVERY_RELEASE] = TO(END),
         [RECOVERY_END] = 0,
     };
@@ -78,6 +79,7 @@ static const char *rung_name(enum recovery_step step)
     case RECOVERY_BEGIN:
         return "begin";
     case RECOVERY_GUARD:
+    case RECOVERY_HANDOVER:
     case RECOVERY_RELEASE:
         return "guardian";
     case RECOVERY_DISABLE:
@@ -398,7 +400,7 @@ static void aim(struct recovery *r, struct call *call)
         call->created = r->orphans[r->orphan_at].created;
     } else if (call->kind == CALL_GUARD) {
         call->services = r->record->services;
-        call->within_ms = guard_within(r);
+        call->within_ms = r->step == RECOVERY_HANDOVER ? 0 : guard_within(r);
     } else if (call->kind == CALL_PROBE || call->kind == CALL_VERDICT || call->kind == CALL_START) {
         text_copy(call->pool, sizeof(call->pool), r->pools[r->pool_at].name);
     }
@@ -430,6 +432,7 @@ static enum call_kind call_kind_of(const struct recovery *r)
         [RECOVERY_VERDICT] = CALL_VERDICT,
         [RECOVERY_POOL_START] = CALL_START,
         [RECOVERY_PROBE] = CALL_PROBE,
+        [RECOVERY_HANDOVER] = CALL_GUARD,
         [RECOVERY_RELEASE] = CALL_GUARD_END,
         [RECOVERY_END] = CALL_NONE,
     };
@@ -447,6 +450,15 @@ struct recipe_next recovery_next(struct recovery *r, uint64_t now_ms)
     struct recipe_next next = {.want = RECIPE_CALL, .call = {.kind = call_kind_of(r)}};
     aim(r, &next.call);
     return next;
+}
+
+static void handed_over(struct recovery *r, const struct call_result *result, uint64_t now_ms)
+{
+    if (result->code == ERR_NONE)
+        recovery_say(r, "a guardian goes on trying to start it, for a quarter of an hour");
+    else
+        recovery_say(r, "no guardian goes on trying to start it: %s", result->text);
+    end(r, now_ms);
 }
 
 static void released(struct recovery *r, const struct call_result *result, uint64_t now_ms)
@@ -494,6 +506,9 @@ void recovery_on_result(struct recovery *r, const struct call_result *result, ui
     case RECOVERY_POOL_START:
     case RECOVERY_PROBE:
         recovery_start_on_result(r, result, now_ms);
+        return;
+    case RECOVERY_HANDOVER:
+        handed_over(r, result, now_ms);
         return;
     case RECOVERY_RELEASE:
         released(r, result, now_ms);

@@ -37,6 +37,7 @@ enum recovery_step {
     RECOVERY_VERDICT,
     RECOVERY_POOL_START,
     RECOVERY_PROBE,
+    RECOVERY_HANDOVER, /* to a guardian that goes on trying */
     RECOVERY_RELEASE,
     RECOVERY_END,
 };

@@ -99,6 +99,12 @@ static void start_ordered(struct recovery *r, const struct call_result *result, 
     default:
         break;
     }
+    if (result->code == ERR_BUSY && start_time_is_over(r, now_ms)) {
+        /* It stops still, and may not be ended: when it has stopped, we are not there any more. */
+        recovery_fails(r, CAUSE_BUSY, "W3SVC did not start: %.180s", result->text);
+        recovery_enter(r, RECOVERY_HANDOVER, now_ms, "leaving the start to a guardian");
+        return;
+    }
     if (r->start_refusals >= START_REFUSALS || start_time_is_over(r, now_ms)) {
         give_up_start(r,
                       result->code == ERR_STATE ? CAUSE_SERVICE_DOWN : recipe_cause(result->code),

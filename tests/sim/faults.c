@@ -161,7 +161,8 @@ static void break_stops(struct world *w, int at)
 {
     struct scm *m = &w->scm[at];
     m->shared = rng_chance(&w->faults, 300);
-    m->stuck = rng_chance(&w->faults, 600);
+    bool sticks = m->stuck && m->all[SCM_WAS].state == SVC_STOP_PENDING; /* for good */
+    m->stuck = rng_chance(&w->faults, 600) || sticks;
     if (rng_chance(&w->faults, 400))
         m->no_stop = rng_chance(&w->faults, 500) ? ERR_BUSY : ERR_DENIED;
     if (rng_chance(&w->faults, 500))

@@ -265,6 +265,29 @@ static void shared_process_is_not_killed(void **state)
     end_life(life);
 }
 
+/* It stops some day, and then somebody has to be there. */
+static void what_stops_too_late_is_left_to_a_guardian(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_RESTART);
+    (void)state;
+    life->box.services[SBOX_WAS].stop_takes = 2000000;
+    life->box.stranger = true;
+    begin_life(life);
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_FAILED);
+    assert_int_equal(life->record->cause, CAUSE_SHARED_HOST);
+    assert_says(life, "a guardian goes on trying to start it");
+    assert_true(life->box.guarded);
+    assert_int_equal(life->box.guard_within_ms, 0);
+    assert_string_equal(life->box.guarded_services, SET);
+    sbox_let(&life->box, life->now_ms + 2000000);
+    sbox_guardian_acts(&life->box, life->now_ms + 2000000);
+    sbox_let(&life->box, life->now_ms + 2100000);
+    assert_int_equal(life->box.services[SBOX_WAS].state, SVC_RUNNING);
+    assert_int_equal(life->box.services[SBOX_WEB].state, SVC_RUNNING);
+    end_life(life);
+}
+
 static void machine_is_not_restarted_by_a_kill(void **state)
 {
     struct life *life = new_life(VERB_SERVICE_RESTART);
@@ -921,6 +944,7 @@ int main(void)
         cmocka_unit_test(disabled_is_enabled_when_told),
         cmocka_unit_test(disabled_and_running_is_not_restarted),
         cmocka_unit_test(shared_process_is_not_killed),
+        cmocka_unit_test(what_stops_too_late_is_left_to_a_guardian),
         cmocka_unit_test(machine_is_not_restarted_by_a_kill),
         cmocka_unit_test(program_that_a_kill_runs_is_told),
         cmocka_unit_test(silent_sites_take_the_whole_way),
