@@ -435,8 +435,10 @@ bool leasing_settles(const struct rollout *r, const struct rollout_change *chang
 /* The run over a whole server that has taken the incident over; 0: none. */
 uint64_t leasing_taker(const struct coordinator *c, uint64_t incident);
 /* Would one of that server take it over? */
-bool leasing_takes(const struct coordinator *c, const char *server, const struct incident *n);
-size_t leasing_taken(void *ctx, const char *server, uint64_t *out); /* as of struct rollout_view */
+bool leasing_takes(const struct coordinator *c, uint64_t run, const char *server,
+                   const struct incident *n);
+size_t leasing_taken(void *ctx, const struct rollout *r, const char *server,
+                     uint64_t *out); /* as of struct rollout_view */
 
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change);
 /* It could not be saved and only gives back: install anyway, remember that the store lags. */

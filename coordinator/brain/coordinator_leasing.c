@@ -52,20 +52,23 @@ static bool is_apart(const struct incident *n)
     return n->phase == INCIDENT_QUARANTINED || n->phase == INCIDENT_RETURNING;
 }
 
-/* Of one of its pools, with a lease, or still out behind an incident of the whole server. */
-bool leasing_takes(const struct coordinator *c, const char *server, const struct incident *n)
+/* Of one of its pools, with a lease (of that, or of the server, where it put that into quarantine),
+ * or still out behind an incident of the whole server. */
+bool leasing_takes(const struct coordinator *c, uint64_t run, const char *server,
+                   const struct incident *n)
 {
-    bool bare = n->place_count && !remedies_hold(c, n->id);
-    return n->pool[0] && text_equal_nocase(n->server, server) && !is_apart(n) &&
-           !leasing_taker(c, n->id) && (bare || remedies_hold(c, n->id));
+    bool own = n->run == run; /* its own way back */
+    bool has = n->place_count || remedies_hold(c, n->id);
+    return n->pool[0] && text_equal_nocase(n->server, server) && (own || !is_apart(n)) && has &&
+           !leasing_taker(c, n->id);
 }
 
-size_t leasing_taken(void *ctx, const char *server, uint64_t *out)
+size_t leasing_taken(void *ctx, const struct rollout *r, const char *server, uint64_t *out)
 {
     const struct coordinator *c = ctx;
     size_t count = 0;
     for (size_t i = 0; i < c->incident_count && count < ROLLOUT_TAKEN_MAX; i++) {
-        if (leasing_takes(c, server, &c->incidents[i])) {
+        if (leasing_takes(c, r->id, server, &c->incidents[i])) {
             out[count++] = c->incidents[i].id;
         }
     }

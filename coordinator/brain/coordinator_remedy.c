@@ -47,7 +47,7 @@ static enum rollout_action action_of(enum remedy_act act)
 
 static const char *pool_of(enum remedy_act act, const char *pool)
 {
-    return rollout_action_of_services(action_of(act)) ? "" : pool;
+    return rollout_action_of_server(action_of(act)) ? "" : pool;
 }
 
 /* A run of somebody else has that server on its list, and will come to it. */
@@ -345,8 +345,10 @@ struct plan_request remedies_request(struct coordinator *c, const struct remedy_
     if (change->limit_ms && change->limit_ms / 3 < o->drain_limit_ms) {
         o->drain_limit_ms = change->limit_ms / 3;
     }
-    o->worker_pid = change->worker_pid;
-    o->worker_created = change->worker_created;
+    if (change->act == REMEDY_KILL_WORKER) {
+        o->worker_pid = change->worker_pid;
+        o->worker_created = change->worker_created;
+    }
     rollout_policies(o, ON_FAILURE_STOP, 0);
     return q;
 }

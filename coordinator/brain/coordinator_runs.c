@@ -227,7 +227,7 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
     size_t count = 0;
     for (size_t i = 0; i < c->incident_count; i++) {
         const struct incident *n = &c->incidents[i];
-        if (!passes(c, n, server, pool) && (pool[0] || !leasing_takes(c, server, n))) {
+        if (!passes(c, n, server, pool) && (pool[0] || !leasing_takes(c, n->run, server, n))) {
             continue; /* may_take has said whether it is this run's to take over */
         }
         for (uint32_t k = 0; k < n->place_count; k++) {

@@ -151,7 +151,8 @@ static bool due_returning(const struct remedy *m, struct remedy_change *c,
     if (run.open) {
         return false;
     }
-    if (run.state == TARGET_DONE || run.state == TARGET_NOTHING) {
+    bool back = run.state == TARGET_DONE || run.state == TARGET_NOTHING;
+    if (back && !view->holds(view->ctx, n->id)) { /* else its own pool has not proved */
         change_close(c, view->wall_ms, "solved, and back in rotation");
     } else {
         char why[INCIDENT_TEXT_MAX];

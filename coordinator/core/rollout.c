@@ -621,7 +621,7 @@ static void take(const struct rollout *r, struct rollout_change *c, const struct
     struct rollout_target *t = &c->target;
     t->holds = true;
     t->started_wall_ms = view->wall_ms;
-    taken_note(t, view);
+    taken_note(r, t, view);
     if (r->action == ROLLOUT_UNDRAIN) {
         change_gate(r, c, now_ms);
         return;

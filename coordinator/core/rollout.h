@@ -358,7 +358,7 @@ struct rollout_view {
                         size_t max);
     /* Incidents of single pools of this server whose leases a target takes that takes the server as
      * a whole, ROLLOUT_TAKEN_MAX at most. NULL: there are none. */
-    size_t (*taken)(void *ctx, const char *server, uint64_t *out);
+    size_t (*taken)(void *ctx, const struct rollout *r, const char *server, uint64_t *out);
     /* Does an incident keep this place out of rotation as well, of another pool that stands in it?
      * Then it is not the target's alone to put back. Those whose pool it has proved do not. `why`
      * says which. NULL: none does. */

@@ -129,7 +129,7 @@ bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_m
 /* rollout_taken.c: at the take; an answer about a pool; the server, or the pool that was asked
  * about, has passed often enough (the next, or all is put back); at the return, what has not passed
  * is left to its incidents. */
-void taken_note(struct rollout_target *t, const struct rollout_view *view);
+void taken_note(const struct rollout *r, struct rollout_target *t, const struct rollout_view *view);
 const char *taken_misses(const struct observation *seen, char *text, size_t size);
 void taken_failed(struct rollout_target *t);
 void taken_passed(const struct rollout *r, struct rollout_change *c,

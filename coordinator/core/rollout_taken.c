@@ -15,10 +15,10 @@ bool rollout_proved(const struct rollout_target *t, uint32_t k)
     return (t->taken_proved & ~t->taken_left & bit(k)) != 0;
 }
 
-void taken_note(struct rollout_target *t, const struct rollout_view *view)
+void taken_note(const struct rollout *r, struct rollout_target *t, const struct rollout_view *view)
 {
     bool whole = !t->pool[0] && view->taken;
-    t->taken_count = whole ? (uint32_t)view->taken(view->ctx, t->server, t->taken) : 0;
+    t->taken_count = whole ? (uint32_t)view->taken(view->ctx, r, t->server, t->taken) : 0;
     t->taken_left = t->taken_proved = t->taken_solved = 0;
 }
 

@@ -129,6 +129,7 @@ struct view_incident {
     int server, unit, part; /* part: as a target's */
     bool left;              /* by a run; no rule looks after it, and it is not set apart */
     unsigned places;
+    bool apart; /* the server is in quarantine by it */
 };
 /* What people have said of a server, and what is known of it by their word. */
 struct view_server {

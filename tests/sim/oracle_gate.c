@@ -171,6 +171,8 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
     since_ms = back_ms > since_ms ? back_ms : since_ms;
     bool stops = text_equal(t->action, "stop") && !t->act_failed;
     size_t good = 0;
+    if (text_equal(t->action, "quarantine") && !t->act_failed)
+        return; /* it stays out and is asked for nothing */
     for (size_t i = 0; i < SEEN_KEPT; i++)
         good += (stops ? o->seen[i].stopped : o->seen[i].good) && o->seen[i].unit == t->unit &&
                 o->seen[i].asked_ms >= since_ms &&

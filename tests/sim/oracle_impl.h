@@ -271,6 +271,7 @@ bool oracle_covers(const struct world *w, const struct view_target *t, int line)
 const struct view_run *oracle_run_of(const struct view *v, uint64_t id);
 const struct view_target *oracle_target_of(const struct view *v, uint64_t run, int unit);
 bool oracle_held(const struct view *v, int server);
+bool oracle_apart(const struct view *v, int server); /* in quarantine */
 
 /* oracle_owner.c: what was taken out */
 void oracle_owner_look(struct world *w);

@@ -139,6 +139,8 @@ static void check_budget(struct world *w, int centre, const struct group *g)
         if (!group_has(g, (size_t)i))
             continue;
         bool by_act = acted_for(w, centre, i);
+        for (size_t b = 0; oracle_apart(v, i) && b < lb_backends(w); b++)
+            w->oracle->lines[world_unit_at(i, b)].taken = false; /* not by the budget any more */
         bool drained = is_taken(w, v, i);
         if (!by_act && !drained)
             continue;

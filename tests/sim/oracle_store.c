@@ -39,6 +39,14 @@ bool oracle_held(const struct view *v, int server)
     return false;
 }
 
+bool oracle_apart(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->incident_count; i++)
+        if (v->incidents[i].server == server && v->incidents[i].apart)
+            return true;
+    return false;
+}
+
 /* ---- what leaves ---- */
 
 /* No number belongs to two instances of one coordinator, and no instance to two. A copy of its
@@ -219,6 +227,8 @@ enum declared { DECLARED_NOT, DECLARED_PERHAPS, DECLARED_SURELY };
 static enum declared declared_out(const struct world *w, int centre, const struct store_seen *s,
                                   int server)
 {
+    if (oracle_apart(&s->view, server)) /* leaves the budget in the same way */
+        return DECLARED_SURELY;
     int64_t left_ms =
         s->view.servers[server].declared_until_ms - centre_wall_ms(w->centres[centre]);
     int64_t was_left_ms =
@@ -239,7 +249,7 @@ static void check_group(struct world *w, int centre, const struct store_seen *s,
         if (!group_has(g, (size_t)i))
             continue;
         enum declared declared = declared_out(w, centre, s, i);
-        bool is_held = oracle_held(&s->view, i) && i != t->server;
+        bool is_held = oracle_held(&s->view, i) && i != t->server && !oracle_apart(&s->view, i);
         bool out = is_out(w, centre, i);
         serving += !is_held && !out && declared != DECLARED_SURELY;
         if (i == t->server || (!is_held && (!out || declared != DECLARED_NOT)))

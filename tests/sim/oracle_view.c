@@ -26,7 +26,8 @@ static const char *const queries[] = {
                " FROM run",
     [Q_LEASES] = "SELECT server, owner, owner_id, pool FROM lease",
     [Q_INCIDENTS] = "SELECT id, server, " IN_BACKENDS(
-        places) ", pool, phase = 'left' FROM incident WHERE closed_how IS NULL",
+        places) ", pool, phase = 'left', phase = 'quarantined' FROM incident"
+                " WHERE closed_how IS NULL",
     [Q_LAST] = "SELECT last_event, coalesce((SELECT max(id) FROM audit), 0), freeze_why <> ''"
                " FROM self",
     [Q_COMMAND] = "SELECT c.verb, t.state, t.holds, t.command_seq, t.command_fence,"
@@ -177,7 +178,8 @@ static void read_holds(const struct world *w, struct store_seen *s)
             .unit = world_unit(server_of(w, oracle_word(q, 1)), oracle_word(q, 3)),
             .part = part_of(oracle_word(q, 3)),
             .left = sqlite3_column_int(q, 4) != 0,
-            .places = (unsigned)sqlite3_column_int(q, 2)};
+            .places = (unsigned)sqlite3_column_int(q, 2),
+            .apart = sqlite3_column_int(q, 5) != 0};
     sqlite3_reset(q);
 }
 

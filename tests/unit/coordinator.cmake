@@ -23,6 +23,8 @@ farmhand_test(brain SOURCES coordinator/test_brain.c coordinator/farm.c coordina
               TIMEOUT 120)
 farmhand_test(remediation SOURCES coordinator/test_remediation.c coordinator/farm.c coordinator_store/files.c
               LIBS farmhand_brain TIMEOUT 120)
+farmhand_test(conditions SOURCES coordinator/test_conditions.c coordinator/farm.c coordinator_store/files.c
+              LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(takeover SOURCES coordinator/test_takeover.c coordinator/farm.c coordinator_store/files.c
               LIBS farmhand_brain TIMEOUT 120)
 farmhand_test(rotation SOURCES coordinator/test_rotation.c coordinator/farm.c coordinator_store/files.c

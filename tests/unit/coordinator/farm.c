@@ -63,6 +63,7 @@ static struct pool shop_of(const struct farm_agent *a)
     struct pool shop = pool_of("Shop");
     shop.state = a->shop_stopped ? POOL_STATE_STOPPED : POOL_STATE_STARTED;
     shop.auto_start = !a->shop_manual;
+    shop.queue_length = a->queue_limit;
     shop.start_mode = a->workerless ? START_MODE_ALWAYS_RUNNING : START_MODE_ON_DEMAND;
     return shop;
 }
@@ -75,11 +76,12 @@ static struct pool api_of(const struct farm_agent *a)
     return api;
 }
 
-static struct worker worker_of(const struct farm_agent *a, const char *pool)
+static struct worker worker_of(const struct farm *f, const struct farm_agent *a, const char *pool)
 {
     return (struct worker){.pool = pool,
                            .pid = a->generation * 10,
                            .created = a->generation,
+                           .cpu_ms = f->now_ms * a->cpu_permille / 1000,
                            .memory_bytes = a->memory_bytes,
                            .private_bytes = a->private_bytes,
                            .age_ms = a->worker_age_ms};
@@ -97,9 +99,22 @@ static void send_report(struct farm *f, size_t i, bool whole)
          .pid = pid},
         {.name = "W3SVC", .state = runs, .start = SVC_START_AUTO, .pid = a->down ? 0 : 5}};
     struct pool pools[] = {api_of(a), shop_of(a)};
-    struct worker worker = worker_of(a, "Shop");
+    struct worker worker = worker_of(f, a, "Shop");
+    const struct pool_figures figures = {
+        .pool = "Shop", .queued = a->queued, .rejected = a->rejected};
+    struct server_event events[8];
+    for (size_t k = 0; k < a->event_count; k++) {
+        events[k] = (struct server_event){.pool = "Shop",
+                                          .id = a->events[k].id,
+                                          .record = k + 1,
+                                          .age_ms = f->now_ms - a->events[k].at_ms};
+    }
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
+                                    .figures = &figures,
+                                    .figure_count = 1,
+                                    .events = events,
+                                    .event_count = a->event_count,
                                     .config_identity = a->shares_config ? "share" : "own",
                                     .config_shared = a->shares_config,
                                     .trouble = "",
@@ -150,7 +165,7 @@ static void send_result(struct farm *f, size_t i, const struct command_id *id, e
 static void send_observation(struct farm *f, size_t i, const struct command *c)
 {
     struct farm_agent *a = &f->agents[i];
-    struct worker worker = worker_of(a, c->pool);
+    struct worker worker = worker_of(f, a, c->pool);
     bool shop = strcmp(c->pool, "Shop") == 0;
     int status = shop && a->shop_status ? a->shop_status : a->probe_status;
     struct agent_message m = {.kind = AGENT_OBSERVATION};
@@ -162,6 +177,8 @@ static void send_observation(struct farm *f, size_t i, const struct command *c)
                                          .worker_count = a->shop_stopped ? 0 : 1,
                                          .services_up = !a->down,
                                          .requests_known = c->requests,
+                                         .executing = a->oldest_ms ? 1 : 0,
+                                         .oldest_ms = a->oldest_ms,
                                          .requests = "",
                                          .offline = a->offline ? a->offline : "",
                                          .probed = c->probe && !a->shop_stopped && !a->down,
@@ -275,6 +292,7 @@ static void command(struct farm *f, size_t i, const struct command *c)
         a->act_id = c->id;
         a->act_outcome = OUTCOME_RUNNING;
         a->act_verb = c->verb;
+        a->told_pid = c->worker_pid;
         a->act_of_api = strcmp(c->pool, "Api") == 0;
         text_copy(a->set, sizeof a->set, c->settings ? c->settings : "");
         a->act_done_ms = f->now_ms + a->act_ms;
@@ -483,6 +501,9 @@ static void agent_turn(struct farm *f, size_t i)
         }
         a->api_down = a->api_down && !a->act_of_api;
         a->memory_bytes = a->private_bytes = 0;
+        a->cpu_permille = 0;
+        a->oldest_ms = 0;
+        a->queued = 0;
         a->down = a->down && (a->services_hopeless || !verb_is_of_services(a->act_verb));
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;

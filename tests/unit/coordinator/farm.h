@@ -8,9 +8,15 @@
 #include "coordinator/brain/coordinator.h"
 #include "tests/unit/coordinator_store/files.h"
 
-#define FARM_AGENTS  6
+#define FARM_AGENTS  10
 #define FARM_LETTERS 512
 #define FARM_ASKED   256
+
+/* An entry of the event log, of pool Shop. */
+struct farm_event {
+    uint32_t id;
+    uint64_t at_ms;
+};
 
 struct farm_agent {
     char name[16];
@@ -45,9 +51,16 @@ struct farm_agent {
     int shop_status;        /* of Shop's own site; 0: as the server's */
     bool services_hopeless; /* an act on its services changes nothing */
     uint64_t act_ms;
-    uint64_t memory_bytes;         /* of its worker; a successor has little */
-    uint64_t private_bytes;        /* the same */
-    uint64_t worker_age_ms;        /* as its agent tells it; 0: it does not */
+    uint64_t memory_bytes;    /* of its worker; a successor has little */
+    uint64_t private_bytes;   /* the same */
+    uint64_t worker_age_ms;   /* as its agent tells it; 0: it does not */
+    int64_t queued, rejected; /* of Shop, and */
+    uint32_t queue_limit;     /* its limit */
+    uint64_t oldest_ms;       /* its oldest request */
+    uint32_t cpu_permille;    /* of its worker */
+    struct farm_event events[8];
+    size_t event_count;
+    uint32_t told_pid;             /* the worker that an act was to end */
     const char *offline;           /* taken off line by its own people; NULL: not */
     bool down;                     /* its services do not run; a recovery mends it */
     bool disabled;                 /* WAS is */

@@ -941,8 +941,29 @@ static void what_is_held_is_put_back_at_the_end(void **state)
     run(&w, 3 * MINUTE);
     assert_true(w.runs[w.run_count - 1].back);
     finish(&w, TARGET_DONE, CAUSE_NONE, "back");
+    w.holds = false;
     run(&w, MINUTE);
     assert_int_equal(w.count, 0);
+    end(&w);
+}
+
+/* The server was put back, and its own pool did not prove: it is held still, so it is not over. */
+static void what_is_held_still_is_not_over(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMEDY_AUTO);
+    leak(&w, 3, true);
+    run(&w, 3 * MINUTE);
+    finish(&w, TARGET_FAILED, CAUSE_PROBE, "gate: it stays out of rotation");
+    w.holds = true;
+    leak(&w, 3, false);
+    run(&w, 3 * MINUTE);
+    finish(&w, TARGET_DONE, CAUSE_NONE, "incident 1 is left, its pool has not proved");
+    run(&w, LOOK_MS);
+    assert_int_equal(w.count, 1);
+    assert_int_equal(w.incidents[0].phase, INCIDENT_CALLED);
+    expect(&w, "it could not be put back: incident 1 is left, its pool has not proved");
     end(&w);
 }
 
@@ -1183,6 +1204,7 @@ int main(void)
         cmocka_unit_test(long_block_alarms_once),
         cmocka_unit_test(run_without_a_turn_is_ended_and_tried_again),
         cmocka_unit_test(what_is_held_is_put_back_at_the_end),
+        cmocka_unit_test(what_is_held_still_is_not_over),
         cmocka_unit_test(quarantine_ends_by_time_or_word),
         cmocka_unit_test(restart_forgets_no_incident_and_concludes_nothing_early),
         cmocka_unit_test(thousands_at_once_are_told_and_left_alone),
