@@ -376,7 +376,8 @@ static struct balancer_entry place_of(const struct farm *f, const char *server, 
     for (size_t i = 0; i < f->count; i++) {
         const struct farm_agent *a = &f->agents[i];
         enum balancer_admin admin = api ? a->admin_api : a->admin;
-        bool up = !api || !(a->api_off || a->api_down);
+        bool well = a->probe_status == 200 && !a->down && !a->shop_stopped;
+        bool up = api ? !(a->api_off || a->api_down) : well || !f->checks;
         if (strcmp(a->name, server) == 0) {
             e.admin = admin;
             e.up = up;

@@ -104,6 +104,7 @@ struct farm {
     bool unsaved_send;       /* one of them was not in the store as sent */
     bool balanced;           /* all stand in backend "web"; set before farm_start */
     bool apart;              /* Api in one of its own, "api" */
+    bool checks;             /* the balancer's own check sees who does not answer */
     uint64_t check_ms;       /* > 0: these places are keep-alive files, seen after so long */
     uint32_t reloads;        /* of the balancer, see farm_reload */
     uint32_t reading_age_ms; /* of what the background round gets */
