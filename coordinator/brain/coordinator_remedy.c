@@ -21,7 +21,8 @@ static bool view_fresh(void *ctx, const char *server, uint64_t *age_ms)
     const struct coordinator *c = ctx;
     const struct fleet_server *s = fleet_find(c->fleet, server);
     const struct state *latest = s ? fleet_latest(s) : NULL;
-    if (!latest || s->presence != PRESENCE_FRESH) {
+    bool speaks = latest && (s->presence == PRESENCE_FRESH || s->presence == PRESENCE_DECLARED_OUT);
+    if (!speaks) {
         return false;
     }
     *age_ms = c->now_ms - s->state_ms + latest->age_ms;

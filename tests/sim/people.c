@@ -260,6 +260,15 @@ static const struct view_incident *an_incident(const struct view *v)
     return v->incident_count ? &v->incidents[0] : NULL;
 }
 
+/* By one of the server, or of a pool that has put it into quarantine. */
+static bool is_held_as_a_whole(const struct view *v, int server)
+{
+    for (size_t i = 0; i < v->hold_count; i++)
+        if (!v->holds[i].by_run && v->holds[i].server == server && v->holds[i].whole)
+            return true;
+    return false;
+}
+
 /* A pool that is stopped on purpose cannot pass a gate: it is started, which settles the incident
  * as well. A run that waits behind the incident is ended first. */
 static void settle_incidents(struct world *w, const struct view *v)
@@ -275,7 +284,7 @@ static void settle_incidents(struct world *w, const struct view *v)
         return;
     }
     int unit = incident->unit;
-    if (incident->part == PART_WHOLE) {
+    if (incident->part == PART_WHOLE || is_held_as_a_whole(v, server)) {
         if (!start_what_stands_still(w, server))
             centre_start_run(
                 w, 0,

@@ -1,6 +1,6 @@
-/* Every condition and every rung of remediation.conf, each alone, with the whole brain, a real
- * store and agents that speak the wire, on virtual time. tests/unit/coordinator/REMEDIATION.md is
- * the list of what is tested where. */
+/* Every condition, every rung and every guard of remediation.conf, each alone, with the whole
+ * brain, a real store and agents that speak the wire, on virtual time.
+ * tests/unit/coordinator/REMEDIATION.md is the list of what is tested where. */
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
@@ -11,7 +11,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define GIB (1024ull * 1024 * 1024)
+#define GIB     (1024ull * 1024 * 1024)
+#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
 
 static struct remedy_rule rule; /* lent to the brain over a restart */
 
@@ -259,9 +260,9 @@ static void last_rungs_touch_no_server(void **state)
     struct error err;
     f.agents[1].shop_status = 500;
     show_memory(&f.agents[1], false);
-    assert_int_equal(coordinator_release(f.brain, "web02", "anna", "mended", f.now_ms,
-                                         (int64_t)f.now_ms + 1000000, &err),
-                     ERR_NONE);
+    assert_int_equal(
+        coordinator_release(f.brain, "web02", "anna", "mended", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
     farm_run(&f, 10000);
     assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
     farm_run(&f, 60000);
@@ -283,6 +284,264 @@ static void last_rungs_touch_no_server(void **state)
     farm_end(&f);
 }
 
+/* ---- guards ---- */
+
+static void again(struct farm *f) /* with rule and guards as they are now */
+{
+    farm_crash(f);
+    farm_start(f);
+    farm_run(f, 3000);
+}
+
+static void hands_off(struct farm *f)
+{
+    struct error err;
+    assert_int_equal(coordinator_maintenance(f->brain, "web02", 600000, "anna", "patching",
+                                             f->now_ms, WALL(f), &err),
+                     ERR_NONE);
+}
+
+static void leak(struct farm *f)
+{
+    f->agents[1].memory_bytes = 3 * GIB;
+    farm_run(f, 15000);
+}
+
+static void stale(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    hands_off(f);
+    leak(f);
+    f->agents[1].dead = true;
+    farm_run(f, 20000);
+}
+
+static void purpose(struct farm *f)
+{
+    begin(f, "services = down", "recover-services 60s");
+    hands_off(f);
+    f->agents[1].down = true;
+    farm_run(f, 15000);
+    f->agents[1].disabled = true;
+    farm_run(f, 10000);
+}
+
+static void identity(struct farm *f)
+{
+    begin(f, "pool = stopped", "start 60s");
+    f->agents[1].events[0] = (struct farm_event){5057, f->now_ms};
+    f->agents[1].event_count = 1;
+    f->agents[1].shop_stopped = true;
+    farm_run(f, 15000);
+}
+
+static void young(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    rule.min_worker_age_ms = 120000;
+    f->agents[1].worker_age_ms = 5000;
+    leak(f);
+}
+
+static void nobody(struct farm *f)
+{
+    begin(f, "pool = stopped", "kill-worker 60s");
+    f->agents[1].shop_stopped = true;
+    farm_run(f, 15000);
+}
+
+static void cause(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->agents[0].memory_bytes = f->agents[2].memory_bytes = 3 * GIB;
+    leak(f);
+}
+
+static void storm(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->guards.max_per_hour = 1;
+    again(f);
+    f->agents[0].memory_bytes = 3 * GIB;
+    farm_run(f, 30000);
+    f->agents[0].acts = 0; /* that was the one */
+    leak(f);
+}
+
+static void flapping(struct farm *f)
+{
+    begin(f, "cpu > 90%", "call");
+    f->guards.flap_max = 1;
+    again(f);
+    for (int i = 0; i < 2; i++) {
+        show_cpu(&f->agents[1], true);
+        farm_run(f, 15000);
+        show_cpu(&f->agents[1], false);
+        farm_run(f, 15000);
+    }
+    assert_int_equal(remedy_parse_ladder("recycle 60s", &rule, NULL), ERR_NONE);
+    show_cpu(&f->agents[1], true);
+    farm_run(f, 15000);
+}
+
+static void cool_down(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->guards.server_cool_down_ms = 600000;
+    again(f);
+    leak(f);
+    farm_run(f, 15000);
+    assert_int_equal(f->agents[1].acts, 1);
+    f->agents[1].acts = 0;
+    leak(f);
+}
+
+static void minimum(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->guards.min_healthy = (struct share){100, true};
+    again(f);
+    f->agents[2].down = true;
+    leak(f);
+}
+
+static void declared_out(struct farm *f)
+{
+    struct error err;
+    begin(f, "memory > 2G", "recycle 60s");
+    hands_off(f);
+    leak(f);
+    assert_int_equal(
+        coordinator_maintenance(f->brain, "web02", 0, "anna", "done", f->now_ms, WALL(f), &err),
+        ERR_NONE);
+    assert_int_equal(coordinator_declare_out(f->brain, "web02", 600000, "anna", "dead disk",
+                                             f->now_ms, WALL(f), &err),
+                     ERR_NONE);
+    farm_run(f, 10000);
+}
+
+static void maintenance(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    hands_off(f);
+    leak(f);
+}
+
+static void window(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    rule.window = "02:00-05:00"; /* it is 00:16 when a farm begins */
+    leak(f);
+}
+
+/* A person's run waits behind web04, and has web02 on its list. */
+static void on_a_list(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->agents[0].act_ms = 600000;
+    farm_recycle(f, "web01,web02");
+    farm_run(f, 3000);
+    assert_int_equal(f->agents[0].acts, 1);
+    f->agents[0].acts = 0;
+    leak(f);
+}
+
+/* Proposed, then a person puts the server into quarantine, and another one approves. */
+static void lease(struct farm *f)
+{
+    struct error err;
+    begin(f, "memory > 2G", "recycle 60s");
+    rule.mode = REMEDY_PROPOSE;
+    leak(f);
+    uint64_t id = coordinator_incident_at(f->brain, 0)->id;
+    assert_int_equal(
+        coordinator_quarantine(f->brain, "web02", 0, "anna", "odd", f->now_ms, WALL(f), &err),
+        ERR_NONE);
+    farm_run(f, 10000);
+    assert_int_equal(
+        coordinator_approve_incident(f->brain, id, "ben", "yes", f->now_ms, WALL(f), &err),
+        ERR_NONE);
+    farm_run(f, 5000);
+}
+
+static void budget(struct farm *f)
+{
+    begin(f, "memory > 2G", "recycle 60s");
+    f->agents[2].down = true;
+    leak(f);
+}
+
+/* Its run was begun, and a person ends it before it has its turn. */
+static void begun(struct farm *f)
+{
+    struct error err;
+    begin(f, "memory > 2G", "recycle 60s");
+    f->guards.retry_ms = 600000;
+    again(f);
+    f->agents[1].memory_bytes = 3 * GIB;
+    while (coordinator_run_count(f->brain) == 0) {
+        farm_run(f, 100);
+    }
+    assert_int_equal(coordinator_request(f->brain, 1, REQUEST_ABORT, "anna", "not now", f->now_ms,
+                                         WALL(f), &err),
+                     ERR_NONE);
+    farm_run(f, 15000);
+}
+
+static const struct guard_case {
+    enum incident_guard guard;
+    void (*arrange)(struct farm *f);
+    const char *why;
+} guard_cases[] = {
+    {GUARD_STALE, stale, "stale: web02 is silent"},
+    {GUARD_PURPOSE, purpose, "WAS is disabled, so a person or a tool keeps it down: left alone"},
+    {GUARD_IDENTITY, identity, "identity: the account of pool Shop is not accepted"},
+    {GUARD_YOUNG, young, "young: its worker is"},
+    {GUARD_NOBODY, nobody, "nothing: there is no worker to end"},
+    {GUARD_CAUSE, cause, "common cause: 3 of 4 servers show it at once"},
+    {GUARD_STORM, storm, "storm: "},
+    {GUARD_FLAPPING, flapping, "flapping: it came and went 3 times"},
+    {GUARD_COOL_DOWN, cool_down, "cool-down: something was done on web02 a moment ago"},
+    {GUARD_MINIMUM, minimum, "minimum: 3 of 4 servers are healthy"},
+    {GUARD_DECLARED_OUT, declared_out, "declared out: dead disk (by anna)"},
+    {GUARD_MAINTENANCE, maintenance, "maintenance: patching (by anna)"},
+    {GUARD_WINDOW, window, "02:00"},
+    {GUARD_RUN, on_a_list, "run: web02 is on the list of run 1 (by anna)"},
+    {GUARD_LEASE, lease, "web02 is in quarantine by incident 2"},
+    {GUARD_BUDGET, budget, "budget 1/1 used by web03"},
+    {GUARD_BEGUN, begun, "run 1: "},
+};
+
+/* No act leaves, and the incident says what holds it back: in a word for code, in a sentence for
+ * people, and both stand in the store. Each guard has its case. */
+static void every_guard_holds_back_and_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(sizeof guard_cases / sizeof guard_cases[0], INCIDENT_GUARD_COUNT - 1);
+    for (size_t i = 0; i < sizeof guard_cases / sizeof guard_cases[0]; i++) {
+        const struct guard_case *g = &guard_cases[i];
+        struct farm f;
+        struct incident n = {0};
+        struct error err;
+        assert_int_equal(g->guard, i + 1);
+        g->arrange(&f);
+        for (size_t k = 0; k < coordinator_incident_count(f.brain); k++) {
+            const struct incident *one = coordinator_incident_at(f.brain, k);
+            if (strcmp(one->server, "web02") == 0 && strcmp(one->rule, "one") == 0) {
+                assert_int_equal(store_find_incident(f.store, one->id, &n, &err), ERR_NONE);
+            }
+        }
+        for (size_t k = 0; k < 4; k++) {
+            assert_int_equal(f.agents[k].acts, 0);
+        }
+        if (n.phase != INCIDENT_BLOCKED || n.guard != g->guard || !strstr(n.why, g->why)) {
+            fail_msg("%s: it is %s, by %s: %s", incident_guard_name(g->guard),
+                     incident_phase_name(n.phase), incident_guard_name(n.guard), n.why);
+        }
+        farm_end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +549,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_event_counts_within_its_window),
         cmocka_unit_test(every_rung_reaches_the_wire_as_itself),
         cmocka_unit_test(last_rungs_touch_no_server),
+        cmocka_unit_test(every_guard_holds_back_and_says_so),
     };
     return cmocka_run_group_tests_name("conditions", tests, NULL, NULL);
 }
