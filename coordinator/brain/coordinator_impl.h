@@ -415,7 +415,7 @@ struct leasing {
     bool incident;      /* the change asks for one */
     bool borrow;        /* an incident of the whole server lends its lease, and keeps all else */
     uint64_t give_back; /* the lease, to that one; 0: none */
-    bool settles; /* gives up a server whose pools' incidents it has taken over */
+    bool settles;       /* gives up a server whose pools' incidents it has taken over */
     uint64_t inherited[ROLLOUT_TAKEN_MAX]; /* incidents whose leases pass to the run */
     size_t inherited_count;
     bool own; /* `opened` is the incident that asked for the run: it is there already */
@@ -432,6 +432,9 @@ void mirror_drop(struct coordinator *c, const char *server, const char *pool);
 bool find_own(const struct coordinator *c, const struct rollout *r, struct incident *out);
 struct incident *incident_by_id(struct coordinator *c, uint64_t id);
 bool leasing_settles(const struct rollout *r, const struct rollout_change *change);
+/* Does the incident's pool stand there, by the configuration? */
+bool leasing_stands_in(const struct coordinator *c, const struct incident *n,
+                       const struct balancer_entry *place);
 /* The run over a whole server that has taken the incident over; 0: none. */
 uint64_t leasing_taker(const struct coordinator *c, uint64_t incident);
 /* Would one of that server take it over? */

@@ -33,6 +33,40 @@ bool leasing_settles(const struct rollout *r, const struct rollout_change *chang
            !change->target.holds && change->target.taken_count > 0;
 }
 
+static bool is_on_map(const struct coordinator *c, const char *server, const char *pool,
+                      const struct balancer_entry *place)
+{
+    const struct coordinator_ports *ports = &c->spec.ports;
+    struct balancer_entry own[BALANCER_ENTRIES_MAX];
+    size_t count = ports->map ? ports->map(ports->ctx, server, pool, own, BALANCER_ENTRIES_MAX) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (balancer_same_place(&own[i], place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the configuration knows no more is nobody else's either. */
+bool leasing_stands_in(const struct coordinator *c, const struct incident *n,
+                       const struct balancer_entry *place)
+{
+    return is_on_map(c, n->server, n->pool, place) || !is_on_map(c, n->server, "", place);
+}
+
+/* One that had the whole server in quarantine keeps no more than where its pool stands: the rest
+ * was put back. */
+static void keep_own_places(const struct coordinator *c, struct incident *n)
+{
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < n->place_count; k++) {
+        if (leasing_stands_in(c, n, &n->places[k])) {
+            n->places[kept++] = n->places[k];
+        }
+    }
+    n->place_count = kept;
+}
+
 uint64_t leasing_taker(const struct coordinator *c, uint64_t incident)
 {
     for (size_t i = 0; i < c->run_count; i++) {
@@ -240,7 +274,9 @@ static enum error_code write_settled(struct coordinator *c, const struct rollout
         if (!is_solved(t, k)) {
             text_copy(lease.server, sizeof lease.server, n.server);
             text_copy(lease.pool, sizeof lease.pool, n.pool);
+            keep_own_places(c, &n);
             code = l->to_incident ? ERR_NONE : store_take_lease(s, &lease, err);
+            code = code != ERR_NONE || l->to_incident ? code : store_save_places(s, &n, err);
         } else if (n.phase == INCIDENT_LEFT) {
             text_format(how, sizeof how, "its pool proved in run %llu", (unsigned long long)r->id);
             code = store_close_incident(s, n.id, c->wall_ms, how, err);
@@ -351,6 +387,7 @@ static void mirror_settled(struct coordinator *c, const struct rollout_target *t
         struct incident *n = incident_by_id(c, t->taken[k]);
         if (!is_solved(t, k)) {
             if (!l->to_incident) {
+                keep_own_places(c, n);
                 mirror_lease(c, n->server, n->pool, LEASE_INCIDENT, n->id);
             }
         } else if (n->phase == INCIDENT_LEFT) {

@@ -244,11 +244,12 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
 }
 
 /* Its own incident is over since it has taken the server, or holds nothing any more. */
-static bool has_proved(const struct rollout_target *t, uint64_t incident)
+static bool lets_go(const struct coordinator *c, const struct rollout_target *t,
+                    const struct incident *n, const struct balancer_entry *place)
 {
     for (uint32_t k = 0; k < t->taken_count; k++) {
-        if (t->taken[k] == incident) {
-            return rollout_proved(t, k);
+        if (t->taken[k] == n->id) {
+            return rollout_proved(t, k) || !leasing_stands_in(c, n, place);
         }
     }
     return false;
@@ -261,7 +262,7 @@ static bool view_kept_out(void *ctx, const struct rollout_target *t,
     for (size_t i = 0; i < c->incident_count; i++) {
         const struct incident *n = &c->incidents[i];
         if (text_equal_nocase(n->server, t->server) && incident_has_place(n, place) &&
-            !has_proved(t, n->id)) {
+            !lets_go(c, t, n, place)) {
             text_format(why, why_size, "incident %llu (%.60s)", (unsigned long long)n->id,
                         n->pool[0] ? n->pool : n->kind);
             return true;

@@ -181,12 +181,14 @@ static uint64_t acted_ms(const struct oracle *o, int centre, int unit)
 }
 
 /* Each pool that an incident keeps there has proved by itself, whoever else answers. */
-static bool left_pools_proved(const struct oracle *o, const struct view *v, int line,
+static bool left_pools_proved(const struct world *w, const struct view *v, int line,
                               uint64_t out_ms)
 {
+    const struct oracle *o = w->oracle;
     for (size_t i = 0; i < v->incident_count; i++) {
         const struct view_incident *n = &v->incidents[i];
         if (has_line(n->server, n->places, line) && n->part < PART_WHOLE &&
+            lb_line_of(w, world_unit_at(n->server, (size_t)n->part)) == line &&
             o->pools[world_unit_at(n->server, (size_t)n->part)].probed_ms < out_ms)
             return false;
     }
@@ -231,7 +233,7 @@ static bool is_proved(struct world *w, int centre, int line)
     }
     if ((w->options.services || w->options.apart) &&
         is_back_as_a_whole(&o->stores[centre].view, line))
-        return left_pools_proved(o, &o->stores[centre].view, line, out_ms) &&
+        return left_pools_proved(w, &o->stores[centre].view, line, out_ms) &&
                (stopped || newest_ms >= (last_ms > out_ms ? last_ms : out_ms));
     return (last_ms ? acted_stopped : stopped) ||
            probed_ms >= (last_ms > out_ms ? last_ms : out_ms);

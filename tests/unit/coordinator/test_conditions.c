@@ -55,6 +55,13 @@ static void expect_event(const struct farm *f, const char *what, const char *par
     }
 }
 
+static void again(struct farm *f) /* with rule and guards as they are now */
+{
+    farm_crash(f);
+    farm_start(f);
+    farm_run(f, 3000);
+}
+
 /* web02 shows it, or no longer. */
 typedef void show(struct farm_agent *a, bool on);
 
@@ -251,10 +258,13 @@ static void last_rungs_touch_no_server(void **state)
     (void)state;
     struct farm f;
     begin(&f, "memory > 2G", "quarantine");
+    f.apart = true; /* Api stands in a backend of its own */
+    again(&f);
     show_memory(&f.agents[1], true);
     farm_run(&f, 20000);
     assert_int_equal(f.agents[1].acts, 0);
     assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    assert_int_equal(f.agents[1].admin_api, BALANCER_DRAIN);
     assert_int_equal(coordinator_incident_at(f.brain, 0)->phase, INCIDENT_QUARANTINED);
     /* It is of pool Shop, so Shop has to prove when a person releases the server. */
     struct error err;
@@ -267,6 +277,9 @@ static void last_rungs_touch_no_server(void **state)
     assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
     farm_run(&f, 60000);
     expect_event(&f, "quarantine", "it could not be put back");
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    assert_int_equal(f.agents[1].admin_api, BALANCER_READY);
+    assert_int_equal(coordinator_incident_at(f.brain, 0)->place_count, 1);
     assert_string_equal(coordinator_holder(f.brain, "web02", NULL), "incident 1");
     f.agents[1].shop_status = 200;
     farm_run(&f, 60000);
@@ -285,13 +298,6 @@ static void last_rungs_touch_no_server(void **state)
 }
 
 /* ---- guards ---- */
-
-static void again(struct farm *f) /* with rule and guards as they are now */
-{
-    farm_crash(f);
-    farm_start(f);
-    farm_run(f, 3000);
-}
 
 static void hands_off(struct farm *f)
 {
