@@ -491,16 +491,18 @@ static void tell_step(struct coordinator *c, const struct rollout *r,
     event_live(c, &event);
 }
 
-/* A disruptive command that nobody waits for any more must not leave late. */
+/* A command that nobody waits for any more must not leave late: neither of a target that went on
+ * without it, nor where another one takes its place. */
 static void recall_command(struct coordinator *c, const struct rollout *r,
                            const struct rollout_change *change)
 {
-    if (!change->target_changed || change->target.state == TARGET_ACTING ||
-        change->target.state == TARGET_UNKNOWN) {
+    if (!change->target_changed) {
         return;
     }
-    const struct rollout_target *was = &r->targets[change->target_index];
-    if (was->state == TARGET_ACTING || was->state == TARGET_UNKNOWN) {
+    const struct rollout_target *was = &r->targets[change->target_index], *is = &change->target;
+    bool awaited = (is->state == TARGET_ACTING || is->state == TARGET_UNKNOWN) &&
+                   command_id_equal(&was->command, &is->command);
+    if (!awaited && (was->state == TARGET_ACTING || was->state == TARGET_UNKNOWN)) {
         session_forget(c, was->server, &was->command);
     }
 }
