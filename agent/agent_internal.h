@@ -166,6 +166,7 @@ struct agent {
     struct command_id last;
     char handed_out[CALL_FILE_MAX]; /* the dump whose pieces leave, as the audit trail has it... */
     uint64_t handed_at;  /* ...and from where the last one was */
+    uint64_t dumped_ms;  /* when a dump was last begun; 0: never */
     struct veto *veto;
     bool winding_down;
     bool quarantined;

@@ -247,11 +247,29 @@ static void observe_ends(struct agent *a, enum cause cause, const char *detail, 
     agent_observe_free(observe);
 }
 
+/* A worker stands still for its dump: not more often than anything else that is disruptive. */
+static bool dump_is_due(struct agent *a, struct answer *answer, uint64_t now_ms)
+{
+    char why[WIRE_TEXT_MAX], left[TEXT_DURATION_MAX];
+    uint64_t again_ms = a->dumped_ms + a->settings.veto.cool_down_ms;
+    if (a->dumped_ms == 0 || now_ms >= again_ms) {
+        a->dumped_ms = now_ms ? now_ms : 1;
+        return true;
+    }
+    text_format(why, sizeof(why),
+                "it is too soon after the last one: wait %s (cool_down of the agent's "
+                "[allow])",
+                text_format_duration(left, again_ms - now_ms));
+    clean_text(answer->dump, sizeof(answer->dump), why);
+    return false;
+}
+
 /* Looked, probed, listed; the dump comes last, since its worker stands still meanwhile. */
 static void observe_last(struct agent *a, const char *detail, uint64_t now_ms)
 {
     struct observe *observe = a->observes[0];
-    if (observe->command.dump && observe->pool[0] && observe->command.worker_pid) {
+    if (observe->command.dump && observe->pool[0] && observe->command.worker_pid &&
+        dump_is_due(a, observe->answer, now_ms)) {
         observe->dumping = true;
         clean_text(observe->answer->detail, sizeof(observe->answer->detail), detail);
         return;

@@ -313,6 +313,42 @@ static void dumps_are_noted(void **state)
     stage_free(s);
 }
 
+static size_t dumps_told(const struct stage *s)
+{
+    size_t count = 0;
+    for (const char *at = text_get(&s->story); (at = strstr(at, "call dump")) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* A worker stands still for each: a coordinator that lies does not have them one after the other. */
+static void dumps_cool_down_as_acts_do(void **state)
+{
+    (void)state;
+    const uint64_t cool_down_ms = 600000;
+    struct stage *s = stage_new();
+    s->settings.veto.cool_down_ms = cool_down_ms;
+    stage_start(s);
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        struct command command = stage_command(s, VERB_OBSERVE, seq);
+        command.pool = "Shop";
+        command.dump = true;
+        command.worker_pid = 77;
+        stage_give(s, &command);
+        stage_settle(s);
+    }
+    assert_int_equal(dumps_told(s), 1);
+    stage_run(s, cool_down_ms);
+    struct command command = stage_command(s, VERB_OBSERVE, 21);
+    command.pool = "Shop";
+    command.dump = true;
+    command.worker_pid = 77;
+    stage_give(s, &command);
+    stage_settle(s);
+    assert_int_equal(dumps_told(s), 2);
+    stage_free(s);
+}
+
 /* A coordinator that lies begins in the middle, or goes back, and it is told all the same. */
 static void each_fetch_of_a_dump_is_noted_once(void **state)
 {
@@ -1051,6 +1087,7 @@ int main(void)
         cmocka_unit_test(a_lower_fence_is_refused),
         cmocka_unit_test(refusals_without_authority_are_noted_once_a_minute),
         cmocka_unit_test(dumps_are_noted),
+        cmocka_unit_test(dumps_cool_down_as_acts_do),
         cmocka_unit_test(each_fetch_of_a_dump_is_noted_once),
         cmocka_unit_test(the_same_number_of_another_instance_is_refused),
         cmocka_unit_test(an_old_coordinator_acknowledges_nothing),
