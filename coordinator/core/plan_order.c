@@ -205,6 +205,11 @@ static void say_width(const struct rollout *run, uint32_t max_out,
                     smallest(o, max_out), o->batch, batch, unavailable, max_out);
     }
     each(arg, text);
+    if (run->action == ROLLOUT_SERVICE_RECOVER && o->batch > smallest(o, max_out)) {
+        text_format(text, sizeof text,
+                    "what its agent says is down costs no budget: of those %u at once", o->batch);
+        each(arg, text);
+    }
     if (o->order_by[0]) {
         text_format(text, sizeof text, "by %s: never servers of two at once", o->order_by);
         each(arg, text);

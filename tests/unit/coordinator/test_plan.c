@@ -226,6 +226,10 @@ static void plan_tells_which_limit_wins(void **state)
     plan_order(run, 9, collect, &said);
     assert_non_null(strstr(text_get(&said), "at once: 3,"));
     text_reset(&said);
+    run->action = ROLLOUT_SERVICE_RECOVER;
+    plan_order(run, 2, collect, &said);
+    assert_non_null(strstr(text_get(&said), "is down costs no budget: of those 4 at once\n"));
+    text_reset(&said);
     rollout_free(run);
     fleet_free(f);
 }
