@@ -26,7 +26,10 @@ static int bring_up(void **state)
     (void)state;
     h = harness_up((const char *const[]){
         "--servers", "8", REMEDIES_FARM, "--lab", "web08:service Spooler.start=auto", "--lab",
-        "web08:service Spooler.depends=HTTP", "--lab", "web08:service Spooler.host=iissvcs", NULL});
+        "web08:service Spooler.depends=HTTP", "--lab", "web08:service Spooler.host=iissvcs",
+        /* one that is off on purpose spends a place, and one where a single pool is dead serves
+         * others still, so that recovering it as a whole needs a second */
+        "--coordinator", "budget.max_out=2", NULL});
     return 0;
 }
 
