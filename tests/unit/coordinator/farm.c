@@ -112,7 +112,7 @@ static void send_report(struct farm *f, size_t i, bool whole)
     struct agent_message m = {.kind = AGENT_REPORT};
     m.report.state = (struct state){.whole = whole,
                                     .figures = &figures,
-                                    .figure_count = 1,
+                                    .figure_count = a->tells_figures,
                                     .events = events,
                                     .event_count = a->event_count,
                                     .config_identity = a->shares_config ? "share" : "own",

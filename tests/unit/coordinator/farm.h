@@ -54,6 +54,7 @@ struct farm_agent {
     uint64_t memory_bytes;    /* of its worker; a successor has little */
     uint64_t private_bytes;   /* the same */
     uint64_t worker_age_ms;   /* as its agent tells it; 0: it does not */
+    bool tells_figures;       /* it reports these: */
     int64_t queued, rejected; /* of Shop, and */
     uint32_t queue_limit;     /* its limit */
     uint64_t oldest_ms;       /* its oldest request */

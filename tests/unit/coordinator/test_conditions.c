@@ -82,12 +82,14 @@ static void show_autostart(struct farm_agent *a, bool on)
 
 static void show_queue(struct farm_agent *a, bool on)
 {
+    a->tells_figures = true;
     a->queue_limit = 200;
     a->queued = on ? 120 : 20;
 }
 
 static void show_rejected(struct farm_agent *a, bool on)
 {
+    a->tells_figures = true;
     a->rejected += on ? 40 : 0;
 }
 
