@@ -101,7 +101,7 @@ static void start_ordered(struct recovery *r, const struct call_result *result, 
     }
     if (result->code == ERR_BUSY && start_time_is_over(r, now_ms)) {
         /* It stops still, and may not be ended: when it has stopped, we are not there any more. */
-        recovery_fails(r, CAUSE_BUSY, "W3SVC did not start: %.180s", result->text);
+        recovery_fails(r, recipe_cause(result->code), "W3SVC did not start: %.180s", result->text);
         recovery_enter(r, RECOVERY_HANDOVER, now_ms, "leaving the start to a guardian");
         return;
     }

@@ -288,6 +288,22 @@ static void what_stops_too_late_is_left_to_a_guardian(void **state)
     end_life(life);
 }
 
+/* Its cause is none of an act that was never begun, which would be asked for again. */
+static void start_that_is_left_to_a_guardian_was_begun(void **state)
+{
+    struct life *life = new_life(VERB_SERVICE_START);
+    (void)state;
+    sbox_all_stopped(&life->box);
+    life->box.services[SBOX_WEB].state = SVC_STOP_PENDING;
+    life->box.services[SBOX_WEB].until_ms = SBOX_STUCK;
+    begin_life(life);
+    live(life);
+    assert_int_equal(life->record->outcome, OUTCOME_FAILED);
+    assert_int_equal(life->record->cause, CAUSE_TIMEOUT);
+    assert_says(life, "a guardian goes on trying to start it");
+    end_life(life);
+}
+
 static void machine_is_not_restarted_by_a_kill(void **state)
 {
     struct life *life = new_life(VERB_SERVICE_RESTART);
@@ -945,6 +961,7 @@ int main(void)
         cmocka_unit_test(disabled_and_running_is_not_restarted),
         cmocka_unit_test(shared_process_is_not_killed),
         cmocka_unit_test(what_stops_too_late_is_left_to_a_guardian),
+        cmocka_unit_test(start_that_is_left_to_a_guardian_was_begun),
         cmocka_unit_test(machine_is_not_restarted_by_a_kill),
         cmocka_unit_test(program_that_a_kill_runs_is_told),
         cmocka_unit_test(silent_sites_take_the_whole_way),
