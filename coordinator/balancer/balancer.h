@@ -120,6 +120,19 @@ static inline bool balancer_same_place(const struct balancer_entry *a,
            strcmp(a->name, b->name) == 0;
 }
 
+/* Pure: that place among `count` of them; NULL: it is none of them. */
+static inline const struct balancer_entry *balancer_find_place(const struct balancer_entry *list,
+                                                               size_t count,
+                                                               const struct balancer_entry *place)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (balancer_same_place(&list[i], place)) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
 /* Pure: did it lose our drain with its life? A place that is ready in the life in which we drained
  * it was set so by somebody. */
 static inline bool balancer_forgot(const struct balancer_entry *drained,

@@ -62,15 +62,6 @@ static bool serves(const struct balancer_backend *b, const char *pool)
     return text_glob_match(b->pool_glob, pool);
 }
 
-static bool is_listed(const struct balancer_entry *list, size_t count,
-                      const struct balancer_entry *entry)
-{
-    for (size_t i = 0; i < count; i++)
-        if (balancer_same_place(&list[i], entry))
-            return true;
-    return false;
-}
-
 size_t balancer_map(const struct balancer_backend *backends, size_t backend_count,
                     const char *server, const char *pool, struct balancer_entry *out, size_t max)
 {
@@ -81,7 +72,7 @@ size_t balancer_map(const struct balancer_backend *backends, size_t backend_coun
             continue;
         text_copy(entry.balancer, sizeof(entry.balancer), backends[i].balancer);
         text_copy(entry.backend, sizeof(entry.backend), backends[i].backend);
-        if (!is_listed(out, count, &entry))
+        if (!balancer_find_place(out, count, &entry))
             out[count++] = entry;
     }
     return count;

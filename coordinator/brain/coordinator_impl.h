@@ -276,6 +276,8 @@ struct rollout *runs_find(const struct coordinator *c, uint64_t id);
 /* Is there a balancer that has a place for it? pool "": for any pool. */
 bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
 const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
+/* In quarantine, or on its way back from there: touched by nobody else. */
+bool incident_is_apart(const struct incident *n);
 bool incident_has_place(const struct incident *n, const struct balancer_entry *place);
 /* Is that the lease of an incident which a run on (server, pool) takes over? pool "": of any pool.
  */
@@ -300,7 +302,6 @@ enum error_code remedies_write(struct coordinator *c, struct remedy_change *chan
 /* A transaction of its own. */
 bool remedies_save(struct coordinator *c, struct remedy_change *change, struct error *err);
 void remedies_install(struct coordinator *c, const struct remedy_change *change);
-struct incident *remedies_find(struct coordinator *c, uint64_t id); /* NULL: not open */
 bool remedies_hold(const struct coordinator *c, uint64_t incident); /* a lease */
 const char *remedies_pool_held(const struct coordinator *c, const struct incident *n);
 /* The run of a change's effect. Strings are lent from c, change and reason. */
@@ -406,9 +407,6 @@ void story_keep(struct coordinator *c, const struct rollout *r,
 enum error_code story_write_kept(struct coordinator *c, struct error *err);
 void story_kept(struct coordinator *c); /* they are durable now, or never will be */
 
-/* coordinator_store.c */
-/* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of
- * leases and incidents follow only when it is durable. */
 /* coordinator_leasing.c: what a change of a run does to leases and incidents. */
 struct leasing {
     bool take, inherit, drop, to_incident;
@@ -421,7 +419,7 @@ struct leasing {
     bool own; /* `opened` is the incident that asked for the run: it is there already */
     struct incident opened; /* takes over from the run */
 };
-struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool);
+struct lease *lease_exact(const struct coordinator *c, const char *server, const char *pool);
 struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
                             const struct rollout_change *change);
 enum error_code write_leasing(struct coordinator *c, const struct rollout *r,
@@ -430,7 +428,7 @@ void mirror_leasing(struct coordinator *c, const struct rollout *r, const struct
                     const struct leasing *l);
 void mirror_drop(struct coordinator *c, const char *server, const char *pool);
 bool find_own(const struct coordinator *c, const struct rollout *r, struct incident *out);
-struct incident *incident_by_id(struct coordinator *c, uint64_t id);
+struct incident *incident_by_id(const struct coordinator *c, uint64_t id); /* NULL: not open */
 bool leasing_settles(const struct rollout *r, const struct rollout_change *change);
 /* Does the incident's pool stand there, by the configuration? */
 bool leasing_stands_in(const struct coordinator *c, const struct incident *n,
@@ -443,6 +441,9 @@ bool leasing_takes(const struct coordinator *c, uint64_t run, const char *server
 size_t leasing_taken(void *ctx, const struct rollout *r, const char *server,
                      uint64_t *out); /* as of struct rollout_view */
 
+/* coordinator_store.c */
+/* One transaction: leases, incident, target, run, command and the events of it. Memory mirrors of
+ * leases and incidents follow only when it is durable. */
 bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change *change);
 /* It could not be saved and only gives back: install anyway, remember that the store lags. */
 void note_unsaved(struct coordinator *c, const struct rollout *r,

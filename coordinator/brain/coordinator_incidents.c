@@ -6,7 +6,7 @@
 static enum error_code find_open(struct coordinator *c, uint64_t id, struct incident **out,
                                  struct error *err)
 {
-    *out = remedies_find(c, id);
+    *out = incident_by_id(c, id);
     return *out ? ERR_NONE
                 : error_set(err, ERR_NOT_FOUND, "no open incident %llu: `farmhand incident list`",
                             (unsigned long long)id);
@@ -31,7 +31,7 @@ static enum error_code end(struct coordinator *c, struct remedy_change *change, 
         text_format(object, sizeof object, "incident %llu on %s",
                     (unsigned long long)change->incident.id, change->incident.server);
     }
-    const struct incident *known = change->opens ? NULL : remedies_find(c, change->incident.id);
+    const struct incident *known = change->opens ? NULL : incident_by_id(c, change->incident.id);
     word_add(c, actor, action, 0, object, reason,
              known ? audit_of_incident(was, known) : "in rotation",
              change->closes ? "closed" : audit_of_incident(is, &change->incident));

@@ -39,12 +39,7 @@ static bool is_on_map(const struct coordinator *c, const char *server, const cha
     const struct coordinator_ports *ports = &c->spec.ports;
     struct balancer_entry own[BALANCER_ENTRIES_MAX];
     size_t count = ports->map ? ports->map(ports->ctx, server, pool, own, BALANCER_ENTRIES_MAX) : 0;
-    for (size_t i = 0; i < count; i++) {
-        if (balancer_same_place(&own[i], place)) {
-            return true;
-        }
-    }
-    return false;
+    return balancer_find_place(own, count, place) != NULL;
 }
 
 /* What the configuration knows no more is nobody else's either. */
@@ -81,7 +76,7 @@ uint64_t leasing_taker(const struct coordinator *c, uint64_t incident)
     return 0;
 }
 
-static bool is_apart(const struct incident *n)
+bool incident_is_apart(const struct incident *n)
 {
     return n->phase == INCIDENT_QUARANTINED || n->phase == INCIDENT_RETURNING;
 }
@@ -93,8 +88,8 @@ bool leasing_takes(const struct coordinator *c, uint64_t run, const char *server
 {
     bool own = n->run == run; /* its own way back */
     bool has = n->place_count || remedies_hold(c, n->id);
-    return n->pool[0] && text_equal_nocase(n->server, server) && (own || !is_apart(n)) && has &&
-           !leasing_taker(c, n->id);
+    return n->pool[0] && text_equal_nocase(n->server, server) && (own || !incident_is_apart(n)) &&
+           has && !leasing_taker(c, n->id);
 }
 
 size_t leasing_taken(void *ctx, const struct rollout *r, const char *server, uint64_t *out)
@@ -109,7 +104,7 @@ size_t leasing_taken(void *ctx, const struct rollout *r, const char *server, uin
     return count;
 }
 
-struct lease *lease_exact(struct coordinator *c, const char *server, const char *pool)
+struct lease *lease_exact(const struct coordinator *c, const char *server, const char *pool)
 {
     for (size_t i = 0; i < c->lease_count; i++) {
         struct lease *l = &c->leases[i];
@@ -156,15 +151,15 @@ struct leasing plan_leasing(struct coordinator *c, const struct rollout *r,
             l.inherited[l.inherited_count++] = c->leases[i].owner_id;
         }
     }
-    const struct lease *whole = lease_exact(c, is->server, "");
+    const struct lease *whole = takes ? lease_exact(c, is->server, "") : NULL;
     l.inherit = l.inherited_count > 0;
-    l.borrow = takes && whole && lease_lends(c, r->action, is->pool, whole);
+    l.borrow = whole && lease_lends(c, r->action, is->pool, whole);
     l.take = takes && !l.inherit && !l.borrow;
     l.settles = leasing_settles(r, change);
     return l;
 }
 
-struct incident *incident_by_id(struct coordinator *c, uint64_t id)
+struct incident *incident_by_id(const struct coordinator *c, uint64_t id)
 {
     for (size_t i = 0; i < c->incident_count; i++) {
         if (c->incidents[i].id == id) {
@@ -191,20 +186,12 @@ bool find_own(const struct coordinator *c, const struct rollout *r, struct incid
  * to prove well before it is put back, as if it had taken it out itself: both incidents keep it. */
 static void keep_shared_places(const struct coordinator *c, struct incident *i)
 {
-    const struct coordinator_ports *ports = &c->spec.ports;
-    struct balancer_entry mine[BALANCER_ENTRIES_MAX];
-    size_t count =
-        ports->map ? ports->map(ports->ctx, i->server, i->pool, mine, BALANCER_ENTRIES_MAX) : 0;
     for (size_t n = 0; n < c->incident_count; n++) {
         const struct incident *other = &c->incidents[n];
         for (uint32_t k = 0; k < other->place_count && other->id != i->id; k++) {
             const struct balancer_entry *place = &other->places[k];
-            bool shared = false;
-            for (size_t m = 0; m < count; m++) {
-                shared = shared || balancer_same_place(&mine[m], place);
-            }
-            if (shared && text_equal_nocase(other->server, i->server) &&
-                !incident_has_place(i, place) && i->place_count < BALANCER_ENTRIES_MAX) {
+            if (text_equal_nocase(other->server, i->server) && !incident_has_place(i, place) &&
+                i->place_count < BALANCER_ENTRIES_MAX && is_on_map(c, i->server, i->pool, place)) {
                 i->places[i->place_count++] = *place;
             }
         }
@@ -253,11 +240,6 @@ static enum error_code write_inherited(struct coordinator *c, const struct rollo
     return code;
 }
 
-static bool is_solved(const struct rollout_target *t, uint32_t k)
-{
-    return t->taken_solved >> k & 1;
-}
-
 /* The server is given up: what has proved is over, the rest is its incident's again; or, where an
  * incident of the whole server has it from now on, stands behind that. */
 static enum error_code write_settled(struct coordinator *c, const struct rollout *r,
@@ -271,7 +253,7 @@ static enum error_code write_settled(struct coordinator *c, const struct rollout
         struct lease lease = {
             .owner = LEASE_INCIDENT, .owner_id = n.id, .since_wall_ms = c->wall_ms};
         char how[64];
-        if (!is_solved(t, k)) {
+        if (!rollout_solved(t, k)) {
             text_copy(lease.server, sizeof lease.server, n.server);
             text_copy(lease.pool, sizeof lease.pool, n.pool);
             keep_own_places(c, &n);
@@ -385,7 +367,7 @@ static void mirror_settled(struct coordinator *c, const struct rollout_target *t
 {
     for (uint32_t k = 0; l->settles && k < t->taken_count; k++) {
         struct incident *n = incident_by_id(c, t->taken[k]);
-        if (!is_solved(t, k)) {
+        if (!rollout_solved(t, k)) {
             if (!l->to_incident) {
                 keep_own_places(c, n);
                 mirror_lease(c, n->server, n->pool, LEASE_INCIDENT, n->id);

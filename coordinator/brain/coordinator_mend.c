@@ -75,23 +75,13 @@ struct seen {
     struct balancer_request *forgotten; /* what is to be drained again */
 };
 
-static const struct balancer_entry *entry_of(const struct balancer_answer *answer,
-                                             const struct balancer_entry *place)
-{
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        if (balancer_same_place(&answer->entries[i], place)) {
-            return &answer->entries[i];
-        }
-    }
-    return NULL;
-}
-
 static void find_forgotten(void *arg, const struct keeper *k)
 {
     const struct seen *seen = arg;
     struct balancer_request *q = seen->forgotten;
     for (size_t i = 0; i < k->count && q->place_count < BALANCER_ENTRIES_MAX; i++) {
-        const struct balancer_entry *e = entry_of(seen->answer, &k->places[i]);
+        const struct balancer_entry *e =
+            balancer_find_place(seen->answer->entries, seen->answer->entry_count, &k->places[i]);
         if (e && balancer_forgot(&k->places[i], e)) {
             q->places[q->place_count++] = *e;
         }
@@ -102,7 +92,8 @@ static void note_life(void *arg, const struct keeper *k)
 {
     const struct seen *seen = arg;
     for (size_t i = 0; i < k->count; i++) {
-        const struct balancer_entry *e = entry_of(seen->answer, &k->places[i]);
+        const struct balancer_entry *e =
+            balancer_find_place(seen->answer->entries, seen->answer->entry_count, &k->places[i]);
         k->places[i].life = e ? e->life : k->places[i].life;
     }
 }

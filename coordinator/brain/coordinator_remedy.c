@@ -279,19 +279,9 @@ enum error_code remedies_write(struct coordinator *c, struct remedy_change *chan
     return code;
 }
 
-struct incident *remedies_find(struct coordinator *c, uint64_t id)
-{
-    for (size_t i = 0; i < c->incident_count; i++) {
-        if (c->incidents[i].id == id) {
-            return &c->incidents[i];
-        }
-    }
-    return NULL;
-}
-
 void remedies_install(struct coordinator *c, const struct remedy_change *change)
 {
-    struct incident *n = remedies_find(c, change->incident.id);
+    struct incident *n = incident_by_id(c, change->incident.id);
     if (change->closes) {
         if (n) {
             *n = c->incidents[--c->incident_count];

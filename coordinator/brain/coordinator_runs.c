@@ -24,24 +24,9 @@ const struct lease *lease_find(const struct coordinator *c, const char *server, 
     return NULL;
 }
 
-static const struct incident *incident_of(const struct coordinator *c, uint64_t id)
-{
-    for (size_t i = 0; i < c->incident_count; i++) {
-        if (c->incidents[i].id == id) {
-            return &c->incidents[i];
-        }
-    }
-    return NULL;
-}
-
 bool incident_has_place(const struct incident *n, const struct balancer_entry *place)
 {
-    for (uint32_t k = 0; k < n->place_count; k++) {
-        if (balancer_same_place(&n->places[k], place)) {
-            return true;
-        }
-    }
-    return false;
+    return balancer_find_place(n->places, n->place_count, place) != NULL;
 }
 
 bool lease_passes(const struct coordinator *c, uint64_t run, const char *server, const char *pool,
@@ -51,28 +36,21 @@ bool lease_passes(const struct coordinator *c, uint64_t run, const char *server,
         (pool[0] && !text_equal_nocase(l->pool, pool))) {
         return false;
     }
-    const struct incident *n = incident_of(c, l->owner_id);
-    bool apart = n && (n->phase == INCIDENT_QUARANTINED || n->phase == INCIDENT_RETURNING);
-    return n && (!apart || n->run == run); /* left alone, but for its own way back */
+    const struct incident *n = incident_by_id(c, l->owner_id);
+    return n && (!incident_is_apart(n) || n->run == run); /* left alone, but for its own way back */
 }
 
 bool lease_lends(const struct coordinator *c, enum rollout_action action, const char *pool,
                  const struct lease *l)
 {
-    const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
+    const struct incident *n = l->owner == LEASE_INCIDENT ? incident_by_id(c, l->owner_id) : NULL;
     return action == ROLLOUT_START && pool[0] && !l->pool[0] && n && n->phase == INCIDENT_LEFT;
 }
 
 bool lease_is_lent(const struct coordinator *c, const struct incident *n)
 {
-    for (size_t i = 0; i < c->lease_count; i++) {
-        const struct lease *l = &c->leases[i];
-        if (n->phase == INCIDENT_LEFT && !n->pool[0] && l->owner == LEASE_RUN && !l->pool[0] &&
-            text_equal_nocase(l->server, n->server)) {
-            return true;
-        }
-    }
-    return false;
+    const struct lease *l = lease_exact(c, n->server, "");
+    return n->phase == INCIDENT_LEFT && !n->pool[0] && l && l->owner == LEASE_RUN;
 }
 
 /* A lease there that a run cannot take over; NULL: none. */
@@ -156,7 +134,8 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
     }
     l = lease_in_the_way(c, r, t);
     if (l) {
-        const struct incident *n = l->owner == LEASE_INCIDENT ? incident_of(c, l->owner_id) : NULL;
+        const struct incident *n =
+            l->owner == LEASE_INCIDENT ? incident_by_id(c, l->owner_id) : NULL;
         bool apart = n && n->phase == INCIDENT_QUARANTINED;
         bool as_a_whole = n && !l->pool[0] && t->pool[0];
         text_format(why, why_size, "%s is %s %s %llu%s", server,
@@ -231,11 +210,7 @@ static size_t view_inherited(void *ctx, const char *server, const char *pool,
             continue; /* may_take has said whether it is this run's to take over */
         }
         for (uint32_t k = 0; k < n->place_count; k++) {
-            bool twice = false;
-            for (size_t o = 0; o < count; o++) {
-                twice = twice || balancer_same_place(&out[o], &n->places[k]);
-            }
-            if (!twice && count < max) {
+            if (count < max && !balancer_find_place(out, count, &n->places[k])) {
                 out[count++] = n->places[k];
             }
         }
@@ -356,7 +331,7 @@ static void send_question(struct coordinator *c, struct rollout *r, size_t targe
     p.command.id = session_next_id(c, s);
     p.command.probe = effect->probe;
     if (effect->incident) {
-        text_copy(p.pool, sizeof p.pool, incident_of(c, effect->incident)->pool);
+        text_copy(p.pool, sizeof p.pool, incident_by_id(c, effect->incident)->pool);
     }
     p.command.about = observe ? (struct command_id){.seq = 0} : r->targets[target].command;
     struct ask *a = ask_for(c, r, target, effect->ticket);

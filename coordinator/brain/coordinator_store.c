@@ -462,6 +462,9 @@ static void add_incident_events(struct coordinator *c, const struct rollout *r,
     for (uint32_t k = 0; l->settles && k < t->taken_count; k++) {
         const struct incident *n = incident_by_id(c, t->taken[k]);
         char text[WIRE_NAME_MAX + 96];
+        if (n->phase != INCIDENT_LEFT || !rollout_solved(t, k)) {
+            continue;
+        }
         text_format(text, sizeof text, "incident %llu is over: pool %s proved in run %llu",
                     (unsigned long long)n->id, n->pool, (unsigned long long)r->id);
         struct event over = {.kind = "incident.closed",
@@ -470,9 +473,7 @@ static void add_incident_events(struct coordinator *c, const struct rollout *r,
                              .pool = n->pool,
                              .actor = r->actor,
                              .text = text};
-        if (n->phase == INCIDENT_LEFT && t->taken_solved >> k & 1) {
-            event_add(c, &over);
-        }
+        event_add(c, &over);
     }
     if (l->to_incident && !find_own(c, r, &own)) {
         event.kind = "incident.opened";

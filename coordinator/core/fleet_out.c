@@ -77,13 +77,7 @@ static bool stands_in(const struct fleet_server *s, const char *pool,
                       const struct balancer_entry *place)
 {
     struct balancer_entry own[BALANCER_ENTRIES_MAX];
-    size_t count = map(s, pool, own);
-    for (size_t i = 0; i < count; i++) {
-        if (balancer_same_place(&own[i], place)) {
-            return true;
-        }
-    }
-    return false;
+    return balancer_find_place(own, map(s, pool, own), place) != NULL;
 }
 
 /* Every pool that stands there was stopped on purpose; or the one that is asked for was, then the

@@ -99,8 +99,6 @@ struct incident_note {
 };
 
 const char *incident_phase_name(enum incident_phase phase);
-bool incident_phase_parse(const char *word, enum incident_phase *out);
 const char *incident_guard_name(enum incident_guard guard); /* NONE: "" */
-bool incident_guard_parse(const char *word, enum incident_guard *out);
 
 #endif

@@ -386,6 +386,8 @@ bool rollout_of_server(const struct rollout *r);
 
 /* Has the pool of the k-th incident that the target has taken over proved? */
 bool rollout_proved(const struct rollout_target *t, uint32_t k);
+/* Is that incident over, as the target gives its lease up? */
+bool rollout_solved(const struct rollout_target *t, uint32_t k);
 
 /* The next thing that is due by time or by the world; call until it says any == false. */
 void rollout_next(const struct rollout *r, const struct rollout_view *view, uint64_t now_ms,

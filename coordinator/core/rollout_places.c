@@ -6,17 +6,6 @@
 
 #include <string.h>
 
-static const struct balancer_entry *find_place(const struct balancer_entry *entries, size_t count,
-                                               const struct balancer_entry *place)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (balancer_same_place(&entries[i], place)) {
-            return &entries[i];
-        }
-    }
-    return NULL;
-}
-
 /* Places that are ours already: an incident left them to us. */
 struct ours {
     struct balancer_entry places[BALANCER_ENTRIES_MAX];
@@ -40,7 +29,7 @@ bool places_inherit_more(const struct rollout_target *t, const struct rollout_vi
 
 static bool is_ours(const struct ours *ours, const struct balancer_entry *place)
 {
-    return find_place(ours->places, ours->count, place) != NULL;
+    return balancer_find_place(ours->places, ours->count, place) != NULL;
 }
 
 /* Several balancers in front of one farm: what one says is ready and another is not, nobody may
@@ -73,7 +62,7 @@ static void note_places(const struct rollout *r, struct rollout_target *t,
     t->place_count = 0;
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct balancer_entry *e = &answer->entries[i];
-        const struct balancer_entry *own = find_place(ours->places, ours->count, e);
+        const struct balancer_entry *own = balancer_find_place(ours->places, ours->count, e);
         bool inherited = own && (e->admin != BALANCER_READY || balancer_forgot(own, e));
         if ((takes && e->admin == BALANCER_READY) || inherited) {
             t->places[t->place_count++] = *e;
@@ -120,7 +109,7 @@ static void note_lives(struct rollout_target *t, const struct balancer_answer *a
 {
     for (uint32_t k = 0; k < t->place_count && answer->op == BALANCER_OP_DRAIN; k++) {
         const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
+            balancer_find_place(answer->entries, answer->entry_count, &t->places[k]);
         t->places[k].life = e ? e->life : t->places[k].life;
     }
 }
@@ -129,7 +118,7 @@ static bool forgot_any(const struct rollout_target *t, const struct balancer_ans
 {
     for (uint32_t k = 0; k < t->place_count && t->told; k++) {
         const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
+            balancer_find_place(answer->entries, answer->entry_count, &t->places[k]);
         if (e && balancer_forgot(&t->places[k], e)) {
             return true;
         }
@@ -159,7 +148,7 @@ static void places_draining(const struct rollout *r, struct rollout_change *c,
     uint32_t sessions = 0, check_left_ms = 0;
     for (uint32_t k = 0; k < t->place_count; k++) {
         const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
+            balancer_find_place(answer->entries, answer->entry_count, &t->places[k]);
         if (t->told && (!e || e->admin == BALANCER_READY)) {
             change_fail_act(r, c, CAUSE_NONE, now_ms, "%s/%s %s while it was drained",
                             t->places[k].backend, t->places[k].name,
@@ -202,7 +191,7 @@ static void places_returning(const struct rollout *r, struct rollout_change *c,
     bool all_ready = true, all_up = true, any_up = false;
     for (uint32_t k = 0; k < t->place_count; k++) {
         const struct balancer_entry *e =
-            find_place(answer->entries, answer->entry_count, &t->places[k]);
+            balancer_find_place(answer->entries, answer->entry_count, &t->places[k]);
         all_ready = all_ready && (!e || e->admin == BALANCER_READY);
         all_up = all_up && (!e || e->up);
         any_up = any_up || (e && e->up);

@@ -15,6 +15,11 @@ bool rollout_proved(const struct rollout_target *t, uint32_t k)
     return (t->taken_proved & ~t->taken_left & bit(k)) != 0;
 }
 
+bool rollout_solved(const struct rollout_target *t, uint32_t k)
+{
+    return (t->taken_solved & bit(k)) != 0;
+}
+
 void taken_note(const struct rollout *r, struct rollout_target *t, const struct rollout_view *view)
 {
     bool whole = !t->pool[0] && view->taken;

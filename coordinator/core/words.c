@@ -87,6 +87,8 @@ PARSE_BY_NAME(target_state, 0, TARGET_STATE_COUNT)
 PARSE_BY_NAME(verb, 0, VERB_COUNT)
 PARSE_BY_NAME(outcome, 0, OUTCOME_COUNT)
 PARSE_BY_NAME(cause, 0, CAUSE_COUNT)
+PARSE_BY_NAME(incident_phase, 0, INCIDENT_PHASE_COUNT)
+PARSE_BY_NAME(incident_guard, 0, INCIDENT_GUARD_COUNT)
 
 const char *pause_causes_format(char out[PAUSE_CAUSES_MAX], uint32_t causes)
 {

@@ -1,7 +1,7 @@
 /* words.h - the stable words of the coordinator's choices, both ways: for stores, JSON and files.
  *
- * Names that rollout.h and messages.h give are parsed here; the others have their names here too.
- * A word that is not one of ours gives false and leaves *out untouched. Pure.
+ * Names that rollout.h, incident.h and messages.h give are parsed here; the others have their names
+ * here too. A word that is not one of ours gives false and leaves *out untouched. Pure.
  */
 #ifndef FARMHAND_COORDINATOR_WORDS_H
 #define FARMHAND_COORDINATOR_WORDS_H
@@ -35,6 +35,8 @@ bool target_state_parse(const char *word, enum target_state *out);
 bool verb_parse(const char *word, enum verb *out);
 bool outcome_parse(const char *word, enum outcome *out);
 bool cause_parse(const char *word, enum cause *out);
+bool incident_phase_parse(const char *word, enum incident_phase *out);
+bool incident_guard_parse(const char *word, enum incident_guard *out);
 
 /* What a run bears, words_policy.c: "2", "10%", "2,1/wave" or "1/wave" (any number in the run);
  * `then` stays. All four kinds: "stop 0;stop 0;pause 10%,1/wave;pause 0". */

@@ -2,6 +2,7 @@
 #include "coordinator/store/store_internal.h"
 
 #include "common/text.h"
+#include "coordinator/core/words.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
