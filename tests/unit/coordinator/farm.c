@@ -638,6 +638,39 @@ void farm_crash(struct farm *f)
     }
 }
 
+struct remedy_rule farm_rule(const char *name, const char *when, const char *ladder)
+{
+    struct remedy_rule r = {.name = name,
+                            .servers = "all",
+                            .pools = "Shop",
+                            .window = "",
+                            .for_ms = 2000,
+                            .mode = REMEDY_AUTO,
+                            .common_cause = {40, true}};
+    struct error err;
+    if (remedy_parse_conditions(when, &r, &err) || remedy_parse_ladder(ladder, &r, &err) ||
+        remedy_parse_samples("3/4", &r, &err) || remedy_check_rule(&r, &err)) {
+        fail_msg("%s: %s", when, err.text);
+    }
+    return r;
+}
+
+void farm_set_rules(struct farm *f, const struct remedy_rule *rules, size_t count)
+{
+    f->rules = rules;
+    f->rule_count = count;
+    f->probe_every_ms = 1000;
+    f->guards = (struct remedy_guards){.min_healthy = {50, true},
+                                       .max_per_hour = 100,
+                                       .flap_max = 100,
+                                       .flap_ms = 3600000,
+                                       .max_age_ms = 5000,
+                                       .common_least = 3,
+                                       .clear_ms = 2000,
+                                       .retry_ms = 2000,
+                                       .blocked_alarm_ms = 60000};
+}
+
 void farm_begin(struct farm *f, size_t count)
 {
     farm_begin_balanced(f, count, 0);

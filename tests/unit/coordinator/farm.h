@@ -135,6 +135,10 @@ void farm_begin_apart(struct farm *f, size_t count, uint32_t max_out);
 void farm_reload(struct farm *f);
 void farm_end(struct farm *f);
 void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
+/* Of Shop on all servers, on auto, with 3 of 4 looks for two seconds. */
+struct remedy_rule farm_rule(const char *name, const char *when, const char *ladder);
+/* Before farm_start: these rules, a probe every second, and guards that bind as good as nothing. */
+void farm_set_rules(struct farm *f, const struct remedy_rule *rules, size_t count);
 void farm_start(struct farm *f); /* and comes back on what is in the store */
 void farm_run(struct farm *f, uint64_t ms);
 /* What agents send next arrives, and no turn of the brain comes after it. */

@@ -18,32 +18,11 @@ static struct remedy_rule rule; /* lent to the brain over a restart */
 
 static void begin(struct farm *f, const char *when, const char *ladder)
 {
-    struct error err;
-    rule = (struct remedy_rule){.name = "one",
-                                .servers = "all",
-                                .pools = "Shop",
-                                .window = "",
-                                .for_ms = 2000,
-                                .mode = REMEDY_AUTO,
-                                .common_cause = {50, true}};
-    if (remedy_parse_conditions(when, &rule, &err) || remedy_parse_ladder(ladder, &rule, &err) ||
-        remedy_parse_samples("3/4", &rule, &err) || remedy_check_rule(&rule, &err)) {
-        fail_msg("%s: %s", when, err.text);
-    }
+    rule = farm_rule("one", when, ladder);
+    rule.common_cause.number = 50;
     farm_begin_balanced(f, 4, 1);
     farm_crash(f);
-    f->rules = &rule;
-    f->rule_count = 1;
-    f->probe_every_ms = 1000;
-    f->guards = (struct remedy_guards){.min_healthy = {50, true},
-                                       .max_per_hour = 100,
-                                       .flap_max = 100,
-                                       .flap_ms = 3600000,
-                                       .max_age_ms = 5000,
-                                       .common_least = 3,
-                                       .clear_ms = 2000,
-                                       .retry_ms = 2000,
-                                       .blocked_alarm_ms = 60000};
+    farm_set_rules(f, &rule, 1);
     farm_start(f);
     farm_run(f, 3000);
 }

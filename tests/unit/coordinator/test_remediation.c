@@ -17,42 +17,14 @@
 
 static struct remedy_rule rules[4];
 
-static struct remedy_rule rule_of(const char *name, const char *when, const char *ladder)
-{
-    struct remedy_rule r = {.name = name,
-                            .servers = "all",
-                            .pools = "Shop",
-                            .window = "",
-                            .for_ms = 2000,
-                            .mode = REMEDY_AUTO,
-                            .common_cause = {40, true}};
-    struct error err;
-    if (remedy_parse_conditions(when, &r, &err) || remedy_parse_ladder(ladder, &r, &err) ||
-        remedy_parse_samples("3/4", &r, &err) || remedy_check_rule(&r, &err)) {
-        fail_msg("%s", err.text);
-    }
-    return r;
-}
-
 static void begin(struct farm *f, size_t count, uint32_t balanced)
 {
-    rules[0] = rule_of("leak", "memory > 2G", "recycle 60s, quarantine");
-    rules[1] = rule_of("dead", "services = down", "recover-services 60s, quarantine");
-    rules[2] = rule_of("sick", "probe-failures > 2", "recycle 60s, call");
+    rules[0] = farm_rule("leak", "memory > 2G", "recycle 60s, quarantine");
+    rules[1] = farm_rule("dead", "services = down", "recover-services 60s, quarantine");
+    rules[2] = farm_rule("sick", "probe-failures > 2", "recycle 60s, call");
     farm_begin_balanced(f, count, balanced);
     farm_crash(f);
-    f->rules = rules;
-    f->rule_count = 3;
-    f->probe_every_ms = 1000;
-    f->guards = (struct remedy_guards){.min_healthy = {50, true},
-                                       .max_per_hour = 100,
-                                       .flap_max = 100,
-                                       .flap_ms = 3600000,
-                                       .max_age_ms = 5000,
-                                       .common_least = 3,
-                                       .clear_ms = 2000,
-                                       .retry_ms = 2000,
-                                       .blocked_alarm_ms = 60000};
+    farm_set_rules(f, rules, 3);
     farm_start(f);
     farm_run(f, 1500);
 }
@@ -408,7 +380,7 @@ static void private_memory_is_judged_apart(void **state)
     struct farm f;
     begin(&f, 4, 1);
     farm_crash(&f);
-    rules[0] = rule_of("leak", "private-memory > 2G", "recycle 60s, quarantine");
+    rules[0] = farm_rule("leak", "private-memory > 2G", "recycle 60s, quarantine");
     farm_start(&f);
     farm_run(&f, 1500);
     f.agents[1].memory_bytes = 5 * GIB;

@@ -24,18 +24,9 @@ static struct remedy_rule rules[4];
 
 static struct remedy_rule rule_of(const char *name, const char *when, const char *ladder)
 {
-    struct remedy_rule r = {.name = name,
-                            .servers = "all",
-                            .pools = "Shop",
-                            .window = "",
-                            .for_ms = 5000,
-                            .mode = REMEDY_AUTO,
-                            .common_cause = {30, true}};
-    struct error err;
-    if (remedy_parse_conditions(when, &r, &err) || remedy_parse_ladder(ladder, &r, &err) ||
-        remedy_parse_samples("3/4", &r, &err) || remedy_check_rule(&r, &err)) {
-        fail_msg("%s", err.text);
-    }
+    struct remedy_rule r = farm_rule(name, when, ladder);
+    r.for_ms = 5000;
+    r.common_cause.number = 30;
     return r;
 }
 
@@ -49,8 +40,7 @@ static void begin(struct farm *f)
     farm_begin_balanced(f, SERVERS, 3);
     farm_crash(f);
     f->checks = true;
-    f->rules = rules;
-    f->rule_count = 4;
+    farm_set_rules(f, rules, 4);
     f->probe_every_ms = 2000;
     f->guards = (struct remedy_guards){.min_healthy = {50, true},
                                        .server_cool_down_ms = 60000,

@@ -62,6 +62,16 @@ static void expect_detail(struct farm *f, uint64_t id, enum target_state state, 
     rollout_free(r);
 }
 
+/* Shop answers again, and who undrains the server proves it. */
+static void mend_and_end(struct farm *f)
+{
+    f->agents[1].shop_status = 200;
+    whole(f, ROLLOUT_UNDRAIN);
+    farm_run_to_end(f, 60000);
+    expect_back(f);
+    farm_end(f);
+}
+
 static void recovery_takes_over_what_pools_left(void **state)
 {
     (void)state;
@@ -103,11 +113,7 @@ static void undrain_of_a_server_proves_its_pools(void **state)
     whole(&f, ROLLOUT_UNDRAIN);
     farm_run_to_end(&f, 120000);
     expect_left(&f);
-    f.agents[1].shop_status = 200;
-    whole(&f, ROLLOUT_UNDRAIN);
-    farm_run_to_end(&f, 60000);
-    expect_back(&f);
-    farm_end(&f);
+    mend_and_end(&f);
 }
 
 /* The coordinator is killed every so often; whatever it had seen of the gate begins anew. */
@@ -156,11 +162,7 @@ static void pool_stands_behind_an_incident_of_its_server(void **state)
     whole(&f, ROLLOUT_UNDRAIN);
     farm_run_to_end(&f, 120000);
     expect_left(&f);
-    f.agents[1].shop_status = 200;
-    whole(&f, ROLLOUT_UNDRAIN);
-    farm_run_to_end(&f, 60000);
-    expect_back(&f);
-    farm_end(&f);
+    mend_and_end(&f);
 }
 
 /* A person may not end by a word what a run is about to prove. */

@@ -155,31 +155,12 @@ static void check(enum error_code code, const struct error *err)
 /* A rule that proposes, and makes a dump. */
 static void begin_farm(struct counter *k)
 {
-    struct error err = {0};
-    k->rule = (struct remedy_rule){.name = "leak",
-                                   .servers = "all",
-                                   .pools = "Shop",
-                                   .window = "",
-                                   .for_ms = 2000,
-                                   .mode = REMEDY_PROPOSE,
-                                   .dump = true,
-                                   .common_cause = {40, true}};
-    check(remedy_parse_conditions("memory > 2G", &k->rule, &err), &err);
-    check(remedy_parse_ladder("recycle 60s, call", &k->rule, &err), &err);
-    check(remedy_parse_samples("3/4", &k->rule, &err), &err);
+    k->rule = farm_rule("leak", "memory > 2G", "recycle 60s, call");
+    k->rule.mode = REMEDY_PROPOSE;
+    k->rule.dump = true;
     farm_begin(&k->farm, 3);
     farm_crash(&k->farm);
-    k->farm.rules = &k->rule;
-    k->farm.rule_count = 1;
-    k->farm.probe_every_ms = 1000;
-    k->farm.guards = (struct remedy_guards){.max_per_hour = 100,
-                                            .flap_max = 100,
-                                            .flap_ms = HOUR_MS,
-                                            .max_age_ms = 5000,
-                                            .common_least = 3,
-                                            .clear_ms = 2000,
-                                            .retry_ms = 2000,
-                                            .blocked_alarm_ms = 60000};
+    farm_set_rules(&k->farm, &k->rule, 1);
     farm_start(&k->farm);
     farm_run(&k->farm, 1500);
 }
@@ -322,26 +303,25 @@ static void web01_is_declared_out(struct counter *k)
     do_well(k, "/v1/servers/web01/declare-out", "{\"reason\": \"dead\", \"for_ms\": 60000}");
 }
 
-static void db01_waits(struct counter *k)
+static void join_as(struct counter *k, const char *name, int status)
 {
     json_t *body =
-        json_pack("{s:s, s:s, s:s}", "token", k->join, "name", "db01", "request", request_pem);
+        json_pack("{s:s, s:s, s:s}", "token", k->join, "name", name, "request", request_pem);
     char *text = json_dumps(body, 0);
     ask(k, "", "/v1/join", text);
-    must(k->status == 202);
+    must(k->status == status);
     free(text);
     json_decref(body);
 }
 
+static void db01_waits(struct counter *k)
+{
+    join_as(k, "db01", 202);
+}
+
 static void web07_has_joined(struct counter *k)
 {
-    json_t *body =
-        json_pack("{s:s, s:s, s:s}", "token", k->join, "name", "web07", "request", request_pem);
-    char *text = json_dumps(body, 0);
-    ask(k, "", "/v1/join", text);
-    must(k->status == 200);
-    free(text);
-    json_decref(body);
+    join_as(k, "web07", 200);
 }
 
 static void run_goes_on(struct counter *k)
