@@ -1,4 +1,4 @@
-/* db_schema.h - are the tables of a file those that its migrations make? For db.c alone.
+/* db_schema.h - are the tables of a file those that its migrations make? For db_file.c alone.
  *
  * SQLite's own check holds rows against the constraints that stand in the file. Whoever changes the
  * file can take those away, or leave a trigger that undoes what is written; then a store would read
