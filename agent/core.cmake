@@ -27,7 +27,7 @@ add_library(farmhand_agent_core STATIC
 target_link_libraries(farmhand_agent_core PUBLIC farmhand_base farmhand_common farmhand_proto)
 
 # What it remembers over restarts.
-add_library(farmhand_journal STATIC audit.c journal.c journal_audit.c)
+add_library(farmhand_journal STATIC audit.c journal.c journal_audit.c journal_record.c)
 target_link_libraries(farmhand_journal PUBLIC farmhand_agent_core)
 
 # Around the heart: threads, settings, and the program.

@@ -1,4 +1,4 @@
-/* journal.c - see journal.h. */
+/* journal.c - see journal.h. Its tables and statements, and all but the records of commands. */
 #include "agent/journal_internal.h"
 
 #include "common/must.h"
@@ -113,7 +113,6 @@ static const char *const migrations[] = {
     "orphaned, probed, probe_status, probe_ms, gap_ms, enable, force, worker_pid, "                \
     "worker_created, "                                                                             \
     "services, former, settings, former_settings, findings, stops"
-#define COLUMN_COUNT 34
 
 static const char *const statements[] = {
     [SQL_MAKE_SELF] = "INSERT OR IGNORE INTO self (one, incarnation, start_no, fence_number,"
@@ -241,24 +240,24 @@ void journal_close(struct journal *j)
 
 /* ---- numbers and ids ---- */
 
-static void bind(struct journal *j, int statement, int at, uint64_t value)
+void journal_bind(struct journal *j, int statement, int at, uint64_t value)
 {
     db_bind_int(j->db, statement, at, (int64_t)value);
 }
 
-static uint64_t column(struct journal *j, int statement, int at)
+uint64_t journal_number(struct journal *j, int statement, int at)
 {
     return (uint64_t)db_int(j->db, statement, at);
 }
 
-static void bind_id(struct journal *j, int statement, const struct command_id *id)
+void journal_bind_id(struct journal *j, int statement, const struct command_id *id)
 {
-    bind(j, statement, 1, id->fence.number);
+    journal_bind(j, statement, 1, id->fence.number);
     db_bind_blob(j->db, statement, 2, id->fence.instance.bytes, sizeof(id->fence.instance.bytes));
-    bind(j, statement, 3, id->seq);
+    journal_bind(j, statement, 3, id->seq);
 }
 
-static void column_wire_id(struct journal *j, int statement, int at, struct wire_id *out)
+void journal_wire_id(struct journal *j, int statement, int at, struct wire_id *out)
 {
     size_t len = 0;
     const void *bytes = db_blob(j->db, statement, at, &len);
@@ -269,109 +268,23 @@ static void column_wire_id(struct journal *j, int statement, int at, struct wire
 
 /* ---- writing ---- */
 
-static void bind_record(struct journal *j, const struct record *r, int64_t wall_ms)
-{
-    bind_id(j, SQL_PUT, &r->id);
-    db_bind_int(j->db, SQL_PUT, 4, r->verb);
-    db_bind_text(j->db, SQL_PUT, 5, r->pool);
-    db_bind_int(j->db, SQL_PUT, 6, r->keep_autostart);
-    db_bind_int(j->db, SQL_PUT, 7, r->start_idle);
-    db_bind_int(j->db, SQL_PUT, 8, r->probe);
-    bind(j, SQL_PUT, 9, r->limit_ms);
-    bind(j, SQL_PUT, 10, r->run);
-    db_bind_text(j->db, SQL_PUT, 11, r->actor);
-    db_bind_text(j->db, SQL_PUT, 12, r->reason);
-    db_bind_int(j->db, SQL_PUT, 13, r->state);
-    db_bind_int(j->db, SQL_PUT, 14, r->acknowledged);
-    db_bind_int(j->db, SQL_PUT, 15, r->outcome);
-    db_bind_int(j->db, SQL_PUT, 16, r->cause);
-    db_bind_text(j->db, SQL_PUT, 17, r->detail);
-    bind(j, SQL_PUT, 18, r->elapsed_ms);
-    db_bind_int(j->db, SQL_PUT, 19, r->baseline_gone);
-    db_bind_int(j->db, SQL_PUT, 20, r->orphaned);
-    db_bind_int(j->db, SQL_PUT, 21, r->probed);
-    db_bind_int(j->db, SQL_PUT, 22, r->probe_status);
-    db_bind_int(j->db, SQL_PUT, 23, r->probe_ms);
-    db_bind_int(j->db, SQL_PUT, 24, r->gap_ms);
-    db_bind_int(j->db, SQL_PUT, 25, r->enable);
-    db_bind_int(j->db, SQL_PUT, 26, r->force);
-    db_bind_int(j->db, SQL_PUT, 27, r->worker_pid);
-    bind(j, SQL_PUT, 28, r->worker_created);
-    db_bind_text(j->db, SQL_PUT, 29, r->services);
-    db_bind_int(j->db, SQL_PUT, 30, r->former);
-    db_bind_text(j->db, SQL_PUT, 31, r->settings);
-    db_bind_text(j->db, SQL_PUT, 32, r->former_settings);
-    db_bind_text(j->db, SQL_PUT, 33, r->findings);
-    db_bind_int(j->db, SQL_PUT, 34, r->stops);
-    db_bind_int(j->db, SQL_PUT, 35, wall_ms);
-}
-
-static enum error_code put_workers(struct journal *j, int64_t command, int after,
-                                   const struct record_workers *list, struct error *err)
-{
-    enum error_code code = ERR_NONE;
-    for (size_t i = 0; i < list->count && code == ERR_NONE; i++) {
-        db_bind_int(j->db, SQL_ADD_WORKER, 1, command);
-        db_bind_int(j->db, SQL_ADD_WORKER, 2, after);
-        db_bind_int(j->db, SQL_ADD_WORKER, 3, (int64_t)i);
-        db_bind_int(j->db, SQL_ADD_WORKER, 4, list->items[i].pid);
-        bind(j, SQL_ADD_WORKER, 5, list->items[i].created);
-        bind(j, SQL_ADD_WORKER, 6, list->items[i].cpu_ms);
-        bind(j, SQL_ADD_WORKER, 7, list->items[i].memory_bytes);
-        code = db_run(j->db, SQL_ADD_WORKER, err);
-    }
-    return code;
-}
-
-static enum error_code command_row(struct journal *j, const struct command_id *id, int64_t *out,
-                                   struct error *err)
-{
-    bool got = false;
-    bind_id(j, SQL_ID, id);
-    enum error_code code = db_row(j->db, SQL_ID, &got, err);
-    if (code != ERR_NONE || !got)
-        return code != ERR_NONE ? code : error_set(err, ERR_NOT_FOUND, "no such command");
-    *out = db_int(j->db, SQL_ID, 0);
-    db_reset(j->db, SQL_ID);
-    return ERR_NONE;
-}
-
 static enum error_code write_last(struct journal *j, const struct command_id *id, struct error *err)
 {
     bool got = false;
     enum error_code code = db_row(j->db, SQL_SELF, &got, err);
     if (code != ERR_NONE)
         return code;
-    bool grows = got && id->seq > column(j, SQL_SELF, 4);
+    bool grows = got && id->seq > journal_number(j, SQL_SELF, 4);
     db_reset(j->db, SQL_SELF);
     if (!grows)
         return ERR_NONE;
-    bind_id(j, SQL_LAST, id);
+    journal_bind_id(j, SQL_LAST, id);
     return db_run(j->db, SQL_LAST, err);
-}
-
-static enum error_code write_record(struct journal *j, const struct record *record, int64_t wall_ms,
-                                    struct error *err)
-{
-    int64_t row = 0;
-    bind_record(j, record, wall_ms);
-    enum error_code code = db_run(j->db, SQL_PUT, err);
-    if (code == ERR_NONE)
-        code = command_row(j, &record->id, &row, err);
-    if (code == ERR_NONE) {
-        db_bind_int(j->db, SQL_NO_WORKERS, 1, row);
-        code = db_run(j->db, SQL_NO_WORKERS, err);
-    }
-    if (code == ERR_NONE)
-        code = put_workers(j, row, 0, &record->before, err);
-    if (code == ERR_NONE)
-        code = put_workers(j, row, 1, &record->after, err);
-    return code == ERR_NONE ? write_last(j, &record->id, err) : code;
 }
 
 static enum error_code write_fence(struct journal *j, const struct fence *fence, struct error *err)
 {
-    bind(j, SQL_FENCE, 1, fence->number);
+    journal_bind(j, SQL_FENCE, 1, fence->number);
     db_bind_blob(j->db, SQL_FENCE, 2, fence->instance.bytes, sizeof(fence->instance.bytes));
     return db_run(j->db, SQL_FENCE, err);
 }
@@ -379,6 +292,7 @@ static enum error_code write_fence(struct journal *j, const struct fence *fence,
 static enum error_code write_one(struct journal *j, const struct journal_write *write,
                                  int64_t wall_ms, struct error *err)
 {
+    enum error_code code;
     switch (write->kind) {
     case JOURNAL_FENCE:
         return write_fence(j, &write->fence, err);
@@ -387,14 +301,15 @@ static enum error_code write_one(struct journal *j, const struct journal_write *
     case JOURNAL_RECEIVED:
     case JOURNAL_BEGUN:
     case JOURNAL_ENDED:
-        return write_record(j, write->record, wall_ms, err);
+        code = journal_write_record(j, write->record, wall_ms, err);
+        return code == ERR_NONE ? write_last(j, &write->record->id, err) : code;
     case JOURNAL_NOTED:
         return ERR_NONE; /* its row of the audit trail is all */
     case JOURNAL_HEALTHY:
         db_bind_text(j->db, SQL_HEALTHY, 1, write->healthy);
         return db_run(j->db, SQL_HEALTHY, err);
     case JOURNAL_ACKNOWLEDGED:
-        bind_id(j, SQL_ACKNOWLEDGE, &write->id);
+        journal_bind_id(j, SQL_ACKNOWLEDGE, &write->id);
         return db_run(j->db, SQL_ACKNOWLEDGE, err);
     }
     return error_set(err, ERR_INVALID, "the journal does not know such a write");
@@ -419,141 +334,7 @@ enum error_code journal_write(struct journal *j, const struct journal_write *wri
     return code;
 }
 
-/* ---- reading ---- */
-
-static struct record *record_of_row(struct journal *j, int statement, int64_t *row)
-{
-    struct command empty = {.pool = "", .actor = "", .reason = ""};
-    struct record *r = record_new(&empty);
-    r->id.fence.number = column(j, statement, 0);
-    column_wire_id(j, statement, 1, &r->id.fence.instance);
-    r->id.seq = column(j, statement, 2);
-    r->verb = (enum verb)db_int(j->db, statement, 3);
-    text_copy(r->pool, sizeof(r->pool), db_text(j->db, statement, 4));
-    r->keep_autostart = db_int(j->db, statement, 5) != 0;
-    r->start_idle = db_int(j->db, statement, 6) != 0;
-    r->probe = db_int(j->db, statement, 7) != 0;
-    r->limit_ms = column(j, statement, 8);
-    r->run = column(j, statement, 9);
-    text_copy(r->actor, sizeof(r->actor), db_text(j->db, statement, 10));
-    text_copy(r->reason, sizeof(r->reason), db_text(j->db, statement, 11));
-    r->state = (enum record_state)db_int(j->db, statement, 12);
-    r->acknowledged = db_int(j->db, statement, 13) != 0;
-    r->outcome = (enum outcome)db_int(j->db, statement, 14);
-    r->cause = (enum cause)db_int(j->db, statement, 15);
-    text_copy(r->detail, sizeof(r->detail), db_text(j->db, statement, 16));
-    r->elapsed_ms = column(j, statement, 17);
-    r->baseline_gone = db_int(j->db, statement, 18) != 0;
-    r->orphaned = db_int(j->db, statement, 19) != 0;
-    r->probed = db_int(j->db, statement, 20) != 0;
-    r->probe_status = (int32_t)db_int(j->db, statement, 21);
-    r->probe_ms = (uint32_t)db_int(j->db, statement, 22);
-    r->gap_ms = (uint32_t)db_int(j->db, statement, 23);
-    r->enable = db_int(j->db, statement, 24) != 0;
-    r->force = db_int(j->db, statement, 25) != 0;
-    r->worker_pid = (uint32_t)db_int(j->db, statement, 26);
-    r->worker_created = column(j, statement, 27);
-    text_copy(r->services, sizeof(r->services), db_text(j->db, statement, 28));
-    r->former = (enum service_start)db_int(j->db, statement, 29);
-    text_copy(r->settings, sizeof(r->settings), db_text(j->db, statement, 30));
-    text_copy(r->former_settings, sizeof(r->former_settings), db_text(j->db, statement, 31));
-    text_copy(r->findings, sizeof(r->findings), db_text(j->db, statement, 32));
-    r->stops = db_int(j->db, statement, 33) != 0;
-    record_tell_findings(r);
-    *row = db_int(j->db, statement, COLUMN_COUNT);
-    return r;
-}
-
-static enum error_code read_workers(struct journal *j, int64_t row, int after,
-                                    struct record *record, struct record_workers *list,
-                                    struct error *err)
-{
-    struct worker *workers = NULL;
-    size_t count = 0;
-    bool got = true;
-    db_bind_int(j->db, SQL_WORKERS, 1, row);
-    db_bind_int(j->db, SQL_WORKERS, 2, after);
-    enum error_code code = db_row(j->db, SQL_WORKERS, &got, err);
-    while (code == ERR_NONE && got) {
-        workers = must_realloc(workers, count + 1, sizeof(*workers));
-        workers[count++] = (struct worker){.pool = record->pool,
-                                           .pid = (uint32_t)db_int(j->db, SQL_WORKERS, 0),
-                                           .created = column(j, SQL_WORKERS, 1),
-                                           .cpu_ms = column(j, SQL_WORKERS, 2),
-                                           .memory_bytes = column(j, SQL_WORKERS, 3)};
-        code = db_row(j->db, SQL_WORKERS, &got, err);
-    }
-    if (code == ERR_NONE)
-        record_set_workers(record, list, workers, count);
-    free(workers);
-    return code;
-}
-
-static enum error_code read_proof(struct journal *j, int64_t row, struct record *record,
-                                  struct error *err)
-{
-    enum error_code code = read_workers(j, row, 0, record, &record->before, err);
-    return code == ERR_NONE ? read_workers(j, row, 1, record, &record->after, err) : code;
-}
-
-enum error_code journal_find(struct journal *j, const struct command_id *id, struct record **out,
-                             struct error *err)
-{
-    bool got = false;
-    int64_t row = 0;
-    bind_id(j, SQL_FIND, id);
-    enum error_code code = db_row(j->db, SQL_FIND, &got, err);
-    if (code != ERR_NONE)
-        return code;
-    struct record *record = got ? record_of_row(j, SQL_FIND, &row) : NULL;
-    if (got)
-        db_reset(j->db, SQL_FIND);
-    if (record)
-        code = read_proof(j, row, record, err);
-    if (code != ERR_NONE) {
-        record_free(record);
-        return code;
-    }
-    *out = record;
-    return ERR_NONE;
-}
-
 /* ---- start ---- */
-
-static void remember(struct agent_memory *memory, struct record *record)
-{
-    bool ended = record->state == RECORD_ENDED;
-    struct record ***list = ended ? &memory->unacknowledged : &memory->open;
-    size_t *count = ended ? &memory->unacknowledged_count : &memory->open_count;
-    *list = must_realloc(*list, *count + 1, sizeof(**list));
-    (*list)[(*count)++] = record;
-}
-
-/* Rows first, proofs after, since one statement at a time is being read. */
-static enum error_code load_records(struct journal *j, struct agent_memory *memory,
-                                    struct error *err)
-{
-    struct record **records = NULL;
-    int64_t *rows = NULL;
-    size_t count = 0;
-    bool got = true;
-    enum error_code code = db_row(j->db, SQL_OPEN, &got, err);
-    while (code == ERR_NONE && got) {
-        records = must_realloc(records, count + 1, sizeof(struct record *));
-        rows = must_realloc(rows, count + 1, sizeof(*rows));
-        records[count] = record_of_row(j, SQL_OPEN, &rows[count]);
-        count++;
-        code = db_row(j->db, SQL_OPEN, &got, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (code == ERR_NONE)
-            code = read_proof(j, rows[i], records[i], err);
-        remember(memory, records[i]);
-    }
-    free(records);
-    free(rows);
-    return code;
-}
 
 static enum error_code load_acts(struct journal *j, int64_t wall_ms, uint64_t within_ms,
                                  struct agent_memory *memory, struct error *err)
@@ -587,11 +368,12 @@ static enum error_code load_self(struct journal *j, struct agent_memory *memory,
         return error_set(err, ERR_CORRUPT,
                          "the journal has lost its own description: move it "
                          "away, the agent then starts with a new one");
-    column_wire_id(j, SQL_SELF, 0, &memory->incarnation);
-    memory->start_no = column(j, SQL_SELF, 1);
-    memory->fence.number = column(j, SQL_SELF, 2);
-    column_wire_id(j, SQL_SELF, 3, &memory->fence.instance);
-    memory->last = (struct command_id){.fence = memory->fence, .seq = column(j, SQL_SELF, 4)};
+    journal_wire_id(j, SQL_SELF, 0, &memory->incarnation);
+    memory->start_no = journal_number(j, SQL_SELF, 1);
+    memory->fence.number = journal_number(j, SQL_SELF, 2);
+    journal_wire_id(j, SQL_SELF, 3, &memory->fence.instance);
+    memory->last =
+        (struct command_id){.fence = memory->fence, .seq = journal_number(j, SQL_SELF, 4)};
     text_copy(memory->healthy, sizeof(memory->healthy), db_text(j->db, SQL_SELF, 5));
     db_reset(j->db, SQL_SELF);
     return ERR_NONE;
@@ -650,7 +432,7 @@ enum error_code journal_start(struct journal *j, int64_t wall_ms, uint64_t acts_
     if (code == ERR_NONE)
         code = load_kept(j, &memory, err);
     if (code == ERR_NONE)
-        code = load_records(j, &memory, err);
+        code = journal_load_records(j, &memory, err);
     if (code == ERR_NONE)
         code = load_acts(j, wall_ms, acts_within_ms, &memory, err);
     if (code == ERR_NONE)

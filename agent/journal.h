@@ -1,6 +1,7 @@
 /* journal.h - the agent's memory over restarts: who it is, whom it obeys, what it was told to do
  * and what came of it. SQLite through common/db, synced at every write but one: that a result was
- * acknowledged is synced with the next, since after a power cut it is only sent and acknowledged again.
+ * acknowledged is synced with the next, since after a power cut it is only sent and acknowledged
+ * again.
  *
  * A journal has an incarnation, random when the file is made: commands name the one they are meant
  * for, so that what belonged to a lost, cloned or restored journal is not carried out. Each
