@@ -1,7 +1,6 @@
-/* link.c - see link.h. */
-#include "agent/link.h"
+/* link.c - see link.h. Requests, and the pipe that carries them. */
+#include "agent/link_internal.h"
 
-#include "agent/link_outbox.h"
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/nng_close.h"
@@ -9,56 +8,15 @@
 #include "proto/codec.h"
 #include "proto/url.h"
 
-#include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
-#include <nng/supplemental/tls/tls.h>
-#include <nng/supplemental/util/platform.h>
 
 #include <stdlib.h>
 
 #define CLOSE_LIMIT_MS 2000
 #define ENVELOPE_MAX   64 /* bytes nng counts beside our message */
-#define URL_MAX        512
 #define REDIAL_MS      30000
 
-/* One request at a time, and what becomes of it. */
-struct lane {
-    struct agent_link *link;
-    nng_ctx ctx;
-    nng_aio *aio;
-    uint64_t limit_ms;
-    struct agent_message *message; /* being sent or waiting for its answer; NULL: idle */
-    bool receiving;
-    bool given_up; /* what comes is not waited for any more */
-    bool hushed;   /* and its end is not told: the connection was replaced by a newer one */
-    uint64_t deadline_ms;
-};
-
-struct agent_link {
-    struct agent_link_spec spec;
-    nng_socket socket;
-    nng_dialer first;
-    nng_aio *dial;  /* waits for the first dial */
-    nng_aio *retry; /* waits until a result is due again */
-    nng_aio *leave; /* waits, for no time, to end the dialer that was replaced */
-    nng_aio *watch; /* looks now and then whether the dialer is stuck */
-    char url[URL_MAX];
-
-    nng_mtx *lock; /* what follows */
-    bool closing;
-    nng_tls_config *config;    /* of `dialer`; NULL: without TLS */
-    uint64_t up_ms;            /* when it was last connected, or the dialer made */
-    nng_dialer dialer, former; /* id 0: none; the former one ends once the other is connected */
-    uint32_t pipe;             /* 0: down */
-    uint32_t coming;           /* of the renewed certificate, about to take over; 0: none */
-    uint64_t seq;
-    struct lane listener, sender;
-    struct agent_message *next_listen; /* for when the open one has been given up */
-    struct link_outbox outbox;
-    uint64_t retry_at_ms; /* UINT64_MAX: the retry timer rests */
-};
-
-static enum error_code nng_error(struct error *err, int rv, const char *what)
+enum error_code link_nng_error(struct error *err, int rv, const char *what)
 {
     enum error_code code = ERR_IO;
     if (rv == NNG_ETIMEDOUT)
@@ -190,7 +148,7 @@ static void lane_failed(struct lane *lane, int rv, struct error *err)
 {
     nng_msg_free(nng_aio_get_msg(lane->aio)); /* given back where it was never sent */
     nng_aio_set_msg(lane->aio, NULL);
-    nng_error(err, rv, "request");
+    link_nng_error(err, rv, "request");
 }
 
 /* Puts the lane to rest and sees to what follows. Gives the pipe to close, 0: none. *superseded:
@@ -371,89 +329,6 @@ static void set_defaults(struct agent_link_spec *spec)
     spec->redial_ms = or_default(spec->redial_ms, spec->reconnect_max_ms + REDIAL_MS);
 }
 
-/* nng's own engine, mbedTLS: TLS 1.2 alone is what 2.28 speaks. */
-static int tls_config(const struct agent_link_tls *tls, nng_tls_config **out)
-{
-    nng_tls_config *config = NULL;
-    int rv = nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT);
-    if (rv)
-        return rv;
-    rv = nng_tls_config_auth_mode(config, NNG_TLS_AUTH_MODE_REQUIRED);
-    rv = rv ? rv : nng_tls_config_server_name(config, WIRE_COORDINATOR_NAME);
-    rv = rv ? rv : nng_tls_config_ca_chain(config, tls->ca_pem, NULL);
-    rv = rv ? rv : nng_tls_config_own_cert(config, tls->cert_pem, tls->key_pem, NULL);
-    if (rv)
-        nng_tls_config_free(config);
-    else
-        *out = config;
-    return rv;
-}
-
-/* config: NULL without TLS; the dialer holds it. */
-static int make_dialer(struct agent_link *link, nng_tls_config *config, nng_dialer *out)
-{
-    nng_dialer dialer = NNG_DIALER_INITIALIZER;
-    int rv = nng_dialer_create(&dialer, link->socket, link->url);
-    if (rv == 0 && config && (rv = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config)) != 0)
-        nng_dialer_close(dialer);
-    if (rv == 0)
-        *out = dialer;
-    return rv;
-}
-
-static int first_dialer(struct agent_link *link)
-{
-    int rv = link->spec.tls ? tls_config(link->spec.tls, &link->config) : 0;
-    rv = rv ? rv : make_dialer(link, link->config, &link->dialer);
-    link->first = link->dialer;
-    return rv;
-}
-
-/* Stuck in a handshake nng does not dial again (see redial_ms): a fresh dialer does. */
-static void redial(struct agent_link *link)
-{
-    nng_dialer fresh = NNG_DIALER_INITIALIZER, stuck;
-    if (make_dialer(link, link->config, &fresh) != 0)
-        return; /* tried again */
-    nng_mtx_lock(link->lock);
-    stuck = link->dialer;
-    link->dialer = fresh;
-    link->up_ms = clock_boot_ms();
-    nng_mtx_unlock(link->lock);
-    nng_dialer_close(stuck);
-    nng_dialer_start(fresh, NNG_FLAG_NONBLOCK);
-}
-
-static void arm_watch(struct agent_link *link)
-{
-    nng_sleep_aio((nng_duration)(link->spec.redial_ms / 4), link->watch);
-}
-
-static void on_watch(void *arg)
-{
-    struct agent_link *link = arg;
-    if (nng_aio_result(link->watch) != 0)
-        return;
-    nng_mtx_lock(link->lock);
-    uint64_t now_ms = clock_boot_ms();
-    if (link->pipe != 0)
-        link->up_ms = now_ms;
-    bool stuck = now_ms - link->up_ms >= link->spec.redial_ms;
-    bool closing = link->closing;
-    nng_mtx_unlock(link->lock);
-    if (stuck && !closing)
-        redial(link);
-    if (!closing)
-        arm_watch(link);
-}
-
-static void on_dial(void *arg)
-{
-    struct agent_link *link = arg;
-    if (nng_aio_result(link->dial) == 0) /* from here the dialer tries by itself, for ever */
-        nng_dialer_start(link->first, NNG_FLAG_NONBLOCK);
-}
-
 static int configure_socket(struct agent_link *link)
 {
     nng_socket s = link->socket;
@@ -481,7 +356,7 @@ static int open_socket(struct agent_link *link)
     rv = rv ? rv : configure_socket(link);
     rv = rv ? rv : nng_ctx_open(&link->listener.ctx, link->socket);
     rv = rv ? rv : nng_ctx_open(&link->sender.ctx, link->socket);
-    return rv ? rv : first_dialer(link);
+    return rv ? rv : link_dial_first(link);
 }
 
 enum error_code agent_link_open(const struct agent_link_spec *spec, struct agent_link **out,
@@ -500,51 +375,20 @@ enum error_code agent_link_open(const struct agent_link_spec *spec, struct agent
     outbox_init(&link->outbox, link->spec.result_retry_ms);
     must(nng_mtx_alloc(&link->lock) == 0);
     must(nng_aio_alloc(&link->retry, on_retry, link) == 0);
-    must(nng_aio_alloc(&link->dial, on_dial, link) == 0);
     must(nng_aio_alloc(&link->leave, on_leave, link) == 0);
-    must(nng_aio_alloc(&link->watch, on_watch, link) == 0);
+    link_dial_init(link);
     lane_init(link, &link->listener, link->spec.listen_limit_ms);
     lane_init(link, &link->sender, link->spec.request_limit_ms);
     int rv = open_socket(link);
     link->spec.url = NULL; /* the caller's */
     link->spec.tls = NULL;
     if (rv) {
-        code = nng_error(err, rv, spec->url);
+        code = link_nng_error(err, rv, spec->url);
         agent_link_close(link);
         return code;
     }
-    nng_sleep_aio((nng_duration)(nng_random() % link->spec.reconnect_min_ms), link->dial);
-    link->up_ms = clock_boot_ms();
-    if (link->config)
-        arm_watch(link);
+    link_dial_start(link);
     *out = link;
-    return ERR_NONE;
-}
-
-enum error_code agent_link_renew(struct agent_link *link, const struct agent_link_tls *tls,
-                                 struct error *err)
-{
-    nng_dialer fresh = NNG_DIALER_INITIALIZER, abandoned = NNG_DIALER_INITIALIZER;
-    nng_tls_config *config = NULL;
-    int rv = tls_config(tls, &config);
-    rv = rv ? rv : make_dialer(link, config, &fresh);
-    if (rv && config)
-        nng_tls_config_free(config);
-    if (rv)
-        return nng_error(err, rv, "the new certificate");
-    nng_mtx_lock(link->lock);
-    nng_tls_config *former = link->config;
-    link->config = config;
-    if (link->former.id == 0)
-        link->former = link->dialer;
-    else
-        abandoned = link->dialer; /* an earlier one that never connected */
-    link->dialer = fresh;
-    nng_mtx_unlock(link->lock);
-    nng_tls_config_free(former); /* its dialer holds it */
-    if (abandoned.id != 0)
-        nng_dialer_close(abandoned);
-    nng_dialer_start(fresh, NNG_FLAG_NONBLOCK);
     return ERR_NONE;
 }
 
