@@ -37,7 +37,8 @@ else()
   set(guardian_system guardian_posix.c)
 endif()
 add_library(farmhand_agent_shell STATIC guardian.c guardian_watch.c ${guardian_system} dumps.c
-                                         identity.c identity_key.c keepalive.c renewal.c settings.c shell.c worker.c)
+                                         identity.c identity_key.c keepalive.c renewal.c settings.c
+                                         settings_keys.c shell.c worker.c)
 target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_journal farmhand_agent_link farmhand_drivers
                                                   farmhand_home farmhand_keypair Threads::Threads PRIVATE mbedtls)
 
