@@ -8,7 +8,8 @@
  * coordinator_mend.c     drains of ours that a balancer forgot
  * coordinator_store.c    transactions, leases, incidents, events; what is done when it cannot write
  * coordinator_story.c    each step of each target, kept for good
- * coordinator_ops.c      what operators ask
+ * coordinator_ops.c      what operators ask of runs, and who is in charge
+ * coordinator_servers.c  what people say of servers
  * coordinator_hold.c     servers in the hands of others
  * coordinator_kept.c     pools that are to stay stopped
  * coordinator_rehearse.c what a plan would come to, asked of the agents
@@ -379,6 +380,8 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
                            struct remedy_change *with, uint64_t *out_id, struct error *err);
 enum error_code check_reason(const char *reason, struct error *err);
 enum error_code check_writable(const struct coordinator *c, struct error *err);
+
+/* coordinator_servers.c */
 /* A person's word about a server: is there such a one, a reason, and a store that can write? */
 enum error_code begin_word(struct coordinator *c, const char *server, const char *reason,
                            struct fleet_server **out, struct error *err);
