@@ -1,7 +1,6 @@
 /* verb_audit.c - farmhand audit ...: who did what, from where, and why; and whether all of it is
  * still there as it was written. */
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 #include "coordinator/store/audit_chain.h"
 
 #include <stdio.h>
@@ -42,24 +41,11 @@ static int audit_list(struct cli *cli)
         {"FROM", 2, 6, false},   {"DID", 8, 8, false},       {"TO", 7, 6, false},
         {"CHANGE", 6, 8, false}, {"WHY", 5, 8, false},       {"RESULT", 3, 6, false},
     };
-    struct text path = {0};
-    json_t *answer = NULL;
-    text_addf(&path, "/v1/audit?limit=%llu", (unsigned long long)cli_count(cli, OPT_LIMIT, 50));
-    int code = cli_get(cli, text_get(&path), &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct text out = {0};
-        struct table *t = table_open(columns, 9);
-        size_t i;
-        const json_t *one;
-        json_array_foreach(cli_list(answer, "rows"), i, one) add_row(t, one);
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        cli_print(&out);
-        text_reset(&out);
-    }
-    json_decref(answer);
-    text_reset(&path);
-    return code;
+    static const struct cli_listing listing = {columns, 9, add_row, NULL};
+    char path[64];
+    text_format(path, sizeof(path), "/v1/audit?limit=%llu",
+                (unsigned long long)cli_count(cli, OPT_LIMIT, 50));
+    return cli_show_listing(cli, path, "rows", &listing);
 }
 
 /* ---- verify ---- */

@@ -5,8 +5,7 @@
  *   run:     acquire -> the command -> release, whatever became of it -> the run's end
  */
 #include "coordinator/cli/child.h"
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -44,20 +43,15 @@ static int hold_list(struct cli *cli)
         {"SERVER", 9, 8, false},      {"STATE", 8, 8, false}, {"WHO", 6, 4, false},
         {"UNTIL (UTC)", 7, 9, false}, {"RUN", 5, 3, true},    {"WHY", 1, 8, false},
     };
+    static const struct cli_listing listing = {columns, 6, add_hold, NULL};
     json_t *answer = NULL;
-    struct text out = {0};
-    size_t i;
-    const json_t *hold;
     int code = cli_get(cli, "/v1/holds", &answer);
+    const json_t *holds = cli_list(answer, "holds");
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct table *t = table_open(columns, 6);
-        json_array_foreach(cli_list(answer, "holds"), i, hold) add_hold(t, hold);
-        if (json_array_size(cli_list(answer, "holds")) > 0)
-            table_lay(t, &cli->terminal, cli_columns(cli), &out);
+        if (json_array_size(holds) > 0)
+            cli_print_listing(cli, &listing, holds);
         else
             fprintf(stderr, "nobody holds a server\n");
-        table_close(t);
-        cli_print(&out);
     }
     json_decref(answer);
     return code;

@@ -1,6 +1,7 @@
 /* verb_incident.c - farmhand incident ... and farmhand why: troubles, what was done about them, and
  * why a server is as it is. */
 #include "coordinator/cli/cli.h"
+#include "coordinator/cli/listing.h"
 #include "coordinator/cli/table.h"
 
 #include "common/clock.h"
@@ -36,6 +37,16 @@ static void add_incident(struct table *t, const json_t *one, bool would)
     table_cell(t, STYLE_PLAIN, would ? cli_text(one, "would") : cli_text(one, "text"));
 }
 
+static void add_open(struct table *t, const json_t *one)
+{
+    add_incident(t, one, false);
+}
+
+static void add_would(struct table *t, const json_t *one)
+{
+    add_incident(t, one, true);
+}
+
 static void print_list(const struct cli *cli, const json_t *list, bool would)
 {
     const struct table_column columns[] = {
@@ -47,18 +58,11 @@ static void print_list(const struct cli *cli, const json_t *list, bool would)
         {would ? "DECIDED (UTC)" : "OPENED (UTC)", 3, 10, false},
         {would ? "AUTO WOULD" : "WHAT IS WRONG", 9, 20, false},
     };
-    struct text out = {0};
-    struct table *t = table_open(columns, 7);
-    size_t i;
-    const json_t *one;
-    json_array_foreach(list, i, one) add_incident(t, one, would);
-    if (json_array_size(list) > 0)
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-    else
-        text_add(&out, would ? "No rule that observes would have done anything in the last week.\n"
-                             : "No incident.\n");
-    table_close(t);
-    cli_print(&out);
+    const struct cli_listing listing = {
+        columns, 7, would ? add_would : add_open,
+        would ? "No rule that observes would have done anything in the last week."
+              : "No incident."};
+    cli_print_listing(cli, &listing, list);
 }
 
 static int incident_list(struct cli *cli)

@@ -1,7 +1,6 @@
 /* verb_notice.c - farmhand notice ...: who is told of runs and incidents, and whether that works.
  */
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 
 #include "common/clock.h"
 
@@ -33,24 +32,9 @@ static int run_list(struct cli *cli)
         {"DELIVERED", 4, 3, true}, {"GIVEN UP", 6, 3, true}, {"LAST (UTC)", 3, 10, false},
         {"TROUBLE", 8, 10, false},
     };
-    json_t *answer = NULL;
-    int code = cli_get(cli, "/v1/notices", &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct text out = {0};
-        struct table *t = table_open(columns, 7);
-        size_t i;
-        const json_t *one;
-        json_array_foreach(cli_list(answer, "notices"), i, one) add_notice(t, one);
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        if (json_array_size(cli_list(answer, "notices")) == 0)
-            printf("Nobody is told: coordinator.conf has no [notice NAME] section\n");
-        else
-            cli_print(&out);
-        text_reset(&out);
-    }
-    json_decref(answer);
-    return code;
+    static const struct cli_listing listing = {
+        columns, 7, add_notice, "Nobody is told: coordinator.conf has no [notice NAME] section"};
+    return cli_show_listing(cli, "/v1/notices", "notices", &listing);
 }
 
 /* The notice of that name in an answer; NULL: it is gone. */

@@ -1,6 +1,5 @@
 /* verb_operator.c - farmhand operator ...: who may come from afar, and as what. */
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 
 #include "common/keypair.h"
 #include "common/must.h"
@@ -47,24 +46,10 @@ static int operator_list(struct cli *cli)
         {"BY", 2, 5, false},       {"NUMBER", 5, 16, false}, {"EXPIRES (UTC)", 4, 10, false},
         {"MADE BY", 3, 5, false},  {"STATE", 8, 8, false},
     };
-    json_t *answer = NULL;
-    int code = cli_get(cli, "/v1/operators", &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct text out = {0};
-        struct table *t = table_open(columns, 8);
-        size_t i;
-        const json_t *one;
-        json_array_foreach(cli_list(answer, "operators"), i, one) add_operator(t, one);
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        if (json_array_size(cli_list(answer, "operators")) == 0)
-            printf("Nobody comes from afar: \"farmhand operator create NAME\" lets somebody\n");
-        else
-            cli_print(&out);
-        text_reset(&out);
-    }
-    json_decref(answer);
-    return code;
+    static const struct cli_listing listing = {
+        columns, 8, add_operator,
+        "Nobody comes from afar: \"farmhand operator create NAME\" lets somebody"};
+    return cli_show_listing(cli, "/v1/operators", "operators", &listing);
 }
 
 static void print_token(const json_t *answer)

@@ -1,5 +1,6 @@
 /* verb_pool.c - farmhand pool ...: look at pools, recycle, start and stop them over the farm. */
 #include "coordinator/cli/cli.h"
+#include "coordinator/cli/listing.h"
 #include "coordinator/cli/signs.h"
 #include "coordinator/cli/table.h"
 
@@ -76,14 +77,8 @@ static void print_pools(const struct cli *cli, const json_t *pools)
         {"REJECTED", 2, 4, true}, {"AUTO", 4, 4, false},  {"START MODE", 1, 4, false},
         {"AGE", 2, 3, true},
     };
-    struct text out = {0};
-    struct table *t = table_open(columns, 10);
-    size_t i;
-    const json_t *pool;
-    json_array_foreach(pools, i, pool) add_pool(t, pool);
-    table_lay(t, &cli->terminal, cli_columns(cli), &out);
-    table_close(t);
-    cli_print(&out);
+    static const struct cli_listing listing = {columns, 10, add_pool, NULL};
+    cli_print_listing(cli, &listing, pools);
 }
 
 /* Pools of --on, of this name or glob; none found is a failure: nothing is silently empty. */

@@ -1,6 +1,5 @@
 /* verb_run.c - farmhand run ...: list, look at, follow and steer runs. */
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 
 #include "common/clock.h"
 
@@ -50,37 +49,20 @@ static void add_run(struct table *t, const json_t *run)
     table_cell(t, STYLE_PLAIN, cli_text(run, "reason"));
 }
 
-static void print_runs(const struct cli *cli, const json_t *runs)
+static int run_list(struct cli *cli)
 {
     static const struct table_column columns[] = {
         {"RUN", 9, 3, true},    {"STATE", 8, 6, false}, {"DONE", 7, 3, true},
         {"WHAT", 6, 12, false}, {"ON", 4, 6, false},    {"BEGUN (UTC)", 2, 10, false},
         {"TOOK", 5, 4, true},   {"WHO", 3, 4, false},   {"WHY", 1, 8, false},
     };
-    struct text out = {0};
-    struct table *t = table_open(columns, 9);
-    size_t i;
-    const json_t *run;
-    json_array_foreach(runs, i, run) add_run(t, run);
-    table_lay(t, &cli->terminal, cli_columns(cli), &out);
-    table_close(t);
-    cli_print(&out);
-}
-
-static int run_list(struct cli *cli)
-{
+    static const struct cli_listing listing = {
+        columns, 9, add_run,
+        "No run yet. To plan one: farmhand pool recycle POOL --on all --dry-run"};
     struct text path = {0};
-    json_t *answer = NULL;
     text_add(&path, "/v1/runs");
     cli_add_query(&path, "limit", cli_value(cli, OPT_LIMIT, "20"));
-    int code = cli_get(cli, text_get(&path), &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        if (json_array_size(cli_list(answer, "runs")) == 0)
-            printf("No run yet. To plan one: farmhand pool recycle POOL --on all --dry-run\n");
-        else
-            print_runs(cli, cli_list(answer, "runs"));
-    }
-    json_decref(answer);
+    int code = cli_show_listing(cli, text_get(&path), "runs", &listing);
     text_reset(&path);
     return code;
 }

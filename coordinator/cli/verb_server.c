@@ -1,5 +1,6 @@
 /* verb_server.c - farmhand server ...: look at servers, declare them out, release and put back. */
 #include "coordinator/cli/cli.h"
+#include "coordinator/cli/listing.h"
 #include "coordinator/cli/signs.h"
 #include "coordinator/cli/table.h"
 
@@ -106,21 +107,15 @@ static int server_list(struct cli *cli)
         {"LB", 6, 3, false},     {"POOLS", 7, 5, true},    {"CPU", 4, 4, true},
         {"LABELS", 2, 6, false}, {"REMARK", 1, 18, false},
     };
-    struct text out = {0};
+    static const struct cli_listing listing = {columns, 8, add_server, NULL};
     json_t *answer = NULL;
-    size_t i;
-    const json_t *server;
     int code = servers_selected(cli, cli_value(cli, OPT_ON, NULL), &answer);
+    const json_t *servers = cli_list(answer, "servers");
     if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct table *t = table_open(columns, 8);
-        json_array_foreach(cli_list(answer, "servers"), i, server) add_server(t, server);
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        if (json_array_size(cli_list(answer, "servers")) == 0)
-            fprintf(stderr, "no servers: has an agent been started? it reports by itself\n");
+        if (json_array_size(servers) > 0)
+            cli_print_listing(cli, &listing, servers);
         else
-            fputs(text_get(&out), stdout);
-        text_reset(&out);
+            fprintf(stderr, "no servers: has an agent been started? it reports by itself\n");
     }
     json_decref(answer);
     return code;

@@ -1,7 +1,6 @@
 /* verb_token.c - farmhand token ..., and the servers that join by one: waiting, approved, removed.
  */
-#include "coordinator/cli/cli.h"
-#include "coordinator/cli/table.h"
+#include "coordinator/cli/listing.h"
 
 #include "common/must.h"
 #include "proto/token.h"
@@ -35,24 +34,9 @@ static int token_list(struct cli *cli)
         {"PROFILE", 5, 7, false}, {"USED", 7, 6, false},  {"EXPIRES (UTC)", 6, 10, false},
         {"MADE BY", 2, 5, false}, {"STATE", 8, 8, false},
     };
-    json_t *answer = NULL;
-    int code = cli_get(cli, "/v1/tokens", &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
-        struct text out = {0};
-        struct table *t = table_open(columns, 8);
-        size_t i;
-        const json_t *one;
-        json_array_foreach(cli_list(answer, "tokens"), i, one) add_token(t, one);
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        if (json_array_size(cli_list(answer, "tokens")) == 0)
-            printf("There is no token: \"farmhand token create --for NAME\" makes one\n");
-        else
-            cli_print(&out);
-        text_reset(&out);
-    }
-    json_decref(answer);
-    return code;
+    static const struct cli_listing listing = {
+        columns, 8, add_token, "There is no token: \"farmhand token create --for NAME\" makes one"};
+    return cli_show_listing(cli, "/v1/tokens", "tokens", &listing);
 }
 
 static void print_line(const json_t *answer)
@@ -147,38 +131,30 @@ const struct cli_verb cli_verbs_token[] = {
 
 /* ---- servers ---- */
 
+static void add_waiting(struct table *t, const json_t *one)
+{
+    char at[SAY_TIME_MAX];
+    bool approved = !cli_is_null(one, "approved_at");
+    table_cell(t, STYLE_BOLD, cli_text(one, "name"));
+    table_cell(t, STYLE_PLAIN, cli_text(one, "address"));
+    table_cellf(t, STYLE_PLAIN, "%.12s", cli_text(one, "key"));
+    table_cell(t, STYLE_DIM, say_time(at, cli_text(one, "asked_at")));
+    table_cell(t, STYLE_PLAIN,
+               approved ? "approved: it has to ask once more" : cli_text(one, "why"));
+}
+
 int cli_server_waiting(struct cli *cli)
 {
     static const struct table_column columns[] = {
         {"SERVER", 9, 6, false},       {"FROM", 7, 7, false},          {"KEY", 5, 12, false},
         {"ASKED (UTC)", 4, 10, false}, {"WHY IT WAITS", 8, 12, false},
     };
+    static const struct cli_listing listing = {columns, 5, add_waiting, "No server waits"};
     json_t *answer = NULL;
     int code = cli_get(cli, "/v1/members", &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, cli_list(answer, "waiting"))) {
-        struct text out = {0};
-        struct table *t = table_open(columns, 5);
-        size_t i;
-        const json_t *one;
-        json_array_foreach(cli_list(answer, "waiting"), i, one)
-        {
-            char at[SAY_TIME_MAX];
-            bool approved = !cli_is_null(one, "approved_at");
-            table_cell(t, STYLE_BOLD, cli_text(one, "name"));
-            table_cell(t, STYLE_PLAIN, cli_text(one, "address"));
-            table_cellf(t, STYLE_PLAIN, "%.12s", cli_text(one, "key"));
-            table_cell(t, STYLE_DIM, say_time(at, cli_text(one, "asked_at")));
-            table_cell(t, STYLE_PLAIN,
-                       approved ? "approved: it has to ask once more" : cli_text(one, "why"));
-        }
-        table_lay(t, &cli->terminal, cli_columns(cli), &out);
-        table_close(t);
-        if (json_array_size(cli_list(answer, "waiting")) == 0)
-            printf("No server waits\n");
-        else
-            cli_print(&out);
-        text_reset(&out);
-    }
+    const json_t *waiting = cli_list(answer, "waiting");
+    if (code == CLI_DONE && !cli_print_json(cli, waiting))
+        cli_print_listing(cli, &listing, waiting);
     json_decref(answer);
     return code;
 }
@@ -205,7 +181,7 @@ int cli_server_remove(struct cli *cli)
         struct text out = {0};
         text_add(&out, "It is cut, and not let in any more. ");
         text_add_safe(&out, cli_true(answer, "listed") ? cli_text(answer, "why")
-                                                  : "It has left the list of servers");
+                                                       : "It has left the list of servers");
         text_add(&out, "\n");
         cli_print(&out);
         text_reset(&out);
