@@ -20,12 +20,6 @@ static bool has_ca(struct asking *a)
     return false;
 }
 
-static json_t *time_or_null(int64_t wall_ms)
-{
-    char text[TEXT_TIME_MAX];
-    return wall_ms ? json_string(text_format_time(text, wall_ms)) : json_null();
-}
-
 /* ---- tokens ---- */
 
 static json_t *view_right(const struct asking *a, const struct join_right *r)
@@ -34,9 +28,9 @@ static json_t *view_right(const struct asking *a, const struct join_right *r)
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o}", "id", r->id, "for",
                      r->names, "labels", r->labels, "profile", profile_name(r->profile), "uses",
                      (json_int_t)r->uses, "used", (json_int_t)r->used, "created_at",
-                     time_or_null(r->created_ms), "expires_at", time_or_null(r->expires_ms),
-                     "revoked_at", time_or_null(r->revoked_ms), "created_by", r->created_by,
-                     "spent", spent ? json_string(spent) : json_null());
+                     view_time(r->created_ms), "expires_at", view_time(r->expires_ms), "revoked_at",
+                     view_time(r->revoked_ms), "created_by", r->created_by, "spent",
+                     spent ? json_string(spent) : json_null());
 }
 
 void desk_get_tokens(struct asking *a)
@@ -128,15 +122,15 @@ static json_t *view_member(const struct member *m)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "name", m->name, "labels",
                      m->labels, "profile", profile_name(m->profile), "token", m->token, "key",
-                     m->key, "joined_at", time_or_null(m->joined_ms), "certificate_until",
-                     time_or_null(m->until_ms), "removed_at", time_or_null(m->removed_ms));
+                     m->key, "joined_at", view_time(m->joined_ms), "certificate_until",
+                     view_time(m->until_ms), "removed_at", view_time(m->removed_ms));
 }
 
 static json_t *view_joining(const struct joining *j)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", j->name, "key", j->key, "token",
                      j->token, "address", j->address, "why", j->why, "asked_at",
-                     time_or_null(j->asked_ms), "approved_at", time_or_null(j->approved_ms));
+                     view_time(j->asked_ms), "approved_at", view_time(j->approved_ms));
 }
 
 void desk_get_members(struct asking *a)

@@ -210,21 +210,15 @@ static bool has_operators(struct asking *a)
     return false;
 }
 
-static json_t *time_or_null(int64_t wall_ms)
-{
-    char text[TEXT_TIME_MAX];
-    return wall_ms ? json_string(text_format_time(text, wall_ms)) : json_null();
-}
-
 static json_t *view_operator(const struct asking *a, const struct operator_right *o)
 {
     const char *spent = operator_right_spent(o, a->view.wall_ms);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "id", o->id, "name",
                      o->name, "by", o->certificate ? "certificate" : "token", "role",
                      role_name(o->role), "servers", o->servers, "created_at",
-                     time_or_null(o->created_ms), "expires_at", time_or_null(o->expires_ms),
-                     "revoked_at", time_or_null(o->revoked_ms), "created_by", o->created_by,
-                     "spent", spent ? json_string(spent) : json_null());
+                     view_time(o->created_ms), "expires_at", view_time(o->expires_ms), "revoked_at",
+                     view_time(o->revoked_ms), "created_by", o->created_by, "spent",
+                     spent ? json_string(spent) : json_null());
 }
 
 void desk_get_operators(struct asking *a)

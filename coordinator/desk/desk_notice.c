@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-static json_t *time_or_null(int64_t wall_ms)
-{
-    char at[TEXT_TIME_MAX];
-    return wall_ms ? json_string(text_format_time(at, wall_ms)) : json_null();
-}
-
 static json_t *kinds_of(uint32_t kinds)
 {
     json_t *list = json_array();
@@ -41,8 +35,8 @@ static json_t *view_notice(const struct asking *a, size_t i)
                      kinds_of(t->kinds), "waiting", (json_int_t)q->count, "delivered",
                      (json_int_t)q->delivered, "given_up", (json_int_t)q->given_up,
                      "last_delivered", (json_int_t)q->last_delivered, "last_failed",
-                     (json_int_t)q->last_failed, "delivered_at", time_or_null(q->delivered_wall_ms),
-                     "failed_at", time_or_null(q->failed_wall_ms), "trouble", q->trouble);
+                     (json_int_t)q->last_failed, "delivered_at", view_time(q->delivered_wall_ms),
+                     "failed_at", view_time(q->failed_wall_ms), "trouble", q->trouble);
 }
 
 json_t *desk_notices(const struct asking *a)
