@@ -16,7 +16,6 @@
 #define STEP_MS   10
 #define REPORT_MS 500
 #define AGAIN_MS  400
-#define WALL(f)   ((int64_t)(f)->now_ms + 1000000)
 
 /* ---- agent -> coordinator ---- */
 
@@ -749,4 +748,23 @@ uint64_t farm_recycle(struct farm *f, const char *selector)
 const char *farm_events(const struct farm *f)
 {
     return text_get(&f->events);
+}
+
+void farm_expect_event(const struct farm *f, const char *part)
+{
+    if (!strstr(farm_events(f), part)) {
+        fail_msg("no '%s' in:\n%s", part, farm_events(f));
+    }
+}
+
+enum run_state farm_run_state(const struct farm *f, uint64_t run)
+{
+    struct rollout *r;
+    struct error err;
+    if (store_load_run(f->store, run, &r, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+    enum run_state state = r->state;
+    rollout_free(r);
+    return state;
 }

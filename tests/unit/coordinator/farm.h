@@ -88,6 +88,8 @@ struct farm_letter {
     struct agent_message *message; /* to the coordinator; decoded, owned */
 };
 
+#define WALL(f) ((int64_t)(f)->now_ms + 1000000) /* the wall clock of a farm, in ms */
+
 struct farm {
     struct files files;
     struct store *store;
@@ -153,5 +155,8 @@ uint64_t farm_ask(struct farm *f, const struct plan_request *q);
 uint64_t farm_recycle(struct farm *f, const char *selector);
 enum error_code farm_try_recycle(struct farm *f, const char *selector, struct error *err);
 const char *farm_events(const struct farm *f);
+/* Each fails the test: `part` stands in farm_events; the run of that id is in the store. */
+void farm_expect_event(const struct farm *f, const char *part);
+enum run_state farm_run_state(const struct farm *f, uint64_t run);
 
 #endif

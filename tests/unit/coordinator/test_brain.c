@@ -9,27 +9,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
-
-static void expect_event(const struct farm *f, const char *part)
-{
-    if (!strstr(farm_events(f), part)) {
-        fail_msg("no '%s' in:\n%s", part, farm_events(f));
-    }
-}
-
-static enum run_state state_of(struct farm *f, uint64_t run)
-{
-    struct rollout *r;
-    struct error err;
-    if (store_load_run(f->store, run, &r, &err) != ERR_NONE) {
-        fail_msg("%s", err.text);
-    }
-    enum run_state state = r->state;
-    rollout_free(r);
-    return state;
-}
-
 static void expect_each_once(const struct farm *f)
 {
     for (size_t i = 0; i < f->count; i++) {
@@ -48,10 +27,10 @@ static void run_walks_the_farm_and_owns_nothing_at_its_end(void **state)
     farm_begin(&f, 4);
     uint64_t run = farm_recycle(&f, "all");
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
-    expect_event(&f, "run.created: anna recycle pool Shop on 4 servers (all): leak");
-    expect_event(&f, "run.ended: 4 done");
+    farm_expect_event(&f, "run.created: anna recycle pool Shop on 4 servers (all): leak");
+    farm_expect_event(&f, "run.ended: 4 done");
     farm_end(&f);
 }
 
@@ -67,7 +46,7 @@ static void canary_that_waits_survives_a_restart(void **state)
     q.own_server = "web01";
     uint64_t run = farm_ask(&f, &q);
     farm_run(&f, 20000);
-    expect_event(&f, "run.wave: wave 1 of 2 (canary) ended: 1 done");
+    farm_expect_event(&f, "run.wave: wave 1 of 2 (canary) ended: 1 done");
     assert_int_equal(f.agents[1].acts, 1);
     farm_crash(&f);
     farm_start(&f);
@@ -78,7 +57,7 @@ static void canary_that_waits_survives_a_restart(void **state)
         coordinator_request(f.brain, run, REQUEST_RESUME, "anna", "looks well", f.now_ms, 1, &err),
         ERR_NONE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
     farm_end(&f);
 }
@@ -99,7 +78,7 @@ static void what_was_set_survives_a_restart(void **state)
     farm_start(&f);
     assert_int_equal(coordinator_run_find(f.brain, run)->options.soak_ms, 4321);
     farm_run_to_end(&f, 120000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -115,7 +94,7 @@ static void killed_at_any_moment_it_goes_on_and_acts_once(void **state)
         farm_run(&f, 200);
         farm_start(&f);
         farm_run_to_end(&f, 120000);
-        if (state_of(&f, run) != RUN_DONE) {
+        if (farm_run_state(&f, run) != RUN_DONE) {
             fail_msg("killed after %d ms:\n%s", (int)at, farm_events(&f));
         }
         expect_each_once(&f);
@@ -134,7 +113,7 @@ static void lost_command_is_handed_over_again(void **state)
     assert_int_equal(f.agents[0].acts, 0);
     f.agents[0].lose_commands = false;
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(f.agents[0].acts, 1);
     farm_end(&f);
 }
@@ -161,7 +140,8 @@ static void command_that_a_person_settled_does_not_leave_late(void **state)
         f.agents[0].lose_commands = false;
         farm_run(&f, 60000);
         assert_int_equal(f.agents[0].acts, said[i] == OUTCOME_UNHEARD ? 1 : 0);
-        assert_int_equal(state_of(&f, run), said[i] == OUTCOME_UNHEARD ? RUN_DONE : RUN_FAILED);
+        assert_int_equal(farm_run_state(&f, run),
+                         said[i] == OUTCOME_UNHEARD ? RUN_DONE : RUN_FAILED);
         farm_end(&f);
     }
 }
@@ -183,7 +163,7 @@ static void dead_agent_leaves_its_server_unknown_until_it_is_back(void **state)
     assert_int_equal(f.agents[1].acts, 0);
     f.agents[0].dead = f.agents[0].listening = false;
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
     farm_end(&f);
 }
@@ -219,7 +199,7 @@ static void silent_server_spends_the_budget_of_all(void **state)
                                              f.now_ms, WALL(&f), &err),
                      ERR_NONE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -231,7 +211,7 @@ static void failed_gate_leaves_an_incident_that_a_later_run_inherits(void **stat
     f.agents[0].probe_status = 500;
     uint64_t run = farm_recycle(&f, "all");
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_FAILED);
+    assert_int_equal(farm_run_state(&f, run), RUN_FAILED);
     assert_int_equal(coordinator_incident_count(f.brain), 1);
     assert_string_equal(coordinator_holder(f.brain, "web01", "Shop"), "incident 1");
     farm_crash(&f); /* the owner survives */
@@ -241,7 +221,7 @@ static void failed_gate_leaves_an_incident_that_a_later_run_inherits(void **stat
     f.agents[0].probe_status = 200;
     run = farm_recycle(&f, "web01");
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
     assert_null(coordinator_holder(f.brain, "web01", NULL));
     farm_end(&f);
@@ -301,9 +281,9 @@ static void takeover_goes_on_above_every_fence_and_acts_once(void **state)
     assert_null(coordinator_frozen(f.brain));
     assert_int_equal(coordinator_fence(f.brain).number, 121);
     farm_run_to_end(&f, 120000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
-    expect_event(&f, "audit: anna: takeover, fence 121: the other is gone");
+    farm_expect_event(&f, "audit: anna: takeover, fence 121: the other is gone");
     farm_crash(&f);
     farm_start(&f); /* the next start is above it */
     assert_int_equal(f.fence.number, 122);
@@ -410,7 +390,7 @@ static void full_disk_begins_nothing_finishes_what_is_begun_and_loses_nothing(vo
     assert_int_equal(others, 0);
     assert_int_equal(refused, ERR_UNAVAILABLE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
     farm_crash(&f); /* what was saved late is there after all */
     farm_start(&f);
@@ -452,7 +432,7 @@ static void pause_by_a_person_survives_a_kill(void **state)
                                          f.now_ms, WALL(&f), &err),
                      ERR_NONE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -471,7 +451,7 @@ static void killed_while_the_disk_is_full_it_still_goes_on(void **state)
     files_disk_is_full(false);
     farm_start(&f);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
     farm_end(&f);
 }
@@ -492,7 +472,7 @@ static void run_waits_for_agents_that_dial_again_late(void **state)
     f.agents[1].dead = false;
     f.agents[1].want_whole = true;
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     expect_each_once(&f);
     farm_end(&f);
 }
@@ -508,7 +488,7 @@ static void run_waits_for_the_first_report_not_the_first_word(void **state)
     farm_run(&f, 1500);
     uint64_t run = farm_recycle(&f, "all");
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -522,8 +502,8 @@ static void agent_that_never_dials_again_is_unreachable_in_the_end(void **state)
     farm_crash(&f);
     farm_start(&f);
     farm_run_to_end(&f, 200000);
-    assert_int_equal(state_of(&f, run), RUN_FAILED);
-    expect_event(&f, "unreachable: never seen");
+    assert_int_equal(farm_run_state(&f, run), RUN_FAILED);
+    farm_expect_event(&f, "unreachable: never seen");
     farm_end(&f);
 }
 

@@ -11,8 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define GIB     (1024ull * 1024 * 1024)
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
+#define GIB (1024ull * 1024 * 1024)
 
 static struct remedy_rule rule; /* lent to the brain over a restart */
 

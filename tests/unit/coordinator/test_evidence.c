@@ -113,7 +113,7 @@ static void sleep_is_not_held_against_a_server(void **state)
         f.now_ms += 60 * MINUTE;
         farm_run_to_end(&f, MINUTE);
         assert_int_equal(coordinator_incident_count(f.brain), 0);
-        assert_non_null(strstr(farm_events(&f), "run.ended: 1 done"));
+        farm_expect_event(&f, "run.ended: 1 done");
         assert_int_equal(f.agents[0].acts, 1);
         assert_int_equal(f.agents[0].admin, BALANCER_READY);
         farm_end(&f);

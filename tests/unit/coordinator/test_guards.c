@@ -12,8 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define MINUTE  60000
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
+#define MINUTE 60000
 
 static struct rollout *ended(struct farm *f, uint64_t id)
 {

@@ -23,8 +23,7 @@
 
 #include <cmocka.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
-#define SECRET  "0123456789abcdef-the-key"
+#define SECRET "0123456789abcdef-the-key"
 
 struct stage {
     struct farm farm;

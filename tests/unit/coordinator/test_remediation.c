@@ -12,8 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
-#define GIB     (1024ull * 1024 * 1024)
+#define GIB (1024ull * 1024 * 1024)
 
 static struct remedy_rule rules[4];
 
@@ -27,13 +26,6 @@ static void begin(struct farm *f, size_t count, uint32_t balanced)
     farm_set_rules(f, rules, 3);
     farm_start(f);
     farm_run(f, 1500);
-}
-
-static void expect_event(const struct farm *f, const char *part)
-{
-    if (!strstr(farm_events(f), part)) {
-        fail_msg("no '%s' in:\n%s", part, farm_events(f));
-    }
 }
 
 static const struct incident *only_incident(const struct farm *f)
@@ -55,9 +47,9 @@ static void leak_is_recycled_without_a_person(void **state)
     assert_int_equal(f.acts_in_rotation, 0);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
     assert_false(f.unsaved_send);
-    expect_event(&f, "incident.opened: incident 1: a worker has 3072 MiB");
-    expect_event(&f, "incident.action: incident 1: recycle pool Shop on web02");
-    expect_event(&f, "incident.closed: incident 1: solved: the trouble is gone after run 1");
+    farm_expect_event(&f, "incident.opened: incident 1: a worker has 3072 MiB");
+    farm_expect_event(&f, "incident.action: incident 1: recycle pool Shop on web02");
+    farm_expect_event(&f, "incident.closed: incident 1: solved: the trouble is gone after run 1");
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(f.agents[i].admin, BALANCER_READY);
         assert_int_equal(f.agents[i].acts, i == 1);
@@ -192,7 +184,7 @@ static void what_was_done_before_a_restart_counts(void **state)
     f.agents[2].memory_bytes = 3 * GIB;
     farm_run(&f, 20000);
     assert_int_equal(f.agents[2].acts, 0);
-    expect_event(&f, "remediation has acted 1 times within an hour, and no more is let");
+    farm_expect_event(&f, "remediation has acted 1 times within an hour, and no more is let");
     farm_end(&f);
 }
 
@@ -340,7 +332,7 @@ static void half_of_the_farm_is_no_matter_for_single_servers(void **state)
         assert_int_equal(f.agents[i].acts, 0);
     }
     assert_int_equal(coordinator_incident_count(f.brain), 4);
-    expect_event(&f, "common cause: 4 of 6 servers show it at once");
+    farm_expect_event(&f, "common cause: 4 of 6 servers show it at once");
     farm_end(&f);
 }
 
@@ -390,7 +382,7 @@ static void private_memory_is_judged_apart(void **state)
     f.agents[1].private_bytes = 3 * GIB;
     farm_run(&f, 20000);
     assert_int_equal(f.agents[1].acts, 1);
-    expect_event(&f, "a worker has 3072 MiB of its own, more than 2048 MiB");
+    farm_expect_event(&f, "a worker has 3072 MiB of its own, more than 2048 MiB");
     farm_end(&f);
 }
 
@@ -411,7 +403,7 @@ static void workers_are_as_old_as_their_processes(void **state)
     farm_run(&f, 20000);
     assert_int_equal(f.agents[1].acts, 0);
     assert_int_equal(f.agents[2].acts, 1);
-    expect_event(&f, "young: its worker is 1");
+    farm_expect_event(&f, "young: its worker is 1");
     farm_end(&f);
 }
 
@@ -539,10 +531,11 @@ static void dump_is_fetched_piece_by_piece(void **state)
         piece = NULL;
     }
     assert_string_equal(got, "a picture");
-    expect_event(&f,
-                 "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
-    expect_event(&f, "audit: anna: incident.fetched incident 1 on web02: incident-1-10.dmp: the "
-                     "leak");
+    farm_expect_event(
+        &f, "audit: anna: incident.fetch incident 1 on web02: incident-1-10.dmp: the leak");
+    farm_expect_event(&f,
+                      "audit: anna: incident.fetched incident 1 on web02: incident-1-10.dmp: the "
+                      "leak");
     struct text rows = {0};
     must(store_load_audit(f.store, 0, SIZE_MAX, add_after, &rows, NULL) == ERR_NONE);
     if (!strstr(text_get(&rows), "incident.fetched -> 9 bytes, SHA-256 "

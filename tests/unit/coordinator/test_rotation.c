@@ -21,18 +21,6 @@ static void begin(struct farm *f, size_t count)
     f->balancer_asked = 0;
 }
 
-static enum run_state state_of(struct farm *f, uint64_t run)
-{
-    struct rollout *r;
-    struct error err;
-    if (store_load_run(f->store, run, &r, &err) != ERR_NONE) {
-        fail_msg("%s", err.text);
-    }
-    enum run_state state = r->state;
-    rollout_free(r);
-    return state;
-}
-
 static void expect_all_back(const struct farm *f)
 {
     for (size_t i = 0; i < f->count; i++) {
@@ -40,13 +28,6 @@ static void expect_all_back(const struct farm *f)
         assert_null(coordinator_holder(f->brain, f->agents[i].name, NULL));
     }
     assert_int_equal(f->acts_in_rotation, 0);
-}
-
-static void expect_event(const struct farm *f, const char *part)
-{
-    if (!strstr(farm_events(f), part)) {
-        fail_msg("no '%s' in:\n%s", part, farm_events(f));
-    }
 }
 
 /* Until an act is at work; the time that its server's file was gone by then. */
@@ -69,7 +50,7 @@ static void drain_counts_once_the_balancers_check_has_seen_it(void **state)
     assert_true(run_to_act(&f, 0) >= CHECK_MS);
     assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
     farm_run_to_end(&f, 200000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(f.agents[i].acts, 1);
     }
@@ -105,7 +86,7 @@ static void coordinator_killed_at_any_time_strands_no_file(void **state)
         farm_run(&f, 1000);
         farm_start(&f);
         farm_run_to_end(&f, 300000);
-        assert_int_equal(state_of(&f, run), RUN_DONE);
+        assert_int_equal(farm_run_state(&f, run), RUN_DONE);
         assert_int_equal(f.agents[0].acts, 1);
         expect_all_back(&f);
         farm_end(&f);
@@ -122,7 +103,7 @@ static void file_that_a_person_took_away_is_left_alone(void **state)
     farm_run(&f, 8000);
     uint64_t run = farm_recycle(&f, "web01");
     farm_run_to_end(&f, 200000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(f.agents[0].acts, 1);
     assert_int_equal(f.agents[0].admin, BALANCER_DRAIN);
     farm_end(&f);
@@ -142,7 +123,7 @@ static void file_that_a_person_brings_back_stops_the_act(void **state)
     f.agents[0].admin = BALANCER_READY;
     f.agents[0].admin_since_ms = f.now_ms;
     farm_run_to_end(&f, 200000);
-    expect_event(&f, "web/web01 was set ready by somebody else while it was drained");
+    farm_expect_event(&f, "web/web01 was set ready by somebody else while it was drained");
     assert_int_equal(f.agents[0].acts, 0);
     expect_all_back(&f);
     farm_end(&f);

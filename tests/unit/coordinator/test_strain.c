@@ -9,20 +9,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
-
-static enum run_state state_of(struct farm *f, uint64_t run)
-{
-    struct rollout *r;
-    struct error err;
-    if (store_load_run(f->store, run, &r, &err) != ERR_NONE) {
-        fail_msg("%s", err.text);
-    }
-    enum run_state state = r->state;
-    rollout_free(r);
-    return state;
-}
-
 static void restart(struct farm *f)
 {
     farm_crash(f);
@@ -153,7 +139,7 @@ static void new_journal_that_never_heard_of_an_act_does_not_mean_it_was_not_done
                                          f.now_ms, WALL(&f), &err),
                      ERR_NONE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(a->acts, 1);
     farm_end(&f);
 }
@@ -185,11 +171,11 @@ static void word_given_while_the_disk_is_full_is_in_the_audit_trail_later(void *
     assert_int_equal(resumed, ERR_UNAVAILABLE);
     assert_int_equal(aborted, ERR_NONE);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_ABORTED);
+    assert_int_equal(farm_run_state(&f, run), RUN_ABORTED);
     assert_int_equal(files_audited(&f.files, "run.pause"), 1);
     assert_int_equal(files_audited(&f.files, "run.resume"), 0);
     assert_int_equal(files_audited(&f.files, "run.abort"), 1);
-    assert_non_null(strstr(farm_events(&f), "audit: anna: run.abort run 1: no"));
+    farm_expect_event(&f, "audit: anna: run.abort run 1: no");
     farm_end(&f);
 }
 
@@ -203,8 +189,8 @@ static void runs_of_two_pools_take_turns_on_a_server(void **state)
     q.pool = "Api";
     uint64_t second = farm_ask(&f, &q);
     farm_run_to_end(&f, 120000);
-    assert_int_equal(state_of(&f, first), RUN_DONE);
-    assert_int_equal(state_of(&f, second), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, first), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, second), RUN_DONE);
     assert_int_equal(f.agents[0].acts, 2);
     assert_int_equal(f.agents[1].acts, 2);
     assert_int_equal(f.acts_in_rotation, 0);
@@ -228,7 +214,7 @@ static void run_of_several_pools_takes_them_one_by_one(void **state)
         farm_crash(&f);
         farm_start(&f);
         farm_run_to_end(&f, 240000);
-        assert_int_equal(state_of(&f, run), RUN_DONE);
+        assert_int_equal(farm_run_state(&f, run), RUN_DONE);
         assert_int_equal(f.agents[0].acts, 2);
         assert_int_equal(f.agents[1].acts, 2);
         assert_int_equal(f.acts_in_rotation, 0);
@@ -277,7 +263,7 @@ static void place_that_left_the_configuration_is_not_forgotten_in_drain(void **s
     f.balanced = true;
     farm_start(&f);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(f.agents[0].admin, BALANCER_READY);
     farm_end(&f);
 }
@@ -308,7 +294,7 @@ static void slow_balancer_is_slow_but_gets_there(void **state)
     f.balancer_slow_ms = 6000;
     uint64_t run = farm_ask(&f, &q);
     farm_run_to_end(&f, 120000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(f.agents[0].admin, BALANCER_READY);
     farm_end(&f);
 }
@@ -327,7 +313,7 @@ static void server_is_never_held_without_its_lease(void **state)
     files_disk_is_full(false);
     assert_int_equal(holds, leased);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -349,7 +335,7 @@ static void result_is_acknowledged_once_it_is_on_the_disk(void **state)
     assert_true(told);
     assert_true(kept);
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_run(&f, 10000); /* it is told again now and then */
     assert_false(f.agents[0].act_unacknowledged);
     farm_end(&f);
@@ -365,7 +351,7 @@ static void batch_never_empties_a_backend(void **state)
     f.serving_least = UINT32_MAX;
     uint64_t run = farm_ask(&f, &q);
     farm_run_to_end(&f, 120000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     assert_int_equal(f.serving_least, 1);
     farm_end(&f);
 }
@@ -417,7 +403,7 @@ static void store_that_works_again_is_found_out_however_much_is_asked_of_it(void
     farm_run(&f, 3000);
     assert_null(coordinator_store_trouble(f.brain));
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -442,7 +428,7 @@ static void one_turn_is_short_however_much_is_due(void **state)
     assert_in_range(n.skipped, 1, 64);
     assert_int_equal(coordinator_wake_ms(f.brain, f.now_ms), f.now_ms);
     farm_run_to_end(&f, 1000);
-    assert_int_equal(state_of(&f, run), RUN_PARTIAL);
+    assert_int_equal(farm_run_state(&f, run), RUN_PARTIAL);
     farm_end(&f);
 }
 
@@ -508,7 +494,7 @@ static void question_that_came_too_late_says_nothing_of_the_server(void **state)
     }
     f.agents[0].late_questions = 1; /* and after it */
     farm_run_to_end(&f, 60000);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 
@@ -570,7 +556,7 @@ static void act_that_is_given_again_looks_at_the_place_again(void **state)
     farm_run_to_end(&f, 60000);
     assert_int_equal(f.agents[0].acts, 0);
     assert_int_equal(f.agents[0].admin, BALANCER_READY);
-    assert_int_equal(state_of(&f, run), RUN_FAILED);
+    assert_int_equal(farm_run_state(&f, run), RUN_FAILED);
     farm_end(&f);
 }
 
@@ -590,7 +576,7 @@ static void act_that_is_given_again_is_carried_out_if_the_place_is_drained(void 
     farm_run_to_end(&f, 60000);
     assert_int_equal(f.agents[0].acts, 1);
     assert_int_equal(f.acts_in_rotation, 0);
-    assert_int_equal(state_of(&f, run), RUN_DONE);
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
     farm_end(&f);
 }
 

@@ -82,7 +82,7 @@ static void recovery_takes_over_what_pools_left(void **state)
     farm_run_to_end(&f, 60000);
     assert_int_equal(f.agents[1].act_verb, VERB_SERVICE_RECOVER);
     expect_back(&f);
-    assert_non_null(strstr(farm_events(&f), "incident 1 is over: pool Shop proved in run 2"));
+    farm_expect_event(&f, "incident 1 is over: pool Shop proved in run 2");
     farm_end(&f);
 }
 

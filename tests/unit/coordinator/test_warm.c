@@ -10,8 +10,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000)
-
 static void what_was_before_the_first_change_is_kept(void **state)
 {
     (void)state;

@@ -19,7 +19,6 @@
 
 #include <cmocka.h>
 
-#define WALL(f) ((int64_t)(f)->now_ms + 1000000) /* as the farm has it */
 #define HOUR_MS 3600000
 #define GIB     (UINT64_C(1024) * 1024 * 1024)
 #define THERE   "192.0.2.7"
