@@ -58,11 +58,30 @@ static void await_workers(struct box *b, size_t count)
         fail_msg("Shop never had %zu workers", count);
 }
 
+static bool is_ready(struct box *b, void *pid)
+{
+    json_t *truth = box_truth(b), *worker;
+    bool ready = false;
+    size_t i;
+    json_t *workers =
+        json_object_get(json_object_get(json_object_get(truth, "pools"), "Shop"), "workers");
+    json_array_foreach(workers, i, worker)
+    {
+        if (json_integer_value(json_object_get(worker, "pid")) == *(uint32_t *)pid)
+            ready = json_is_object(json_object_get(worker, "ready"));
+    }
+    json_decref(truth);
+    return ready;
+}
+
+/* Ready too: what is switched on after this does not meet a worker that is only being born. */
 static uint32_t one_worker(struct box *b)
 {
     uint32_t pid = 0;
     await_workers(b, 1);
     assert_int_equal(box_workers(b, "Shop", &pid, 1), 1);
+    if (!box_until(b, 8000, is_ready, &pid))
+        fail_msg("worker %u of Shop was never ready", pid);
     return pid;
 }
 
