@@ -4,22 +4,16 @@
 #include "common/clock.h"
 #include "common/http.h"
 #include "common/log.h"
-#include "common/mailbox.h"
 #include "common/must.h"
 #include "common/os.h"
 #include "common/service.h"
 #include "common/text.h"
-#include "coordinator/api/api.h"
-#include "coordinator/balancer/balancer.h"
-#include "coordinator/brain/coordinator.h"
 #include "coordinator/descriptors.h"
 #include "coordinator/desk/desk.h"
 #include "coordinator/entrance.h"
-#include "coordinator/link/link.h"
-#include "coordinator/notices/notices.h"
+#include "coordinator/letters.h"
 #include "coordinator/store/archive.h"
 #include "coordinator/store/audit_line.h"
-#include "proto/codec.h"
 #include "proto/url.h"
 
 #include <grp.h>
@@ -30,10 +24,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#define MAILBOX_LETTERS 16384
-#define ADDRESS_MAX     64
-#define PATH_BYTES_MAX  512
-#define TURN_MS         1000 /* the brain wants to be asked at least this often */
+#define PATH_BYTES_MAX 512
+#define TURN_MS        1000 /* the brain wants to be asked at least this often */
 
 struct shell {
     const struct settings *settings;
@@ -42,7 +34,7 @@ struct shell {
     struct balancer_backend *backends;
     size_t backend_count;
     struct budget_rule *budgets;
-    struct mailbox *box;
+    struct letters letters;
     struct store *store;
     struct archive *archive;
     struct coordinator *brain;
@@ -59,123 +51,9 @@ struct shell {
     uint64_t now_ms; /* of the letter in hand */
     int64_t wall_ms;
     uint64_t brain_due_ms;
-    _Atomic uint64_t lost; /* letters that found the mailbox full */
     uint64_t lost_told;
     atomic_bool woken; /* shell_wake is done: it is called once, right after service_stopping() */
 };
-
-/* ---- letters ---- */
-
-enum letter_kind { LETTER_AGENT, LETTER_GONE, LETTER_BALANCER, LETTER_REQUEST, LETTER_NOTICE };
-
-struct letter {
-    enum letter_kind kind;
-    struct agent_message *message;
-    struct coordinator_peer peer; /* AGENT, and its pipe for GONE */
-    char address[ADDRESS_MAX];
-    struct balancer_answer *answer;
-    struct api_request *request;
-    size_t notice_target;
-    struct notifier_result *notice;
-};
-
-static void release_letter(void *arg)
-{
-    struct letter *l = arg;
-    if (l->message)
-        codec_free_agent(l->message);
-    if (l->request)
-        api_drop(l->request);
-    free(l->answer);
-    free(l->notice);
-    free(l);
-}
-
-static struct letter *letter_new(enum letter_kind kind)
-{
-    struct letter *l = must_alloc(1, sizeof(*l));
-    l->kind = kind;
-    return l;
-}
-
-/* false: full, and the letter is released. */
-static bool post(struct shell *s, struct letter *l)
-{
-    if (mailbox_post(s->box, l))
-        return true;
-    atomic_fetch_add(&s->lost, 1);
-    release_letter(l);
-    return false;
-}
-
-/* ---- foreign threads: copy and leave ---- */
-
-static struct coordinator_peer peer_of(const struct link_peer *from)
-{
-    struct coordinator_peer peer = {.pipe = from->pipe, .len = from->len};
-    _Static_assert(sizeof(peer.bytes) == sizeof(from->bytes), "the brain carries what link needs");
-    memcpy(peer.bytes, from->bytes, sizeof(peer.bytes));
-    return peer;
-}
-
-static void on_link(void *arg, const struct link_event *event)
-{
-    struct letter *l;
-    switch (event->kind) {
-    case LINK_MESSAGE:
-        l = letter_new(LETTER_AGENT);
-        l->message = event->message;
-        l->peer = peer_of(&event->peer);
-        text_copy(l->address, sizeof(l->address), event->address ? event->address : "");
-        post(arg, l);
-        break;
-    case LINK_GONE:
-        l = letter_new(LETTER_GONE);
-        l->peer = peer_of(&event->peer);
-        post(arg, l);
-        break;
-    case LINK_BAD_PEER:
-        log_warn("bad_peer", LOG_TEXT("address", event->address), LOG_TEXT("why", event->why),
-                 LOG_UINT("dropped", event->dropped));
-        break;
-    }
-}
-
-static void on_balancer(void *arg, const struct balancer_answer *answer)
-{
-    struct letter *l = letter_new(LETTER_BALANCER);
-    l->answer = must_alloc(1, sizeof(*l->answer));
-    *l->answer = *answer;
-    post(arg, l);
-}
-
-/* A result must not be lost, else nothing more is sent there: its thread waits for room. */
-static void on_notice(void *arg, size_t target, const struct notifier_result *result)
-{
-    struct shell *s = arg;
-    struct letter *l = letter_new(LETTER_NOTICE);
-    l->notice_target = target;
-    l->notice = must_alloc(1, sizeof(*l->notice));
-    *l->notice = *result;
-    while (!mailbox_post(s->box, l)) {
-        if (service_stopping()) { /* told again after the restart */
-            release_letter(l);
-            return;
-        }
-        sched_yield();
-    }
-}
-
-static bool on_request(void *arg, struct api_request *request)
-{
-    struct shell *s = arg;
-    struct letter *l = letter_new(LETTER_REQUEST);
-    l->request = request;
-    if (mailbox_post(s->box, l))
-        return true;
-    free(l); /* the request stays the API's */
-    return false;
-}
 
 /* ---- ports: what the brain asks of the outside ---- */
 
@@ -386,8 +264,8 @@ static enum error_code open_balancer(struct shell *s, struct error *err)
     const struct settings *set = s->settings;
     if (s->backend_count == 0)
         return ERR_NONE;
-    return balancer_open(s->places, set->balancer_count, s->backends, s->backend_count, on_balancer,
-                         s, &s->balancer, err);
+    return balancer_open(s->places, set->balancer_count, s->backends, s->backend_count,
+                         letters_on_balancer, &s->letters, &s->balancer, err);
 }
 
 static enum error_code open_notices(struct shell *s, struct error *err)
@@ -403,8 +281,8 @@ static enum error_code open_notices(struct shell *s, struct error *err)
                                       .store = s->store,
                                       .brain = s->brain,
                                       .coordinator = s->host,
-                                      .done = on_notice,
-                                      .arg = s,
+                                      .done = letters_on_notice,
+                                      .arg = &s->letters,
                                       .now_ms = s->now_ms,
                                       .wall_ms = s->wall_ms};
     return notices_open(&spec, &s->notices, err);
@@ -433,8 +311,8 @@ static enum error_code open_api(struct shell *s, struct error *err)
 {
     struct api_far far = {.listen = s->settings->https};
     struct api_spec spec = {.socket = s->settings->socket,
-                            .deliver = on_request,
-                            .arg = s,
+                            .deliver = letters_on_request,
+                            .arg = &s->letters,
                             .of_one_address_max = (uint32_t)s->settings->https_of_one};
     if (s->entrance && !text_equal(far.listen, "none")) {
         far.chain_pem = ca_chain_pem(entrance_ca(s->entrance));
@@ -481,7 +359,8 @@ static enum error_code open_entrance(struct shell *s, struct error *err)
 static enum error_code open_link(struct shell *s, struct error *err)
 {
     struct link_tls tls;
-    struct link_spec spec = {.url = s->settings->listen, .on_event = on_link, .arg = s};
+    struct link_spec spec = {
+        .url = s->settings->listen, .on_event = letters_on_link, .arg = &s->letters};
     if (s->entrance) {
         tls = entrance_tls(s->entrance);
         tls.handshakes = (uint32_t)s->settings->handshakes;
@@ -513,7 +392,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
     s->backends = settings_backends(settings, &s->backend_count);
     s->budgets = settings_budgets(settings);
     s->notice_targets = settings_notices(settings);
-    s->box = mailbox_open(MAILBOX_LETTERS, release_letter);
+    letters_open(&s->letters);
     read_clocks(s);
     /* Told to stop: the mailbox is there already. Before any other thread starts. */
     enum error_code code = service_start(shell_wake, s, err);
@@ -544,7 +423,7 @@ enum error_code shell_open(const struct settings *settings, struct shell **out, 
 void shell_wake(void *shell)
 {
     struct shell *s = shell;
-    mailbox_wake(s->box);
+    mailbox_wake(s->letters.box);
     atomic_store(&s->woken, true); /* from here on that thread looks at nothing of ours */
 }
 
@@ -593,12 +472,12 @@ static void take_letter(struct shell *s, struct letter *l)
         l->request = NULL; /* answered */
         break;
     }
-    release_letter(l);
+    letter_free(l);
 }
 
 static void tell_lost(struct shell *s)
 {
-    uint64_t lost = atomic_load(&s->lost);
+    uint64_t lost = atomic_load(&s->letters.lost);
     if (lost == s->lost_told)
         return;
     log_warn("messages_dropped", LOG_UINT("count", lost - s->lost_told),
@@ -649,7 +528,7 @@ static uint64_t next_deadline(struct shell *s)
 void shell_run(struct shell *s)
 {
     while (!service_stopping()) {
-        struct letter *l = mailbox_take(s->box, next_deadline(s));
+        struct letter *l = mailbox_take(s->letters.box, next_deadline(s));
         read_clocks(s);
         if (l)
             take_letter(s, l);
@@ -671,7 +550,7 @@ void shell_close(struct shell *s)
     notices_close(s->notices);
     while (service_stopping() && !atomic_load(&s->woken))
         sched_yield();
-    mailbox_close(s->box);
+    mailbox_close(s->letters.box);
     coordinator_close(s->brain);
     archive_close(s->archive);
     store_close(s->store);

@@ -1,8 +1,7 @@
 /* shell.h - the coordinator's surroundings: opens store, link, balancer and API, and runs the one
  * loop of the brain thread: wait(mailbox, next deadline) -> event -> brain.
  *
- * Callbacks of nng, the balancer thread and the HTTP thread copy into the mailbox and leave. When
- * it is full, agents' messages are dropped (agents repeat what matters), the API says "too much".
+ * What other threads have for it comes by letters.h.
  */
 #ifndef FARMHAND_COORDINATOR_SHELL_H
 #define FARMHAND_COORDINATOR_SHELL_H
