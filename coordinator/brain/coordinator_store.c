@@ -344,7 +344,7 @@ static enum error_code write_commands(struct coordinator *c, const struct rollou
     return ERR_NONE;
 }
 
-static void add_change_events(struct coordinator *c, const struct rollout *r,
+static void add_target_events(struct coordinator *c, const struct rollout *r,
                               const struct rollout_change *change)
 {
     const struct rollout_target *t = &change->target;
@@ -368,6 +368,11 @@ static void add_change_events(struct coordinator *c, const struct rollout *r,
                                     .text = change->why};
         event_add(c, &event);
     }
+}
+
+static void add_run_events(struct coordinator *c, const struct rollout *r,
+                           const struct rollout_change *change)
+{
     if (change->wave != r->wave || (change->wave_over && !r->wave_over)) {
         const struct event event = {.kind = "run.wave",
                                     .run = r->id,
@@ -487,7 +492,8 @@ bool save_change(struct coordinator *c, struct rollout *r, struct rollout_change
     struct error err;
     struct leasing l = plan_leasing(c, r, change);
     const struct waiting before = events_waiting(c);
-    add_change_events(c, r, change);
+    add_target_events(c, r, change);
+    add_run_events(c, r, change);
     add_incident_events(c, r, change, &l);
     enum error_code code = c->store_trouble[0] ? error_set(&err, ERR_IO, "%s", c->store_trouble)
                                                : store_begin(c->spec.store, &err);

@@ -165,32 +165,29 @@ static void warn_count(uint32_t count, size_t of, const char *what,
     }
 }
 
-void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
-                   void (*each)(void *arg, const char *sentence), void *arg)
+/* Of recycles: what their pools are like. */
+static void warn_of_recycle(const struct rollout *run, const struct shapes *n,
+                            void (*each)(void *arg, const char *sentence), void *arg)
 {
-    (void)now_ms;
-    struct shapes n = {0};
-    for (size_t i = 0; i < run->target_count; i++) {
-        const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
-        if (s) {
-            look_at_shape(run->targets[i].pool, s, &n);
-        }
+    warn_count(n->no_overlap, run->target_count,
+               "overlapped recycling is off: the pool is away for a moment", each, arg);
+    warn_count(n->on_demand, run->target_count,
+               "startMode is OnDemand: the first request meets a cold worker", each, arg);
+    warn_count(n->garden, run->target_count,
+               "the pool is a web garden: each of its workers is replaced", each, arg);
+    if (!run->options.drain) {
+        warn_count(n->cold, run->target_count,
+                   "--no-drain is not for this pool: its recycle does not overlap, or is cold, "
+                   "and visitors will notice",
+                   each, arg);
     }
-    if (run->action == ROLLOUT_RECYCLE) {
-        warn_count(n.no_overlap, run->target_count,
-                   "overlapped recycling is off: the pool is away for a moment", each, arg);
-        warn_count(n.on_demand, run->target_count,
-                   "startMode is OnDemand: the first request meets a cold worker", each, arg);
-        warn_count(n.garden, run->target_count,
-                   "the pool is a web garden: each of its workers is replaced", each, arg);
-        if (!run->options.drain) {
-            warn_count(n.cold, run->target_count,
-                       "--no-drain is not for this pool: its recycle does not overlap, or is cold, "
-                       "and visitors will notice",
-                       each, arg);
-        }
-        each(arg, "sessions kept in the worker's memory (InProc) end with it, drained or not");
-    }
+    each(arg, "sessions kept in the worker's memory (InProc) end with it, drained or not");
+}
+
+/* What such an act brings with it, whatever the pools. */
+static void warn_of_act(const struct rollout *run, void (*each)(void *arg, const char *sentence),
+                        void *arg)
+{
     if (run->action == ROLLOUT_STOP && !run->options.keep_autostart) {
         each(arg, "the pool stays stopped, also after restarts, until `pool start`");
     }
@@ -218,5 +215,22 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_
              "IIS may recycle the pool at once when its settings change: each server is drained "
              "for it");
     }
+}
+
+void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
+                   void (*each)(void *arg, const char *sentence), void *arg)
+{
+    (void)now_ms;
+    struct shapes n = {0};
+    for (size_t i = 0; i < run->target_count; i++) {
+        const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);
+        if (s) {
+            look_at_shape(run->targets[i].pool, s, &n);
+        }
+    }
+    if (run->action == ROLLOUT_RECYCLE) {
+        warn_of_recycle(run, &n, each, arg);
+    }
+    warn_of_act(run, each, arg);
     say_shared(run, fleet, n.shared, each, arg);
 }
