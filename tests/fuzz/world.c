@@ -3,16 +3,12 @@
 
 #include "common/log.h"
 #include "common/must.h"
-#include "tests/sim/vfs.h"
+#include "tests/unit/coordinator_store/files_memory.h"
 #include "tests/unit/link/certs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DISK         "centre"
-#define KEPT_STATE   "empty/state.db"
-#define KEPT_HISTORY "empty/history.db"
 
 /* What is the same in every world: keys take longer to make than all the rest. */
 static struct ca *ca;
@@ -25,44 +21,6 @@ static void check(enum error_code code, const struct error *err)
     must(!code);
 }
 
-/* Empty stores, migrated once. */
-static void keep_templates(void)
-{
-    struct error err = {0};
-    struct store *store;
-    struct history *history;
-    struct fence fence;
-    const struct store_spec spec = {.path = KEPT_STATE, .instance = {{1}}, .wall_ms = 1};
-    vfs_register();
-    vfs_reset(1);
-    check(store_open(&spec, &store, &fence, &err), &err);
-    store_close(store);
-    check(history_open(KEPT_HISTORY, &history, &err), &err);
-    history_close(history);
-    vfs_keep(KEPT_STATE);
-    vfs_keep(KEPT_HISTORY);
-}
-
-/* In place of tests/unit/coordinator_store/files.c: the farm's directory is a disk in memory. */
-void files_open(struct files *f)
-{
-    text_copy(f->dir, sizeof(f->dir), DISK);
-    vfs_put_kept(KEPT_STATE, files_path(f, "state.db"));
-    vfs_put_kept(KEPT_HISTORY, files_path(f, "history.db"));
-}
-
-void files_close(struct files *f)
-{
-    (void)f;
-}
-
-const char *files_path(const struct files *f, const char *name)
-{
-    static char path[FILES_PATH_MAX + 64];
-    must(text_format(path, sizeof(path), "%s/%s", f->dir, name));
-    return path;
-}
-
 /* It is formatted all the same. */
 static void drop_line(void *arg, enum log_level level, const char *line, size_t len)
 {
@@ -73,7 +31,6 @@ static void begin_all(void)
 {
     char *key;
     log_set_sink(drop_line, NULL);
-    keep_templates();
     ca = certs_farm();
     certs_request(&key, &request_pem);
     free(key);
@@ -212,7 +169,7 @@ void world_run(struct world *w, uint64_t ms)
 void world_fill_disk(struct world *w, bool full)
 {
     w->full = full;
-    vfs_set_trouble(DISK, full ? VFS_FULL : VFS_FINE);
+    vfs_set_trouble(FILES_DISK, full ? VFS_FULL : VFS_FINE);
 }
 
 uint64_t world_changes(const struct world *w)

@@ -26,7 +26,7 @@ farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coord
                            coordinator_api/client.c
               LIBS farmhand_desk TIMEOUT 120)
 # Each path that changes something, by everybody; its stores in memory.
-farmhand_test(verbs SOURCES coordinator_main/test_verbs.c coordinator/farm.c link/certs.c
+farmhand_test(verbs SOURCES coordinator_main/test_verbs.c coordinator/farm.c coordinator_store/files_memory.c link/certs.c
                             ${PROJECT_SOURCE_DIR}/tests/sim/vfs.c ${PROJECT_SOURCE_DIR}/tests/sim/vfs_files.c
               LIBS farmhand_desk PkgConfig::SQLITE OpenSSL::SSL)
 farmhand_test(archive SOURCES coordinator_main/test_archive.c ${store_tools} LIBS farmhand_store)

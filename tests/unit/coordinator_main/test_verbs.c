@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "coordinator/desk/desk.h"
-#include "tests/sim/vfs.h"
+#include "tests/unit/coordinator_store/files_memory.h"
 #include "tests/unit/link/certs.h"
 
 #include <jansson.h>
@@ -102,25 +102,6 @@ void api_fed(struct api *api, struct api_request *request, bool caught_up)
 void api_publish(struct api *api, uint64_t seq, uint64_t run, const char *server, const char *json)
 {
     (void)api, (void)seq, (void)run, (void)server, (void)json;
-}
-
-/* ---- the farm's directory, in memory ---- */
-
-void files_open(struct files *f)
-{
-    text_copy(f->dir, sizeof(f->dir), "centre");
-}
-
-void files_close(struct files *f)
-{
-    (void)f;
-}
-
-const char *files_path(const struct files *f, const char *name)
-{
-    static char path[FILES_PATH_MAX + 64];
-    must(text_format(path, sizeof(path), "%s/%s", f->dir, name));
-    return path;
 }
 
 /* ---- a desk and its farm ---- */
@@ -733,9 +714,9 @@ static void word_that_is_written_late_says_where_it_came_from(void **state)
     (void)state;
     open_counter(&k);
     run_goes_on(&k);
-    vfs_set_trouble("centre", VFS_FULL);
+    vfs_set_trouble(FILES_DISK, VFS_FULL);
     do_well(&k, "/v1/runs/1/pause", REASON);
-    vfs_set_trouble("centre", VFS_FINE);
+    vfs_set_trouble(FILES_DISK, VFS_FINE);
     farm_run(&k.farm, 20000);
     must(store_load_audit(k.farm.store, 0, SIZE_MAX, find_pause, origin, NULL) == ERR_NONE);
     assert_string_equal(origin, THERE);
@@ -752,7 +733,6 @@ static int begin_all(void **state)
     char *key;
     (void)state;
     log_set_sink(drop_line, NULL);
-    vfs_register();
     ca = certs_farm();
     certs_request(&key, &request_pem);
     free(key);
