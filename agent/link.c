@@ -82,12 +82,12 @@ static void pump(struct agent_link *link)
 {
     if (link->closing || link->pipe == 0)
         return;
-    if (!link->listener.message && link->next_listen) {
+    if (!link->listener.message && !link->listener.telling && link->next_listen) {
         struct agent_message *message = link->next_listen;
         link->next_listen = NULL;
         lane_start(&link->listener, message);
     }
-    if (link->sender.message)
+    if (link->sender.message || link->sender.telling)
         return;
     uint64_t now_ms = clock_boot_ms();
     struct agent_message *message = outbox_take(&link->outbox, now_ms);
@@ -151,8 +151,8 @@ static void lane_failed(struct lane *lane, int rv, struct error *err)
     link_nng_error(err, rv, "request");
 }
 
-/* Puts the lane to rest and sees to what follows. Gives the pipe to close, 0: none. *superseded:
- * the brain has asked for a newer listen, nothing is to be told. */
+/* Puts the lane to rest. Gives the pipe to close, 0: none. *superseded: the brain has asked for a
+ * newer listen, nothing is to be told. */
 static uint32_t lane_rest(struct lane *lane, const struct coordinator_message *answer,
                           const struct error *err, bool *superseded)
 {
@@ -164,13 +164,13 @@ static uint32_t lane_rest(struct lane *lane, const struct coordinator_message *a
     *superseded = listen && (link->next_listen || lane->hushed);
     lane->hushed = false;
     lane->message = NULL;
+    lane->telling = true;
     if (listen)
         codec_free_agent(message);
     else
         outbox_settle(&link->outbox, message,
                       answer && (message->kind != AGENT_RESULT || answer->kind == COORDINATOR_ACK),
                       clock_boot_ms());
-    pump(link);
     return broken ? link->pipe : 0;
 }
 
@@ -196,6 +196,10 @@ static void lane_end(struct lane *lane, int rv)
     event.answer = answer;
     if (answer || !superseded)
         link->spec.on_event(link->spec.arg, &event);
+    nng_mtx_lock(link->lock);
+    lane->telling = false; /* what goes out now may be answered on another thread, at once */
+    pump(link);
+    nng_mtx_unlock(link->lock);
     if (broken) /* last, so that the reason is told before the end */
         nng_pipe_close((nng_pipe){.id = broken});
 }

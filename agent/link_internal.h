@@ -25,6 +25,7 @@ struct lane {
     nng_aio *aio;
     uint64_t limit_ms;
     struct agent_message *message; /* being sent or waiting for its answer; NULL: idle */
+    bool telling; /* what came of the last one; until that is done the next one waits */
     bool receiving;
     bool given_up; /* what comes is not waited for any more */
     bool hushed;   /* and its end is not told: the connection was replaced by a newer one */

@@ -18,6 +18,8 @@
 
 #define ANY_PORT   "tcp://127.0.0.1:0"
 #define RECONNECTS 50
+/* Of a request that is let run into its limit, and of others that are to be answered within it. */
+#define SHORT_MS 2000
 
 static const struct agent_link_spec usual = {0};
 
@@ -112,7 +114,7 @@ static void unanswered_listen_is_given_up_and_the_agent_reconnects(void **state)
     struct agent a;
     (void)state;
     centre_open(&c, ANY_PORT);
-    agent_open(&a, link_url(c.link), (struct agent_link_spec){.listen_limit_ms = 500});
+    agent_open(&a, link_url(c.link), (struct agent_link_spec){.listen_limit_ms = SHORT_MS});
     up(&a);
     agent_listen(&a, 1);
     struct centre_note *first = centre_wait(&c, LINK_MESSAGE);
@@ -144,7 +146,7 @@ static void result_is_sent_again_until_it_is_acknowledged(void **state)
     (void)state;
     centre_open(&c, ANY_PORT);
     agent_open(&a, link_url(c.link),
-               (struct agent_link_spec){.request_limit_ms = 40, .result_retry_ms = 10});
+               (struct agent_link_spec){.request_limit_ms = SHORT_MS, .result_retry_ms = 10});
     up(&a);
     agent_send(&a, AGENT_RESULT, 5);
     struct centre_note *first = centre_wait(&c, LINK_MESSAGE); /* no answer: it is lost */
@@ -284,6 +286,7 @@ static nng_socket raw_peer(const char *url)
     nng_socket s;
     must(nng_req0_open(&s) == 0);
     must(nng_socket_set_ms(s, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) == 0);
+    must(nng_socket_set_ms(s, NNG_OPT_RECONNMINT, 10 * WAIT_MS) == 0); /* sent away it stays away */
     must(nng_dial(s, url, NULL, 0) == 0);
     return s;
 }
@@ -401,6 +404,9 @@ static void answer_that_is_garbage_closes_the_agents_pipe(void **state)
     agent_note_free(n);
     agent_note_free(agent_wait(&a, AGENT_LINK_DOWN));
     up(&a);
+    agent_listen(&a, 2);
+    must(nng_recvmsg(rep, &msg, 0) == 0);
+    nng_msg_free(msg);
     agent_close(&a);
     nng_close(rep);
 }
@@ -421,6 +427,9 @@ static void answer_to_another_request_is_not_taken(void **state)
     assert_non_null(strstr(failed->error.text, "another request"));
     agent_note_free(failed);
     centre_note_free(n);
+    agent_note_free(agent_wait(&a, AGENT_LINK_DOWN));
+    up(&a);
+    works(&c, &a);
     agent_close(&a);
     centre_close(&c);
 }

@@ -100,6 +100,24 @@ static void hears_nothing(struct centre *c, struct agent *a)
     assert_int_equal(agent_link_state(a->link), AGENT_LINK_STATE_DOWN);
 }
 
+/* Ends all that are at the door. */
+static void clear_the_door(void)
+{
+    for (int i = 0; i < 1000 && link_tls_pending() > 0; i++) {
+        link_tls_sweep(clock_boot_ms(), 0);
+        clock_sleep_ms(10);
+    }
+    assert_int_equal(link_tls_pending(), 0);
+}
+
+/* Nobody stands at the door any more: nng 1.5.2 never frees a connection whose negotiation ends
+ * while its listener closes, and it would be counted for ever. */
+static void close_quietly(struct centre *c)
+{
+    clear_the_door();
+    centre_close(c);
+}
+
 static void own_name_is_heard(void **state)
 {
     struct centre c;
@@ -110,7 +128,7 @@ static void own_name_is_heard(void **state)
     agent_as(&a, &c, &web01, ca_pem(farm));
     hears(&c, &a);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -129,7 +147,7 @@ static void name_of_another_is_not(void **state)
     centre_note_free(n);
     assert_int_equal(centre_waiting(&c), 0);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web02);
 }
 
@@ -141,7 +159,7 @@ static void refused_with(struct certs own, const char *agents_ca)
     agent_as(&a, &c, &own, agents_ca);
     hears_nothing(&c, &a);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&own);
 }
 
@@ -190,7 +208,7 @@ static void agents_certificate_is_none_of_a_coordinator(void **state)
     agent_as(&a, &c, &web01, ca_pem(farm));
     hears_nothing(&c, &a);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&stolen);
     certs_free(&web01);
 }
@@ -212,7 +230,7 @@ static void removed_agent_is_cut_at_once_and_not_let_in_again(void **state)
     removed = NULL;
     agent_note_free(agent_wait(&a, AGENT_LINK_UP)); /* it went on trying */
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -234,7 +252,7 @@ static void agent_that_is_removed_in_its_handshake_does_not_stay(void **state)
     assert_int_equal(figures.pipes, 0);
     agent_close(&a);
     removed_meanwhile = false;
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -261,7 +279,7 @@ static void renewed_certificate_takes_over_without_a_gap(void **state)
     centre_settle_pipes(&c, 1);
     hears_listen(&c, &a, 2);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&first);
     certs_free(&second);
 }
@@ -284,19 +302,16 @@ static void renewal_that_fails_costs_nothing(void **state)
     clock_sleep_ms(300);
     hears_listen(&c, &a, 2);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&first);
     certs_free(&bad);
 }
 
-/* Ends all that are at the door. */
-static void clear_the_door(void)
+static void wait_for_pending(size_t count)
 {
-    for (int i = 0; i < 1000 && link_tls_pending() > 0; i++) {
-        link_tls_sweep(clock_boot_ms(), 0);
+    for (int i = 0; i < 1000 && link_tls_pending() != count; i++)
         clock_sleep_ms(10);
-    }
-    assert_int_equal(link_tls_pending(), 0);
+    assert_int_equal(link_tls_pending(), count);
 }
 
 /* Of the same farm: whoever is there stays, whoever comes is shown the new one. */
@@ -338,7 +353,7 @@ static void own_certificate_changes_under_a_link_that_stands(void **state)
     clear_the_door(); /* who looked and left */
     agent_close(&a);
     agent_close(&later);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
     ca_close(ca);
     snprintf(command, sizeof(command), "rm -r %s", dir);
@@ -373,7 +388,7 @@ static void expect_nothing_left(struct centre *c, size_t pipes, const struct use
 {
     struct link_figures figures = {0};
     struct use now = {0};
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < WAIT_MS / 50; i++) {
         link_sweep(c->link);
         link_figures(c->link, &figures);
         now = used();
@@ -406,7 +421,7 @@ static void abrupt_ends_leave_nothing(void **state)
     agent_as(&a, &c, &web01, ca_pem(farm));
     hears(&c, &a); /* and it listens as before */
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -426,7 +441,7 @@ static void storm_of_handshakes_leaves_nothing(void **state)
     hears(&c, &a);
     agent_close(&a);
     expect_nothing_left(&c, 0, &before);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -437,29 +452,37 @@ static void silent_peers_do_not_stay(void **state)
     int fds[50];
     char byte;
     (void)state;
+    clear_the_door(); /* of who was refused above, and tried again */
     centre_over(&c, farm, 1000);
     for (size_t i = 0; i < 50; i++)
         fds[i] = certs_connect(link_url(c.link));
-    for (int i = 0; i < 200 && link_tls_pending() < 50; i++)
-        clock_sleep_ms(10);
-    assert_int_equal(link_tls_pending(), 50);
-    for (int i = 0; i < 400 && link_tls_pending() > 0; i++) {
+    wait_for_pending(50);
+    for (uint64_t until_ms = clock_boot_ms() + WAIT_MS; link_tls_pending() > 0;
+         clock_sleep_ms(10)) {
+        assert_true(clock_boot_ms() < until_ms);
         link_sweep(c.link);
-        clock_sleep_ms(10);
     }
-    assert_int_equal(link_tls_pending(), 0);
     for (size_t i = 0; i < 50; i++) {
         assert_true(read(fds[i], &byte, 1) <= 0);
         close(fds[i]);
     }
-    centre_close(&c);
+    close_quietly(&c);
 }
 
-static void wait_for_pending(size_t count)
+/* nng closes those it refuses on a thread of its own. */
+static void wait_for_sent_away(const int *fds, size_t count, size_t expected)
 {
-    for (int i = 0; i < 1000 && link_tls_pending() != count; i++)
+    size_t over = 0;
+    char byte;
+    for (int i = 0; i < 1000; i++) {
+        over = 0;
+        for (size_t k = 0; k < count; k++)
+            over += recv(fds[k], &byte, 1, MSG_DONTWAIT) == 0;
+        if (over == expected)
+            return;
         clock_sleep_ms(10);
-    assert_int_equal(link_tls_pending(), count);
+    }
+    fail_msg("%zu of %zu were sent away, not %zu", over, count, expected);
 }
 
 /* 500 of one address that never say a word; agents of fifty other addresses come all the same. */
@@ -469,7 +492,6 @@ static void one_address_does_not_stand_in_the_door_for_others(void **state)
     struct agent a;
     int fds[500];
     char shown[65];
-    size_t sent_away = 0;
     struct certs web01 = certs_make(farm, "web01", DAY_MS);
     (void)state;
     clear_the_door();
@@ -483,9 +505,7 @@ static void one_address_does_not_stand_in_the_door_for_others(void **state)
     for (unsigned i = 0; i < 50; i++)
         assert_true(certs_shakes_from(link_url(c.link), 10 + i, &web01, ca_pem(farm), shown));
     hears_listen(&c, &a, 2); /* and those that are in stay in */
-    for (size_t i = 0; i < 500; i++)
-        sent_away += recv(fds[i], shown, 1, MSG_DONTWAIT) == 0;
-    assert_int_equal(sent_away, 500 - DOOR_OF_ONE);
+    wait_for_sent_away(fds, 500, 500 - DOOR_OF_ONE);
     link_sweep(c.link);
     struct centre_note *n = centre_wait(&c, LINK_BAD_PEER);
     assert_string_equal(n->address, "127.0.0.2");
@@ -498,7 +518,7 @@ static void one_address_does_not_stand_in_the_door_for_others(void **state)
     assert_true(certs_shakes_from(link_url(c.link), 2, &web01, ca_pem(farm), shown));
     clear_the_door();
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
@@ -520,7 +540,7 @@ static void stuck_handshake_does_not_hold_the_agent(void **state)
     const struct link_tls own = tls_of(farm);
     centre_open_spec(&c, (struct link_spec){.url = url, .tls = &own});
     hears(&c, &a);
-    const struct timeval limit = {.tv_sec = 5};
+    const struct timeval limit = {.tv_sec = WAIT_MS / 1000};
     setsockopt(taken, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     ssize_t got;
     while ((got = read(taken, bytes, sizeof(bytes))) > 0) /* its hello, then the end */
@@ -528,7 +548,7 @@ static void stuck_handshake_does_not_hold_the_agent(void **state)
     assert_int_equal(got, 0);
     close(taken);
     agent_close(&a);
-    centre_close(&c);
+    close_quietly(&c);
     certs_free(&web01);
 }
 
