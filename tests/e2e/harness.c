@@ -405,7 +405,7 @@ void harness_phase(struct harness *h, const char *name)
 
 json_t *harness_seen(struct harness *h, const char *phase)
 {
-    for (int tries = 0; tries < 80; tries++) {
+    for (int tries = 0; tries < 300; tries++) { /* a visitor may wait long for his answer */
         struct error err = {0};
         json_t *report = ask_visitors(&h->farm, "report", &err);
         if (!report)
@@ -430,8 +430,22 @@ json_t *harness_seen(struct harness *h, const char *phase)
     return NULL;
 }
 
+/* Until enough of them have come to judge by. */
+static void wait_for_visitors(struct harness *h, const char *phase)
+{
+    for (int tries = 0; tries < 200; tries++) {
+        json_t *seen = harness_seen(h, phase);
+        long long sent = json_integer_value(json_object_get(seen, "sent"));
+        json_decref(seen);
+        if (sent >= 10)
+            return;
+        harness_sleep_ms(50);
+    }
+}
+
 void harness_nothing_lost(struct harness *h, const char *phase)
 {
+    wait_for_visitors(h, phase);
     harness_phase(h, "between");
     json_t *seen = harness_seen(h, phase);
     long long sent = json_integer_value(json_object_get(seen, "sent"));
@@ -475,7 +489,13 @@ void harness_expect_balancer(struct harness *h, const char *backend, const char 
                              const char *word)
 {
     char status[32];
+    bool up = strcmp(word, "UP") == 0; /* as its checks find; what we ordered is so at once */
+    uint64_t end_ms = clock_boot_ms() + 20000;
     harness_balancer(h, backend, server, status);
+    while (up && strcmp(status, word) != 0 && clock_boot_ms() < end_ms) {
+        harness_sleep_ms(50);
+        harness_balancer(h, backend, server, status);
+    }
     assert_string_equal(status, word);
 }
 

@@ -83,6 +83,7 @@ json_t *harness_seen(struct harness *h, const char *phase);
 void harness_nothing_lost(struct harness *h, const char *phase);
 /* The balancer's word for the server in that backend: "UP", "DRAIN", ... into out. */
 void harness_balancer(struct harness *h, const char *backend, const char *server, char out[32]);
+/* Waits for "UP", since that is found by its checks. */
 void harness_expect_balancer(struct harness *h, const char *backend, const char *server,
                              const char *word);
 /* Until no server of any backend is drained or down. */

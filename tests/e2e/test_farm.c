@@ -65,7 +65,7 @@ static void second_farm_lives_beside_in_a_deep_directory(void **state)
     assert_int_equal(FARM_PLAIN("down", "--dir", deep), 0);
     assert_int_equal(farm_load(&other, deep, &err), ERR_NOT_FOUND);
     assert_int_not_equal(access(other.run, F_OK), 0);
-    harness_wait_all_up(h, 1000); /* the first one did not notice */
+    harness_wait_all_up(h, 20000); /* the first one did not notice */
     harness_nothing_lost(h, "start");
 }
 
@@ -74,7 +74,7 @@ static void taken_directory_is_refused(void **state)
     (void)state;
     assert_int_equal(FARM_PLAIN("up", "--servers", "1", "--dir", h->farm.dir), 1);
     assert_int_equal(FARM_PLAIN("up", "--servers", "1", "--dir", "/etc"), 1);
-    harness_wait_all_up(h, 1000);
+    harness_wait_all_up(h, 20000);
 }
 
 static void bad_words_are_refused(void **state)
@@ -123,7 +123,7 @@ static void farm_ends_with_the_process_it_is_for(void **state)
     assert_int_equal(farm_load(&f, dir, &err), ERR_NONE);
     kill(parent, SIGKILL);
     waitpid(parent, NULL, 0);
-    for (int tries = 0; tries < 100 && farm_load(&f, dir, &err) == ERR_NONE; tries++)
+    for (int tries = 0; tries < 400 && farm_load(&f, dir, &err) == ERR_NONE; tries++)
         harness_sleep_ms(100);
     assert_int_equal(farm_load(&f, dir, &err), ERR_NOT_FOUND);
 }

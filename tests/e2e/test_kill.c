@@ -105,7 +105,7 @@ static long long runs_done_on(const char *server, size_t *run_count)
     {
         long long id = json_integer_value(json_object_get(item, "id"));
         snprintf(path, sizeof(path), "%lld", id);
-        json_t *run = harness_run_end(h, id, 1000);
+        json_t *run = harness_run_end(h, id, 20000);
         if (strcmp(harness_word(run, "state"), "done") != 0) {
             char *text = json_dumps(run, JSON_INDENT(1));
             fprintf(stderr, "run %s: %s\n", path, text);
@@ -140,7 +140,7 @@ static void coordinator_killed_at_random_moments_resumes(void **state)
     }
     fprintf(stderr, "%u kills, %zu runs\n", kills, runs);
     assert_true(runs >= 2);
-    harness_wait_all_up(h, 10000);
+    harness_wait_all_up(h, 20000);
     harness_nothing_lost(h, "kills");
 }
 

@@ -116,7 +116,7 @@ static void failed_iisreset_farm_comes_back_by_one_command(void **state)
         assert_true(remedies_service_is(h, name_of(i), "WAS", "RUNNING"));
         assert_true(remedies_service_is(h, name_of(i), "W3SVC", "RUNNING"));
     }
-    harness_wait_all_up(h, 1000); /* the run ended: nothing is left to wait for */
+    harness_wait_all_up(h, 20000);
     harness_sleep_ms(4000);
     harness_nothing_lost(h, "after");
     json_t *seen = harness_seen(h, "outage");
@@ -207,7 +207,7 @@ static void each_trouble_is_told_apart_beside_healthy_servers(void **state)
                                  "--reason", "the work on it is over");
     expect_code(&cli, 0);
     harness_phase(h, "after");
-    harness_wait_all_up(h, 3000);
+    harness_wait_all_up(h, 20000);
     harness_sleep_ms(3000);
     harness_nothing_lost(h, "after");
 }

@@ -68,7 +68,7 @@ static void one_by_one_recycle_loses_no_request(void **state)
     assert_int_equal(harness_recycles(h, "web01", "Shop"), 1);
     assert_int_equal(harness_recycles(h, "web02", "Shop"), 1);
     assert_int_equal(harness_recycles(h, "web03", "Shop"), 1);
-    harness_wait_all_up(h, 5000);
+    harness_wait_all_up(h, 20000);
 }
 
 /* The proof names the workers that the lab says were there. */
@@ -135,7 +135,7 @@ static void second_run_over_the_same_servers_is_refused(void **state)
         fail_msg("neither the run nor the server is named: %s", text);
     json_decref(answer);
     json_decref(harness_run_end(h, first, 60000));
-    harness_wait_all_up(h, 5000);
+    harness_wait_all_up(h, 20000);
 }
 
 static void stopped_pool_is_not_recycled(void **state)
@@ -176,7 +176,7 @@ static const json_t *pool_of(const json_t *server, const char *name)
 /* Until the coordinator knows the pool to be so. */
 static void wait_pool(const char *name, const char *state_word, bool auto_start)
 {
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < 200; tries++) {
         json_t *answer = harness_get(h, "/v1/servers/web01");
         const json_t *server = json_object_get(answer, "server");
         const json_t *pool = pool_of(server ? server : answer, name);

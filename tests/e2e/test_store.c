@@ -140,7 +140,7 @@ static void full_disk_begins_nothing_new_and_loses_nothing(void **state)
     assert_string_equal(harness_word(run, "state"), "done");
     json_decref(run);
     assert_int_equal(recycles_in_all(), before + 3);
-    harness_wait_all_up(h, 10000);
+    harness_wait_all_up(h, 20000);
     harness_nothing_lost(h, "full");
 }
 
