@@ -372,6 +372,8 @@ enum error_code kept_write_unsaved(struct coordinator *c, struct error *err);
 void kept_saved(struct coordinator *c);
 /* A whole report came: is it still stopped? */
 void kept_look(struct coordinator *c, const struct fleet_server *s);
+/* Who took its web services down to stay down; NULL: nobody, by us. */
+const struct kept_pool *kept_services(const struct coordinator *c, const char *server);
 
 /* coordinator_ops.c */
 /* The same as coordinator_start_run, within a turn; with: written in the same transaction, with the

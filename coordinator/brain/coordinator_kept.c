@@ -1,10 +1,11 @@
-/* Pools that are to stay stopped.
+/* What is to stay stopped: pools, and the web services of servers (their pool is "").
  *
- * `pool stop` sets autoStart to false and stops the pool; what could bring it back is another hand,
- * a restored configuration, or a restart that reads an older one. So what was wanted is kept here,
- * and every whole report of that server is held against it: after a restart of WAS and after a boot
- * it is told that the pool is still stopped, and an alarm is raised when it is not. It stands until
- * the pool is stopped again or a run starts it, which is the word that ends the wish.
+ * `pool stop` sets autoStart to false and stops the pool, `service stop --stay` disables WAS; what
+ * could bring them back is another hand, a restored configuration, or a restart that reads an older
+ * one. So what was wanted is kept here, by whom and why, and every whole report of that server is
+ * held against it: after a restart of WAS and after a boot it is told that it is still stopped, and
+ * an alarm is raised when it is not. It stands until it is stopped again or a run starts it, which
+ * is the word that ends the wish.
  */
 #include "coordinator/brain/coordinator_impl.h"
 
@@ -52,11 +53,35 @@ enum error_code kept_load(struct coordinator *c, struct error *err)
 
 enum wish { WISH_NONE, WISH_STOPPED, WISH_STARTED };
 
+/* What its agent refused changed nothing: who took them down is told as before. */
+static bool starts_services(const struct rollout *r, const struct rollout_target *t)
+{
+    bool asked = r->action == ROLLOUT_SERVICE_START ||
+                 (r->action == ROLLOUT_SERVICE_RECOVER && r->options.enable);
+    bool begun = t->outcome == OUTCOME_DONE || t->outcome == OUTCOME_FAILED ||
+                 t->outcome == OUTCOME_INTERRUPTED;
+    return asked && (t->state == TARGET_NOTHING || (target_state_ended(t->state) && begun));
+}
+
+/* Stopped as soon as the gate has seen them down, whatever the balancer makes of it. */
+static enum wish wish_of_services(const struct rollout *r, const struct rollout_change *change)
+{
+    const struct rollout_target *t = &change->target;
+    if (r->action == ROLLOUT_SERVICE_STOP && change->from == TARGET_GATING &&
+        t->state != TARGET_FAILED && t->outcome == OUTCOME_DONE) {
+        return WISH_STOPPED;
+    }
+    return starts_services(r, t) ? WISH_STARTED : WISH_NONE;
+}
+
 static enum wish wish_of(const struct rollout *r, const struct rollout_change *change)
 {
     const struct rollout_target *t = &change->target;
-    if (!change->target_changed || change->from == t->state || !t->pool[0]) {
+    if (!change->target_changed || change->from == t->state) {
         return WISH_NONE;
+    }
+    if (!t->pool[0]) {
+        return wish_of_services(r, change);
     }
     bool had_nothing = t->state == TARGET_NOTHING;
     if (r->action == ROLLOUT_STOP && !r->options.keep_autostart &&
@@ -198,41 +223,97 @@ static const char *cause_of(const struct kept_pool *row, const struct fleet_serv
     return row->was_pid && pid && row->was_pid != pid ? "a restart of WAS" : NULL;
 }
 
-static void look_at(struct coordinator *c, struct kept *k, const struct fleet_server *s,
-                    const struct pool *pool)
+/* What a report says of it. */
+struct standing {
+    bool stopped, runs, by_itself; /* by_itself: the next restart starts it */
+};
+
+static struct standing pool_stands(const struct pool *pool)
+{
+    bool stopped = pool->state == POOL_STATE_STOPPED;
+    return (struct standing){.stopped = stopped && !pool->auto_start,
+                             .runs = pool->state == POOL_STATE_STARTED ||
+                                     pool->state == POOL_STATE_STARTING,
+                             .by_itself = stopped && pool->auto_start};
+}
+
+static struct standing services_stand(const struct fleet_server *s)
+{
+    const struct state *whole = fleet_whole(s);
+    const struct service *was = NULL, *web = NULL;
+    for (size_t i = 0; whole && i < whole->service_count; i++) {
+        const struct service *v = &whole->services[i];
+        was = text_equal_nocase(v->name, "WAS") ? v : was;
+        web = text_equal_nocase(v->name, "W3SVC") ? v : web;
+    }
+    if (!was || !web) {
+        return (struct standing){0};
+    }
+    bool down = was->state == SVC_STOPPED, disabled = was->start == SVC_START_DISABLED;
+    return (struct standing){.stopped = down && disabled,
+                             .runs = was->state == SVC_RUNNING && web->state == SVC_RUNNING,
+                             .by_itself = down && !disabled && was->start != SVC_START_UNKNOWN};
+}
+
+static const char *back_words(const struct kept_pool *row, const struct standing *is)
+{
+    if (!row->pool[0]) {
+        return is->runs ? "its web services run again"
+                        : "WAS is enabled again: the next restart starts the web services";
+    }
+    return is->runs ? "it runs again" : "its autoStart is on again: the next restart starts it";
+}
+
+static void came_back(struct coordinator *c, struct kept *k, struct kept_pool *row,
+                      const struct standing *is, const char *cause)
 {
     char text[900];
-    struct kept_pool row = k->row;
-    uint32_t pid = was_pid(s);
-    const char *cause = cause_of(&row, s, pid);
-    bool runs = pool->state == POOL_STATE_STARTED || pool->state == POOL_STATE_STARTING;
-    bool stopped = pool->state == POOL_STATE_STOPPED && !pool->auto_start;
-    row.boot = s->boot;
-    row.was_pid = pid ? pid : row.was_pid;
-    if ((runs || (pool->state == POOL_STATE_STOPPED && pool->auto_start)) && !row.back_wall_ms) {
-        row.back_wall_ms = c->wall_ms;
-        text_format(row.back_how, sizeof row.back_how, "%s%s%s",
-                    runs ? "it runs again"
-                         : "its autoStart is on again: the next restart starts it",
-                    cause ? ", after " : "", cause ? cause : "");
+    row->back_wall_ms = c->wall_ms;
+    text_format(row->back_how, sizeof row->back_how, "%s%s%s", back_words(row, is),
+                cause ? ", after " : "", cause ? cause : "");
+    if (row->pool[0]) {
         text_format(
             text, sizeof text,
             "%s, though run %llu stopped it to stay stopped (%.100s: %.300s); `farmhand pool "
             "stop %s --on %s` stops it again, `pool start` ends the wish",
-            row.back_how, (unsigned long long)row.run, row.actor, row.reason, row.pool, row.server);
-        turn_to(c, k, &row, "pool.came-back", text);
-    } else if (stopped && row.back_wall_ms) {
+            row->back_how, (unsigned long long)row->run, row->actor, row->reason, row->pool,
+            row->server);
+        turn_to(c, k, row, "pool.came-back", text);
+        return;
+    }
+    text_format(text, sizeof text,
+                "%s, though run %llu took them down to stay down (%.100s: %.300s); `farmhand "
+                "service stop --stay --on %s` takes them down again, `service start` ends the wish",
+                row->back_how, (unsigned long long)row->run, row->actor, row->reason, row->server);
+    turn_to(c, k, row, "services.came-back", text);
+}
+
+static void look_at(struct coordinator *c, struct kept *k, const struct fleet_server *s,
+                    const struct standing *is)
+{
+    char text[160];
+    struct kept_pool row = k->row;
+    bool of_pool = row.pool[0] != '\0';
+    uint32_t pid = of_pool ? was_pid(s) : 0; /* while they are down WAS has none */
+    const char *cause = cause_of(&row, s, pid);
+    row.boot = s->boot;
+    row.was_pid = pid ? pid : row.was_pid;
+    if ((is->runs || is->by_itself) && !row.back_wall_ms) {
+        came_back(c, k, &row, is, cause);
+    } else if (is->stopped && row.back_wall_ms) {
         row.back_wall_ms = 0;
         row.back_how[0] = '\0';
-        turn_to(c, k, &row, "pool.stopped-again", "it is stopped again, and stays so");
-    } else if (stopped && cause) {
+        turn_to(c, k, &row, of_pool ? "pool.stopped-again" : "services.stopped-again",
+                of_pool ? "it is stopped again, and stays so"
+                        : "its web services are down again, and stay so");
+    } else if (is->stopped && cause) {
         row.checked_wall_ms = c->wall_ms;
         text_format(text, sizeof text, "still stopped after %s", cause);
-        turn_to(c, k, &row, "pool.still-stopped", text);
+        turn_to(c, k, &row, of_pool ? "pool.still-stopped" : "services.still-stopped", text);
     }
 }
 
-/* While a run has the pool in hand, or had it a moment ago, its states are the run's. */
+/* While a run has it in hand, or had it a moment ago, its states are the run's. */
 static bool is_in_hand(const struct coordinator *c, const struct kept *k)
 {
     const struct lease *l = lease_find(c, k->row.server, k->row.pool);
@@ -244,15 +325,25 @@ void kept_look(struct coordinator *c, const struct fleet_server *s)
 {
     for (size_t i = 0; i < c->kept_count && !c->store_trouble[0]; i++) {
         struct kept *k = &c->kept[i];
-        const struct pool *pool = NULL;
-        if (!k->dropped && !k->unsaved && text_equal_nocase(k->row.server, s->name) &&
-            !is_in_hand(c, k)) {
-            pool = fleet_pool(s, k->row.pool);
+        struct standing is = {0};
+        if (k->dropped || k->unsaved || !text_equal_nocase(k->row.server, s->name) ||
+            is_in_hand(c, k)) {
+            continue;
         }
-        if (pool && pool->state != POOL_STATE_UNKNOWN) {
-            look_at(c, k, s, pool);
+        const struct pool *pool = k->row.pool[0] ? fleet_pool(s, k->row.pool) : NULL;
+        if (pool) {
+            is = pool_stands(pool);
+        } else if (!k->row.pool[0]) {
+            is = services_stand(s);
         }
+        look_at(c, k, s, &is);
     }
+}
+
+const struct kept_pool *kept_services(const struct coordinator *c, const char *server)
+{
+    const struct kept *k = find(c, server, "");
+    return k && !k->dropped ? &k->row : NULL;
 }
 
 /* ---- for views ---- */

@@ -6,13 +6,23 @@
 #define PROBE_SPARE_MS 20000
 #define LOOK_EVENTS    WIRE_EVENTS_MAX
 
-static const char *kept_down(const struct state *whole, char *out, size_t size)
+/* Why the services of a server are down on purpose; NULL: they are not. */
+static const char *kept_down(const struct coordinator *c, const struct fleet_server *s, char *out,
+                             size_t size)
 {
+    const struct state *whole = fleet_whole(s);
+    const struct kept_pool *wish = kept_services(c, s->name);
     for (size_t i = 0; whole && i < whole->service_count; i++) {
         const struct service *v = &whole->services[i];
         bool core = text_equal_nocase(v->name, "WAS") || text_equal_nocase(v->name, "W3SVC");
         if (core && v->start == SVC_START_DISABLED) {
-            text_format(out, size, "%s is disabled, so a person or a tool keeps it down", v->name);
+            if (wish) {
+                text_format(out, size, "%s is disabled: %.100s took it down with run %llu (%.300s)",
+                            v->name, wish->actor, (unsigned long long)wish->run, wish->reason);
+            } else {
+                text_format(out, size, "%s is disabled, so a person or a tool keeps it down",
+                            v->name);
+            }
             return out;
         }
     }
@@ -106,7 +116,7 @@ static void look_at_pool(struct coordinator *c, const struct fleet_server *s,
 void remedies_look(struct coordinator *c, const struct fleet_server *s)
 {
     const struct state *whole = fleet_whole(s);
-    char why[160];
+    char why[INCIDENT_TEXT_MAX];
     if (!whole || !fleet_latest(s) || s->quarantined) {
         return;
     }
@@ -116,7 +126,7 @@ void remedies_look(struct coordinator *c, const struct fleet_server *s)
                                .labels = s->labels,
                                .label_count = s->label_count,
                                .services_down = down,
-                               .on_purpose = down ? kept_down(whole, why, sizeof why) : NULL,
+                               .on_purpose = down ? kept_down(c, s, why, sizeof why) : NULL,
                                .queued = -1,
                                .rejected = -1,
                                .oldest_ms = -1,

@@ -158,8 +158,8 @@ static void add_holds(const struct cli *cli, const json_t *status, struct text *
     }
 }
 
-/* Those that something brought back; the others are as they should be. */
-static void add_came_back(const struct cli *cli, const json_t *status, struct text *out)
+/* Pools that stayed stopped are as they should be; a server without its web services is missed. */
+static void add_kept(const struct cli *cli, const json_t *status, struct text *out)
 {
     size_t i;
     const json_t *one;
@@ -167,14 +167,20 @@ static void add_came_back(const struct cli *cli, const json_t *status, struct te
     char at[SAY_TIME_MAX];
     json_array_foreach(cli_list(status, "kept_stopped"), i, one)
     {
-        if (cli_is_null(one, "back_since"))
+        bool back = !cli_is_null(one, "back_since"), of_pool = *cli_text(one, "pool");
+        if (!back && of_pool)
             continue;
-        text_addf(&words,
-                  "%s on %s: %s, though run %lld stopped it to stay stopped (by %s: %s); seen %s",
-                  cli_text(one, "pool"), cli_text(one, "server"), cli_text(one, "back_how"),
-                  (long long)cli_number(one, "run"), cli_text(one, "by"), cli_text(one, "reason"),
-                  say_time(at, cli_text(one, "back_since")));
-        add_line(cli, "Came back", STYLE_RED, text_get(&words), out);
+        if (of_pool)
+            text_addf(&words, "%s on ", cli_text(one, "pool"));
+        text_addf(&words, "%s: ", cli_text(one, "server"));
+        if (back)
+            text_addf(&words, "%s, though ", cli_text(one, "back_how"));
+        text_addf(&words, "run %lld stopped %s to stay stopped (by %s: %s); %s %s",
+                  (long long)cli_number(one, "run"), of_pool ? "it" : "its web services",
+                  cli_text(one, "by"), cli_text(one, "reason"), back ? "seen" : "since",
+                  say_time(at, cli_text(one, back ? "back_since" : "since")));
+        add_line(cli, back ? "Came back" : "Stopped", back ? STYLE_RED : STYLE_PLAIN,
+                 text_get(&words), out);
         text_reset(&words);
     }
 }
@@ -227,7 +233,7 @@ static int run_status(struct cli *cli)
         add_budgets(cli, status, &out);
         add_runs(cli, status, &out);
         add_incidents(cli, status, &out);
-        add_came_back(cli, status, &out);
+        add_kept(cli, status, &out);
         add_holds(cli, status, &out);
         add_maintenance(cli, status, &out);
         add_notices(cli, status, &out);

@@ -33,6 +33,7 @@ enum notice_kind {
     NOTICE_INCIDENT_CLOSED,
     NOTICE_HOLD_EXPIRED,
     NOTICE_POOL_CAME_BACK,
+    NOTICE_SERVICES_CAME_BACK,
     NOTICE_INCIDENT_ACTION,       /* remediation does something */
     NOTICE_INCIDENT_PROPOSED,     /* and waits for a person's word */
     NOTICE_INCIDENT_BLOCKED,      /* it would, and may not yet */
@@ -42,7 +43,7 @@ enum notice_kind {
     NOTICE_TEST,
     NOTICE_AUDIT, /* a row of the audit trail; no event is one */
 };
-#define NOTICE_KIND_COUNT 20
+#define NOTICE_KIND_COUNT 21
 
 /* "run.started", ...; and back, NOTICE_NONE: there is none such. */
 const char *notice_kind_name(enum notice_kind kind);

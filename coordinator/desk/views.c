@@ -351,13 +351,15 @@ static json_t *view_maintained(const struct view *v)
     return list;
 }
 
-/* Pools that are to stay stopped; *back: some of them did not. */
+/* What is to stay stopped, on servers that are there; *back: some of it did not. */
 static json_t *view_kept(const struct view *v, bool *back)
 {
     json_t *list = json_array();
     *back = false;
     for (size_t i = 0; i < coordinator_kept_count(v->brain); i++) {
         const struct kept_pool *k = coordinator_kept_at(v->brain, i);
+        if (!fleet_find(coordinator_fleet(v->brain), k->server))
+            continue; /* removed: nobody waits for it */
         *back = *back || k->back_wall_ms != 0;
         json_array_append_new(
             list,

@@ -80,6 +80,29 @@ static void say_presence(const struct view *v, const struct fleet_server *s, jso
     }
 }
 
+/* What a person had stopped to stay stopped: who, when and why. */
+static void say_kept(const struct view *v, const struct fleet_server *s, json_t *list)
+{
+    char at[TEXT_TIME_MAX], back[TEXT_TIME_MAX];
+    for (size_t i = 0; i < coordinator_kept_count(v->brain); i++) {
+        const struct kept_pool *k = coordinator_kept_at(v->brain, i);
+        bool of_pool = k->pool[0] != '\0';
+        if (!text_equal_nocase(k->server, s->name)) {
+            continue;
+        }
+        say(list,
+            "%s%s%s stopped on purpose, to stay so, by %s with run %llu at %s: %s. `farmhand %s "
+            "start %s%s--on %s` undoes it.",
+            of_pool ? "Pool " : "Its web services were", k->pool, of_pool ? " was" : "", k->actor,
+            (unsigned long long)k->run, text_format_time(at, k->since_wall_ms), k->reason,
+            of_pool ? "pool" : "service", k->pool, of_pool ? " " : "", s->name);
+        if (k->back_wall_ms) {
+            say(list, "Something else has undone it: %s, seen at %s.", k->back_how,
+                text_format_time(back, k->back_wall_ms));
+        }
+    }
+}
+
 /* A gate of the whole server says that some pool does not run: here is which. */
 static void say_pools(const struct fleet_server *s, json_t *list)
 {
@@ -180,6 +203,7 @@ json_t *view_why(const struct view *v, const struct fleet_server *s)
     json_t *list = json_array();
     say_presence(v, s, list);
     size_t before = json_array_size(list);
+    say_kept(v, s, list);
     say_pools(s, list);
     say_incidents(v, s, list);
     say_runs(v, s, list);

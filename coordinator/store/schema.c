@@ -428,11 +428,32 @@ static const char version_24[] = "ALTER TABLE target ADD COLUMN taken TEXT NOT N
 /* Version 25. What blocks an incident, as a word. */
 static const char version_25[] = "ALTER TABLE incident ADD COLUMN guard TEXT NOT NULL DEFAULT '';";
 
+/* Version 26. What stays stopped may be the web services of a server as a whole: pool ''. */
+static const char version_26[] = "CREATE TABLE kept_now ("
+                                 "  server TEXT NOT NULL COLLATE NOCASE CHECK (server <> ''),"
+                                 "  pool TEXT NOT NULL COLLATE NOCASE,"
+                                 "  run INTEGER NOT NULL REFERENCES run (id),"
+                                 "  actor TEXT NOT NULL,"
+                                 "  reason TEXT NOT NULL,"
+                                 "  since_ms INTEGER NOT NULL,"
+                                 "  boot BLOB NOT NULL CHECK (length(boot) = 16),"
+                                 "  was_pid INTEGER NOT NULL,"
+                                 "  checked_ms INTEGER NOT NULL,"
+                                 "  back_ms INTEGER NOT NULL,"
+                                 "  back_how TEXT NOT NULL,"
+                                 "  PRIMARY KEY (server, pool)"
+                                 ") STRICT, WITHOUT ROWID;"
+                                 "INSERT INTO kept_now SELECT server, pool, run, actor, reason,"
+                                 "  since_ms, boot, was_pid, checked_ms, back_ms, back_how"
+                                 "  FROM kept;"
+                                 "DROP TABLE kept;"
+                                 "ALTER TABLE kept_now RENAME TO kept;";
+
 const char *const schema_migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25};
+    version_22, version_23, version_24, version_25, version_26};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \

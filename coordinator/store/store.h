@@ -197,7 +197,7 @@ enum error_code store_load_maintenance(struct store *s,
 /* A pool that a run stopped so that it stays stopped, until one starts it. */
 struct kept_pool {
     char server[WIRE_NAME_MAX];
-    char pool[WIRE_NAME_MAX];
+    char pool[WIRE_NAME_MAX]; /* "": the web services of the server as a whole */
     uint64_t run;
     char actor[128], reason[512];
     int64_t since_wall_ms;

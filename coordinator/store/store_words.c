@@ -36,7 +36,7 @@ enum error_code store_load_maintenance(struct store *s,
     return r.code;
 }
 
-/* ---- pools that are to stay stopped ---- */
+/* ---- what is to stay stopped ---- */
 
 enum error_code store_save_kept(struct store *s, const struct kept_pool *k, struct error *err)
 {
@@ -73,7 +73,7 @@ enum error_code store_drop_kept(struct store *s, const char *server, const char 
 enum error_code store_load_kept(struct store *s, void (*each)(void *arg, const struct kept_pool *k),
                                 void *arg, struct error *err)
 {
-    struct row r = row_of(s, SQL_KEPT, "pool to stay stopped", err);
+    struct row r = row_of(s, SQL_KEPT, "what is to stay stopped", err);
     while (row_next(&r)) {
         struct kept_pool k = {0};
         r.name = NULL;

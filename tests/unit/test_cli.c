@@ -93,6 +93,33 @@ static void status_tells_health_by_its_exit_code(void **state)
     json_decref(got);
 }
 
+/* Web services that a person stopped are said, since the server is missed; a pool is only where
+ * something brought it back. */
+static void status_says_who_had_what_stopped(void **state)
+{
+    struct bench *b = *state;
+    const struct fake_route routes[] = {
+        {"GET /v1/status", 200,
+         "{\"health\":\"degraded\",\"kept_stopped\":["
+         "{\"server\":\"web01\",\"pool\":\"\",\"run\":7,\"by\":\"anna\",\"reason\":\"new disk\","
+         "\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":null,\"back_how\":\"\"},"
+         "{\"server\":\"web02\",\"pool\":\"Shop\",\"run\":8,\"by\":\"bert\",\"reason\":\"old\","
+         "\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":null,\"back_how\":\"\"},"
+         "{\"server\":\"web03\",\"pool\":\"Shop\",\"run\":9,\"by\":\"bert\",\"reason\":\"old\","
+         "\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":\"2026-11-22T21:00:00.000Z\","
+         "\"back_how\":\"it runs again\"}]}",
+         0}};
+    serve(b, routes, 1, NULL, 0);
+    run(b, "status");
+    assert_ended(b, 1);
+    assert_has(&b->out,
+               "Stopped     web01: run 7 stopped its web services to stay stopped (by anna: new "
+               "disk); since 2026-11-22 20:00:00");
+    assert_has(&b->out, "Shop on web03: it runs again, though run 9 stopped it to stay stopped (by "
+                        "bert: old); seen 2026-11-22 21:00:00");
+    assert_null(strstr(text_get(&b->out), "web02"));
+}
+
 static void nobody_there_is_exit_3_and_says_what_to_do(void **state)
 {
     struct bench *b = *state;
@@ -567,6 +594,7 @@ int main(void)
     unsetenv("LC_ALL");
     const struct CMUnitTest tests[] = {
         TEST(status_tells_health_by_its_exit_code),
+        TEST(status_says_who_had_what_stopped),
         TEST(nobody_there_is_exit_3_and_says_what_to_do),
         TEST(refusals_keep_the_coordinators_words),
         TEST(tables_are_safe_plain_and_fit),

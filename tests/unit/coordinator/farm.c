@@ -505,6 +505,10 @@ static void agent_turn(struct farm *f, size_t i)
         a->oldest_ms = 0;
         a->queued = 0;
         a->down = a->down && (a->services_hopeless || !verb_is_of_services(a->act_verb));
+        if (a->act_verb == VERB_SERVICE_STOP || a->act_verb == VERB_SERVICE_START) {
+            a->down = a->disabled = a->act_verb == VERB_SERVICE_STOP;
+            a->want_whole = true;
+        }
         a->act_unacknowledged = true;
         a->result_at_ms = f->now_ms;
     }

@@ -1,4 +1,4 @@
-/* Pools that are to stay stopped: the brain with its store, on virtual time. */
+/* Pools and services that are to stay stopped: the brain with its store, on virtual time. */
 #include "tests/unit/coordinator/farm.h"
 
 #include <setjmp.h>
@@ -132,6 +132,93 @@ static void stop_that_keeps_autostart_wishes_nothing(void **state)
     farm_end(&f);
 }
 
+/* ---- the web services of a server ---- */
+
+static void ask_services(struct farm *f, enum rollout_action action, bool enable)
+{
+    struct plan_request q = farm_request(f, action, "web01");
+    q.pool = "";
+    q.options.enable = enable;
+    q.options.gate_deadline_ms = 20000;
+    farm_ask(f, &q);
+    farm_run_to_end(f, 120000);
+}
+
+static void begin_down(struct farm *f)
+{
+    farm_begin(f, 2);
+    ask_services(f, ROLLOUT_SERVICE_STOP, false);
+    farm_run(f, 12000);
+    assert_int_equal(coordinator_kept_count(f->brain), 1);
+}
+
+static void hand_on_services(struct farm *f, bool down, bool disabled)
+{
+    f->agents[0].down = down;
+    f->agents[0].disabled = disabled;
+    f->agents[0].want_whole = true;
+    farm_run(f, 1000);
+}
+
+static void services_that_a_person_stopped_say_who_and_why(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_down(&f);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 5000);
+    const struct kept_pool *kept = coordinator_kept_at(f.brain, 0);
+    assert_string_equal(kept->server, "web01");
+    assert_string_equal(kept->pool, "");
+    assert_string_equal(kept->actor, "anna");
+    assert_string_equal(kept->reason, "leak");
+    assert_int_equal(kept->run, 1);
+    assert_true(kept->since_wall_ms > 0);
+    f.agents[0].boot = 77;
+    hand_on_services(&f, true, true);
+    expect_told(&f, "services.still-stopped: still stopped after a reboot", true);
+    farm_end(&f);
+}
+
+static void services_that_come_back_raise_an_alarm(void **state)
+{
+    (void)state;
+    struct farm f;
+    begin_down(&f);
+    hand_on_services(&f, true, false);
+    expect_told(&f,
+                "services.came-back: WAS is enabled again: the next restart starts the web "
+                "services, though run 1 took them down to stay down (anna: leak)",
+                true);
+    hand_on_services(&f, true, true);
+    expect_told(&f, "services.stopped-again", true);
+    hand_on_services(&f, false, false);
+    expect_told(&f, "services.came-back: its web services run again", true);
+    assert_true(coordinator_kept_at(f.brain, 0)->back_wall_ms > 0);
+    farm_end(&f);
+}
+
+static void start_of_services_ends_the_wish(void **state)
+{
+    (void)state;
+    const enum rollout_action actions[] = {ROLLOUT_SERVICE_START, ROLLOUT_SERVICE_RECOVER};
+    for (size_t i = 0; i < 2; i++) {
+        struct farm f;
+        begin_down(&f);
+        f.agents[0].disabled = false; /* as the invented agent does not enable by itself */
+        ask_services(&f, actions[i], true);
+        assert_int_equal(coordinator_kept_count(f.brain), 0);
+        farm_run(&f, 12000);
+        expect_told(&f, "services.came-back", false);
+        farm_crash(&f);
+        farm_start(&f);
+        farm_run(&f, 3000);
+        assert_int_equal(coordinator_kept_count(f.brain), 0);
+        farm_end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +228,9 @@ int main(void)
         cmocka_unit_test(start_ends_the_wish),
         cmocka_unit_test(start_that_has_nothing_to_do_ends_the_wish),
         cmocka_unit_test(stop_that_keeps_autostart_wishes_nothing),
+        cmocka_unit_test(services_that_a_person_stopped_say_who_and_why),
+        cmocka_unit_test(services_that_come_back_raise_an_alarm),
+        cmocka_unit_test(start_of_services_ends_the_wish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,11 @@ static const struct incident *only_incident(const struct farm *f)
     return coordinator_incident_at(f->brain, 0);
 }
 
+static void keep_sentence(void *arg, const char *sentence)
+{
+    text_addf(arg, "%s\n", sentence);
+}
+
 static void leak_is_recycled_without_a_person(void **state)
 {
     (void)state;
@@ -79,6 +84,27 @@ static void what_is_disabled_is_left_alone_and_explained(void **state)
     farm_run(&f, 20000);
     assert_int_equal(f.agents[2].acts, 0);
     assert_int_equal(coordinator_incident_count(f.brain), 0);
+    farm_end(&f);
+}
+
+static void what_a_person_stopped_is_left_alone_by_name(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct text said = {0};
+    begin(&f, 4, 1);
+    struct plan_request q = farm_request(&f, ROLLOUT_SERVICE_STOP, "web03");
+    q.pool = "";
+    f.checks = true; /* else nobody would see it down, and the run would wait for that */
+    farm_ask(&f, &q);
+    farm_run_to_end(&f, 60000);
+    farm_run(&f, 20000);
+    assert_int_equal(f.agents[2].acts, 1);
+    assert_true(f.agents[2].down);
+    remedy_explain(coordinator_remedy(f.brain), "web03", f.now_ms, keep_sentence, &said);
+    assert_non_null(strstr(text_get(&said), "Nothing is done: WAS is disabled: anna took it down "
+                                            "with run 1 (leak): left alone"));
+    text_reset(&said);
     farm_end(&f);
 }
 
@@ -334,11 +360,6 @@ static void half_of_the_farm_is_no_matter_for_single_servers(void **state)
     assert_int_equal(coordinator_incident_count(f.brain), 4);
     farm_expect_event(&f, "common cause: 4 of 6 servers show it at once");
     farm_end(&f);
-}
-
-static void keep_sentence(void *arg, const char *sentence)
-{
-    text_addf(arg, "%s\n", sentence);
 }
 
 /* Its probe fails for good, since a deployment took the application off line: its own people's
@@ -659,6 +680,7 @@ int main(void)
         cmocka_unit_test(leak_is_recycled_without_a_person),
         cmocka_unit_test(dead_services_are_recovered),
         cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
+        cmocka_unit_test(what_a_person_stopped_is_left_alone_by_name),
         cmocka_unit_test(maintenance_keeps_its_hands_off_and_says_so),
         cmocka_unit_test(word_that_could_not_be_kept_was_not_given),
         cmocka_unit_test(rule_waits_for_its_window),

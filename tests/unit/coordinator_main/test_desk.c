@@ -342,6 +342,28 @@ static void why_names_the_pool_that_stands_still(void **state)
     assert_non_null(strstr(text_at(f, "sentences.1"), "Nothing is wrong"));
 }
 
+/* A person took it down: who, when and why stands in why, in what a rule says of it, and in the
+ * status. */
+static void why_says_who_stopped_the_services(void **state)
+{
+    struct fixture *f = *state;
+    struct plan_request q = farm_request(&f->farm, ROLLOUT_SERVICE_STOP, "web01");
+    q.pool = "";
+    farm_ask(&f->farm, &q);
+    farm_run_to_end(&f->farm, 120000);
+    get(f, "/v1/servers/web01/why");
+    const char *said = text_at(f, "sentences.2");
+    assert_ptr_equal(strstr(said, "Its web services were stopped on purpose, to stay so, by anna "
+                                  "with run 1 at 1970-"),
+                     said);
+    assert_non_null(strstr(said, ": leak. `farmhand service start --on web01` undoes it."));
+    get(f, "/v1/status");
+    assert_int_equal(size_at(f, "kept_stopped"), 1);
+    assert_string_equal(text_at(f, "kept_stopped.0.pool"), "");
+    assert_string_equal(text_at(f, "kept_stopped.0.by"), "anna");
+    assert_string_equal(text_at(f, "kept_stopped.0.reason"), "leak");
+}
+
 static void second_run_over_the_same_servers_is_told_who_holds_them(void **state)
 {
     struct fixture *f = *state;
@@ -855,6 +877,7 @@ int main(void)
         CASE(dry_run_changes_nothing),
         CASE(plan_says_that_the_budget_is_full_and_by_whom),
         CASE(why_names_the_pool_that_stands_still),
+        CASE(why_says_who_stopped_the_services),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
         CASE(wrong_requests_are_told_what_is_wrong),
         CASE(what_is_borne_is_told_in_words),
