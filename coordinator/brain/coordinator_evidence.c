@@ -118,7 +118,7 @@ enum error_code evidence_write_known(struct coordinator *c, const struct inciden
 
 /* ---- what only the agent can tell ---- */
 
-/* The worker that a dump is worth most of: the one with the most memory. */
+/* The worker that a dump is worth most of where none is named: the one with the most memory. */
 static void choose_worker(struct coordinator *c, const struct incident *n, struct command *command)
 {
     const struct fleet_server *s = fleet_find(c->fleet, n->server);
@@ -153,14 +153,19 @@ static struct ask *ask_agent(struct coordinator *c, const struct incident *n, st
     return a;
 }
 
-void evidence_ask(struct coordinator *c, const struct incident *n, bool dump)
+void evidence_ask(struct coordinator *c, const struct remedy_change *change)
 {
-    struct pending q = {.command = {.probe = true, .requests = true, .dump = dump}};
+    const struct incident *n = &change->incident;
+    struct pending q = {.command = {.probe = true,
+                                    .requests = true,
+                                    .dump = change->wants_dump,
+                                    .worker_pid = change->worker_pid,
+                                    .worker_created = change->worker_created}};
     if (!n->pool[0]) {
         return;
     }
     text_copy(q.pool, sizeof q.pool, n->pool);
-    if (dump) {
+    if (change->wants_dump && !change->worker_pid) {
         choose_worker(c, n, &q.command);
     }
     ask_agent(c, n, &q);
@@ -190,6 +195,76 @@ static void keep_answer(struct writing *w, const struct observation *seen)
     }
 }
 
+/* ---- of a kill by hand ---- */
+
+struct remedy_change evidence_of_kill(const struct coordinator *c, const struct rollout *run,
+                                      bool dump)
+{
+    struct remedy_change change = {.opens = true,
+                                   .closes = true,
+                                   .wants_evidence = true,
+                                   .wants_dump = dump,
+                                   .worker_pid = run->options.worker_pid,
+                                   .worker_created = run->options.worker_created};
+    struct incident *n = &change.incident;
+    text_copy(n->server, sizeof n->server, run->targets[0].server);
+    text_copy(n->pool, sizeof n->pool, run->targets[0].pool);
+    text_copy(n->kind, sizeof n->kind, INCIDENT_KILL);
+    text_format(n->text, sizeof n->text, "%.120s ends worker %u by hand: %.300s", run->actor,
+                run->options.worker_pid, run->reason);
+    text_copy(n->why, sizeof n->why, "evidence, kept before the worker is ended by hand");
+    n->opened_wall_ms = n->closed_wall_ms = c->wall_ms;
+    return change;
+}
+
+/* A line of the run's story, where a recovery leaves what its rungs found. */
+static enum error_code tell_run(struct coordinator *c, const struct incident *n, const char *text,
+                                struct error *err)
+{
+    struct store_step step = {
+        .run = n->run, .wall_ms = c->wall_ms, .from = TARGET_ACTING, .to = TARGET_ACTING};
+    text_format(step.text, sizeof step.text, "evidence: %s", text);
+    return store_add_step(c->spec.store, &step, err);
+}
+
+enum error_code evidence_tell_kept(struct coordinator *c, const struct incident *n,
+                                   struct error *err)
+{
+    char text[ROLLOUT_STEP_MAX];
+    text_format(text, sizeof text,
+                "what was known is kept with incident %llu: `farmhand incident show %llu`",
+                (unsigned long long)n->id, (unsigned long long)n->id);
+    return tell_run(c, n, text, err);
+}
+
+static enum error_code tell_answer(struct coordinator *c, uint64_t incident,
+                                   const struct observation *seen, struct error *err)
+{
+    struct incident n;
+    char text[2 * ROLLOUT_STEP_MAX], requests[ROLLOUT_STEP_MAX], id[24];
+    enum error_code code = store_find_incident(c->spec.store, incident, &n, err);
+    if (code != ERR_NONE || !text_equal(n.kind, INCIDENT_KILL)) {
+        return code;
+    }
+    text_format(id, sizeof id, "%llu", (unsigned long long)incident);
+    if (seen->requests_known) {
+        text_format(requests, sizeof requests, "%u executing request%s", seen->executing,
+                    seen->executing == 1 ? "" : "s");
+    } else {
+        text_copy(requests, sizeof requests, "no list of executing requests");
+    }
+    if (seen->dump_bytes) {
+        text_format(text, sizeof text,
+                    "%s and a dump of %.1f MiB as well: `farmhand incident show %s`, `farmhand "
+                    "incident fetch %s --to FILE`",
+                    requests, (double)seen->dump_bytes / (1024.0 * 1024), id, id);
+    } else {
+        text_format(text, sizeof text, "%s as well%s%.300s: `farmhand incident show %s`", requests,
+                    seen->dump[0] ? ", and no dump, since " : "", seen->dump, id);
+    }
+    return tell_run(c, &n, text, err);
+}
+
 void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen)
 {
     struct error err;
@@ -198,6 +273,7 @@ void evidence_seen(struct coordinator *c, const struct ask *a, const struct obse
         return; /* evidence is worth having, and nothing waits for it */
     }
     keep_answer(&w, seen);
+    w.code = w.code != ERR_NONE ? w.code : tell_answer(c, a->incident, seen, &err);
     if (w.code != ERR_NONE || store_commit(c->spec.store, &err) != ERR_NONE) {
         store_rollback(c->spec.store);
         store_failed(c, &err);

@@ -323,8 +323,16 @@ enum error_code remedies_release(struct coordinator *c, struct incident *n, cons
                                  const char *reason, struct error *err);
 
 /* coordinator_evidence.c */
-/* Executing requests, asked of its agent; they come as notes when it answers. */
-void evidence_ask(struct coordinator *c, const struct incident *n, bool dump);
+/* Executing requests, and a dump where the change wants one (of the worker that it names), asked of
+ * its agent; they come as notes when it answers. */
+void evidence_ask(struct coordinator *c, const struct remedy_change *change);
+/* What keeps the evidence before this run, a person's, ends a worker: to be written with its first
+ * row. */
+struct remedy_change evidence_of_kill(const struct coordinator *c, const struct rollout *run,
+                                      bool dump);
+/* In the run's story, in the open transaction: where that is. */
+enum error_code evidence_tell_kept(struct coordinator *c, const struct incident *n,
+                                   struct error *err);
 void evidence_got_piece(struct coordinator *c, const struct ask *a, const struct observation *seen);
 void evidence_seen(struct coordinator *c, const struct ask *a, const struct observation *seen);
 /* What the reports tell of the server and pool, as notes, in the open transaction. */

@@ -73,6 +73,9 @@ static enum error_code insert_with(struct coordinator *c, const struct rollout *
     }
     with->incident.run = run->id;
     enum error_code code = remedies_write(c, with, err);
+    if (code == ERR_NONE && text_equal(with->incident.kind, INCIDENT_KILL)) {
+        code = evidence_tell_kept(c, &with->incident, err);
+    }
     return code != ERR_NONE ? code : events_write(c, err);
 }
 
@@ -190,6 +193,12 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
     q.former_ctx = c;
     code = code != ERR_NONE ? code : plan_make(&q, c->fleet, c->wall_ms, &run, err);
     code = code != ERR_NONE ? code : check_overlap(c, run, err);
+    struct remedy_change kill;
+    bool by_hand = code == ERR_NONE && run->action == ROLLOUT_WORKER_KILL && !with;
+    if (by_hand) {
+        kill = evidence_of_kill(c, run, request->dump);
+        with = &kill;
+    }
     if (code == ERR_NONE) {
         code = insert_run(c, run, request->shown, with, err);
         if (code != ERR_NONE) {
@@ -206,6 +215,9 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
     log_info("run_created", LOG_UINT("run", run->id), LOG_TEXT("actor", run->actor),
              LOG_TEXT("action", rollout_action_name(run->action)), LOG_TEXT("pool", run->pool),
              LOG_UINT("targets", run->target_count), LOG_TEXT("reason", run->reason));
+    if (by_hand) { /* before the run's own first question: agents answer in turn */
+        evidence_ask(c, &kill);
+    }
     runs_drive(c);
     return ERR_NONE;
 }

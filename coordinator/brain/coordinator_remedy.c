@@ -399,7 +399,7 @@ static bool perform(struct coordinator *c, struct remedy_change *change)
     }
     remedies_install(c, change);
     if (change->wants_evidence) {
-        evidence_ask(c, &change->incident, change->wants_dump);
+        evidence_ask(c, change);
     }
     if (change->effect == REMEDY_ABORT) {
         end_run(c, change->incident.run);

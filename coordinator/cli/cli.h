@@ -105,6 +105,7 @@ enum cli_option {
     OPT_HEAD,
     OPT_IDENTITY,
     OPT_REQUEST,
+    OPT_DUMP,
     OPT_COUNT,
 };
 /* More than 64: gcc and clang have 128 bits on every 64-bit system. */

@@ -98,6 +98,8 @@ static const struct option options[OPT_COUNT] = {
     [OPT_ALL_SERVERS] = {"all-servers", KIND_SWITCH, NULL, "all_servers",
                          "restart the services of healthy servers as well"},
     [OPT_STAY] = {"stay", KIND_SWITCH, NULL, NULL, "until `service start`, over restarts too"},
+    [OPT_DUMP] = {"dump", KIND_SWITCH, NULL, "dump",
+                  "keep a dump of it first; it stands still meanwhile"},
     [OPT_WOULD] = {"would", KIND_SWITCH, NULL, NULL,
                    "what rules that only observe would have done in the last week"},
     [OPT_TO] = {"to", KIND_TEXT, "FILE", NULL, "where it is written; it must not be there yet"},

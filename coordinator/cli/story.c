@@ -182,6 +182,22 @@ static void add_target(const struct cli *cli, const json_t *target, size_t serve
     text_reset(&what);
 }
 
+/* What was found or kept on the way, under its server: by the rungs of a recovery, before a kill.
+ */
+static void add_findings(const struct cli *cli, const json_t *target, struct text *out)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(cli_list(target, "findings"), i, one)
+    {
+        char head[48];
+        text_format(head, sizeof(head), "      %-10s  ", cli_text(one, "rung"));
+        say_styled(out, &cli->terminal, STYLE_DIM, head);
+        say_wrapped(out, cli_text(one, "text"), 18, cli_columns(cli) ? cli_columns(cli) : 80);
+        text_add(out, "\n");
+    }
+}
+
 /* Each step with its time, under its server. */
 static void add_steps(const struct cli *cli, const json_t *target, struct text *out)
 {
@@ -399,6 +415,13 @@ static bool is_trouble(enum mark mark)
     return mark == MARK_FAILED || mark == MARK_UNKNOWN;
 }
 
+/* Where it lies is what the one who ended a worker wants to know, however well that went. */
+static bool keeps_evidence(const json_t *target)
+{
+    const json_t *first = json_array_get(cli_list(target, "findings"), 0);
+    return first && text_equal(cli_text(first, "rung"), "evidence");
+}
+
 void cli_print_story(const struct cli *cli, const json_t *run, bool whole)
 {
     struct text out = {0}, advice = {0};
@@ -409,10 +432,12 @@ void cli_print_story(const struct cli *cli, const json_t *run, bool whole)
     add_end(cli, run, &out);
     add_counts(run, &out);
     text_add(&out, "\n");
-    json_array_foreach(
-        targets, i, target) if (whole || is_trouble(cli_mark_of_target(cli_text(target, "state"))))
+    json_array_foreach(targets, i,
+                       target) if (whole || keeps_evidence(target) ||
+                                   is_trouble(cli_mark_of_target(cli_text(target, "state"))))
     {
         add_target(cli, target, server_columns, &out);
+        add_findings(cli, target, &out);
         if (whole)
             add_steps(cli, target, &out);
     }

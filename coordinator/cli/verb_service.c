@@ -243,10 +243,15 @@ static int worker_kill(struct cli *cli)
 const struct cli_verb cli_verbs_worker[] = {
     {"worker", "list", "", 0, 0, OPT(ON) | OPT(POOL), 0, "Worker processes and their figures", NULL,
      worker_list},
-    {"worker", "kill", "PID", 1, 1, CLI_RUN_OPTIONS | OPT(POOL), OPT(ON) | OPT(POOL),
+    {"worker", "kill", "PID", 1, 1, CLI_RUN_OPTIONS | OPT(POOL) | OPT(DUMP), OPT(ON) | OPT(POOL),
      "End one worker process: the last resort",
      "Requests in it are lost; WAS starts another. It counts towards rapid-fail protection: where "
-     "that could stop the pool, the\nagent refuses. --on has to select one server.\n\n" WATCHED,
+     "that could stop the pool, the\nagent refuses. --on has to select one server.\nEvidence "
+     "first: "
+     "its figures, the last events, the executing requests and, with --dump, a dump (where the\n"
+     "server's agent.conf says dumps = yes) are kept with an incident of their own; the result "
+     "says "
+     "its number, and\n`incident show` and `incident fetch` read it.\n\n" WATCHED,
      worker_kill},
     {0},
 };

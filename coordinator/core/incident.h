@@ -1,8 +1,9 @@
 /* incident.h - one trouble of one server or pool, from its first sign to its end, as a plain
  * struct.
  *
- * Three kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places
- * until a later run puts them back. The storm brake, see below. And what a rule of remediation
+ * Four kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places
+ * until a later run puts them back. The storm brake, and the evidence of a kill by hand, see below.
+ * And what a rule of remediation
  * found (see remedy.h), or a person put into quarantine: it lives through the phases below, and
  * holds a lease only where a run of its own failed or took the server out.
  *
@@ -26,6 +27,10 @@
 /* The storm brake: an incident of the farm as a whole. While it is open no rule acts by itself. */
 #define INCIDENT_STORM "storm"
 #define INCIDENT_FARM  "*" /* in the server's place; no server is called so */
+
+/* The evidence kept before a person ended a worker: closed as it is opened, only its story counts.
+ */
+#define INCIDENT_KILL "worker-kill"
 
 enum incident_phase {
     INCIDENT_LEFT,        /* by a failed run; no rule looks after it */

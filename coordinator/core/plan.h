@@ -30,6 +30,7 @@ struct plan_request {
     const char *own_server;        /* the coordinator runs on it: it comes last; NULL: on none */
     struct rollout_options options;
     uint64_t hold_max_ms; /* HOLD, CYCLE: others may have a server so long; 0: as long as asked */
+    bool dump;            /* WORKER_KILL: a dump of that worker belongs to its evidence */
     const char *hold_key; /* HOLD: SHA-256 of the token that releases it, hexadecimal; NULL: none */
     /* UNWARM: are settings of before kept for that pool? NULL: not looked at. */
     bool (*has_former)(const void *ctx, const char *server, const char *pool);

@@ -83,6 +83,7 @@ static enum error_code take_each(json_t *object, struct plan_request *q, struct 
         BOOL("all_servers", &o->all_servers),
         U32("worker_pid", &o->worker_pid, 1, UINT32_MAX),
         U64("worker_created", &o->worker_created, 0, INT64_MAX),
+        BOOL("dump", &q->dump),
     };
     return take_object(object, "options.", fields, COUNT(fields), err);
 }

@@ -674,10 +674,85 @@ static void reload_of_the_balancer_forgets_no_quarantine(void **state)
     farm_end(&f);
 }
 
+/* ---- a kill by hand ---- */
+
+static void keep_note(void *arg, const struct incident_note *note)
+{
+    text_addf(arg, "%s: %s\n", note->kind, note->text);
+}
+
+static void keep_step(void *arg, const struct store_step *step)
+{
+    text_addf(arg, "%s\n", step->text);
+}
+
+static void expect_part(const struct text *said, const char *part)
+{
+    if (!strstr(text_get(said), part)) {
+        fail_msg("no '%s' in:\n%s", part, text_get(said));
+    }
+}
+
+static uint64_t kill_by_hand(struct farm *f, bool dump)
+{
+    struct plan_request q = farm_request(f, ROLLOUT_WORKER_KILL, "web02");
+    const struct fleet_server *s = fleet_find(coordinator_fleet(f->brain), "web02");
+    q.options.worker_pid = fleet_latest(s)->workers[0].pid;
+    q.options.worker_created = fleet_latest(s)->workers[0].created;
+    q.dump = dump;
+    return farm_ask(f, &q);
+}
+
+/* As before a rule's kill, by the same code: and nothing of it is open, or holds anything. */
+static void kill_by_hand_keeps_evidence_first(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    struct incident n;
+    for (int dump = 0; dump < 2; dump++) {
+        struct text notes = {0}, steps = {0};
+        begin(&f, 4, 1);
+        f.agents[1].dump = dump ? "MDMP" : NULL;
+        f.agents[1].oldest_ms = 7000;
+        uint64_t run = kill_by_hand(&f, dump);
+        assert_int_equal(coordinator_incident_count(f.brain), 0);
+        while (f.agents[1].acts == 0) { /* all of it is there before anything is done */
+            assert_true(f.now_ms < 600000);
+            text_reset(&notes);
+            assert_int_equal(store_load_notes(f.store, 1, keep_note, &notes, &err), ERR_NONE);
+            farm_run(&f, 10);
+        }
+        expect_part(&notes, "evidence: worker 10 of pool Shop");
+        expect_part(&notes, "evidence: 1 requests are executing, the oldest for 7s");
+        if (dump) {
+            expect_part(&notes, "dump: incident-1-10.dmp, 0.0 MiB");
+        }
+        farm_run_to_end(&f, 120000);
+        assert_int_equal(store_load_steps(f.store, run, keep_step, &steps, &err), ERR_NONE);
+        expect_part(&steps, "evidence: what was known is kept with incident 1: `farmhand incident "
+                            "show 1`");
+        expect_part(&steps,
+                    dump ? "evidence: 1 executing request and a dump of 0.0 MiB as well: "
+                           "`farmhand incident show 1`, `farmhand incident fetch 1 --to FILE`"
+                         : "evidence: 1 executing request as well: `farmhand incident show 1`");
+        assert_int_equal(store_find_incident(f.store, 1, &n, &err), ERR_NONE);
+        assert_string_equal(n.kind, "worker-kill");
+        assert_int_equal(n.run, run);
+        assert_true(n.closed_wall_ms > 0);
+        assert_string_equal(n.text, "anna ends worker 10 by hand: leak");
+        assert_int_equal(f.agents[1].told_pid, 10);
+        text_reset(&notes);
+        text_reset(&steps);
+        farm_end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leak_is_recycled_without_a_person),
+        cmocka_unit_test(kill_by_hand_keeps_evidence_first),
         cmocka_unit_test(dead_services_are_recovered),
         cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
         cmocka_unit_test(what_a_person_stopped_is_left_alone_by_name),
