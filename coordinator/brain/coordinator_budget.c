@@ -238,6 +238,36 @@ bool budgets_may_take(struct coordinator *c, const char *pool, const char *serve
     return each_group_allows(c, pool, server, budget_may_take, limit, why, why_size);
 }
 
+/* Servers that are about to be taken count as held, or do not any more. */
+static void set_aside(struct coordinator *c, const struct rollout *r, const size_t *ahead,
+                      size_t count, bool on)
+{
+    for (size_t k = 0; k < c->group_count; k++) {
+        struct budget_group *g = &c->groups[k];
+        for (size_t i = 0; i < count; i++) {
+            size_t at = find_member(c, g, r->targets[ahead[i]].server);
+            struct budget_member *m = at == NOWHERE ? NULL : &g->members[at];
+            if (m && (on ? !m->held : m->set_aside)) {
+                m->held = m->set_aside = on;
+            }
+        }
+    }
+}
+
+bool budgets_have_room_beside(struct coordinator *c, const struct rollout *r,
+                              const struct rollout_target *t, const size_t *ahead, size_t count)
+{
+    char why[256];
+    uint32_t limit = r->options.max_unavailable;
+    if (!budgets_may_take(c, t->pool, t->server, limit, why, sizeof why)) {
+        return false;
+    } /* and with that all its groups have been looked at for this pool, in this turn */
+    set_aside(c, r, ahead, count, true);
+    bool room = budgets_may_take(c, t->pool, t->server, limit, why, sizeof why);
+    set_aside(c, r, ahead, count, false);
+    return room;
+}
+
 /* ---- what views ask ---- */
 
 size_t coordinator_budget_count(const struct coordinator *c)

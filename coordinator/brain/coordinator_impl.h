@@ -405,6 +405,9 @@ void budgets_look(struct coordinator *c, size_t index, const char *pool, struct 
 /* Has every group that this server is in room for it? On no, `why` names the group and who. */
 bool budgets_may_take(struct coordinator *c, const char *pool, const char *server, uint32_t limit,
                       char *why, size_t why_size);
+/* And would it still, were those targets of the run taken as well? */
+bool budgets_have_room_beside(struct coordinator *c, const struct rollout *r,
+                              const struct rollout_target *t, const size_t *ahead, size_t count);
 /* May a server that is held, and serves since its drain was forgotten, be drained again? Not while
  * others are out as well: it takes capacity away like the first drain. */
 bool budgets_let_drain_again(struct coordinator *c, const char *pool, const char *server, char *why,

@@ -155,6 +155,12 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
             remedies_may_take(c, r, server, t->pool, why, why_size));
 }
 
+static bool view_room_beside(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                             const size_t *ahead, size_t count)
+{
+    return budgets_have_room_beside(ctx, r, t, ahead, count);
+}
+
 static bool view_closed(void *ctx, const struct rollout *r, char *why, size_t why_size)
 {
     const struct coordinator *c = ctx;
@@ -281,6 +287,7 @@ struct rollout_view runs_view(struct coordinator *c)
     return (struct rollout_view){.ctx = c,
                                  .presence = view_presence,
                                  .may_take = view_may_take,
+                                 .room_beside = view_room_beside,
                                  .closed = view_closed,
                                  .hands_off = view_hands_off,
                                  .boot = view_boot,

@@ -46,6 +46,7 @@ struct budget_member {
     bool partly;         /* out, but not with what is to be taken: that serves */
     const char *why;     /* "silent for 12s"; lent */
     bool declared_out;
+    bool set_aside; /* held for the sake of a question alone: it is to be taken first */
 };
 
 struct budget {

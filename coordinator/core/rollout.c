@@ -275,8 +275,8 @@ static void forget_unsaved(struct rollout_target *t, uint64_t now_ms)
     t->passes = t->quiet = 0;
     t->first_pass_ms = 0;
     t->told = false;
-    t->proof_old = false;
-    t->proved_ms = 0;
+    t->proof_old = t->turned_back = false;
+    t->proved_ms = t->ready_ms = 0;
     t->asks = t->taken_at = 0;
 }
 
@@ -649,6 +649,28 @@ void change_take(const struct rollout *r, struct rollout_change *c, const struct
     c->restoring = false;
 }
 
+/* It could be taken, but not before those that come before it. */
+static bool waits_for_its_turn(const struct rollout *r, struct rollout_change *c,
+                               const struct rollout_view *view, uint64_t now_ms)
+{
+    size_t first = 0;
+    switch (turn_of(r, &c->target, c->target_index, view, &first)) {
+    case TURN_NOW:
+        return false;
+    case TURN_SOON:
+        c->target.ready_ms = now_ms;
+        change_say(c, "ready; %.100s, which comes first, is looked at still",
+                   r->targets[first].server);
+        break;
+    case TURN_LATER:
+        change_enter(c, TARGET_WAITING, now_ms, "blocked: %.100s comes first",
+                     r->targets[first].server);
+        c->target_saved = false;
+        break;
+    }
+    return true;
+}
+
 void change_decide_take(const struct rollout *r, struct rollout_change *c,
                         const struct rollout_view *view, uint64_t now_ms)
 {
@@ -676,6 +698,9 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
         !view->may_take(view->ctx, r, t, why, sizeof why)) {
         change_enter(c, TARGET_WAITING, now_ms, "blocked: %.230s", why[0] ? why : "paused");
         c->target_saved = false;
+        return;
+    }
+    if (waits_for_its_turn(r, c, view, now_ms)) {
         return;
     }
     if (t->place_count && view->taken_since && view->taken_since(view->ctx, r, t, t->place_at_ms)) {

@@ -245,6 +245,8 @@ struct rollout_target {
     uint32_t quiet;                  /* reads without a session, in a row */
     char evidence[ROLLOUT_STEP_MAX]; /* what the gate saw, look by look: kept with its step */
     bool told;                       /* the balancer confirmed drain or ready in this state */
+    bool turned_back;  /* the balancer forbade it, and it alone: nobody behind it waits for it */
+    uint64_t ready_ms; /* nothing but its turn was missing at; 0: never in this state */
     bool down;      /* its services did not run when it was looked at: there is nothing to drain */
     bool proof_old; /* returning since before a restart of ours: back to its gate first */
 };
@@ -346,6 +348,10 @@ struct rollout_view {
      * false: `why` says who holds it or what is out. */
     bool (*may_take)(void *ctx, const struct rollout *r, const struct rollout_target *t, char *why,
                      size_t why_size);
+    /* Would there be room in the budget for this server if those of `ahead` were taken as well, of
+     * the same run? may_take has said yes to each of them by itself. NULL: there would not. */
+    bool (*room_beside)(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                        const size_t *ahead, size_t count);
     /* May nothing be taken away now by the clock: hours of the run, blackouts? `why` says which,
      * and until when. NULL: always may. */
     bool (*closed)(void *ctx, const struct rollout *r, char *why, size_t why_size);

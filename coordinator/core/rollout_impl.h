@@ -11,6 +11,7 @@
  * rollout_window.c  hours, blackouts, servers declared out: looked at before every step
  * rollout_compare.c before and after: latency, queue, memory
  * rollout_waves.c   which target may begin, and what happens between two waves
+ * rollout_turn.c    the order inside a wave
  */
 #ifndef FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
 #define FARMHAND_COORDINATOR_ROLLOUT_IMPL_H
@@ -125,6 +126,18 @@ bool wave_lets_begin(const struct rollout *r, const struct wave_room *room,
                      const struct rollout_target *t);
 /* The open wave has ended, or its bake has: true, with the change. */
 bool wave_turn(const struct rollout *r, struct rollout_change *c, uint64_t now_ms);
+
+/* rollout_turn.c: may a target that has been looked at be taken, as far as those before it go? */
+enum turn {
+    TURN_NOW,
+    TURN_SOON,  /* one before it is being looked at, and there is no room for both */
+    TURN_LATER, /* one before it waits, and could be begun now: it goes first */
+};
+/* NOW leaves *first alone; else it is the target that comes first. */
+enum turn turn_of(const struct rollout *r, const struct rollout_target *t, size_t i,
+                  const struct rollout_view *view, size_t *first);
+/* Could it be taken now, as far as is known without looking at it? */
+bool turn_could_take(const struct rollout *r, size_t i, const struct rollout_view *view);
 
 /* rollout_taken.c: at the take; an answer about a pool; the server, or the pool that was asked
  * about, has passed often enough (the next, or all is put back); at the return, what has not passed

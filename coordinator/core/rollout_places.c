@@ -98,6 +98,7 @@ static void places_checking(const struct rollout *r, struct rollout_change *c,
                 e->backend,
                 rollout_action_stops(r->action) ? "; if it is to end everywhere: --no-drain" : "");
             c->target_saved = false;
+            t->turned_back = true;
             return;
         }
     }

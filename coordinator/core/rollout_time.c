@@ -75,10 +75,6 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
                       const struct rollout_view *view, uint64_t now_ms, bool *blocked)
 {
     const struct rollout_target *t = &r->targets[i];
-    if (t->entered_ms && now_ms < t->entered_ms + BLOCKED_AGAIN_MS) {
-        *blocked = true; /* it came back from checking a moment ago */
-        return false;
-    }
     char why[ROLLOUT_STEP_MAX] = "";
     if (window_hands_off(view, t->server, why, sizeof why)) {
         change_edit(r, c, i);
@@ -103,6 +99,12 @@ static bool try_begin(const struct rollout *r, struct rollout_change *c, size_t 
     return true;
 }
 
+/* It came back from checking a moment ago. */
+static bool is_resting(const struct rollout_target *t, uint64_t now_ms)
+{
+    return t->entered_ms && now_ms < t->entered_ms + BLOCKED_AGAIN_MS;
+}
+
 static bool begin_next(const struct rollout *r, struct rollout_change *c,
                        const struct rollout_view *view, uint64_t now_ms)
 {
@@ -115,8 +117,11 @@ static bool begin_next(const struct rollout *r, struct rollout_change *c,
         if (!wave_lets_begin(r, &room, &r->targets[i])) {
             continue;
         }
-        bool blocked = false;
-        if (try_begin(r, c, i, view, now_ms, &blocked)) {
+        bool blocked = is_resting(&r->targets[i], now_ms);
+        if (blocked && turn_could_take(r, i, view)) {
+            return false; /* none behind it goes first for that */
+        }
+        if (!blocked && try_begin(r, c, i, view, now_ms, &blocked)) {
             return true;
         }
         any_blocked = any_blocked || blocked;
@@ -153,7 +158,14 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
         c->target_saved = false;
         return true;
     }
-    if (since(t->entered_ms, BALANCER_LIMIT_MS, now_ms)) {
+    size_t first;
+    bool ready = t->agent_seen_ms && t->places_seen_ms;
+    if (ready && turn_of(r, t, i, view, &first) != TURN_SOON) {
+        change_edit(r, c, i);
+        change_decide_take(r, c, view, now_ms);
+        return true;
+    }
+    if (since(t->ready_ms ? t->ready_ms : t->entered_ms, BALANCER_LIMIT_MS, now_ms)) {
         char step[ROLLOUT_STEP_MAX];
         text_copy(step, sizeof step, t->step);
         change_edit(r, c, i);

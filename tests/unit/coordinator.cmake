@@ -1,6 +1,7 @@
 farmhand_test(rollout SOURCES coordinator/test_rollout.c coordinator/play.c LIBS farmhand_coordinator_pure)
 farmhand_test(service_runs SOURCES coordinator/test_service_runs.c coordinator/play.c LIBS farmhand_coordinator_pure)
 farmhand_test(waves SOURCES coordinator/test_waves.c coordinator/play.c LIBS farmhand_coordinator_pure)
+farmhand_test(turn SOURCES coordinator/test_turn.c coordinator/play.c LIBS farmhand_coordinator_pure)
 farmhand_test(compare SOURCES coordinator/test_compare.c coordinator/play.c LIBS farmhand_coordinator_pure)
 farmhand_test(policy SOURCES coordinator/test_policy.c coordinator/play.c LIBS farmhand_coordinator_pure)
 farmhand_test(windows SOURCES coordinator/test_windows.c coordinator/play.c LIBS farmhand_coordinator_pure farmhand_settings)

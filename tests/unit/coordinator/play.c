@@ -41,14 +41,35 @@ static enum presence presence(void *ctx, const char *server, char *why, size_t s
     return s->presence;
 }
 
+static size_t count_held(const struct rollout *r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->target_count; i++) {
+        count += r->targets[i].holds;
+    }
+    return count;
+}
+
 static bool may_take(void *ctx, const struct rollout *r, const struct rollout_target *t, char *why,
                      size_t size)
 {
-    (void)r;
     struct play *p = ctx;
     struct play_server *s = find(p, t->server);
-    text_copy(why, size, s->blocked ? "held by run 9" : "the store cannot be written");
-    return !s->blocked && !p->refuse_saves;
+    bool full = p->room && count_held(r) >= p->room;
+    text_copy(why, size,
+              s->blocked ? "held by run 9"
+              : full     ? "the budget is used"
+                         : "the store cannot be written");
+    return !s->blocked && !full && !p->refuse_saves;
+}
+
+static bool room_beside(void *ctx, const struct rollout *r, const struct rollout_target *t,
+                        const size_t *ahead, size_t count)
+{
+    (void)t;
+    (void)ahead;
+    const struct play *p = ctx;
+    return !p->room || count_held(r) + count < p->room;
 }
 
 static bool closed(void *ctx, const struct rollout *r, char *why, size_t size)
@@ -75,6 +96,7 @@ static struct rollout_view view(struct play *p)
     return (struct rollout_view){.ctx = p,
                                  .presence = presence,
                                  .may_take = may_take,
+                                 .room_beside = room_beside,
                                  .closed = closed,
                                  .hands_off = hands_off,
                                  .boot = boot,
@@ -153,7 +175,7 @@ static void perform(struct play *p, const struct rollout_change *c)
                                           .kind = 1,
                                           .ticket = e->ticket,
                                           .probe = e->probe},
-                     LATENCY_MS);
+                     s->answers_ms ? s->answers_ms : LATENCY_MS);
             }
             break;
         case EFFECT_QUERY:

@@ -24,6 +24,7 @@ struct play_server {
     bool services_down;
     uint32_t workers; /* each has pid = generation * 10 + index */
     uint32_t generation;
+    uint64_t answers_ms; /* how long its agent takes to answer a question, 0: as any */
     uint32_t probe_ms;
     int64_t queued;
     uint64_t rejected;
@@ -70,7 +71,8 @@ struct play {
     bool refuse_saves; /* the store cannot be written: disruptive changes are thrown away */
     int saves;         /* changes that would have been a transaction */
     bool settling;
-    bool closed; /* by the clock */
+    uint32_t room; /* in the budget, 0: for all */
+    bool closed;   /* by the clock */
     int64_t wall_jump_ms;
 };
 

@@ -356,6 +356,36 @@ static void batch_never_empties_a_backend(void **state)
     farm_end(&f);
 }
 
+/* The first one's agent answers late. Whoever answers before it goes on only with room for both. */
+static void place_in_the_budget_is_kept_for_who_comes_first(void **state)
+{
+    (void)state;
+    for (uint32_t max_out = 1; max_out <= 2; max_out++) {
+        struct farm f;
+        farm_begin_balanced(&f, 4, max_out);
+        f.agents[0].late_questions = 2;
+        struct plan_request q = farm_request(&f, ROLLOUT_RECYCLE, "all");
+        q.options.batch = 4;
+        uint64_t run = farm_ask(&f, &q);
+        bool second_first = false;
+        for (bool first_begun = false; !first_begun; farm_run(&f, 10)) {
+            const struct rollout *r = coordinator_run_find(f.brain, run);
+            first_begun = r->targets[0].holds;
+            second_first = second_first || (r->targets[1].holds && !first_begun);
+            size_t held = 0;
+            for (size_t i = 0; i < r->target_count; i++) {
+                held += r->targets[i].holds;
+            }
+            assert_true(held + !first_begun <= max_out);
+            assert_true(f.now_ms < 60000);
+        }
+        assert_int_equal(second_first, max_out == 2);
+        farm_run_to_end(&f, 120000);
+        assert_int_equal(farm_run_state(&f, run), RUN_DONE);
+        farm_end(&f);
+    }
+}
+
 static void full_disk_keeps_no_server_out_for_the_sake_of_another(void **state)
 {
     (void)state;
@@ -597,6 +627,7 @@ int main(void)
         cmocka_unit_test(server_is_never_held_without_its_lease),
         cmocka_unit_test(result_is_acknowledged_once_it_is_on_the_disk),
         cmocka_unit_test(batch_never_empties_a_backend),
+        cmocka_unit_test(place_in_the_budget_is_kept_for_who_comes_first),
         cmocka_unit_test(full_disk_keeps_no_server_out_for_the_sake_of_another),
         cmocka_unit_test(store_that_works_again_is_found_out_however_much_is_asked_of_it),
         cmocka_unit_test(one_turn_is_short_however_much_is_due),
