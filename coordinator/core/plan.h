@@ -76,8 +76,9 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
  * behind a balancer...). Lent for the call. */
 void plan_gates(const struct rollout *run, void (*each)(void *arg, const char *sentence),
                 void *arg);
-/* How many at once and in which waves; max_out is what the budget allows. */
-void plan_order(const struct rollout *run, uint32_t max_out,
+/* How many at once and in which waves; max_out is what the budget allows. own_server: as in the
+ * request. */
+void plan_order(const struct rollout *run, const char *own_server, uint32_t max_out,
                 void (*each)(void *arg, const char *sentence), void *arg);
 /* The hours of the run, and whether it would wait for them now. */
 void plan_hours(const struct rollout *run, const struct windows *windows, int64_t wall_ms,

@@ -112,6 +112,7 @@ enum error_code order_choices(const struct plan_request *q, struct choice *choic
 struct dealing {
     struct rollout *run;
     size_t at;     /* the next target */
+    size_t end;    /* of those to be dealt */
     uint32_t wave; /* the next wave */
     uint32_t last; /* servers of the wave before */
 };
@@ -125,12 +126,25 @@ static bool same_server(const struct rollout *run, size_t a, size_t b)
 static void deal(struct dealing *d, uint32_t servers)
 {
     d->last = servers ? servers : 1;
-    for (uint32_t i = 0; i < d->last && d->at < d->run->target_count; i++) {
+    for (uint32_t i = 0; i < d->last && d->at < d->end; i++) {
         do {
             d->run->targets[d->at++].wave = d->wave;
-        } while (d->at < d->run->target_count && same_server(d->run, d->at, d->at - 1));
+        } while (d->at < d->end && same_server(d->run, d->at, d->at - 1));
     }
     d->wave++;
+}
+
+/* Where the targets of the coordinator's own server begin, if they are the last and others come
+ * before: they have a wave of their own, so that nothing else is in hand when the coordinator
+ * itself may be struck. What only gives back cannot strike it, and keeps nobody waiting. */
+static size_t find_own(const struct plan_request *q, const struct rollout *run)
+{
+    size_t at = run->target_count;
+    while (q->own_server && !rollout_action_restores(run->action) && at > 0 &&
+           text_equal_nocase(run->targets[at - 1].server, q->own_server)) {
+        at--;
+    }
+    return at ? at : run->target_count;
 }
 
 static size_t count_servers(const struct rollout *run)
@@ -154,7 +168,7 @@ static int deal_wave(const char *part, void *arg)
 void order_waves(const struct plan_request *q, struct rollout *run)
 {
     struct rollout_options *o = &run->options;
-    struct dealing d = {.run = run};
+    struct dealing d = {.run = run, .end = find_own(q, run)};
     text_copy(o->waves, sizeof o->waves, q->waves ? q->waves : "");
     text_copy(o->order_by, sizeof o->order_by, q->order ? q->order : "");
     if (o->batch_percent) {
@@ -170,8 +184,14 @@ void order_waves(const struct plan_request *q, struct rollout *run)
     } else {
         d.last = (uint32_t)run->target_count;
     }
-    while (d.at < run->target_count) {
+    while (d.at < d.end) {
         deal(&d, d.last);
+    }
+    if (d.end < run->target_count) {
+        d.wave =
+            run->targets[d.end - 1].wave + 1; /* the waves asked for may be more than it took */
+        d.end = run->target_count;
+        deal(&d, 1);
     }
 }
 
@@ -231,7 +251,17 @@ static void say_between(const struct rollout *run, void (*each)(void *arg, const
     }
 }
 
-void plan_order(const struct rollout *run, uint32_t max_out,
+/* Is the last wave that of the coordinator's own server? */
+static bool ends_with_own(const struct rollout *run, const char *own)
+{
+    size_t at = run->target_count - 1;
+    while (at > 0 && run->targets[at - 1].wave == run->targets[at].wave) {
+        at--;
+    }
+    return own && text_equal_nocase(run->targets[at].server, own);
+}
+
+void plan_order(const struct rollout *run, const char *own_server, uint32_t max_out,
                 void (*each)(void *arg, const char *sentence), void *arg)
 {
     struct text text = {0};
@@ -251,6 +281,9 @@ void plan_order(const struct rollout *run, uint32_t max_out,
                   w == 0 && run->options.canary ? " (canary)" : "");
     }
     text_add(&text, waves > WAVES_MAX ? ", and so on" : "");
+    if (ends_with_own(run, own_server)) {
+        text_addf(&text, "; the last is %.100s, where the coordinator runs", own_server);
+    }
     each(arg, text_get(&text));
     text_reset(&text);
     say_between(run, each, arg);

@@ -223,7 +223,8 @@ json_t *view_plan(const struct view *v, const struct rollout *plan)
         json_array_append_new(targets, view_plan_target(v, plan, i));
     plan_gates(plan, add_sentence, gates);
     plan_warnings(plan, coordinator_fleet(v->brain), v->now_ms, add_sentence, warnings);
-    plan_order(plan, coordinator_budget_room(v->brain, plan), add_sentence, order);
+    plan_order(plan, coordinator_own_server(v->brain), coordinator_budget_room(v->brain, plan),
+               add_sentence, order);
     plan_hours(plan, coordinator_windows(v->brain), v->wall_ms, add_sentence, order);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "action",
                      rollout_action_name(plan->action), "pool", view_string(plan->pool), "on",

@@ -46,7 +46,7 @@ static void canary_that_waits_survives_a_restart(void **state)
     q.own_server = "web01";
     uint64_t run = farm_ask(&f, &q);
     farm_run(&f, 20000);
-    farm_expect_event(&f, "run.wave: wave 1 of 2 (canary) ended: 1 done");
+    farm_expect_event(&f, "run.wave: wave 1 of 3 (canary) ended: 1 done");
     assert_int_equal(f.agents[1].acts, 1);
     farm_crash(&f);
     farm_start(&f);

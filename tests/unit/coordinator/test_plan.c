@@ -139,9 +139,37 @@ static void own_server_comes_last(void **state)
     assert_order(&q, a_fleet(3), "2 | 3 | 1");
     q.order = "zone";
     q.waves = NULL;
-    assert_order(&q, a_fleet(4), "3 2 4 1");
+    assert_order(&q, a_fleet(4), "3 2 4 | 1");
     q.own_server = "elsewhere";
     assert_order(&q, a_fleet(4), "1 3 2 4");
+}
+
+/* Whatever the batch: nothing else is in hand when it is its turn. */
+static void own_server_has_a_wave_of_its_own(void **state)
+{
+    (void)state;
+    struct plan_request q = request();
+    q.own_server = "web01";
+    q.options.batch = 9;
+    assert_order(&q, a_fleet(4), "2 3 4 | 1");
+    assert_order(&q, a_fleet(1), "1");
+    q.waves = "1,2,30%"; /* more waves than servers: none is empty */
+    assert_order(&q, a_fleet(3), "2 | 3 | 1");
+    q.waves = NULL;
+    q.options.canary = 5;
+    assert_order(&q, a_fleet(3), "2 3 | 1");
+    q.options.canary = 0;
+    struct fleet *f = a_fleet(3);
+    struct rollout *run = make(&q, f);
+    struct text said = {0};
+    plan_order(run, q.own_server, 9, collect, &said);
+    assert_non_null(strstr(text_get(&said), "2 waves, each waits for the end of the one before: 2, "
+                                            "1; the last is web01, where the coordinator runs"));
+    text_reset(&said);
+    rollout_free(run);
+    fleet_free(f);
+    q.action = ROLLOUT_START; /* which strikes nobody: last by name, and none waits */
+    assert_order(&q, a_fleet(3), "2 3 1");
 }
 
 static void last_wave_repeats_until_all_are_dealt(void **state)
@@ -213,7 +241,7 @@ static void plan_tells_which_limit_wins(void **state)
     q.waves = "2";
     q.order = "zone";
     struct rollout *run = make(&q, f);
-    plan_order(run, 2, collect, &said);
+    plan_order(run, NULL, 2, collect, &said);
     assert_string_equal(
         text_get(&said),
         "at once: 2, the smallest of batch 4 (50% of 9), max-unavailable 3 and the budget of 2 "
@@ -223,11 +251,11 @@ static void plan_tells_which_limit_wins(void **state)
         "after the canary: pauses until `farmhand run resume`\n"
         "between waves: 10m of baking\n");
     text_reset(&said);
-    plan_order(run, 9, collect, &said);
+    plan_order(run, NULL, 9, collect, &said);
     assert_non_null(strstr(text_get(&said), "at once: 3,"));
     text_reset(&said);
     run->action = ROLLOUT_SERVICE_RECOVER;
-    plan_order(run, 2, collect, &said);
+    plan_order(run, NULL, 2, collect, &said);
     assert_non_null(strstr(text_get(&said), "is down costs no budget: of those 4 at once\n"));
     text_reset(&said);
     rollout_free(run);
@@ -353,6 +381,7 @@ int main(void)
         cmocka_unit_test(order_is_by_name_and_one_wave),
         cmocka_unit_test(order_by_label_takes_one_zone_after_the_other),
         cmocka_unit_test(own_server_comes_last),
+        cmocka_unit_test(own_server_has_a_wave_of_its_own),
         cmocka_unit_test(last_wave_repeats_until_all_are_dealt),
         cmocka_unit_test(waves_that_make_no_sense_are_refused),
         cmocka_unit_test(batch_in_percent_is_of_the_selection_and_never_none),
