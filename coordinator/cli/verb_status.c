@@ -60,12 +60,33 @@ static void add_servers(const struct cli *cli, const json_t *status, struct text
     text_reset(&words);
 }
 
+/* Has one before it the same to say? */
+static bool was_said(const json_t *list, size_t at, const char *what)
+{
+    for (size_t i = 0; i < at; i++)
+        if (text_equal(cli_text(json_array_get(list, i), what),
+                       cli_text(json_array_get(list, at), what)))
+            return true;
+    return false;
+}
+
+/* "; web01 silent for 12s; web02, web03: its services do not run": what is said of several is said
+ * once. */
 static void add_each(const json_t *list, const char *what, struct text *words)
 {
-    size_t i;
-    const json_t *one;
-    json_array_foreach(list, i, one)
-        text_addf(words, "; %s %s", cli_text(one, "server"), cli_text(one, what));
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count; i++) {
+        const char *said = cli_text(json_array_get(list, i), what);
+        size_t servers = 0;
+        if (was_said(list, i, what))
+            continue;
+        for (size_t k = i; k < count; k++) {
+            const json_t *one = json_array_get(list, k);
+            if (text_equal(cli_text(one, what), said))
+                text_addf(words, "%s %s", servers++ ? "," : ";", cli_text(one, "server"));
+        }
+        text_addf(words, "%s %s", servers > 1 ? ":" : "", said);
+    }
 }
 
 static void add_budget(const struct cli *cli, const json_t *budget, struct text *out)

@@ -24,8 +24,10 @@
     "{\"coordinator\":{\"version\":\"0.1.0\",\"started_at\":\"2026-11-22T18:00:00Z\","             \
     "\"fence\":3,\"settling\":false,\"frozen\":null,\"store\":\"ok\"},\"servers\":{\"total\":8,"   \
     "\"fresh\":7,\"silent\":1},\"budgets\":[{\"group\":null,\"servers\":8,"                        \
-    "\"limit\":1,\"used\":1,\"out\":[{\"server\":\"web07\","                                       \
-    "\"why\":\"silent\"}],\"held\":[]}],\"runs\":[],\"incidents\":[],\"health\":\"" health "\"}"
+    "\"limit\":1,\"used\":3,\"out\":[{\"server\":\"web02\",\"why\":\"its pools are down\"},"       \
+    "{\"server\":\"web07\",\"why\":\"silent\"},"                                                   \
+    "{\"server\":\"web08\",\"why\":\"its pools are "                                               \
+    "down\"}],\"held\":[]}],\"runs\":[],\"incidents\":[],\"health\":\"" health "\"}"
 #define SERVERS                                                                                    \
     "{\"servers\":[{\"name\":\"web01\\u001b[2J\",\"presence\":\"fresh\",\"why\":\"\","             \
     "\"age_ms\":700,\"in_rotation\":true,\"labels\":{\"zone\":\"a\"},\"pool_count\":2,"            \
@@ -83,7 +85,7 @@ static void status_tells_health_by_its_exit_code(void **state)
     run(b, "status");
     assert_ended(b, 0);
     assert_has(&b->out, "8: 7 answering, 1 silent");
-    assert_has(&b->out, "web07 silent");
+    assert_has(&b->out, "web02, web08: its pools are down; web07 silent\n"); /* once, not twice */
     run(b, "status");
     assert_ended(b, 1);
     run(b, "status|--json");
