@@ -6,8 +6,9 @@
 bool centre_start_run(struct world *w, int index, const struct run_wish *wish)
 {
     static const enum rollout_action actions[] = {
-        ROLLOUT_RECYCLE, ROLLOUT_START,           ROLLOUT_STOP,           ROLLOUT_UNDRAIN,
-        ROLLOUT_CYCLE,   ROLLOUT_SERVICE_RECOVER, ROLLOUT_SERVICE_RESTART};
+        ROLLOUT_RECYCLE,         ROLLOUT_START, ROLLOUT_STOP,
+        ROLLOUT_UNDRAIN,         ROLLOUT_CYCLE, ROLLOUT_SERVICE_RECOVER,
+        ROLLOUT_SERVICE_RESTART, ROLLOUT_WARM,  ROLLOUT_UNWARM};
     struct centre *c = w->centres[index];
     struct error err = {0};
     uint64_t id = 0;

@@ -12,6 +12,58 @@
 #define EVENT_ENDED 5011
 
 const char *const iis_pool_names[IIS_POOLS] = {"Shop", "Api"};
+const char *const iis_setting_names[IIS_SETTINGS] = {"startMode",
+                                                     "processModel.idleTimeout",
+                                                     "processModel.startupTimeLimit",
+                                                     "recycling.disallowOverlappingRotation",
+                                                     "preloadEnabled[",
+                                                     "doAppInitAfterRestart["};
+#define SETTING_NO_OVERLAP 3
+
+/* ---- settings ---- */
+
+void iis_setting_name(const struct iis *s, size_t at, char *out, size_t size)
+{
+    bool of_application = strchr(iis_setting_names[at], '[') != NULL;
+    text_format(out, size, "%s%s%s", iis_setting_names[at], of_application ? s->pool.name : "",
+                of_application ? "/]" : "");
+}
+
+const char *iis_setting_in(const struct iis *s, size_t at, const char *text, char *out, size_t size)
+{
+    char name[64];
+    iis_setting_name(s, at, name, sizeof(name));
+    size_t len = strlen(name);
+    for (const char *pair = text; *pair;) {
+        size_t pair_len = strcspn(pair, ";");
+        if (pair_len > len && strncmp(pair, name, len) == 0 && pair[len] == '=') {
+            text_format(out, size, "%.*s", (int)(pair_len - len - 1), pair + len + 1);
+            return out;
+        }
+        pair += pair_len + (pair[pair_len] == ';');
+    }
+    return NULL;
+}
+
+bool iis_is_as_its_owner_set_it(const struct iis *s)
+{
+    return memcmp(s->settings, s->own_settings, sizeof(s->settings)) == 0;
+}
+
+/* As IIS has them by itself; the start-up limit of every other server is longer than is asked. */
+static void set_up_settings(struct iis *s, bool patient)
+{
+    static const char *const values[IIS_SETTINGS] = {"AlwaysRunning", "00:20:00", "00:01:00",
+                                                     "false",         "false",    "false"};
+    memset(s->settings, 0, sizeof(s->settings));
+    for (size_t i = 0; i < IIS_SETTINGS; i++)
+        text_copy(s->settings[i], IIS_SETTING_MAX, values[i]);
+    if (patient)
+        text_copy(s->settings[2], IIS_SETTING_MAX, "00:05:00");
+    if (!s->pool.overlap)
+        text_copy(s->settings[SETTING_NO_OVERLAP], IIS_SETTING_MAX, "true");
+    memcpy(s->own_settings, s->settings, sizeof(s->settings));
+}
 
 static struct iis_worker *add(struct iis *s, uint64_t created_ms)
 {
@@ -49,6 +101,7 @@ void iis_init(struct iis *s, const char *name, size_t pool, struct rng *rng, uin
                             .queued = -1,
                             .startup_limit_ms = 10000,
                             .shutdown_limit_ms = 6000};
+    set_up_settings(s, name[0] && name[strlen(name) - 1] % 2 == 0);
     add(s, now_ms)->up_ms = now_ms;
 }
 
@@ -203,6 +256,25 @@ static enum error_code kill_worker(struct iis *s, const struct call *call, uint6
     return ERR_NOT_FOUND;
 }
 
+/* The first `most` of them. IIS recycles a pool whose configuration has changed. */
+static enum error_code configure(struct iis *s, const char *settings, size_t most, uint64_t now_ms)
+{
+    size_t set = 0;
+    for (size_t i = 0; i < IIS_SETTINGS && set < most; i++) {
+        char value[IIS_SETTING_MAX];
+        if (!iis_setting_in(s, i, settings, value, sizeof(value)))
+            continue;
+        memset(s->settings[i], 0, IIS_SETTING_MAX);
+        text_copy(s->settings[i], IIS_SETTING_MAX, value);
+        set++;
+    }
+    s->pool.overlap = text_equal(s->settings[SETTING_NO_OVERLAP], "false");
+    s->changed = true;
+    if (set && s->pool.state == POOL_STATE_STARTED && s->was_up)
+        recycle(s, now_ms);
+    return ERR_NONE;
+}
+
 static enum error_code carry_out(struct iis *s, const struct call *call, uint64_t now_ms)
 {
     switch (call->kind) {
@@ -239,7 +311,9 @@ bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error
         *code = ERR_UNAVAILABLE;
         return false;
     }
-    enum error_code came = carry_out(s, call, now_ms);
+    enum error_code came = call->kind == CALL_CONFIGURE /* told as failed: a part of it is done */
+                               ? configure(s, call->settings, forced ? 1 : IIS_SETTINGS, now_ms)
+                               : carry_out(s, call, now_ms);
     *code = forced != ERR_NONE ? forced : came;
     return came == ERR_NONE;
 }
@@ -302,6 +376,18 @@ static void fill_probe(struct iis *s, uint64_t now_ms, struct driver_probe *prob
     text_format(probe->detail, sizeof(probe->detail), "status %d", probe->status);
 }
 
+static void fill_settings(const struct iis *s, char *out, size_t size)
+{
+    struct text all = {0};
+    for (size_t i = 0; i < IIS_SETTINGS; i++) {
+        char name[64];
+        iis_setting_name(s, i, name, sizeof(name));
+        text_addf(&all, "%s%s=%s", i ? ";" : "", name, s->settings[i]);
+    }
+    must(text_copy(out, size, text_get(&all)));
+    text_reset(&all);
+}
+
 void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out)
 {
     struct driver_view *view = &out->view;
@@ -314,6 +400,10 @@ void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_res
                                    .processors = 2};
     if (out->call.kind == CALL_PROBE) {
         fill_probe(s, now_ms, &out->probe);
+        return;
+    }
+    if (out->call.kind == CALL_SETTINGS) {
+        fill_settings(s, out->settings, sizeof(out->settings));
         return;
     }
     if (out->call.kind == CALL_VERDICT) {

@@ -14,7 +14,12 @@
 #define IIS_POOLS   2
 #define IIS_EVENTS  12
 
+#define IIS_SETTINGS    6
+#define IIS_SETTING_MAX 16
+
 extern const char *const iis_pool_names[IIS_POOLS];
+/* What may be set of a pool; those with "[" are of its application, whose name comes behind it. */
+extern const char *const iis_setting_names[IIS_SETTINGS];
 
 struct iis_worker {
     uint32_t pid;
@@ -35,7 +40,7 @@ struct iis_end {
 
 struct iis {
     char name[16];
-    struct pool pool; /* its state is as of the last iis_now */
+    struct pool pool;    /* its state is as of the last iis_now */
     bool was_up, web_up; /* without WAS nothing runs, without W3SVC nobody is answered */
     struct iis_worker workers[IIS_WORKERS];
     size_t worker_count;
@@ -45,9 +50,11 @@ struct iis {
     bool powered_off;   /* its machine is */
     bool off_by_others; /* its pool was stopped, not by us */
     bool stubborn;      /* workers ignore their stop until the shutdown limit */
-    bool changed;       /* configuration or services, since the last beat */
-    bool rapid_failed;  /* rapid-fail protection stopped the pool */
-    bool killed_off;    /* it did, and the worker that was one too many was killed by us */
+    char settings[IIS_SETTINGS][IIS_SETTING_MAX];
+    char own_settings[IIS_SETTINGS][IIS_SETTING_MAX]; /* as its owner has set them */
+    bool changed;      /* configuration or services, since the last beat */
+    bool rapid_failed; /* rapid-fail protection stopped the pool */
+    bool killed_off;   /* it did, and the worker that was one too many was killed by us */
     struct iis_end ends[IIS_EVENTS]; /* a ring */
     uint64_t end_count;
     /* The next act of a driver's call ends with this, done or not. */
@@ -70,6 +77,12 @@ uint64_t iis_call_ms(struct iis *s, const struct call *call, struct rng *rng);
 /* Carries out what acts; true: it was really done. */
 bool iis_act(struct iis *s, const struct call *call, uint64_t now_ms, enum error_code *code);
 bool iis_stop_is_over(struct iis *s, uint64_t now_ms);
+/* "preloadEnabled[Shop/]": as a driver names it, and as it is written in a text of settings. */
+void iis_setting_name(const struct iis *s, size_t at, char *out, size_t size);
+/* NULL: it is not in the text. Else *out is its value there. */
+const char *iis_setting_in(const struct iis *s, size_t at, const char *text, char *out,
+                           size_t size);
+bool iis_is_as_its_owner_set_it(const struct iis *s);
 /* What a reading call sees now; points into s. other: the machine's other pool, if it is seen too.
  */
 void iis_fill(struct iis *s, struct iis *other, uint64_t now_ms, struct call_result *out);

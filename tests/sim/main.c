@@ -76,6 +76,7 @@ static const char help_text[] =
     "  --runs N            people ask for N runs at most\n"
     "  --apart             two pools, each with a backend of its own\n"
     "  --remedy            rules of remediation are in auto, servers break in more ways\n"
+    "  --warm              people ask for settings that keep pools warm, and for the former ones\n"
     "  --services          services of servers break, people ask for recoveries and restarts of "
     "them\n"
     "  --compare           with --seeds: each an hour of troubles of single servers, with rules "
@@ -454,6 +455,8 @@ static bool take_flag(const char *name, struct command_line *line)
         return line->wish.apart = true;
     if (text_equal(name, "--remedy"))
         return line->wish.remedy = true;
+    if (text_equal(name, "--warm"))
+        return line->wish.warm = true;
     if (text_equal(name, "--services"))
         return line->wish.services = true;
     if (text_equal(name, "--nobody-meddles"))
@@ -485,17 +488,19 @@ static int check(const struct command_line *line)
     bool many = line->last != line->first;
     bool chosen = (line->has_faults && (wish->faults != FAULT_OTHERS || wish->script)) ||
                   (wish->services && wish->script) || wish->without || wish->runs_max ||
-                  wish->nobody_meddles || wish->remedy || (wish->apart && wish->script);
+                  wish->nobody_meddles || wish->remedy || wish->warm ||
+                  (wish->apart && wish->script);
     bool plain = line->exhaustive || wish->script;
     bool lesson = line->lessons || wish->lesson;
     if (line->compare + line->reduce + (line->campaign != NULL) + plain + lesson > 1)
         return usage("--compare, --reduce, --campaign, --exhaustive, --script and --lesson",
                      "one at a time, but for --exhaustive with --script");
     if (plain && chosen)
-        return usage(line->exhaustive ? "--exhaustive" : "--script",
-                     "plays a farm without other trouble: no --profile (but others, without a "
-                     "script), --without, --runs, --nobody-meddles or --remedy; --apart without a "
-                     "script");
+        return usage(
+            line->exhaustive ? "--exhaustive" : "--script",
+            "plays a farm without other trouble: no --profile (but others, without a "
+            "script), --without, --runs, --nobody-meddles, --warm or --remedy; --apart without a "
+            "script");
     if (many && (line->reduce || plain || wish->trace))
         return usage(line->reduce       ? "--reduce"
                      : line->exhaustive ? "--exhaustive"

@@ -261,6 +261,7 @@ struct node *node_new(struct world *w, int index)
     n->settings.veto.verbs[VERB_START] = true;
     n->settings.veto.verbs[VERB_STOP] = true;
     n->settings.veto.verbs[VERB_WORKER_KILL] = true;
+    n->settings.veto.verbs[VERB_SET] = true;
     recipe_limits_init(&n->settings.recipe);
     n->settings.recipe.margin_ms = 3000;
     if (w->options.services)
@@ -353,6 +354,7 @@ struct calling {
     uint64_t run, since_ms, life;
     enum verb verb;
     char services[256];
+    char settings[512]; /* CONFIGURE: the agent may die before they are set */
 };
 
 static bool is_guard(enum call_kind kind)
@@ -396,9 +398,10 @@ static void act_on_services(struct world *w, struct node *n, const struct callin
 /* The order is carried out by a process of its own: it goes on when the agent dies. */
 static void on_act(struct world *w, const struct due *d)
 {
-    const struct calling *c = d->data;
+    struct calling *c = d->data;
     struct node *n = w->nodes[d->who];
     enum error_code code = ERR_NONE;
+    c->call.settings = c->settings;
     if (is_of_services(&c->call)) {
         act_on_services(w, n, c);
         return;
@@ -416,6 +419,8 @@ static void on_act(struct world *w, const struct due *d)
               code ? error_code_name(code) : "");
     if (done)
         oracle_called(w, unit, &c->call, c->verb);
+    if (c->call.kind == CALL_CONFIGURE)
+        oracle_configured(w, unit, &c->id, c->run);
     if (done && disrupts)
         oracle_acted(w, unit, &c->id, c->run, c->verb);
 }
@@ -423,13 +428,13 @@ static void on_act(struct world *w, const struct due *d)
 static void see(struct world *w, int unit, struct call_result *out)
 {
     bool one = out->call.kind == CALL_LOOK_POOL || out->call.kind == CALL_PROBE ||
-               out->call.kind == CALL_VERDICT;
+               out->call.kind == CALL_VERDICT || out->call.kind == CALL_SETTINGS;
     struct iis *whole = &w->iis[world_machine(unit)], *other = &w->api[world_machine(unit)];
     if (out->call.kind != CALL_SERVICES && out->call.kind != CALL_SERVICE_HOST)
         iis_fill(one ? world_iis(w, unit) : whole, !one && w->pools > 1 ? other : NULL, w->now_ms,
                  out);
     if (out->call.kind != CALL_BEAT && out->call.kind != CALL_PROBE &&
-        out->call.kind != CALL_VERDICT)
+        out->call.kind != CALL_VERDICT && out->call.kind != CALL_SETTINGS)
         scm_fill(w, world_machine(unit), out);
 }
 
@@ -489,6 +494,8 @@ static void make_call(struct world *w, struct node *n, const struct call *call)
     uint64_t takes_ms = of_services ? scm_call_ms(w, call) : iis_call_ms(s, call, &w->iis_rng);
     if (call->kind == CALL_GUARD)
         must(text_copy(c.services, sizeof(c.services), call->services));
+    if (call->kind == CALL_CONFIGURE)
+        must(text_copy(c.settings, sizeof(c.settings), call->settings));
     n->call_no++;
     n->call_code = ERR_NONE;
     n->call_text[0] = '\0';

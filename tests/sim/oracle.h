@@ -49,6 +49,8 @@ void oracle_read_place(struct world *w, int centre, int line, bool for_run, bool
 void oracle_called(struct world *w, int unit, const struct call *call, enum verb verb);
 void oracle_before_act(struct world *w, int unit, const struct command_id *id);
 void oracle_probed(struct world *w, int unit, uint64_t asked_ms);
+/* Settings of a pool were changed, or a call that changes them failed. */
+void oracle_configured(struct world *w, int unit, const struct command_id *id, uint64_t run);
 void oracle_drained(struct world *w, int centre, int line);
 void oracle_ready(struct world *w, int centre, int line, bool ours, bool foreign);
 void oracle_released(struct world *w, int centre, int server);

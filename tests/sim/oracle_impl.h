@@ -137,6 +137,7 @@ enum query {
     Q_MAINTENANCE,
     Q_WORDS,
     Q_EXPIRED,
+    Q_FORMER,
     QUERY_COUNT,
 };
 
@@ -231,6 +232,11 @@ void oracle_gate_sent(struct world *w, int centre, const struct command *command
 void oracle_gate_heard(struct world *w, int centre, const struct agent_message *m, int server);
 /* The gate of t was passed: on what? */
 void oracle_gate_passed(struct world *w, int centre, const struct view_target *t);
+
+/* oracle_warm.c */
+/* The command that changes settings there has ended; its run is done with it. */
+void oracle_warm_ended(struct world *w, int centre, const struct view_target *t);
+void oracle_warm_done(struct world *w, int centre, const struct view_target *t);
 
 /* oracle_view.c */
 void oracle_read_view(const struct world *w, struct store_seen *s);

@@ -351,6 +351,7 @@ static void check_done(struct world *w, int centre, const struct view_target *t)
         return; /* a clone that speaks alone is the server, as far as anybody can tell */
     if (text_equal(t->action, "recycle") && !(a && a->person >> centre & 1))
         check_recycled(w, centre, t);
+    oracle_warm_done(w, centre, t);
     if (text_equal(t->action, "start") && p->probed_ms < p->taken_ms[centre])
         world_violate(w, "%s is started, and no probe passed since", name);
     if (text_equal(t->action, "stop") && p->off_ms < p->taken_ms[centre])
@@ -396,6 +397,8 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
         oracle_hold_left(w, centre, was, t);
     else if (ordered && !text_equal(t->state, "unknown"))
         check_ordered(w, centre, s, was);
+    if (ordered && !text_equal(t->state, "unknown"))
+        oracle_warm_ended(w, centre, t);
     if (text_equal(t->state, "acting") && view_by_others(t->action))
         oracle_hold_handed(w, centre, t);
     if (text_equal(t->state, "done"))

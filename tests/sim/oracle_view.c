@@ -49,6 +49,7 @@ static const char *const queries[] = {
     [Q_MAINTENANCE] = "SELECT server, until_ms FROM maintenance",
     [Q_EXPIRED] = "SELECT count(*) FROM outbox WHERE seq > ?1 AND kind = 'hold.expired'"
                   " AND run = ?2 AND server = ?3",
+    [Q_FORMER] = "SELECT settings FROM former WHERE server = ?1 AND pool = ?2",
     [Q_WORDS] = "SELECT action, object FROM audit WHERE id > ?1",
 };
 

@@ -52,6 +52,8 @@ static enum ask_kind a_kind(struct world *w)
         return ASK_RESTART;
     if (w->options.services && (some_are_ill(w) || rng_chance(&w->people, 500)))
         return some_are_ill(w) || rng_chance(&w->people, 300) ? ASK_RECOVER : ASK_RESTART;
+    if (w->options.warm && rng_chance(&w->people, 600))
+        return rng_chance(&w->people, 600) ? ASK_WARM : ASK_UNWARM;
     if (w->runs_begun == 0)
         return ASK_RECYCLE;
     if (!(w->options.faults & FAULT_PEOPLE) || rng_chance(&w->people, 600))

@@ -116,9 +116,9 @@ void reduce_other_arguments(const struct world_options *o, char *out, size_t siz
     if (o->runs_max)
         text_format(out + len, size - len, " --runs %u", (unsigned)o->runs_max);
     len = strlen(out);
-    text_format(out + len, size - len, "%s%s%s%s", o->apart ? " --apart" : "",
+    text_format(out + len, size - len, "%s%s%s%s%s", o->apart ? " --apart" : "",
                 o->remedy ? " --remedy" : "", o->services ? " --services" : "",
-                o->nobody_meddles ? " --nobody-meddles" : "");
+                o->warm ? " --warm" : "", o->nobody_meddles ? " --nobody-meddles" : "");
 }
 
 const char *reduce_command_line(const struct world_options *o, char *out, size_t size)

@@ -29,6 +29,8 @@ enum script_sight {
     SAW_STOPPED = 32,
     SAW_FROZEN = 64,
     SAW_WINDOW = 128,
+    SAW_SET = 256,
+    SAW_SET_BACK = 512,
 };
 static const char *const sights[] = {"a run that is done",
                                      "an incident",
@@ -37,10 +39,12 @@ static const char *const sights[] = {"a run that is done",
                                      "an abort",
                                      "a pool that is stopped for good",
                                      "a frozen coordinator",
-                                     "a run out of its hours"};
+                                     "a run out of its hours",
+                                     "settings that were changed",
+                                     "settings that were put back"};
 
 /* Not to be seen: the farm is one with two backends, see world_options.apart. */
-#define IN_APART 0x100u
+#define IN_APART 0x10000u
 
 struct script_step {
     const char *what;
@@ -321,6 +325,40 @@ static bool second_run_ended(struct world *w, const struct view *v)
     return run_ended(v, 2);
 }
 
+/* ---- pools are kept warm, and left as they were before ---- */
+
+static bool all_are_as_before(struct world *w)
+{
+    for (size_t i = 0; i < w->servers * w->pools; i++)
+        if (!iis_is_as_its_owner_set_it(
+                world_iis(w, world_unit_at((int)(i / w->pools), i % w->pools))))
+            return false;
+    return true;
+}
+
+static void ask_warm(struct world *w, const struct view *v)
+{
+    (void)v;
+    ask_run(w, ASK_WARM, "all");
+}
+
+/* Refused where nothing was changed: then nothing is to be put back. */
+static bool put_back_begins(struct world *w, const struct view *v)
+{
+    return second_run_stands(w, v) || all_are_as_before(w);
+}
+
+static void ask_unwarm(struct world *w, const struct view *v)
+{
+    (void)v;
+    ask_run(w, ASK_UNWARM, "all");
+}
+
+static bool put_back_ended(struct world *w, const struct view *v)
+{
+    return second_run_ended(w, v) || (!second_run_stands(w, v) && all_are_as_before(w));
+}
+
 /* ---- two pools, each with a backend of its own ---- */
 
 static void ask_stop_of_other(struct world *w, const struct view *v)
@@ -463,6 +501,13 @@ static const struct script scripts[] = {
       RUN_ENDS,
       {"a recycle of the other begins on all", second_run_stands, ask_recycle},
       {"it ends", second_run_ended, NULL}}},
+    {"warm",
+     "settings that keep a pool warm are made on all servers, and put back",
+     SAW_DONE | SAW_SET | SAW_SET_BACK,
+     {{"a pool is to be kept warm", run_stands, ask_warm},
+      RUN_ENDS,
+      {"it is to be as before", put_back_begins, ask_unwarm},
+      {"that run ends", put_back_ended, NULL}}},
     {"hours",
      "a run's hours end before its agent can begin",
      SAW_WINDOW | SAW_DONE,
@@ -535,6 +580,10 @@ static void see(struct world *w, const struct view *v)
         const struct pool *p = &world_iis(w, world_unit_at(0, k))->pool;
         *saw |= p->state == POOL_STATE_STOPPED && !p->auto_start ? SAW_STOPPED : 0;
     }
+    if (!all_are_as_before(w))
+        *saw |= SAW_SET;
+    else if (*saw & SAW_SET)
+        *saw |= SAW_SET_BACK;
     for (size_t i = 0; i < v->run_count; i++) {
         *saw |= strstr(v->runs[i].causes, "person") ? SAW_PAUSED : 0;
         *saw |= strstr(v->runs[i].causes, "window") ? SAW_WINDOW : 0;

@@ -69,6 +69,7 @@ struct world_options {
     bool apart;        /* two pools, each with a backend of its own; without rules and services */
     bool remedy;       /* rules of remediation are in auto, and servers break in more ways */
     bool services;     /* those of servers break as well, and people ask for recoveries */
+    bool warm;         /* people ask for settings that keep a pool warm, and for the former ones */
     bool remedy_looks; /* with it: the rules only observe */
     bool hour; /* with it: an hour of troubles of single servers; a person mends every half hour */
     enum actor crash_actor; /* dies once, at its crash_at-th step; node: the first server's */
@@ -277,6 +278,8 @@ enum ask_kind {
     ASK_CYCLE,
     ASK_RECOVER,
     ASK_RESTART,
+    ASK_WARM,
+    ASK_UNWARM,
 };
 struct run_wish {
     enum ask_kind kind;
