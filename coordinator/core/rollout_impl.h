@@ -1,6 +1,8 @@
 /* rollout_impl.h - shared by the rollout_*.c files alone: how a change is put together.
  *
- * rollout.c         names, counts, install, and the one place where states change
+ * rollout.c         names, counts, install, restart
+ * rollout_change.c  how a change is put together, and the one place where states change
+ * rollout_way.c     from the take to the end: what each step begins with
  * rollout_approval.c a second person's word
  * rollout_time.c    what is due by time: rollout_next, rollout_wake_ms
  * rollout_events.c  what answers of agents, results and people bring
@@ -18,6 +20,8 @@
 
 #include "common/format.h"
 #include "coordinator/core/rollout.h"
+
+#include <stdarg.h>
 
 #define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
 #define ASK_AGAIN_MS         5000  /* an agent that has not answered is asked again */
@@ -150,6 +154,11 @@ void taken_passed(const struct rollout *r, struct rollout_change *c,
 bool taken_over_time(const struct rollout *r, const struct rollout_target *t, uint64_t now_ms);
 void taken_leave(struct rollout_target *t);
 
+/* A sentence into a fixed field. What came from outside may have been cut inside a character. */
+void change_sentence(char out[ROLLOUT_STEP_MAX], const char *fmt, va_list args);
+
+/* What is not saved begins anew, as its state is entered, or as if it were. */
+void target_forget_unsaved(struct rollout_target *t, uint64_t now_ms);
 bool target_active(const struct rollout_target *t); /* between waiting and ended */
 bool run_begins_nothing(const struct rollout *r);   /* paused, stopping, aborting */
 
