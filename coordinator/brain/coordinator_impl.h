@@ -2,7 +2,8 @@
  *
  * coordinator.c          life, time, what views ask
  * coordinator_agents.c   sessions: parked listens, commands under way, what agents say
- * coordinator_runs.c     a change of a run: save, install, perform; the view given to rollout
+ * coordinator_runs.c     a change of a run: save, install, perform
+ * coordinator_world.c    the world beyond a run, as rollout is shown it
  * coordinator_rotation.c places that are the agents' keep-alive files
  * coordinator_budget.c   the groups of the budget
  * coordinator_mend.c     drains of ours that a balancer forgot
@@ -272,10 +273,12 @@ void runs_drive(struct coordinator *c);
 /* false: it could not be saved and was thrown away. */
 bool runs_apply(struct coordinator *c, struct rollout *r, struct rollout_change *change);
 void runs_set_pause(struct coordinator *c, enum pause_cause cause, bool on);
-struct rollout_view runs_view(struct coordinator *c);
 struct rollout *runs_find(const struct coordinator *c, uint64_t id);
 /* Is there a balancer that has a place for it? pool "": for any pool. */
 bool stands_in_rotation(const struct coordinator *c, const char *server, const char *pool);
+
+/* coordinator_world.c */
+struct rollout_view runs_view(struct coordinator *c);
 const struct lease *lease_find(const struct coordinator *c, const char *server, const char *pool);
 /* In quarantine, or on its way back from there: touched by nobody else. */
 bool incident_is_apart(const struct incident *n);
