@@ -62,7 +62,7 @@ static int parse(int argc, char **argv, struct words *out)
             return EXIT_SUCCESS;
         }
         if (option == '?')
-            return options_refused(&program, "wrong options", "");
+            return options_usage(&program);
         if (option == 'n' && !text_parse_u64(optarg, 1, INT64_MAX, &out->limit))
             return options_refused(&program, "--limit: expected a number from 1 on, not ", optarg);
         out->config = option == 'c' ? optarg : out->config;

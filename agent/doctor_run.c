@@ -56,19 +56,13 @@ static int parse(int argc, char **argv, struct words *out)
             printf(help, home_config());
             return EXIT_SUCCESS;
         }
-        if (option != 'c' && option != 'j') {
-            fprintf(stderr, "Try: %s --help\n", program.name);
-            return OPTIONS_EXIT_USAGE;
-        }
+        if (option == '?')
+            return options_usage(&program);
         out->config = option == 'c' ? optarg : out->config;
         out->named |= option == 'c';
         out->json |= option == 'j';
     }
-    if (optind == argc)
-        return -1;
-    fprintf(stderr, "%s: unexpected argument %s\nTry: %s --help\n", program.name, argv[optind],
-            program.name);
-    return OPTIONS_EXIT_USAGE;
+    return optind == argc ? -1 : options_refused(&program, "unexpected argument ", argv[optind]);
 }
 
 /* Before its first configuration a server is judged with what holds without one. One that was named

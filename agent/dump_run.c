@@ -124,10 +124,8 @@ static int parse(int argc, char **argv, struct words *out)
             printf(help, home_config());
             return EXIT_SUCCESS;
         }
-        if (option == '?') {
-            fprintf(stderr, "Try: %s --help\n", program.name);
-            return OPTIONS_EXIT_USAGE;
-        }
+        if (option == '?')
+            return options_usage(&program);
         const char *wrong = take(option, optarg, out);
         if (wrong)
             return options_refused(&program, wrong, optarg);

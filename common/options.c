@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int usage(const struct options_program *program)
+int options_usage(const struct options_program *program)
 {
     fprintf(stderr, "Try: %s --help\n", program->name);
     return OPTIONS_EXIT_USAGE;
@@ -13,7 +13,7 @@ static int usage(const struct options_program *program)
 int options_refused(const struct options_program *program, const char *what, const char *value)
 {
     fprintf(stderr, "%s: %s%s\n", program->name, what, value);
-    return usage(program);
+    return options_usage(program);
 }
 
 int options_parse(const struct options_program *program, int argc, char **argv, struct options *out)
@@ -42,7 +42,7 @@ int options_parse(const struct options_program *program, int argc, char **argv, 
             printf("%s %s\n", program->name, FARMHAND_VERSION);
             return EXIT_SUCCESS;
         default: /* getopt has said what is wrong */
-            return usage(program);
+            return options_usage(program);
         }
     }
     if (optind == argc) {

@@ -27,6 +27,9 @@ struct options {
 int options_parse(const struct options_program *program, int argc, char **argv,
                   struct options *out);
 
+/* Where help is, on stderr, once getopt has said what is wrong. Returns the exit code. */
+int options_usage(const struct options_program *program);
+
 /* What is wrong with the line, and where help is, on stderr. Returns the exit code. */
 int options_refused(const struct options_program *program, const char *what, const char *value);
 
