@@ -53,13 +53,9 @@ static enum error_code check_verb(const char *word, struct error *err)
     return ERR_NONE;
 }
 
-/* The coordinator takes no other names: they stand in selectors and in balancers. */
 enum error_code settings_check_name(const char *name, struct error *err)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  ".-_";
-    size_t len = strlen(name);
-    if (len == 0 || len >= WIRE_NAME_MAX || strspn(name, letters) != len)
+    if (!wire_server_name_ok(name))
         return error_set(
             err, ERR_INVALID,
             "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only, "

@@ -209,6 +209,13 @@ static bool is_control(const unsigned char *s)
     return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f);
 }
 
+bool wire_server_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    return len >= 1 && len < WIRE_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == len;
+}
+
 bool wire_text_is_clean(const char *text)
 {
     for (const unsigned char *s = (const unsigned char *)text; *s;) {

@@ -431,6 +431,10 @@ bool verb_is_disruptive(enum verb verb);
 bool verb_is_of_services(enum verb verb); /* SERVICE_*: no pool is named */
 bool verb_is_of_rotation(enum verb verb); /* DRAIN, READY, ROTATION: no pool is named */
 
+/* What a server may be called: 1 to WIRE_NAME_MAX - 1 bytes, letters, digits, '.', '-', '_'. The
+ * name stands in selectors and in balancers. */
+bool wire_server_name_ok(const char *name);
+
 /* What the codec takes as text: UTF-8 without control characters (C0, DEL, C1). */
 bool wire_text_is_clean(const char *text);
 /* Makes text from elsewhere fit: control characters become blanks, bytes that are not UTF-8 '?',

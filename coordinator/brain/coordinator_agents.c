@@ -502,7 +502,7 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
                           int64_t wall_ms)
 {
     turn_begin(c, now_ms, wall_ms);
-    if (!fleet_name_ok(m->agent)) {
+    if (!wire_server_name_ok(m->agent)) {
         log_warn("agent_name_refused", LOG_TEXT("address", address), LOG_TEXT("name", m->agent));
         reply(c, from, m->seq, COORDINATOR_QUARANTINED,
               "an agent's name has letters, digits, '.', '-' and '_' only");

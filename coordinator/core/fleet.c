@@ -90,7 +90,7 @@ struct fleet_server *fleet_add(struct fleet *f, const char *name)
     if (s) {
         return s;
     }
-    must(fleet_name_ok(name));
+    must(wire_server_name_ok(name));
     if (f->count == f->cap) {
         f->cap = f->cap ? f->cap * 2 : 16;
         f->servers = must_realloc(f->servers, f->cap, sizeof *f->servers);
@@ -158,13 +158,6 @@ struct fleet_server *fleet_at(const struct fleet *f, size_t index)
 {
     must(index < f->count);
     return f->servers[index];
-}
-
-bool fleet_name_ok(const char *name)
-{
-    size_t len = strlen(name);
-    return len >= 1 && len < WIRE_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == len;
 }
 
 const struct state *fleet_whole(const struct fleet_server *s)

@@ -128,7 +128,7 @@ typedef void fleet_on_change(void *arg, const struct fleet_change *change);
 
 /* Identity and order are checked for every kind; a REPORT (and only that) is owned by the fleet
  * from here on, whatever is returned. *first: the server was never seen before. The name must be a
- * valid one (see fleet_name_ok). An agent's first journal is approved as it comes. */
+ * valid one (see wire_server_name_ok). An agent's first journal is approved as it comes. */
 enum fleet_hearing fleet_hear(struct fleet *f, struct agent_message *message, uint64_t now_ms,
                               bool *first, fleet_on_change *changed, void *arg);
 
@@ -197,9 +197,6 @@ uint64_t fleet_worker_age_ms(const struct fleet_server *s, const struct worker *
 
 /* A fresh agent says that WAS or W3SVC does not run. */
 bool fleet_services_down(const struct fleet_server *s);
-
-/* 1..255 bytes, letters, digits, '.', '-', '_' : what a server may be called. */
-bool fleet_name_ok(const char *name);
 
 /* True when so many fell silent within a short time that the cause is on our side: more than half
  * of those that were fresh, and at least 3. */

@@ -2,7 +2,6 @@
 #include "coordinator/enrol/enrol_internal.h"
 
 #include "common/text.h"
-#include "coordinator/core/fleet.h"
 #include "coordinator/store/audit_words.h"
 #include "proto/url.h"
 
@@ -23,7 +22,7 @@ struct asked {
 static enum error_code check_name(const char *name, struct error *err)
 {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    if (!fleet_name_ok(name) || !strchr(first, name[0]) || text_equal_nocase(name, "all") ||
+    if (!wire_server_name_ok(name) || !strchr(first, name[0]) || text_equal_nocase(name, "all") ||
         text_equal_nocase(name, WIRE_COORDINATOR_NAME))
         return error_set(
             err, ERR_INVALID,

@@ -7,8 +7,8 @@
 #include "common/must.h"
 #include "common/text.h"
 #include "coordinator/api/api_socket.h"
-#include "coordinator/core/fleet.h"
 #include "coordinator/core/words.h"
+#include "proto/messages.h"
 #include "proto/url.h"
 
 #include <stdarg.h>
@@ -230,7 +230,7 @@ static void *grow(void **array, size_t *count, size_t size_bytes)
 
 static void *add_server(struct settings *s, const char *name, struct error *err)
 {
-    if (!fleet_name_ok(name)) {
+    if (!wire_server_name_ok(name)) {
         error_set(err, ERR_INVALID,
                   "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only", name);
         return NULL;

@@ -556,17 +556,6 @@ static void many_silent_at_once_is_our_own_trouble(void **state)
     fleet_free(f);
 }
 
-static void names_that_could_lead_astray_are_refused(void **state)
-{
-    (void)state;
-    assert_true(fleet_name_ok("web-01.farm_a"));
-    assert_false(fleet_name_ok(""));
-    assert_false(fleet_name_ok("web 01"));
-    assert_false(fleet_name_ok("web01\n"));
-    assert_false(fleet_name_ok("../web"));
-    assert_false(fleet_name_ok("w*"));
-}
-
 /* ---- plan ---- */
 
 static struct plan_request request(void)
@@ -795,7 +784,6 @@ int main(void)
         cmocka_unit_test(another_journal_is_quarantined_until_released),
         cmocka_unit_test(two_machines_under_one_name_are_found_out),
         cmocka_unit_test(many_silent_at_once_is_our_own_trouble),
-        cmocka_unit_test(names_that_could_lead_astray_are_refused),
         cmocka_unit_test(plan_freezes_the_selection_in_order),
         cmocka_unit_test(plan_refuses_with_what_to_do),
         cmocka_unit_test(pools_are_named_globbed_and_taken_away),

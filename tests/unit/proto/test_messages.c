@@ -152,6 +152,22 @@ static void socket_path_must_fit(void **state)
     url(text, false, ERR_INVALID);
 }
 
+static void names_that_could_lead_astray_are_refused(void **state)
+{
+    (void)state;
+    assert_true(wire_server_name_ok("web-01.farm_a"));
+    assert_false(wire_server_name_ok(""));
+    assert_false(wire_server_name_ok("web 01"));
+    assert_false(wire_server_name_ok("web01\n"));
+    assert_false(wire_server_name_ok("../web"));
+    assert_false(wire_server_name_ok("w*"));
+    char long_name[WIRE_NAME_MAX + 1];
+    memset(long_name, 'w', sizeof(long_name));
+    long_name[WIRE_NAME_MAX] = '\0';
+    assert_false(wire_server_name_ok(long_name));
+    assert_true(wire_server_name_ok(long_name + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +175,7 @@ int main(void)
         cmocka_unit_test(only_what_takes_capacity_is_disruptive),
         cmocka_unit_test(ids_differ_in_any_part),
         cmocka_unit_test(text_from_elsewhere_is_made_clean),
+        cmocka_unit_test(names_that_could_lead_astray_are_refused),
         cmocka_unit_test(without_tls_only_this_machine_is_accepted),
         cmocka_unit_test(tls_goes_anywhere),
         cmocka_unit_test(socket_path_must_fit),
