@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define RUN_MS     60000
+#define UNTIL_MS   60000
 #define OUTPUT_MAX (80u << 20)
 
 void box_sleep(uint64_t ms)
@@ -305,13 +306,13 @@ size_t box_workers(struct box *b, const char *pool, uint32_t *pids, size_t max)
     return count;
 }
 
-bool box_until(struct box *b, uint64_t ms, bool (*holds)(struct box *b, void *arg), void *arg)
+bool box_until(struct box *b, bool (*holds)(struct box *b, void *arg), void *arg)
 {
     uint64_t start = clock_boot_ms();
     do {
         if (holds(b, arg))
             return true;
         box_sleep(20);
-    } while (clock_boot_ms() - start < ms);
+    } while (clock_boot_ms() - start < UNTIL_MS);
     return holds(b, arg);
 }

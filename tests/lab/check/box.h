@@ -54,8 +54,8 @@ bool box_event(struct box *b, unsigned event_id);
 json_int_t box_service(struct box *b, const char *name, const char *field);
 /* Pids of `appcmd list wp`, in order; how many. */
 size_t box_workers(struct box *b, const char *pool, uint32_t *out, size_t max);
-/* Polls until the condition holds, for at most ms; false if it never did. */
-bool box_until(struct box *b, uint64_t ms, bool (*holds)(struct box *b, void *arg), void *arg);
+/* Polls until the condition holds; false if it has not for as long as any machine should take. */
+bool box_until(struct box *b, bool (*holds)(struct box *b, void *arg), void *arg);
 bool box_alive(uint32_t pid);
 void box_sleep(uint64_t ms);
 void box_kill(uint32_t pid);

@@ -156,9 +156,9 @@ static void *set_thread(void *arg)
     return code;
 }
 
-static void commits_of_two_processes_collide(void **state)
+/* Four at once; how many of them came too late. */
+static unsigned collide(struct box *b)
 {
-    struct box *b = *state;
     pthread_t threads[4];
     unsigned done = 0, busy = 0;
     for (size_t i = 0; i < 4; i++)
@@ -171,18 +171,34 @@ static void commits_of_two_processes_collide(void **state)
         free(code);
     }
     assert_int_equal(done + busy, 4);
-    assert_true(done >= 1 && busy >= 1);
+    assert_true(done >= 1);
+    return busy;
+}
+
+/* A machine that is busy may run them one after the other: then once more. */
+static void commits_of_two_processes_collide(void **state)
+{
+    struct box *b = *state;
+    for (int i = 0; collide(b) == 0; i++)
+        assert_true(i < 50);
     box_fault(b, "config-locked", "on", NULL);
     box_appcmd(b, 32, "hresult:80070020", "set", "apppool", SHOP, "/queueLength:500", NULL);
     box_fault(b, "config-locked", "off", NULL);
 }
 
+/* For longer than 300 ms. */
+static bool request_runs(struct box *b, void *arg)
+{
+    (void)arg;
+    return box_run(b, NULL, "appcmd", "list", "request", "/elapsed:300", NULL) == 0;
+}
+
 static void requests_are_listed_while_they_run(void **state)
 {
     struct box *b = *state;
-    struct visitors *v = box_visitors(b, 1, "/slow?ms=1500&list=a,b");
-    box_sleep(700);
-    box_appcmd(b, 0, "/slow?ms=1500&list=a,b, time:", "list", "request", "/elapsed:300", NULL);
+    struct visitors *v = box_visitors(b, 1, "/slow?ms=8000&list=a,b");
+    assert_true(box_until(b, request_runs, NULL));
+    box_appcmd(b, 0, "/slow?ms=8000&list=a,b, time:", "list", "request", "/elapsed:300", NULL);
     box_appcmd(b, 0, "client:localhost, stage:ExecuteRequestHandler, module:", "list", "request",
                NULL);
     box_appcmd(b, 1, NULL, "list", "request", "/elapsed:9000", NULL);

@@ -42,7 +42,7 @@ static bool ended_so(struct box *b, void *arg)
 static void await_ended(struct box *b, const char *pool, const char *how, unsigned count)
 {
     struct wanted w = {pool, how, count};
-    if (!box_until(b, 8000, ended_so, &w))
+    if (!box_until(b, ended_so, &w))
         fail_msg("%s: fewer than %u workers ended as %s", pool, count, how);
 }
 
@@ -54,7 +54,7 @@ static bool has_workers(struct box *b, void *arg)
 
 static void await_workers(struct box *b, size_t count)
 {
-    if (!box_until(b, 8000, has_workers, &count))
+    if (!box_until(b, has_workers, &count))
         fail_msg("Shop never had %zu workers", count);
 }
 
@@ -80,7 +80,7 @@ static uint32_t one_worker(struct box *b)
     uint32_t pid = 0;
     await_workers(b, 1);
     assert_int_equal(box_workers(b, "Shop", &pid, 1), 1);
-    if (!box_until(b, 8000, is_ready, &pid))
+    if (!box_until(b, is_ready, &pid))
         fail_msg("worker %u of Shop was never ready", pid);
     return pid;
 }
@@ -223,7 +223,7 @@ static void killed_worker_loses_its_requests_and_is_replaced(void **state)
     box_sleep(300);
     box_kill(old);
     await_ended(b, "Shop", "killed", 1);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     struct visited seen = box_visitors_end(v);
     assert_int_equal(seen.failures, 3);
     assert_int_equal(box_count(b, "pools/Shop/lost"), 3);
@@ -242,14 +242,14 @@ static void rapid_fail_stops_the_pool_after_five(void **state)
     struct box *b = *state;
     box_open(b, NULL, NULL, NULL);
     box_fault(b, "worker-crashes", "on", "--scope", "Shop", "--value", "1", NULL);
-    assert_true(box_until(b, 8000, is_offline, NULL));
+    assert_true(box_until(b, is_offline, NULL));
     assert_int_equal(box_count(b, "pools/Shop/crashes"), 5);
     assert_int_equal(box_count(b, "pools/Shop/rapid_fails"), 1);
     assert_true(box_event(b, 5002));
     box_appcmd(b, 0, "state:Stopped", "list", "apppool", SHOP, NULL);
     box_fault(b, "all", "off", NULL);
     box_appcmd(b, 0, NULL, "start", "apppool", SHOP, NULL);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
 }
 
 static void behind_tcp_an_offline_pool_cuts_the_connection(void **state)
@@ -267,7 +267,7 @@ static void worker_that_cannot_start_ends_in_rapid_fail(void **state)
     struct box *b = *state;
     box_open(b, NULL, "<failure rapidFailProtectionMaxCrashes=\"3\" />",
              "[fault worker-cannot-start Shop]\n");
-    assert_true(box_until(b, 8000, is_offline, NULL));
+    assert_true(box_until(b, is_offline, NULL));
     assert_int_equal(box_ended(b, "Shop", "crashed"), 3);
 }
 
@@ -285,7 +285,7 @@ static void garden_of_three_is_replaced_whole(void **state)
     struct box *b = *state;
     uint32_t before[8], after[8];
     box_open(b, "startMode=\"OnDemand\"", "<processModel maxProcesses=\"3\" />", NULL);
-    assert_true(box_until(b, 5000, garden_has_three, NULL));
+    assert_true(box_until(b, garden_has_three, NULL));
     assert_int_equal(box_workers(b, "Shop", before, 8), 3);
     box_appcmd(b, 0, NULL, "recycle", "apppool", SHOP, NULL);
     await_ended(b, "Shop", "recycled", 3);
@@ -341,12 +341,12 @@ static void suspended_worker_wakes_for_a_request(void **state)
     box_open(b, "startMode=\"OnDemand\"",
              "<processModel idleTimeout=\"00:00:01\" idleTimeoutAction=\"Suspend\" />", NULL);
     uint32_t pid = box_get(b, "/").pid;
-    assert_true(box_until(b, 5000, is_suspended, &pid));
+    assert_true(box_until(b, is_suspended, &pid));
     uint64_t before = clock_boot_ms();
     assert_int_equal(box_get(b, "/").pid, pid);
     assert_true(clock_boot_ms() - before >= 150);
     assert_false(is_suspended(b, &pid));
-    assert_true(box_until(b, 5000, is_suspended, &pid));
+    assert_true(box_until(b, is_suspended, &pid));
     box_appcmd(b, 0, NULL, "stop", "apppool", SHOP, NULL);
     assert_int_equal(box_ended(b, "Shop", "stopped"), 1);
 }
@@ -362,7 +362,7 @@ static void hung_worker_is_killed_by_its_ping(void **state)
     assert_true(box_event(b, 5010));
     assert_false(box_alive(old));
     box_fault(b, "worker-hangs", "off", "--scope", "Shop", NULL);
-    assert_true(box_until(b, 5000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
 }
 
 static void orphan_stays_behind(void **state)
@@ -376,7 +376,7 @@ static void orphan_stays_behind(void **state)
     box_fault(b, "worker-hangs", "3", "--scope", "Shop", NULL);
     await_ended(b, "Shop", "orphaned", 1);
     box_fault(b, "worker-hangs", "off", "--scope", "Shop", NULL);
-    assert_true(box_until(b, 5000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     assert_true(box_alive(old));
     assert_int_not_equal(one_worker(b), old);
     box_down(b);
@@ -485,10 +485,10 @@ static void refused_site_closes_its_port(void **state)
     struct box *b = *state;
     box_open(b, NULL, NULL, NULL);
     box_fault(b, "site-refuses", "on", "--scope", "Shop", NULL);
-    assert_true(box_until(b, 3000, refuses, NULL));
+    assert_true(box_until(b, refuses, NULL));
     assert_int_equal(box_service(b, "W3SVC", "state"), 4);
     box_fault(b, "site-refuses", "off", "--scope", "Shop", NULL);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
 }
 
 static void pool_recycles_itself_by_requests_and_memory(void **state)

@@ -45,7 +45,7 @@ static bool reached(struct box *b, void *arg)
 static void await_state(struct box *b, const char *name, int state)
 {
     struct in_state s = {name, state};
-    if (!box_until(b, 8000, reached, &s))
+    if (!box_until(b, reached, &s))
         fail_msg("%s is in state %d, not %d", name, (int)box_service(b, name, "state"), state);
 }
 
@@ -112,24 +112,41 @@ static void starting_w3svc_starts_was(void **state)
     box_sc(b, 0, "start", "W3SVC", NULL);
     await_state(b, "W3SVC", RUNNING);
     await_state(b, "WAS", RUNNING);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     assert_int_equal(box_count(b, "services/WAS/starts"), 3);
     assert_int_equal(box_count(b, "services/W3SVC/stops"), 1);
 }
 
+static bool request_runs(struct box *b, void *arg)
+{
+    (void)arg;
+    return box_run(b, NULL, "appcmd", "list", "request", NULL) == 0;
+}
+
+static bool has_checkpoint(struct box *b, void *arg)
+{
+    const struct in_state *s = arg;
+    return box_service(b, s->name, "checkpoint") >= s->state;
+}
+
+static void await_checkpoint(struct box *b, const char *name, int checkpoint)
+{
+    struct in_state s = {name, checkpoint};
+    assert_true(box_until(b, has_checkpoint, &s));
+}
+
+/* One request of eight seconds: so long may what is looked at meanwhile take. */
 static void stop_drains_workers_and_refuses_visitors(void **state)
 {
     struct box *b = *state;
     box_open(b, NULL, NULL, NULL);
-    struct visitors *v = box_visitors(b, 1, "/slow?ms=3000");
-    box_sleep(300);
+    struct visitors *v = box_visitors(b, 1, "/slow?ms=8000");
+    assert_true(box_until(b, request_runs, NULL));
     box_sc(b, 0, "stop", "W3SVC", NULL);
     assert_int_equal(box_service(b, "W3SVC", "state"), STOP_PENDING);
-    box_sleep(300);
     box_sc(b, 1061, "stop", "W3SVC", NULL);
     assert_int_equal(box_get(b, "/").status, -1);
-    box_sleep(300);
-    assert_true(box_service(b, "W3SVC", "checkpoint") >= 1);
+    await_checkpoint(b, "W3SVC", 1);
     await_state(b, "W3SVC", STOPPED);
     box_visitors_end(v);
     assert_int_equal(box_count(b, "pools/Shop/lost"), 0);
@@ -144,9 +161,8 @@ static void stuck_was_stays_in_stop_pending_until_its_host_is_killed(void **stat
     box_sc(b, 0, "stop", "W3SVC", NULL);
     await_state(b, "W3SVC", STOPPED);
     box_sc(b, 0, "stop", "WAS", NULL);
-    box_sleep(700);
+    await_checkpoint(b, "WAS", 2);
     assert_int_equal(box_service(b, "WAS", "state"), STOP_PENDING);
-    assert_true(box_service(b, "WAS", "checkpoint") >= 2);
     box_sc(b, 1061, "stop", "WAS", NULL);
     box_sc(b, 1056, "start", "WAS", NULL);
     box_sc(b, 1068, "start", "W3SVC", NULL);
@@ -156,8 +172,14 @@ static void stuck_was_stays_in_stop_pending_until_its_host_is_killed(void **stat
     assert_int_equal(box_service(b, "WAS", "exit_code"), 1067);
     box_sc(b, 0, "start", "W3SVC", NULL);
     await_state(b, "W3SVC", RUNNING);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     assert_int_equal(box_count(b, "services/WAS/died"), 1);
+}
+
+static bool is_dead(struct box *b, void *arg)
+{
+    (void)b;
+    return !box_alive(*(uint32_t *)arg);
 }
 
 static void death_of_the_host_takes_both_services(void **state)
@@ -165,7 +187,7 @@ static void death_of_the_host_takes_both_services(void **state)
     struct box *b = *state;
     uint32_t worker;
     box_open(b, NULL, NULL, NULL);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     assert_int_equal(box_workers(b, "Shop", &worker, 1), 1);
     box_kill((uint32_t)box_service(b, "W3SVC", "pid"));
     await_state(b, "W3SVC", STOPPED);
@@ -173,19 +195,15 @@ static void death_of_the_host_takes_both_services(void **state)
     assert_int_equal(box_service(b, "W3SVC", "exit_code"), 1067);
     assert_int_equal(box_get(b, "/").status, -1);
     assert_int_equal(box_ended(b, "Shop", "host-died"), 1);
-    box_sleep(200);
-    assert_false(box_alive(worker)); /* a healthy worker ends with its channel */
+    assert_true(box_until(b, is_dead, &worker)); /* a healthy worker ends with its channel */
 }
 
 static void hung_workers_survive_the_host(void **state)
 {
     struct box *b = *state;
     uint32_t worker;
-    box_open(b, NULL, NULL, NULL);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    box_open(b, NULL, NULL, "[fault worker-hangs]\n"); /* before it is born */
     assert_int_equal(box_workers(b, "Shop", &worker, 1), 1);
-    box_fault(b, "worker-hangs", "on", NULL);
-    box_sleep(400);
     box_kill((uint32_t)box_service(b, "W3SVC", "pid"));
     await_state(b, "W3SVC", STOPPED);
     box_sleep(300);
@@ -257,7 +275,7 @@ static void stopped_pool_comes_back_with_was_unless_autostart_is_false(void **st
     stop_all(b);
     box_sc(b, 0, "start", "W3SVC", NULL);
     await_state(b, "W3SVC", RUNNING);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     box_appcmd(b, 0, NULL, "set", "apppool", SHOP, "/autoStart:false", NULL);
     box_appcmd(b, 0, "state:Started", "list", "apppool", SHOP, NULL);
     box_appcmd(b, 0, NULL, "stop", "apppool", SHOP, NULL);
@@ -272,14 +290,14 @@ static void power_cut_and_boot(void **state)
 {
     struct box *b = *state;
     box_open(b, NULL, NULL, NULL);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     uint32_t host = (uint32_t)box_service(b, "WAS", "pid");
     box_sc(b, 0, "config", "WAS", "start=", "demand", NULL);
     box_run(b, NULL, "lab-sc", "crash", b->dir, NULL);
     assert_false(box_alive(host));
     assert_int_equal(box_get(b, "/").status, -1);
     box_up(b);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     assert_int_equal(box_ended(b, "Shop", "power"), 1);
     assert_int_equal(box_run(b, NULL, "lab-sc", "up", b->dir, NULL), 1); /* it runs already */
 }
@@ -297,10 +315,14 @@ static void everything_ends_with_the_service_manager(void **state)
     assert_non_null(fgets(line, sizeof line, f));
     fclose(f);
     box_kill((uint32_t)strtoul(line, NULL, 10));
-    for (int i = 0; i < 50 && (box_alive(host) || box_alive(worker)); i++)
-        box_sleep(20);
-    assert_false(box_alive(host));
-    assert_false(box_alive(worker));
+    assert_true(box_until(b, is_dead, &host));
+    assert_true(box_until(b, is_dead, &worker));
+}
+
+static bool was_recycled(struct box *b, void *arg)
+{
+    (void)arg;
+    return box_count(b, "pools/Shop/recycles_by/config") > 0;
 }
 
 static void shared_configuration_reaches_every_server(void **state)
@@ -330,11 +352,17 @@ static void shared_configuration_reaches_every_server(void **state)
     box_up(&other);
     box_appcmd(a, 0, "changed", "set", "apppool", SHOP, "/processModel.idleTimeout:00:05:00", NULL);
     box_appcmd(&other, 0, "idleTimeout=\"00:05:00\"", "list", "apppool", "/xml", "/config:*", NULL);
-    for (int i = 0; i < 100 && box_count(&other, "pools/Shop/recycles_by/config") == 0; i++)
-        box_sleep(20);
+    assert_true(box_until(&other, was_recycled, NULL));
+    assert_true(box_until(a, was_recycled, NULL));
     assert_int_equal(box_count(&other, "pools/Shop/recycles_by/config"), 1);
     assert_int_equal(box_count(a, "pools/Shop/recycles_by/config"), 1);
     box_close(&other);
+}
+
+static bool told_broken(struct box *b, void *arg)
+{
+    (void)arg;
+    return box_event(b, 5172);
 }
 
 static void broken_configuration_is_refused_and_the_old_one_goes_on(void **state)
@@ -348,9 +376,7 @@ static void broken_configuration_is_refused_and_the_old_one_goes_on(void **state
     fputs("<configuration><oops>", f);
     fclose(f);
     box_appcmd(b, 13, "8007000d", "list", "apppool", NULL);
-    for (int i = 0; i < 100 && !box_event(b, 5172); i++)
-        box_sleep(20);
-    assert_true(box_event(b, 5172));
+    assert_true(box_until(b, told_broken, NULL));
     assert_int_equal(box_get(b, "/").status, 200);
 }
 
@@ -366,7 +392,7 @@ static void names_and_paths_may_be_long_and_odd(void **state)
     assert_int_equal(rename(b->dir, to), 0);
     text_copy(b->dir, sizeof b->dir, to);
     box_up(b);
-    assert_true(box_until(b, 3000, answers_200, NULL));
+    assert_true(box_until(b, answers_200, NULL));
     box_appcmd(b, 0, "APPPOOL.NAME=\"B\xc3\xbcro &amp; &quot;Lager&quot;\"", "list", "apppool",
                "/xml", NULL);
     box_appcmd(b, 0, "\"B\xc3\xbcro & \"Lager\"\" successfully recycled", "recycle", "apppool",

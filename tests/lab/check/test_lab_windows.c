@@ -1,5 +1,5 @@
-/* The lab as Windows has it: WAS and W3SVC are services of the system's own manager, workers are its
- * processes. What is the same on both systems is checked in the other files; here is what the
+/* The lab as Windows has it: WAS and W3SVC are services of the system's own manager, workers are
+ * its processes. What is the same on both systems is checked in the other files; here is what the
  * manager does, and what the lab makes up for where Wine's leaves something out. */
 #include "tests/lab/check/box.h"
 
@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-#define SETTLE_MS 20000
 #define SHOP      "/apppool.name:Shop"
 #define ODD       "B\xc3\xbcro \"Lager\" \xe5\xba\x97\xe9\x93\xba"
 
@@ -52,7 +51,7 @@ static bool is_so(struct box *b, void *arg)
 static void await(const char *service, json_int_t state)
 {
     struct expected e = {service, state};
-    if (!box_until(&box, SETTLE_MS, is_so, &e))
+    if (!box_until(&box, is_so, &e))
         fail_msg("%s is in state %d, not %d", service, (int)box_service(&box, service, "state"),
                  (int)state);
 }
@@ -65,7 +64,7 @@ static bool answers(struct box *b, void *arg)
 
 static void await_answers(void)
 {
-    assert_true(box_until(&box, SETTLE_MS, answers, NULL));
+    assert_true(box_until(&box, answers, NULL));
 }
 
 static int put_right(void **state)
