@@ -27,7 +27,7 @@ static const char config_text[] =
     "<configuration><system.applicationHost><applicationPools>\n"
     "<add name=\"Shop\" startMode=\"AlwaysRunning\">"
     "<processModel identityType=\"SpecificUser\" userName=\"FARM\\shop\" password=\"@SECRET@\" "
-    "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:04\" /></add>\n"
+    "idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:08\" /></add>\n"
     "<add name=\"Garden\" startMode=\"AlwaysRunning\">"
     "<processModel maxProcesses=\"3\" idleTimeout=\"00:00:00\" shutdownTimeLimit=\"00:00:04\" />"
     "</add>\n"
@@ -617,7 +617,7 @@ struct rig *rig_open(void)
         .foreign = "\"\xE5\x95\x86\xE5\xBA\x97\" 7",
         .services = {"WAS", "W3SVC", "NetTcpActivator", "Lodger"},
         .shares_process = rig_iis_shares_process,
-        .stop_limit_ms = 4000,
+        .stop_limit_ms = 8000, /* a call more must have its time within it */
         .memory_tells = rig_iis_memory_tells,
     };
     open_driver(r);

@@ -19,8 +19,8 @@
 
 #define ENOUGH_MS 20000 /* for anything that should work; a busy machine is no failure */
 #define SHORT_MS  700   /* a deadline that has to pass */
-#define LOCKED_MS 3000  /* several tries, on a system where programs start slowly */
-#define LATE_MS   3000  /* how much later a call may return on a busy machine */
+#define LOCKED_MS 8000  /* several tries, on a system where programs start slowly */
+#define LATE_MS   10000 /* how much later a call may return on a busy machine */
 #define NOBODY    "No such pool"
 #define ANY       UINT32_MAX
 

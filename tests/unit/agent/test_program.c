@@ -130,23 +130,20 @@ static void it_goes_on_reporting_while_a_stop_takes_long(void **state)
 {
     struct farm *f = *state;
     assert_int_equal(
-        LAB("--server", f->server, "fault", "worker-ignores-stop", "on", "--value", "5"), 0);
+        LAB("--server", f->server, "fault", "worker-ignores-stop", "on", "--value", "8"), 0);
     desk_command(&f->desk, VERB_STOP, "Shop", false);
     unsigned reports = f->desk.reports;
     uint64_t oldest_ms = 0;
     struct agent_message *m = NULL;
-    for (;;) {
-        uint64_t deadline_ms = clock_boot_ms() + DESK_WAIT_MS;
+    uint64_t deadline_ms = clock_boot_ms() + DESK_WAIT_MS;
+    for (bool held = false; !held || f->desk.reports < reports + 3 || oldest_ms < 2000;) {
         m = desk_wait(&f->desk, AGENT_REPORT);
         if (m->report.state.age_ms > oldest_ms)
             oldest_ms = m->report.state.age_ms;
-        bool held = strstr(m->report.state.trouble, "stop of pool Shop has been running") != NULL;
+        held = strstr(m->report.state.trouble, "stop of pool Shop has been running") != NULL;
         codec_free_agent(m);
-        if (held && f->desk.reports >= reports + 3)
-            break;
         assert_true(clock_boot_ms() < deadline_ms);
     }
-    assert_true(oldest_ms >= 2000);
     m = desk_wait(&f->desk, AGENT_RESULT);
     assert_outcome(m, OUTCOME_DONE, CAUSE_NONE);
     codec_free_agent(m);
@@ -181,17 +178,16 @@ static void told_to_stop_it_ends_cleanly(void **state)
     codec_free_agent(desk_wait_whole(&f->desk));
     uint64_t begun_ms = clock_boot_ms();
     assert_int_equal(farm_end_agent(f, SIGTERM), 0);
-    assert_true(clock_boot_ms() - begun_ms < 5000);
+    assert_true(clock_boot_ms() - begun_ms < 12000);
 }
 
 /* appcmd takes longer than results are told for; cut off, it would not recycle. */
 static void told_to_stop_it_lets_an_act_in_hand_end(void **state)
 {
     struct farm *f = *state;
-    assert_int_equal(
-        LAB("--server", f->server, "fault", "appcmd-slow", "on", "--scope",
-            "recycle", "--value", "8000"),
-        0);
+    assert_int_equal(LAB("--server", f->server, "fault", "appcmd-slow", "on", "--scope", "recycle",
+                         "--value", "8000"),
+                     0);
     desk_command(&f->desk, VERB_RECYCLE, "Shop", false);
     for (bool acting = false; !acting;) {
         struct agent_message *m = desk_wait(&f->desk, AGENT_REPORT);
@@ -200,7 +196,7 @@ static void told_to_stop_it_lets_an_act_in_hand_end(void **state)
     }
     uint64_t begun_ms = clock_boot_ms();
     assert_int_equal(farm_end_agent(f, SIGTERM), 0);
-    assert_true(clock_boot_ms() - begun_ms < 15000);
+    assert_true(clock_boot_ms() - begun_ms < 19000);
     assert_int_equal(truth(f, "\"recycles\":"), 1);
 }
 
