@@ -1,7 +1,7 @@
 # The agent's heart on virtual time, its journal, its settings.
 farmhand_test(agent_recipes SOURCES agent/test_recipes.c agent/box.c LIBS farmhand_agent_core)
 farmhand_test(agent_recovery SOURCES agent/test_recovery.c agent/sbox.c LIBS farmhand_agent_core)
-farmhand_test(agent_guardian SOURCES agent/test_guardian.c drivers_tool.c LIBS farmhand_agent_shell TIMEOUT 120)
+farmhand_test(agent_guardian SOURCES agent/test_guardian.c drivers_tool.c LIBS farmhand_agent_shell TIMEOUT 300)
 target_compile_definitions(test_agent_guardian PRIVATE FARMHAND_AGENT="$<TARGET_FILE:farmhand-agent>")
 add_dependencies(test_agent_guardian farmhand-agent)
 farmhand_test(agent_parts SOURCES agent/test_parts.c LIBS farmhand_agent_core)
@@ -24,7 +24,7 @@ add_dependencies(test_agent_settings farmhand-agent)
 
 # The whole program against a lab server.
 farmhand_test(agent_program SOURCES agent/test_program.c agent/desk.c agent/labfarm.c
-  LIBS farmhand_agent_core farmhand_coordinator_link nng::nng LABELS lab TIMEOUT 120)
+  LIBS farmhand_agent_core farmhand_coordinator_link nng::nng LABELS lab TIMEOUT 300)
 target_compile_definitions(test_agent_program PRIVATE LAB_SC="$<TARGET_FILE:lab-sc>"
                                                       FARMHAND_AGENT="$<TARGET_FILE:farmhand-agent>")
 add_dependencies(test_agent_program farmhand-agent lab)

@@ -24,7 +24,7 @@ target_compile_definitions(test_default_rules
 # What operators ask, against a brain with invented agents.
 farmhand_test(desk SOURCES coordinator_main/test_desk.c coordinator/farm.c coordinator_store/files.c
                            coordinator_api/client.c
-              LIBS farmhand_desk TIMEOUT 120)
+              LIBS farmhand_desk TIMEOUT 300)
 # Each path that changes something, by everybody; its stores in memory.
 farmhand_test(verbs SOURCES coordinator_main/test_verbs.c coordinator/farm.c coordinator_store/files_memory.c link/certs.c
                             ${PROJECT_SOURCE_DIR}/tests/sim/vfs.c ${PROJECT_SOURCE_DIR}/tests/sim/vfs_files.c

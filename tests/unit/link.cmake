@@ -6,4 +6,4 @@ farmhand_test(door SOURCES link/test_door.c LIBS farmhand_coordinator_link)
 farmhand_test(link_outbox SOURCES link/test_link_outbox.c LIBS farmhand_agent_link)
 
 farmhand_test(link_tls SOURCES link/test_link_tls.c link/rig.c link/certs.c
-  LIBS farmhand_agent_link farmhand_coordinator_link farmhand_ca nng::nng OpenSSL::SSL TIMEOUT 120)
+  LIBS farmhand_agent_link farmhand_coordinator_link farmhand_ca nng::nng OpenSSL::SSL TIMEOUT 300)
