@@ -15,6 +15,7 @@
 #define OUTPUT_MAX     ((size_t)8 << 20)
 #define QUOTE_MAX      160 /* bytes of appcmd's words in an error */
 #define WAS_TIMEOUT_MS 5000
+#define SPARE_MS       1000 /* before the deadline nothing is tried once more */
 
 void iis_answer_reset(struct iis_answer *answer)
 {
@@ -211,10 +212,12 @@ static enum error_code try_once(const struct iis_appcmd *appcmd, enum iis_verb v
 }
 
 /* A try that the deadline cuts off would make "nothing was done" into "not known": the last one has
- * to begin while there is time for twice what the one before took. */
-static uint64_t last_begin(uint64_t deadline_ms, uint64_t took_ms)
+ * to begin while there is time for twice the longest of those before, and for a second in any case,
+ * since on a busy machine one takes many times as long as another. */
+static uint64_t last_begin(uint64_t deadline_ms, uint64_t longest_ms)
 {
-    return deadline_ms > 2 * took_ms ? deadline_ms - 2 * took_ms : 0;
+    uint64_t spare_ms = 2 * longest_ms > SPARE_MS ? 2 * longest_ms : SPARE_MS;
+    return deadline_ms > spare_ms ? deadline_ms - spare_ms : 0;
 }
 
 enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb verb,
@@ -222,6 +225,7 @@ enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb ve
                                struct iis_answer *out, struct error *err)
 {
     struct iis_retry retry = {0};
+    uint64_t longest_ms = 0;
     for (;;) {
         enum iis_repeat repeat;
         uint64_t wait_ms;
@@ -231,10 +235,13 @@ enum error_code iis_appcmd_run(const struct iis_appcmd *appcmd, enum iis_verb ve
         uint64_t now_ms = clock_boot_ms();
         if (!code)
             return ERR_NONE;
-        if (!iis_retry_next(&retry, repeat, now_ms, last_begin(deadline_ms, now_ms - began_ms),
-                            &wait_ms))
+        longest_ms = now_ms - began_ms > longest_ms ? now_ms - began_ms : longest_ms;
+        uint64_t last_ms = last_begin(deadline_ms, longest_ms);
+        bool again = iis_retry_next(&retry, repeat, now_ms, last_ms, &wait_ms);
+        if (again)
+            clock_sleep_ms((uint32_t)wait_ms);
+        if (!again || clock_boot_ms() >= last_ms) /* it may have slept longer than it was to */
             return error_set(err, code, "appcmd %s: %s", iis_verb_name(verb), here.text);
-        clock_sleep_ms((uint32_t)wait_ms);
     }
 }
 
