@@ -97,14 +97,26 @@ static enum error_code write_events(struct archive *a, struct error *err)
     return code;
 }
 
+/* A store that cannot be written now is no trouble of the history: the next time does it. */
+static bool forget_evidence(struct archive *a, int64_t before_wall_ms)
+{
+    struct error err = {0};
+    bool more = false;
+    if (store_forget_evidence(a->store, before_wall_ms, &more, &err))
+        log_warn("evidence_not_forgotten", LOG_TEXT("error", err.text));
+    return more;
+}
+
 static enum error_code forget_old(struct archive *a, uint64_t now_ms, int64_t wall_ms,
                                   struct error *err)
 {
     if (now_ms < a->forget_at_ms)
         return ERR_NONE;
     bool more = false;
-    enum error_code code = history_forget(a->history, wall_ms - (int64_t)a->keep_ms, &more, err);
-    a->forget_at_ms = now_ms + (more ? ARCHIVE_FLUSH_MS : FORGET_MS);
+    int64_t before_wall_ms = wall_ms - (int64_t)a->keep_ms;
+    enum error_code code = history_forget(a->history, before_wall_ms, &more, err);
+    bool again = forget_evidence(a, before_wall_ms);
+    a->forget_at_ms = now_ms + (more || again ? ARCHIVE_FLUSH_MS : FORGET_MS);
     return code;
 }
 

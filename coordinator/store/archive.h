@@ -18,7 +18,7 @@ struct archive;
 struct archive_spec {
     const char *path;    /* copied */
     struct store *store; /* borrowed; its outbox is taken over from here on */
-    uint64_t keep_ms;    /* older events and samples are forgotten */
+    uint64_t keep_ms;    /* older events, samples and evidence are forgotten */
     uint64_t now_ms;
     int64_t wall_ms;
 };

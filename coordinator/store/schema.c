@@ -573,6 +573,11 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         "SELECT n.at_ms, n.kind, n.text, " INCIDENT_COLUMNS " FROM incident_note n"
         " JOIN incident ON incident.id = n.incident WHERE n.kind = ?1 AND n.at_ms >= ?2"
         " ORDER BY n.id LIMIT 10000",
+    /* What an open one is decided by stays, however old. */
+    [SQL_FORGET_EVIDENCE] =
+        "DELETE FROM incident_note WHERE id IN (SELECT n.id FROM incident_note n JOIN incident i"
+        " ON i.id = n.incident WHERE n.kind = 'evidence' AND n.at_ms < ?1"
+        " AND i.closed_how IS NOT NULL ORDER BY n.at_ms LIMIT ?2)",
     [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
                            " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_PLACES_OF_INCIDENT] = "UPDATE incident SET places = ?2"

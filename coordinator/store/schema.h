@@ -54,6 +54,7 @@ enum schema_statement {
     SQL_INSERT_NOTE,
     SQL_NOTES,
     SQL_RECENT_NOTES,
+    SQL_FORGET_EVIDENCE,
     SQL_SAVE_SERVER,
     SQL_DROP_SERVER,
     SQL_SERVERS,

@@ -152,7 +152,7 @@ enum error_code store_list_incidents(struct store *s, int64_t since_wall_ms, siz
                                      struct error *err);
 enum error_code store_find_incident(struct store *s, uint64_t id, struct incident *out,
                                     struct error *err);
-/* Their stories, kept for good and only added to. */
+/* Their stories, kept for good and only added to; but evidence is forgotten when it is old. */
 enum error_code store_add_note(struct store *s, const struct incident_note *note,
                                struct error *err);
 enum error_code store_load_notes(struct store *s, uint64_t incident,
@@ -163,6 +163,11 @@ enum error_code store_recent_notes(struct store *s, const char *kind, int64_t si
                                    void (*each)(void *arg, const struct incident *i,
                                                 const struct incident_note *note),
                                    void *arg, struct error *err);
+
+/* Forgets evidence of closed incidents from before then, some rows at a time, in a transaction of
+ * its own; *more: there is more. */
+enum error_code store_forget_evidence(struct store *s, int64_t before_wall_ms, bool *more,
+                                      struct error *err);
 
 /* Servers that were ever seen, or declared. */
 struct store_server {

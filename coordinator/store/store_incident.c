@@ -235,3 +235,26 @@ enum error_code store_recent_notes(struct store *s, const char *kind, int64_t si
     }
     return r.code;
 }
+
+#define FORGET_ROWS 1000 /* as many as others can wait for */
+
+enum error_code store_forget_evidence(struct store *s, int64_t before_wall_ms, bool *more,
+                                      struct error *err)
+{
+    *more = false;
+    enum error_code code = store_begin(s, err);
+    if (code)
+        return code;
+    struct binding b = binding_of(s, SQL_FORGET_EVIDENCE);
+    bind_int(&b, before_wall_ms);
+    bind_int(&b, FORGET_ROWS);
+    store_run_write(s, SQL_FORGET_EVIDENCE);
+    bool again = !s->first.code && db_changes(s->db) == FORGET_ROWS;
+    code = store_tell(s, err);
+    code = code ? code : store_commit(s, err);
+    if (code)
+        store_rollback(s);
+    else
+        *more = again;
+    return code;
+}

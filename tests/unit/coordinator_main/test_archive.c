@@ -195,6 +195,71 @@ static void old_events_are_forgotten(void **state)
     assert_int_equal(found(f, (struct history_query){0}), 1);
 }
 
+static uint64_t add_incident(struct fixture *f, int64_t wall_ms, bool closed)
+{
+    static const char *const kinds[] = {"seen", "evidence", "evidence", "dump", "end"};
+    struct incident n = {.server = "web01", .kind = "rule", .opened_wall_ms = wall_ms};
+    struct error err = {0};
+    assert_int_equal(store_begin(f->store, &err), ERR_NONE);
+    assert_int_equal(store_open_incident(f->store, &n, &err), ERR_NONE);
+    for (size_t i = 0; i < 5; i++) {
+        struct incident_note note = {.incident = n.id, .wall_ms = wall_ms, .text = "x"};
+        text_copy(note.kind, sizeof(note.kind), kinds[i]);
+        assert_int_equal(store_add_note(f->store, &note, &err), ERR_NONE);
+    }
+    if (closed)
+        assert_int_equal(store_close_incident(f->store, n.id, wall_ms, "solved", &err), ERR_NONE);
+    assert_int_equal(store_commit(f->store, &err), ERR_NONE);
+    return n.id;
+}
+
+static void see_note(void *arg, const struct incident_note *note)
+{
+    text_addf(arg, "%s ", note->kind);
+}
+
+static void expect_notes(struct fixture *f, uint64_t incident, const char *kinds)
+{
+    struct text seen = {0};
+    assert_int_equal(store_load_notes(f->store, incident, see_note, &seen, NULL), ERR_NONE);
+    assert_string_equal(text_get(&seen), kinds);
+    text_reset(&seen);
+}
+
+/* What was decided and done stays for good; and an open incident keeps what it is decided by. */
+static void old_evidence_is_forgotten_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    open_archive(f);
+    uint64_t old = add_incident(f, WALL - 2 * DAY_MS, true);
+    uint64_t open = add_incident(f, WALL - 2 * DAY_MS, false);
+    uint64_t recent = add_incident(f, WALL - DAY_MS / 2, true);
+    archive_note_event(f->archive, 2000);
+    archive_on_time(f->archive, 3000, WALL);
+    expect_notes(f, old, "seen evidence evidence dump end ");
+    archive_on_time(f->archive, archive_wake_ms(f->archive), WALL);
+    expect_notes(f, old, "seen dump end ");
+    expect_notes(f, open, "seen evidence evidence dump end ");
+    expect_notes(f, recent, "seen evidence evidence dump end ");
+}
+
+/* A thousand rows at a time, and soon again. */
+static void much_old_evidence_is_forgotten_by_and_by(void **state)
+{
+    struct fixture *f = *state;
+    open_archive(f);
+    for (int i = 0; i < 520; i++)
+        add_incident(f, WALL - 2 * DAY_MS, true);
+    uint64_t begun_ms = archive_wake_ms(f->archive);
+    archive_on_time(f->archive, begun_ms, WALL);
+    uint64_t again_ms = archive_wake_ms(f->archive);
+    assert_true(again_ms - begun_ms <= 5000);
+    expect_notes(f, 1, "seen dump end ");
+    expect_notes(f, 520, "seen evidence evidence dump end ");
+    archive_on_time(f->archive, again_ms, WALL);
+    expect_notes(f, 520, "seen dump end ");
+}
+
 static void see_sample(void *arg, const struct history_sample *sample)
 {
     size_t *n = arg;
@@ -235,6 +300,8 @@ int main(void)
         CASE(history_that_cannot_be_opened_is_told_and_tried_again),
         CASE(numbers_go_on_above_the_history_of_a_restored_store),
         CASE(old_events_are_forgotten),
+        CASE(old_evidence_is_forgotten_and_nothing_else),
+        CASE(much_old_evidence_is_forgotten_by_and_by),
         CASE(samples_survive_the_growth_of_their_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
