@@ -156,8 +156,8 @@ static bool due_returning(const struct remedy *m, struct remedy_change *c,
         change_close(c, view->wall_ms, "solved, and back in rotation");
     } else {
         char why[INCIDENT_TEXT_MAX];
-        text_format(why, sizeof why, "it could not be put back: %.400s",
-                    run.detail ? run.detail : "?");
+        const char *left = back ? "its pool has not proved" : run.detail ? run.detail : "?";
+        text_format(why, sizeof why, "it could not be put back: %.400s", left);
         change_call(c, view->wall_ms, why);
         n->until_wall_ms = view->wall_ms + 10 * (int64_t)m->guards.retry_ms;
     }

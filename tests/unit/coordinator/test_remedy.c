@@ -963,7 +963,7 @@ static void what_is_held_still_is_not_over(void **state)
     run(&w, LOOK_MS);
     assert_int_equal(w.count, 1);
     assert_int_equal(w.incidents[0].phase, INCIDENT_CALLED);
-    expect(&w, "it could not be put back: incident 1 is left, its pool has not proved");
+    expect(&w, "given-up: it could not be put back: its pool has not proved; a person");
     end(&w);
 }
 
