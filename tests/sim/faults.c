@@ -96,7 +96,7 @@ static void flap(struct world *w, const struct due *d)
 /* A worker that dies again and again. */
 static void crash_again(struct world *w, const struct due *d)
 {
-    iis_crash_worker(&w->iis[d->who], w->now_ms);
+    iis_crash_worker(world_iis(w, d->who), w->now_ms);
     if (d->arg > 0)
         world_at(w, w->now_ms + rng_between(&w->iis_rng, 500, 3000), crash_again, d->who,
                  d->arg - 1, NULL, 0);
@@ -116,10 +116,10 @@ static void break_half(struct world *w)
 /* What a rule may find, beside what breaks anyway. */
 static void break_for_rules(struct world *w)
 {
-    int at = a_server(w);
-    struct iis *s = &w->iis[at];
+    int at = world_unit_at(a_server(w), w->pools > 1 && rng_chance(&w->faults, 400));
+    struct iis *s = world_iis(w, at);
     uint64_t kind = rng_between(&w->faults, 0, w->options.hour ? 3 : 4);
-    world_say(w, "%s: trouble %u for rules", s->name, (unsigned)kind);
+    world_say(w, "%s: trouble %u for rules", world_unit_name(w, at), (unsigned)kind);
     switch (kind) {
     case 0:
         iis_leak(s, w->now_ms);

@@ -516,8 +516,8 @@ static int check(const struct command_line *line)
         return usage("--step", "goes with --exhaustive");
     if (line->seconds && !line->campaign)
         return usage("--for", "goes with --campaign");
-    if (wish->apart && (wish->remedy || wish->services || lesson || line->compare))
-        return usage("--apart", "goes without --remedy, --services, --lesson and --compare");
+    if (wish->apart && (lesson || line->compare))
+        return usage("--apart", "goes without --lesson and --compare");
     if (line->compare && (line->has_faults || wish->runs_max))
         return usage("--compare", "breaks single servers: no --profile, --faults or --runs");
     if (line->campaign && !many)

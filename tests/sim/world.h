@@ -66,7 +66,7 @@ struct world_options {
     bool nobody_meddles; /* people ask for runs and mend, no more */
     uint32_t runs_max;   /* 0: as many as the seed says */
     bool trace;
-    bool apart;        /* two pools, each with a backend of its own; without rules and services */
+    bool apart;        /* two pools, each with a backend of its own */
     bool remedy;       /* rules of remediation are in auto, and servers break in more ways */
     bool services;     /* those of servers break as well, and people ask for recoveries */
     bool warm;         /* people ask for settings that keep a pool warm, and for the former ones */
