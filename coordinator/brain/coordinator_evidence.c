@@ -248,19 +248,19 @@ static enum error_code tell_answer(struct coordinator *c, uint64_t incident,
     }
     text_format(id, sizeof id, "%llu", (unsigned long long)incident);
     if (seen->requests_known) {
-        text_format(requests, sizeof requests, "%u executing request%s", seen->executing,
+        text_format(requests, sizeof requests, "%u executing request%s listed", seen->executing,
                     seen->executing == 1 ? "" : "s");
     } else {
-        text_copy(requests, sizeof requests, "no list of executing requests");
+        text_copy(requests, sizeof requests, "executing requests could not be listed");
     }
     if (seen->dump_bytes) {
         text_format(text, sizeof text,
-                    "%s and a dump of %.1f MiB as well: `farmhand incident show %s`, `farmhand "
+                    "%s, and a dump of %.1f MiB: `farmhand incident show %s`, `farmhand "
                     "incident fetch %s --to FILE`",
                     requests, (double)seen->dump_bytes / (1024.0 * 1024), id, id);
     } else {
-        text_format(text, sizeof text, "%s as well%s%.300s: `farmhand incident show %s`", requests,
-                    seen->dump[0] ? ", and no dump, since " : "", seen->dump, id);
+        text_format(text, sizeof text, "%s%s%.300s: `farmhand incident show %s`", requests,
+                    seen->dump[0] ? ", no dump: " : "", seen->dump, id);
     }
     return tell_run(c, &n, text, err);
 }

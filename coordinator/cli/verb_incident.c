@@ -289,10 +289,13 @@ const struct cli_verb cli_verbs_incident[] = {
     {"incident", "show", "ID", 1, 1, 0, 0,
      "One incident with its whole story: evidence, decisions, acts, proofs, end", NULL,
      incident_show},
-    {"incident", "approve", "ID", 1, 1, OPT(REASON), 0, "Let a rule do what it proposes",
-     "It also lifts the brakes that call a person: storm, flapping, common cause, cool-down. "
-     "Budget, leases, the minimum of\nhealthy servers, stale data and broken identities still "
-     "hold it.",
+    {"incident", "approve", "ID", 1, 1, OPT(REASON), 0,
+     "Let a rule do what it proposes, or what it would do",
+     "Of a rule that only observes it holds for this one act. It also lifts the brakes that call "
+     "a\n"
+     "person: storm, flapping, common cause, cool-down. Budget, leases, the minimum of healthy "
+     "servers, stale data and\n"
+     "broken identities still hold it.",
      incident_approve},
     {"incident", "fetch", "ID", 1, 1, OPT(TO) | OPT(REASON), OPT(TO),
      "Bring the dump of a worker that belongs to the evidence",

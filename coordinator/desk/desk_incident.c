@@ -126,8 +126,8 @@ static enum error_code fetch(struct asking *a, uint64_t at, const char *reason, 
     if (!code && !dump[0])
         code =
             error_set(err, ERR_NOT_FOUND,
-                      "incident %" PRIu64 " has no dump: its rule has to say dump = yes, and the "
-                      "server's agent.conf dumps = yes",
+                      "incident %" PRIu64 " has no dump: its rule has to say dump = yes (`worker "
+                      "kill` --dump), and the server's agent.conf dumps = yes",
                       a->id);
     code = code ? code
                 : coordinator_fetch_dump(a->desk->brain, &n, dump, at, a->request->actor, reason,

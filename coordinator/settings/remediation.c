@@ -145,7 +145,8 @@ static const struct guards_read guards_default = {
 static struct share share_of_text(const char *text, const char *otherwise)
 {
     struct share share = {0};
-    must(share_parse(text ? text : otherwise, &share)); /* check_share saw to it */
+    if (!text || !share_parse(text, &share)) /* check_share told it */
+        must(share_parse(otherwise, &share));
     return share;
 }
 
@@ -239,15 +240,14 @@ void remediation_default(struct remediation *out)
 static enum error_code conclude(enum error_code code, struct remediation_file *file,
                                 struct making *m, struct remediation *out)
 {
-    struct remediation made = {.file = file};
-    if (!code) {
-        made.rules = must_alloc(file->count + 1, sizeof *made.rules);
-        made.count = file->count;
-        make_guards(&file->guards, &made);
-        for (size_t i = 0; i < file->count; i++)
+    struct remediation made = {.file = file, .count = file->count};
+    made.rules = must_alloc(file->count + 1, sizeof *made.rules);
+    make_guards(&file->guards, &made);
+    m->errors = code ? 1 : 0; /* the first stays in *err; those of conditions are told as well */
+    for (size_t i = 0; i < file->count; i++)
+        if (file->rules[i].when && file->rules[i].actions)
             make_rule(m, &file->guards, &file->rules[i], &made.rules[i]);
-        code = m->errors ? ERR_INVALID : ERR_NONE;
-    }
+    code = code ? code : m->errors ? ERR_INVALID : ERR_NONE;
     if (code)
         remediation_release(&made);
     else

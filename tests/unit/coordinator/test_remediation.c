@@ -733,9 +733,9 @@ static void kill_by_hand_keeps_evidence_first(void **state)
         expect_part(&steps, "evidence: what was known is kept with incident 1: `farmhand incident "
                             "show 1`");
         expect_part(&steps,
-                    dump ? "evidence: 1 executing request and a dump of 0.0 MiB as well: "
+                    dump ? "evidence: 1 executing request listed, and a dump of 0.0 MiB: "
                            "`farmhand incident show 1`, `farmhand incident fetch 1 --to FILE`"
-                         : "evidence: 1 executing request as well: `farmhand incident show 1`");
+                         : "evidence: 1 executing request listed: `farmhand incident show 1`");
         assert_int_equal(store_find_incident(f.store, 1, &n, &err), ERR_NONE);
         assert_string_equal(n.kind, "worker-kill");
         assert_int_equal(n.run, run);

@@ -97,6 +97,33 @@ static void expect_mistake(const char *content, const char *told)
         fail_msg("no '%s' in: %s", told, err.text);
 }
 
+static void keep_line(void *arg, const char *line)
+{
+    text_addf(arg, "%s\n", line);
+}
+
+/* At once, whatever kind they are of: nobody mends a file twice at night. */
+static void all_mistakes_are_told_together(void **state)
+{
+    (void)state;
+    struct remediation r;
+    struct error err = {0};
+    struct text told = {0};
+    static const char *const parts[] = {"test:2: unknown key min_helthy",
+                                        "test:3: common_cause: \"most\"", "[rule x] when: 'memroy'",
+                                        "[rule x] actions: 'reboot'",
+                                        "test:8: [rule y] lacks the key when"};
+    static const char file[] = "[guards]\nmin_helthy = 50%\ncommon_cause = most\n"
+                               "[rule x]\nwhen = memroy > 2G\nactions = reboot 5m\n\n"
+                               "[rule y]\nactions = recycle 5m\n";
+    assert_int_not_equal(remediation_parse(file, "test", NULL, &r, keep_line, &told, &err),
+                         ERR_NONE);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(text_get(&told), parts[i]))
+            fail_msg("no '%s' in:\n%s", parts[i], text_get(&told));
+    text_reset(&told);
+}
+
 static void mistakes_are_told_with_their_rule(void **state)
 {
     (void)state;
@@ -123,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sample_is_good_and_only_observes),
         cmocka_unit_test(rules_have_what_the_file_says),
+        cmocka_unit_test(all_mistakes_are_told_together),
         cmocka_unit_test(mistakes_are_told_with_their_rule),
     };
     return cmocka_run_group_tests_name("remediation_conf", tests, NULL, NULL);
