@@ -2,9 +2,9 @@
  *
  *     bench-swarm FIRST COUNT URL DIR      agents sFIRST..., their journals in DIR/NAME
  *
- * Heart, journal, link and threads are the agent's own; only the driver is not. What they send is
- * counted into DIR/sent.FIRST: listens, reports, progress, results, observations, eight bytes each.
- * Ends at SIGTERM.
+ * Heart, journal, link and shell are the agent's own; only the driver is not, and what would be its
+ * two threads are fibers (fibers.h). What they send is counted into DIR/sent.FIRST: listens,
+ * reports, progress, results, observations, eight bytes each. Ends at SIGTERM.
  */
 #include "agent/link.h"
 #include "agent/settings.h"
@@ -13,17 +13,15 @@
 #include "common/must.h"
 #include "common/os.h"
 #include "common/text.h"
+#include "tests/bench/rollout/fibers.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define STACK_BYTES (256 * 1024)
 
 /* ---- a web server that takes no time ---- */
 
@@ -183,7 +181,6 @@ struct one {
     struct quick driver;
     struct settings settings;
     struct shell *shell;
-    pthread_t thread;
 };
 
 static void *run_one(void *arg)
@@ -197,7 +194,6 @@ static bool open_one(struct one *one, unsigned at, const char *url, const char *
 {
     char name[16], content[2 * 4096];
     struct error err = {0};
-    pthread_attr_t how;
     text_format(name, sizeof(name), "s%05u", at);
     text_format(content, sizeof(content), template, name, url, dir, name);
     one->driver = (struct quick){.base = {.ops = &quick_ops}, .pid = 1000};
@@ -208,11 +204,26 @@ static bool open_one(struct one *one, unsigned at, const char *url, const char *
         fprintf(stderr, "bench-swarm: %s: %s\n", name, err.text);
         return false;
     }
-    pthread_attr_init(&how);
-    pthread_attr_setstacksize(&how, STACK_BYTES);
-    must(pthread_create(&one->thread, &how, run_one, one) == 0);
-    pthread_attr_destroy(&how);
+    fibers_add(run_one, one);
     return true;
+}
+
+struct swarm {
+    unsigned first, count;
+    const char *url, *dir;
+};
+
+/* One after the other, each at work before the next: who connects and says nothing is shut out. */
+static void *open_all(void *arg)
+{
+    const struct swarm *swarm = arg;
+    struct one *all = must_alloc(swarm->count, sizeof(*all));
+    for (unsigned i = 0; i < swarm->count; i++) {
+        if (!open_one(&all[i], swarm->first + i, swarm->url, swarm->dir))
+            _exit(1);
+        fibers_yield();
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -225,10 +236,7 @@ int main(int argc, char **argv)
     }
     log_set_level(LOG_LEVEL_ERROR);
     count_into(argv[4], argv[1]);
-    struct one *all = must_alloc(count, sizeof(*all));
-    for (unsigned i = 0; i < count; i++)
-        if (!open_one(&all[i], (unsigned)first + i, argv[3], argv[4]))
-            _exit(1);
-    for (;;)
-        pause(); /* until SIGTERM: closing thousands of links takes longer than it is worth */
+    struct swarm swarm = {(unsigned)first, (unsigned)count, argv[3], argv[4]};
+    fibers_add(open_all, &swarm);
+    fibers_run(); /* until SIGTERM: closing thousands of links takes longer than it is worth */
 }
