@@ -5,6 +5,7 @@
 #include "common/must.h"
 #include "common/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum error_code check_reason(const char *reason, struct error *err)
@@ -32,35 +33,55 @@ enum error_code check_writable(const struct coordinator *c, struct error *err)
 
 /* ---- runs ---- */
 
-static enum error_code check_target(const struct rollout *r, const struct rollout_target *t,
-                                    const struct rollout *fresh, struct error *err)
+static int compare_targets(const void *a, const void *b)
 {
-    for (size_t i = 0; i < fresh->target_count; i++) {
-        if (text_equal_nocase(t->server, fresh->targets[i].server) &&
-            text_equal_nocase(t->pool, fresh->targets[i].pool)) {
-            return error_set(err, ERR_EXISTS,
-                             "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
-                             "`farmhand run abort %llu`",
-                             (unsigned long long)r->id, t->server, t->pool, r->actor, r->reason,
-                             (unsigned long long)r->id);
-        }
-    }
-    return ERR_NONE;
+    const struct rollout_target *left = *(const struct rollout_target *const *)a,
+                                *right = *(const struct rollout_target *const *)b;
+    int order = text_compare_nocase(left->server, right->server);
+    return order != 0 ? order : text_compare_nocase(left->pool, right->pool);
 }
 
-/* Two open runs never share a (server, pool): the second is told who holds what. */
+/* The targets in an order in which one is found; to be freed. */
+static const struct rollout_target **sort_targets(const struct rollout *run)
+{
+    const struct rollout_target **sorted = must_alloc(run->target_count + 1, sizeof *sorted);
+    for (size_t i = 0; i < run->target_count; i++) {
+        sorted[i] = &run->targets[i];
+    }
+    qsort(sorted, run->target_count, sizeof *sorted, compare_targets);
+    return sorted;
+}
+
+static const struct rollout_target *find_held(const struct rollout *r,
+                                              const struct rollout_target **fresh, size_t count)
+{
+    for (size_t i = 0; !run_state_ended(r->state) && i < r->target_count; i++) {
+        const struct rollout_target *t = &r->targets[i];
+        if (!target_state_ended(t->state) &&
+            bsearch(&t, fresh, count, sizeof *fresh, compare_targets)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
 static enum error_code check_overlap(const struct coordinator *c, const struct rollout *fresh,
                                      struct error *err)
 {
+    const struct rollout_target **sorted = sort_targets(fresh), *held = NULL;
     enum error_code code = ERR_NONE;
-    for (size_t i = 0; i < c->run_count && code == ERR_NONE; i++) {
+    for (size_t i = 0; i < c->run_count && !held; i++) {
         const struct rollout *r = c->runs[i];
-        for (size_t k = 0; k < r->target_count && code == ERR_NONE; k++) {
-            if (!run_state_ended(r->state) && !target_state_ended(r->targets[k].state)) {
-                code = check_target(r, &r->targets[k], fresh, err);
-            }
+        held = find_held(r, sorted, fresh->target_count);
+        if (held) {
+            code = error_set(err, ERR_EXISTS,
+                             "run %llu holds %s (pool %s, by %s: %.120s); wait for it, or "
+                             "`farmhand run abort %llu`",
+                             (unsigned long long)r->id, held->server, held->pool, r->actor,
+                             r->reason, (unsigned long long)r->id);
         }
     }
+    free(sorted);
     return code;
 }
 

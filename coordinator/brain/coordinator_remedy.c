@@ -128,11 +128,9 @@ static bool view_healthy(void *ctx, size_t at, const char *server, const char *p
             continue;
         }
         struct budget b;
-        struct budget_use use;
         char why[160];
         budgets_look(c, i, pool, &b);
-        budget_count(&b, &use);
-        *serving = use.in_service;
+        *serving = b.use.in_service;
         *total = (uint32_t)b.count;
         const struct fleet_server *s = fleet_find(c->fleet, server);
         *itself = s && s->presence != PRESENCE_DECLARED_OUT &&

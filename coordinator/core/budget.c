@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-void budget_count(const struct budget *b, struct budget_use *use)
+void budget_sum(struct budget *b)
 {
+    struct budget_use *use = &b->use;
     *use = (struct budget_use){0};
     for (size_t i = 0; i < b->count; i++) {
         const struct budget_member *m = &b->members[i];
@@ -34,8 +35,8 @@ bool budget_limit_parse(const char *text, struct budget_limit *out)
 
 void budget_apply_rule(struct budget *b, const struct budget_rule *rule)
 {
-    struct budget_use use;
-    budget_count(b, &use);
+    budget_sum(b);
+    const struct budget_use use = b->use;
     const struct budget_limit *most = &rule->max_out, *least = &rule->min_in_service;
     uint64_t share = (b->count - use.declared) * (uint64_t)most->value / 100;
     uint64_t kept = (b->count * (uint64_t)least->value + 99) / 100;
@@ -70,10 +71,15 @@ static const char *name_after_blank(const struct budget *b, char *out, size_t si
 
 static const struct budget_member *find_member(const struct budget *b, const char *server)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        if (text_equal_nocase(b->members[i].server, server)) {
-            return &b->members[i];
+    size_t low = 0, high = b->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = text_compare_nocase(b->members[mid].server, server);
+        if (order == 0) {
+            return &b->members[mid];
         }
+        low = order < 0 ? mid + 1 : low;
+        high = order < 0 ? high : mid;
     }
     return NULL;
 }
@@ -81,14 +87,13 @@ static const struct budget_member *find_member(const struct budget *b, const cha
 bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_t limit, char *why,
                              size_t why_size)
 {
-    struct budget_use use;
+    const struct budget_use use = b->use;
     const struct budget_member *self = find_member(b, server);
     (void)limit; /* the run's own was looked at when it took the server */
     if (self && self->out && !self->unsure && !self->partly) {
         return true; /* it serves nobody: nothing is taken away */
     }
     char spenders[160], group[BUDGET_NAME_MAX + 1];
-    budget_count(b, &use);
     if (use.held + use.out <= b->max_out && use.in_service >= b->min_in_service) {
         return true;
     }
@@ -108,8 +113,7 @@ static bool may_serve(const struct budget_member *m)
 bool budget_may_take(const struct budget *b, const char *server, uint32_t limit, char *why,
                      size_t why_size)
 {
-    struct budget_use use;
-    budget_count(b, &use);
+    const struct budget_use use = b->use;
     const struct budget_member *self = find_member(b, server);
     /* Out or held already: it is in the sum, and taking it lowers nothing, unless it serves, or
      * may: an incident holds it, and somebody else has put it back, or it is of another pool. */
@@ -120,8 +124,8 @@ bool budget_may_take(const struct budget *b, const char *server, uint32_t limit,
     uint32_t max_out = limit && limit < b->max_out ? limit : b->max_out;
     uint32_t after = use.held + use.out + (counted ? 0 : 1);
     char spenders[160], group[BUDGET_NAME_MAX + 1];
-    name_spenders(b, spenders, sizeof spenders);
     if (costs && after > max_out) {
+        name_spenders(b, spenders, sizeof spenders);
         text_format(why, why_size, "budget%s %u/%u used by %s",
                     name_after_blank(b, group, sizeof group), use.held + use.out, max_out,
                     spenders[0] ? spenders : "nobody: it allows none");

@@ -49,26 +49,30 @@ struct budget_member {
     bool set_aside; /* held for the sake of a question alone: it is to be taken first */
 };
 
-struct budget {
-    const char *group; /* NULL: the default one; lent */
-    uint32_t max_out;
-    uint32_t min_in_service;
-    const struct budget_member *members; /* of one group */
-    size_t count;
-};
-
 struct budget_use {
     uint32_t held, out, declared; /* out: not held and not declared */
     uint32_t in_service;          /* neither held, out nor declared */
 };
-void budget_count(const struct budget *b, struct budget_use *use);
+
+struct budget {
+    const char *group; /* NULL: the default one; lent */
+    uint32_t max_out;
+    uint32_t min_in_service;
+    const struct budget_member *members; /* of one group, in the order of their names */
+    size_t count;
+    struct budget_use use; /* of the members, as budget_sum found them */
+};
+
+/* Counts the members anew: before anything is asked, and whenever one of them has changed. A plan
+ * asks once for each of ten thousand servers, so that questions do not count by themselves. */
+void budget_sum(struct budget *b);
 
 /* false: neither a number up to 100000 nor a percentage up to 100; *out is untouched. */
 bool budget_limit_parse(const char *text, struct budget_limit *out);
 
-/* The rule in servers, for the members that b has. A percentage of those that may be out is rounded
- * down, but allows one: a small group could never be recycled else. It is of the servers that are
- * not declared out; the minimum is of all, rounded up. */
+/* Sums up, and puts the rule in servers, for the members that b has. A percentage of those that may
+ * be out is rounded down, but allows one: a small group could never be recycled else. It is of the
+ * servers that are not declared out; the minimum is of all, rounded up. */
 void budget_apply_rule(struct budget *b, const struct budget_rule *rule);
 
 /* May a server that is held be drained again, since its drain was forgotten? With everybody that is

@@ -20,8 +20,7 @@ static json_t *view_members(const struct budget *b, bool held)
 
 static json_t *view_group(const struct budget *b)
 {
-    struct budget_use use;
-    budget_count(b, &use);
+    const struct budget_use use = b->use;
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "group", view_text(b->group),
                      "servers", (json_int_t)b->count, "limit", (json_int_t)b->max_out, "used",
                      (json_int_t)use.held + use.out, "declared_out", (json_int_t)use.declared,

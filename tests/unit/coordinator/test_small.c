@@ -58,27 +58,41 @@ static void selector_refuses_what_means_nothing(void **state)
 
 /* ---- budget ---- */
 
+#define WHY_MAX 200
+
+static bool may_take(struct budget *b, const char *server, uint32_t limit, char *why)
+{
+    budget_sum(b);
+    return budget_may_take(b, server, limit, why, WHY_MAX);
+}
+
+static bool may_drain_again(struct budget *b, const char *server, char *why)
+{
+    budget_sum(b);
+    return budget_lets_drain_again(b, server, 0, why, WHY_MAX);
+}
+
 static void budget_counts_all_causes_together(void **state)
 {
     (void)state;
     struct budget_member m[4] = {
         {.server = "a"}, {.server = "b"}, {.server = "c"}, {.server = "d"}};
     struct budget b = {.max_out = 1, .members = m, .count = 4};
-    char why[200];
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_true(may_take(&b, "a", 0, why));
     m[1] = (struct budget_member){.server = "b", .held = true, .held_by = "run 7"};
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget 1/1 used by b (run 7)");
     m[1] = (struct budget_member){.server = "b", .out = true, .why = "silent for 12s"};
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget 1/1 used by b (silent for 12s)");
-    assert_true(budget_may_take(&b, "b", 0, why, sizeof why)); /* out already: costs nothing */
+    assert_true(may_take(&b, "b", 0, why)); /* out already: costs nothing */
     b.max_out = 2;
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
-    assert_false(budget_may_take(&b, "a", 1, why, sizeof why)); /* a run's own, smaller limit */
-    assert_true(budget_may_take(&b, "a", 9, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
+    assert_false(may_take(&b, "a", 1, why)); /* a run's own, smaller limit */
+    assert_true(may_take(&b, "a", 9, why));
     m[0].held = true;
-    assert_false(budget_may_take(&b, "c", 9, why, sizeof why)); /* never above the budget */
+    assert_false(may_take(&b, "c", 9, why)); /* never above the budget */
 }
 
 /* Silence is not being down: it takes a place, and gives none for free. */
@@ -89,10 +103,10 @@ static void silent_server_may_serve(void **state)
         {.server = "a", .out = true, .unsure = true, .why = "silent for 12s"},
         {.server = "b", .held = true, .held_by = "run 7"}};
     struct budget b = {.max_out = 1, .members = m, .count = 2};
-    char why[200];
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_false(may_take(&b, "a", 0, why));
     m[1].held = false;
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
 }
 
 /* An incident holds it, and somebody at the balancer has put it back: taking it takes it away. */
@@ -102,13 +116,13 @@ static void held_server_that_serves_has_to_fit(void **state)
     struct budget_member m[2] = {{.server = "a", .held = true, .held_by = "incident 3"},
                                  {.server = "b", .held = true, .held_by = "run 7", .out = true}};
     struct budget b = {.max_out = 1, .members = m, .count = 2};
-    char why[200];
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget 2/1 used by a (incident 3), b (run 7)");
     m[0].out = true;
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
     m[0].out = m[1].held = m[1].out = false;
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
 }
 
 /* Out with another pool: what is to be taken serves there, and has to fit in. */
@@ -120,18 +134,18 @@ static void server_that_is_partly_out_counts_once_and_has_to_fit(void **state)
         {.server = "b"},
         {.server = "c"}};
     struct budget b = {.max_out = 1, .min_in_service = 2, .members = m, .count = 3};
-    char why[200];
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_true(may_take(&b, "a", 0, why));
     b.min_in_service = 3;
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     b.min_in_service = 0;
     m[1].out = true;
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
-    assert_false(budget_lets_drain_again(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
+    assert_false(may_drain_again(&b, "a", why));
     m[0].held = true; /* by an incident of that other pool */
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     m[0].partly = false;
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
 }
 
 static void silent_server_may_be_one_of_those_that_have_to_stay(void **state)
@@ -141,13 +155,13 @@ static void silent_server_may_be_one_of_those_that_have_to_stay(void **state)
                                  {.server = "b"},
                                  {.server = "c", .out = true, .declared_out = true}};
     struct budget b = {.max_out = 2, .min_in_service = 2, .members = m, .count = 3};
-    char why[200];
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_false(may_take(&b, "a", 0, why));
     m[0].unsure = false; /* it is down: nothing is taken away */
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
     b.min_in_service = 1;
     m[0].unsure = true; /* b stays */
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_true(may_take(&b, "a", 0, why));
 }
 
 static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
@@ -156,10 +170,10 @@ static void declared_out_leaves_the_budget_but_not_the_minimum(void **state)
     struct budget_member m[3] = {
         {.server = "a"}, {.server = "b", .out = true, .declared_out = true}, {.server = "c"}};
     struct budget b = {.max_out = 1, .min_in_service = 1, .members = m, .count = 3};
-    char why[200];
-    assert_true(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_true(may_take(&b, "a", 0, why));
     b.min_in_service = 2;
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget: 2 in service, the minimum is 2");
 }
 
@@ -169,12 +183,12 @@ static void server_that_is_held_and_out_counts_once(void **state)
     struct budget_member m[2] = {{.server = "a", .held = true, .held_by = "run 1", .out = true},
                                  {.server = "b"}};
     struct budget b = {.max_out = 2, .members = m, .count = 2};
-    struct budget_use use;
-    budget_count(&b, &use);
+    budget_sum(&b);
+    const struct budget_use use = b.use;
     assert_int_equal(use.held, 1);
     assert_int_equal(use.out, 0);
-    char why[200];
-    assert_true(budget_may_take(&b, "b", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_true(may_take(&b, "b", 0, why));
 }
 
 static void limits_are_numbers_or_shares(void **state)
@@ -227,12 +241,12 @@ static void full_group_is_named(void **state)
     struct budget_member m[2] = {{.server = "a"},
                                  {.server = "b", .held = true, .held_by = "run 7"}};
     struct budget b = {.group = "zone-a", .max_out = 1, .members = m, .count = 2};
-    char why[200];
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    char why[WHY_MAX];
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget zone-a 1/1 used by b (run 7)");
     b.max_out = 2;
     b.min_in_service = 1;
-    assert_false(budget_may_take(&b, "a", 0, why, sizeof why));
+    assert_false(may_take(&b, "a", 0, why));
     assert_string_equal(why, "budget zone-a: 1 in service, the minimum is 1");
 }
 
