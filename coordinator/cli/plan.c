@@ -4,6 +4,11 @@
 
 #include <stdio.h>
 
+/* Of a long plan, a stretch of servers of which the same is said is its first ones and its last. */
+#define LONG_PLAN   50
+#define STRETCH_MIN 8
+#define FIRST_ONES  3
+
 static enum style style_of(const char *will)
 {
     if (text_equal(will, "skip"))
@@ -38,6 +43,41 @@ static void add_target(struct table *t, size_t position, const json_t *target)
     text_reset(&drain);
 }
 
+static const char *agent_text(const json_t *target)
+{
+    return cli_text(json_object_get(target, "agent"), "text");
+}
+
+/* Except for names, places and numbers of workers. */
+static bool same_is_said(const json_t *a, const json_t *b)
+{
+    return text_equal(cli_text(a, "will"), cli_text(b, "will")) &&
+           text_equal(cli_text(a, "why"), cli_text(b, "why")) &&
+           text_equal(agent_text(a), agent_text(b));
+}
+
+static size_t stretch_from(const json_t *targets, size_t from)
+{
+    size_t count = 1;
+    while (from + count < json_array_size(targets) &&
+           same_is_said(json_array_get(targets, from), json_array_get(targets, from + count)))
+        count++;
+    return count;
+}
+
+static void add_folded(struct table *t, const json_t *targets, size_t from, size_t count)
+{
+    long long workers = 0;
+    for (size_t i = from; i < from + count; i++)
+        workers += (long long)cli_number(json_array_get(targets, i), "workers");
+    table_cell(t, STYLE_DIM, "");
+    table_cellf(t, STYLE_DIM, "... %zu more", count);
+    table_cell(t, STYLE_DIM, cli_text(json_array_get(targets, from), "will"));
+    table_cellf(t, STYLE_DIM, "%lld", workers);
+    table_cell(t, STYLE_DIM, "");
+    table_cell(t, STYLE_DIM, "the same; --json lists all");
+}
+
 static void add_targets(const struct cli *cli, const json_t *plan, struct text *out)
 {
     static const struct table_column columns[] = {
@@ -45,9 +85,19 @@ static void add_targets(const struct cli *cli, const json_t *plan, struct text *
         {"WORKERS", 6, 7, true}, {"DRAINS", 2, 8, false}, {"WHY", 4, 12, false},
     };
     struct table *t = table_open(columns, 6);
-    size_t i;
-    const json_t *target;
-    json_array_foreach(cli_list(plan, "targets"), i, target) add_target(t, i + 1, target);
+    const json_t *targets = cli_list(plan, "targets");
+    size_t total = json_array_size(targets);
+    for (size_t i = 0, count; i < total; i += count) {
+        count = stretch_from(targets, i);
+        bool folds = total > LONG_PLAN && count >= STRETCH_MIN;
+        size_t shown = folds ? FIRST_ONES : count;
+        for (size_t k = 0; k < shown; k++)
+            add_target(t, i + k + 1, json_array_get(targets, i + k));
+        if (folds) {
+            add_folded(t, targets, i + shown, count - shown - 1);
+            add_target(t, i + count, json_array_get(targets, i + count - 1));
+        }
+    }
     table_lay(t, &cli->terminal, cli_columns(cli), out);
     table_close(t);
 }

@@ -249,6 +249,34 @@ static void dry_run_prints_the_plan_and_changes_nothing(void **state)
     free(asked);
 }
 
+/* Sixty servers of which the same is said, and two in between that differ. */
+static void long_plan_is_folded(void **state)
+{
+    struct bench *b = *state;
+    struct text answer = {0};
+    text_add(&answer,
+             "{\"plan\":{\"action\":\"recycle\",\"pool\":\"Shop\",\"on\":\"all\",\"targets\":[");
+    for (int i = 1; i <= 60; i++)
+        text_addf(&answer,
+                  "%s{\"server\":\"web%02d\",\"will\":\"%s\",\"workers\":2,\"why\":\"%s\"}",
+                  i > 1 ? "," : "", i, i == 30 || i == 31 ? "skip" : "recycle",
+                  i == 30 || i == 31 ? "idle" : "");
+    text_add(&answer, "]}}");
+    const struct fake_route route = {"POST /v1/runs", 200, text_get(&answer), 0};
+    serve(b, &route, 1, NULL, 0);
+    run(b, "pool|recycle|Shop|--on|all|--dry-run");
+    assert_ended(b, 0);
+    assert_has(&b->out, " 3  web03");
+    assert_lacks(&b->out, "web04");
+    assert_has(&b->out, "... 25 more  recycle       50");
+    assert_has(&b->out, "29  web29");
+    assert_has(&b->out, "30  web30        skip");
+    assert_has(&b->out, "31  web31        skip");
+    assert_has(&b->out, "... 25 more");
+    assert_has(&b->out, "60  web60");
+    text_reset(&answer);
+}
+
 static void piped_run_is_a_line_per_event_then_its_story(void **state)
 {
     struct bench *b = *state;
@@ -604,6 +632,7 @@ int main(void)
         TEST(empty_pool_selection_is_a_failure),
         TEST(change_without_reason_or_terminal_is_refused),
         TEST(dry_run_prints_the_plan_and_changes_nothing),
+        TEST(long_plan_is_folded),
         TEST(piped_run_is_a_line_per_event_then_its_story),
         TEST(run_is_set_and_its_rest_retried),
         TEST(token_in_place_of_its_number_goes_nowhere),
