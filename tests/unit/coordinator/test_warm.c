@@ -66,6 +66,27 @@ static void warm_is_undone_over_a_restart(void **state)
     farm_end(&f);
 }
 
+/* Made warm twice, since somebody had changed a setting meanwhile: undone is what was before both.
+ */
+static void warm_made_twice_is_undone_to_what_was_before_the_first(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    f.agents[0].former = "startMode=OnDemand;preloadEnabled[Shop/]=false";
+    ask(&f, ROLLOUT_WARM, "web01");
+    farm_run_to_end(&f, 60000);
+    f.agents[0].former = "startMode=Manual;doAppInitAfterRestart[Shop/]=false";
+    ask(&f, ROLLOUT_WARM, "web01");
+    farm_run_to_end(&f, 60000);
+    f.agents[0].former = NULL;
+    ask(&f, ROLLOUT_UNWARM, "web01");
+    farm_run_to_end(&f, 60000);
+    assert_string_equal(f.agents[0].set, "startMode=OnDemand;preloadEnabled[Shop/]=false;"
+                                         "doAppInitAfterRestart[Shop/]=false");
+    farm_end(&f);
+}
+
 /* Two servers read one file: never is it changed on both at the same time, whatever the batch. */
 static void shared_configuration_is_changed_under_one_lock(void **state)
 {
@@ -187,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_before_the_first_change_is_kept),
         cmocka_unit_test(warm_is_undone_over_a_restart),
+        cmocka_unit_test(warm_made_twice_is_undone_to_what_was_before_the_first),
         cmocka_unit_test(shared_configuration_is_changed_under_one_lock),
         cmocka_unit_test(who_shares_what_was_set_is_proved_and_not_drained),
         cmocka_unit_test(agents_say_themselves_what_they_would_do),
