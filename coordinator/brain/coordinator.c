@@ -138,6 +138,7 @@ void coordinator_close(struct coordinator *c)
     formers_close(c);
     rehearsals_close(c);
     free(c->asks);
+    free(c->kills);
     free(c->unsaved_drops);
     budgets_close(c);
     remedy_free(c->remedy);

@@ -249,6 +249,7 @@ static void set_aside(struct coordinator *c, const struct rollout *r, const size
             struct budget_member *m = at == NOWHERE ? NULL : &g->members[at];
             if (m && (on ? !m->held : m->set_aside)) {
                 m->held = m->set_aside = on;
+                g->changed = true;
             }
         }
     }

@@ -217,6 +217,37 @@ struct remedy_change evidence_of_kill(const struct coordinator *c, const struct 
     return change;
 }
 
+/* Those of runs that ended before they began. */
+static void forget_ended(struct coordinator *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->kill_count; i++) {
+        const struct rollout *run = runs_find(c, c->kills[i].incident.run);
+        if (run && !run_state_ended(run->state)) {
+            c->kills[kept++] = c->kills[i];
+        }
+    }
+    c->kill_count = kept;
+}
+
+void evidence_await(struct coordinator *c, const struct remedy_change *kill)
+{
+    forget_ended(c);
+    c->kills = must_realloc(c->kills, c->kill_count + 1, sizeof *c->kills);
+    c->kills[c->kill_count++] = *kill;
+}
+
+void evidence_ask_awaited(struct coordinator *c, const struct rollout *run)
+{
+    for (size_t i = 0; i < c->kill_count; i++) {
+        if (c->kills[i].incident.run == run->id) {
+            evidence_ask(c, &c->kills[i]);
+            c->kills[i] = c->kills[--c->kill_count];
+            return;
+        }
+    }
+}
+
 /* A line of the run's story, where a recovery leaves what its rungs found. */
 static enum error_code tell_run(struct coordinator *c, const struct incident *n, const char *text,
                                 struct error *err)

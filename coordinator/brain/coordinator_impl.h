@@ -180,6 +180,8 @@ struct coordinator {
     size_t session_count;
     struct ask *asks;
     size_t ask_count;
+    struct remedy_change *kills; /* by hand, of which the evidence is not asked for yet */
+    size_t kill_count;
     uint64_t next_ticket; /* of the balancer */
     uint64_t turn;        /* grows with every event and change: what caches are valid for */
     uint64_t last_turn_ms;
@@ -333,6 +335,12 @@ void evidence_ask(struct coordinator *c, const struct remedy_change *change);
  * row. */
 struct remedy_change evidence_of_kill(const struct coordinator *c, const struct rollout *run,
                                       bool dump);
+/* And what its agent alone can tell, asked once, when the run begins to look at that server: not
+ * before it is approved, its hours have come and maintenance is over, for a dump makes a worker
+ * stand still. Before the run's own question, since agents answer in turn. Not kept over a restart.
+ */
+void evidence_await(struct coordinator *c, const struct remedy_change *kill);
+void evidence_ask_awaited(struct coordinator *c, const struct rollout *run);
 /* In the run's story, in the open transaction: where that is. */
 enum error_code evidence_tell_kept(struct coordinator *c, const struct incident *n,
                                    struct error *err);

@@ -210,6 +210,7 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
     }
     struct rollout *run = NULL;
     struct plan_request q = *request;
+    q.now_ms = c->now_ms;
     q.has_former = knows_former;
     q.former_ctx = c;
     code = code != ERR_NONE ? code : plan_make(&q, c->fleet, c->wall_ms, &run, err);
@@ -236,8 +237,8 @@ enum error_code runs_begin(struct coordinator *c, const struct plan_request *req
     log_info("run_created", LOG_UINT("run", run->id), LOG_TEXT("actor", run->actor),
              LOG_TEXT("action", rollout_action_name(run->action)), LOG_TEXT("pool", run->pool),
              LOG_UINT("targets", run->target_count), LOG_TEXT("reason", run->reason));
-    if (by_hand) { /* before the run's own first question: agents answer in turn */
-        evidence_ask(c, &kill);
+    if (by_hand) {
+        evidence_await(c, &kill);
     }
     runs_drive(c);
     return ERR_NONE;

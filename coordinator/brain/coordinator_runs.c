@@ -133,6 +133,9 @@ static void ask_balancer(struct coordinator *c, struct rollout *r, size_t target
 
 static void perform(struct coordinator *c, struct rollout *r, const struct rollout_change *change)
 {
+    if (r->action == ROLLOUT_WORKER_KILL && change->target.state == TARGET_CHECKING) {
+        evidence_ask_awaited(c, r);
+    }
     for (size_t i = 0; i < change->effect_count; i++) {
         const struct rollout_effect *effect = &change->effects[i];
         switch (effect->kind) {

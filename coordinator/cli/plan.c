@@ -48,10 +48,15 @@ static const char *agent_text(const json_t *target)
     return cli_text(json_object_get(target, "agent"), "text");
 }
 
+static bool drains(const json_t *target)
+{
+    return json_array_size(json_object_get(target, "drain")) > 0;
+}
+
 /* Except for names, places and numbers of workers. */
 static bool same_is_said(const json_t *a, const json_t *b)
 {
-    return text_equal(cli_text(a, "will"), cli_text(b, "will")) &&
+    return text_equal(cli_text(a, "will"), cli_text(b, "will")) && drains(a) == drains(b) &&
            text_equal(cli_text(a, "why"), cli_text(b, "why")) &&
            text_equal(agent_text(a), agent_text(b));
 }
@@ -65,6 +70,19 @@ static size_t stretch_from(const json_t *targets, size_t from)
     return count;
 }
 
+/* "4 to 59: web04, web05...": nobody is touched who was not printed. */
+static void add_names(const struct cli *cli, const json_t *targets, size_t from, size_t count,
+                      struct text *out)
+{
+    struct text line = {0};
+    text_addf(&line, "%zu to %zu:", from + 1, from + count);
+    for (size_t i = from; i < from + count; i++)
+        text_addf(&line, "%s %s", i > from ? "," : "", cli_target_name(json_array_get(targets, i)));
+    say_wrapped(out, text_get(&line), 4, cli_columns(cli));
+    text_add(out, "\n");
+    text_reset(&line);
+}
+
 static void add_folded(struct table *t, const json_t *targets, size_t from, size_t count)
 {
     long long workers = 0;
@@ -75,7 +93,7 @@ static void add_folded(struct table *t, const json_t *targets, size_t from, size
     table_cell(t, STYLE_DIM, cli_text(json_array_get(targets, from), "will"));
     table_cellf(t, STYLE_DIM, "%lld", workers);
     table_cell(t, STYLE_DIM, "");
-    table_cell(t, STYLE_DIM, "the same; --json lists all");
+    table_cell(t, STYLE_DIM, "the same, named below");
 }
 
 static void add_targets(const struct cli *cli, const json_t *plan, struct text *out)
@@ -85,6 +103,7 @@ static void add_targets(const struct cli *cli, const json_t *plan, struct text *
         {"WORKERS", 6, 7, true}, {"DRAINS", 2, 8, false}, {"WHY", 4, 12, false},
     };
     struct table *t = table_open(columns, 6);
+    struct text names = {0};
     const json_t *targets = cli_list(plan, "targets");
     size_t total = json_array_size(targets);
     for (size_t i = 0, count; i < total; i += count) {
@@ -95,11 +114,15 @@ static void add_targets(const struct cli *cli, const json_t *plan, struct text *
             add_target(t, i + k + 1, json_array_get(targets, i + k));
         if (folds) {
             add_folded(t, targets, i + shown, count - shown - 1);
+            add_names(cli, targets, i + shown, count - shown - 1, &names);
             add_target(t, i + count, json_array_get(targets, i + count - 1));
         }
     }
     table_lay(t, &cli->terminal, cli_columns(cli), out);
     table_close(t);
+    if (*text_get(&names))
+        text_addf(out, "\n%s", text_get(&names));
+    text_reset(&names);
 }
 
 static void add_sentences(const struct cli *cli, const json_t *list, const char *head,

@@ -335,6 +335,19 @@ static void fit_options(const struct plan_request *q, struct rollout *run)
     o->canary = o->canary ? o->canary : 1;
 }
 
+/* Has it nothing to lose? Then it waits for nobody, and nobody for it. */
+static bool own_is_out(const struct plan_request *q, const struct selection *n)
+{
+    char why[ROLLOUT_STEP_MAX];
+    for (size_t i = 0; i < n->chosen; i++) {
+        const struct choice *one = &n->choices[i];
+        if (one->last && fleet_is_out(one->server, one->pool, q->now_ms, why, sizeof why)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct rollout *make_run(const struct plan_request *q, const struct selection *n,
                                 int64_t wall_ms)
 {
@@ -359,7 +372,7 @@ static struct rollout *make_run(const struct plan_request *q, const struct selec
         }
     }
     fit_options(q, run);
-    order_waves(q, run);
+    order_waves(q, run, own_is_out(q, n));
     return run;
 }
 

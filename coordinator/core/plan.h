@@ -28,6 +28,7 @@ struct plan_request {
     const char *window;            /* hours, or the name of some; NULL or "": any time */
     const struct windows *windows; /* what names mean; NULL: there are none */
     const char *own_server;        /* the coordinator runs on it: it comes last; NULL: on none */
+    uint64_t now_ms;               /* by the clock of places: is that server out already? */
     struct rollout_options options;
     uint64_t hold_max_ms; /* HOLD, CYCLE: others may have a server so long; 0: as long as asked */
     bool dump;            /* WORKER_KILL: a dump of that worker belongs to its evidence */

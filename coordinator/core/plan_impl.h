@@ -28,7 +28,8 @@ enum error_code order_choices(const struct plan_request *q, struct choice *choic
 /* "a" of zone=a; "": none. */
 const char *order_zone(const struct fleet_server *s, const char *label);
 
-/* Batch and waves of a run whose targets stand: percentages become numbers. */
-void order_waves(const struct plan_request *q, struct rollout *run);
+/* Batch and waves of a run whose targets stand: percentages become numbers. own_is_out: of the
+ * coordinator's own server, which then spends the budget: the others would wait for it. */
+void order_waves(const struct plan_request *q, struct rollout *run, bool own_is_out);
 
 #endif

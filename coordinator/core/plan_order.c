@@ -165,10 +165,10 @@ static int deal_wave(const char *part, void *arg)
     return 0;
 }
 
-void order_waves(const struct plan_request *q, struct rollout *run)
+void order_waves(const struct plan_request *q, struct rollout *run, bool own_is_out)
 {
     struct rollout_options *o = &run->options;
-    struct dealing d = {.run = run, .end = find_own(q, run)};
+    struct dealing d = {.run = run, .end = own_is_out ? run->target_count : find_own(q, run)};
     text_copy(o->waves, sizeof o->waves, q->waves ? q->waves : "");
     text_copy(o->order_by, sizeof o->order_by, q->order ? q->order : "");
     if (o->batch_percent) {

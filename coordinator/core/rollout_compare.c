@@ -23,6 +23,11 @@ bool compare_wants_probe(const struct rollout *r)
     return is_set(&o->gate_latency) && o->gate_latency.percent && r->action == ROLLOUT_RECYCLE;
 }
 
+bool compare_asks_probe(const struct rollout *r)
+{
+    return r->action == ROLLOUT_SERVICE_RECOVER || compare_wants_probe(r);
+}
+
 static uint64_t memory_of(const struct observation *seen)
 {
     uint64_t sum = 0;

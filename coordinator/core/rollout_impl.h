@@ -119,6 +119,8 @@ const char *compare_misses(const struct rollout *r, const struct rollout_target 
                            const struct observation *seen, char *text, size_t size);
 struct measure compare_measure(const struct observation *seen);
 bool compare_wants_probe(const struct rollout *r); /* before the act, too */
+/* Of an agent before the take; of a recovery always: whether anything is wrong, a probe tells. */
+bool compare_asks_probe(const struct rollout *r);
 
 /* Room for one more: asked once, then for each waiting target. */
 struct wave_room {
@@ -142,6 +144,8 @@ enum turn turn_of(const struct rollout *r, const struct rollout_target *t, size_
                   const struct rollout_view *view, size_t *first);
 /* Could it be taken now, as far as is known without looking at it? */
 bool turn_could_take(const struct rollout *r, size_t i, const struct rollout_view *view);
+/* Nothing that is held keeps it back because of its zone. What is looked at only gives way. */
+bool turn_zone_is_free(const struct rollout *r, const struct rollout_target *t);
 
 /* rollout_taken.c: at the take; an answer about a pool; the server, or the pool that was asked
  * about, has passed often enough (the next, or all is put back); at the return, what has not passed

@@ -48,19 +48,13 @@ static bool meet_unreachable(const struct rollout *r, struct rollout_change *c, 
     return say_if_new(r, c, i, step);
 }
 
-/* Whether anything is wrong, a probe tells. */
-static bool asks_probe(const struct rollout *r)
-{
-    return r->action == ROLLOUT_SERVICE_RECOVER || compare_wants_probe(r);
-}
-
 static void begin_checking(const struct rollout *r, struct rollout_change *c, size_t i,
                            uint64_t now_ms)
 {
     change_edit(r, c, i);
     change_enter(c, TARGET_CHECKING, now_ms, "asking agent and balancer for their state");
     c->target_saved = false; /* holds nothing: after a restart it simply begins again */
-    change_ask_agent(c, now_ms, asks_probe(r));
+    change_ask_agent(c, now_ms, compare_asks_probe(r));
     change_ask_balancer(c, BALANCER_OP_READ, now_ms);
 }
 
@@ -105,16 +99,39 @@ static bool is_resting(const struct rollout_target *t, uint64_t now_ms)
     return t->entered_ms && now_ms < t->entered_ms + BLOCKED_AGAIN_MS;
 }
 
+/* Where the last of those begins that are looked at; 0: none is. */
+static size_t last_looked_at(const struct rollout *r)
+{
+    size_t last = 0;
+    for (size_t k = 0; k < r->in_hand_count; k++) {
+        size_t i = r->in_hand[k];
+        last = r->targets[i].state == TARGET_CHECKING && i > last ? i : last;
+    }
+    return last;
+}
+
+/* Those of another zone that come after it are looked at, and will give way to it (rollout_turn.c):
+ * nothing more of their zone is begun, or it never would be. */
+static bool is_kept_by_a_look(const struct rollout *r, size_t i, const struct rollout_view *view)
+{
+    const struct rollout_target *t = &r->targets[i];
+    return t->state == TARGET_WAITING && !r->wave_over && t->wave <= r->wave &&
+           turn_zone_is_free(r, t) && turn_could_take(r, i, view);
+}
+
 static bool begin_next(const struct rollout *r, struct rollout_change *c,
                        const struct rollout_view *view, uint64_t now_ms)
 {
     struct wave_room room;
-    size_t looked = 0;
+    size_t looked = 0, looked_at = last_looked_at(r);
     bool any_blocked = false;
     wave_look(r, &room);
     for (size_t i = r->open_from; i < r->target_count && !room.full && looked < BLOCKED_LOOKAHEAD;
          i++) {
         if (!wave_lets_begin(r, &room, &r->targets[i])) {
+            if (room.zone && i < looked_at && is_kept_by_a_look(r, i, view)) {
+                return false;
+            }
             continue;
         }
         bool blocked = is_resting(&r->targets[i], now_ms);
@@ -181,7 +198,7 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
     }
     change_edit(r, c, i);
     if (agent) {
-        change_ask_agent(c, now_ms, asks_probe(r));
+        change_ask_agent(c, now_ms, compare_asks_probe(r));
     }
     if (places) {
         change_ask_balancer(c, BALANCER_OP_READ, now_ms);

@@ -29,8 +29,7 @@ bool turn_could_take(const struct rollout *r, size_t i, const struct rollout_vie
            view->may_take(view->ctx, r, t, why, sizeof why);
 }
 
-/* Nothing that is held keeps it back because of its zone. What is looked at only gives way. */
-static bool zone_is_free(const struct rollout *r, const struct rollout_target *t)
+bool turn_zone_is_free(const struct rollout *r, const struct rollout_target *t)
 {
     for (size_t k = 0; k < r->in_hand_count && r->options.order_by[0]; k++) {
         const struct rollout_target *other = &r->targets[r->in_hand[k]];
@@ -79,7 +78,7 @@ enum turn turn_of(const struct rollout *r, const struct rollout_target *t, size_
     struct ahead ahead = {.count = 0};
     for (size_t k = r->open_from; k < i; k++) {
         const struct rollout_target *before = &r->targets[k];
-        bool waits = before->state == TARGET_WAITING && zone_is_free(r, before);
+        bool waits = before->state == TARGET_WAITING && turn_zone_is_free(r, before);
         bool looked_at = before->state == TARGET_CHECKING && !takes_nothing(r, t);
         if ((!waits && !looked_at) || !turn_could_take(r, k, view)) {
             continue;

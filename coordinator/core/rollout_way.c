@@ -223,7 +223,7 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
     }
     if (now_ms - t->agent_seen_ms > EVIDENCE_FRESH_MS) {
         t->agent_seen_ms = 0;
-        change_ask_agent(c, now_ms, compare_wants_probe(r));
+        change_ask_agent(c, now_ms, compare_asks_probe(r));
         return;
     }
     if (now_ms - t->places_seen_ms > EVIDENCE_FRESH_MS) {
@@ -249,6 +249,7 @@ void change_decide_take(const struct rollout *r, struct rollout_change *c,
     if (t->place_count && view->taken_since && view->taken_since(view->ctx, r, t, t->place_at_ms)) {
         change_enter(c, TARGET_WAITING, now_ms,
                      "blocked: another server is just being taken out of the same backend");
+        t->turned_back = true; /* those behind it in other backends go on */
         c->target_saved = false;
         return;
     }

@@ -51,6 +51,7 @@ enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dr
                                .own_server = coordinator_own_server(a->desk->brain),
                                .windows = coordinator_windows(a->desk->brain),
                                .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
+                               .now_ms = a->view.now_ms,
                                .actor = a->request->actor,
                                .has_former = has_former,
                                .former_ctx = a->desk->brain,

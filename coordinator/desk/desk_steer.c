@@ -212,6 +212,7 @@ static struct plan_request request_again(struct asking *a, const struct rollout 
                                  .own_server = coordinator_own_server(a->desk->brain),
                                  .windows = coordinator_windows(a->desk->brain),
                                  .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
+                                 .now_ms = a->view.now_ms,
                                  .window = parent->options.window,
                                  .waves = parent->options.waves,
                                  .order = parent->options.order_by,

@@ -1,7 +1,11 @@
 /* views_run.c - see views.h: runs, plans and events. */
 #include "coordinator/desk/views.h"
 
+#include "common/must.h"
 #include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *pids(const uint32_t *pid, uint32_t count)
 {
@@ -214,13 +218,48 @@ static void add_sentence(void *arg, const char *sentence)
     json_array_append_new(arg, view_string(sentence));
 }
 
+struct row {
+    const char *pool;
+    size_t index;
+    json_t *json;
+};
+
+static int compare_pools(const void *a, const void *b)
+{
+    const struct row *left = a, *right = b;
+    int order = strcmp(left->pool, right->pool);
+    return order ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct row *left = a, *right = b;
+    return (left->index > right->index) - (left->index < right->index);
+}
+
+/* Made pool by pool: a budget remembers what it saw of its servers for one pool at a time. */
+static json_t *view_plan_targets(const struct view *v, const struct rollout *plan)
+{
+    json_t *list = json_array();
+    size_t count = plan->target_count;
+    struct row *rows = must_alloc(count + 1, sizeof(*rows));
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct row){.pool = plan->targets[i].pool, .index = i};
+    qsort(rows, count, sizeof(*rows), compare_pools);
+    for (size_t i = 0; i < count; i++)
+        rows[i].json = view_plan_target(v, plan, rows[i].index);
+    qsort(rows, count, sizeof(*rows), compare_rows);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, rows[i].json);
+    free(rows);
+    return list;
+}
+
 json_t *view_plan(const struct view *v, const struct rollout *plan)
 {
     char rule[ROLLOUT_STEP_MAX];
-    json_t *targets = json_array(), *gates = json_array(), *warnings = json_array();
+    json_t *targets = view_plan_targets(v, plan), *gates = json_array(), *warnings = json_array();
     json_t *order = json_array();
-    for (size_t i = 0; i < plan->target_count; i++)
-        json_array_append_new(targets, view_plan_target(v, plan, i));
     plan_gates(plan, add_sentence, gates);
     plan_warnings(plan, coordinator_fleet(v->brain), v->now_ms, add_sentence, warnings);
     plan_order(plan, coordinator_own_server(v->brain), coordinator_budget_room(v->brain, plan),

@@ -577,7 +577,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_FORGET_EVIDENCE] =
         "DELETE FROM incident_note WHERE id IN (SELECT n.id FROM incident_note n JOIN incident i"
         " ON i.id = n.incident WHERE n.kind = 'evidence' AND n.at_ms < ?1"
-        " AND i.closed_how IS NOT NULL ORDER BY n.at_ms LIMIT ?2)",
+        " AND i.closed_how IS NOT NULL AND i.closed_ms < ?1 ORDER BY n.at_ms LIMIT ?2)",
     [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
                            " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_PLACES_OF_INCIDENT] = "UPDATE incident SET places = ?2"

@@ -30,6 +30,7 @@ static struct fleet *a_fleet(size_t count)
         struct fleet_server *s = fleet_add(f, name);
         s->labels = i % 2 ? zone_b : zone_a;
         s->label_count = 1;
+        s->presence = PRESENCE_FRESH;
     }
     return f;
 }
@@ -170,6 +171,10 @@ static void own_server_has_a_wave_of_its_own(void **state)
     fleet_free(f);
     q.action = ROLLOUT_START; /* which strikes nobody: last by name, and none waits */
     assert_order(&q, a_fleet(3), "2 3 1");
+    q.action = ROLLOUT_RECYCLE; /* out already it spends the budget, for which the others wait */
+    f = a_fleet(3);
+    fleet_find(f, "web01")->presence = PRESENCE_SILENT;
+    assert_order(&q, f, "2 3 1");
 }
 
 static void last_wave_repeats_until_all_are_dealt(void **state)

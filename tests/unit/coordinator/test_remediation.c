@@ -693,14 +693,42 @@ static void expect_part(const struct text *said, const char *part)
     }
 }
 
-static uint64_t kill_by_hand(struct farm *f, bool dump)
+static uint64_t kill_by_hand(struct farm *f, bool dump, const char *approver)
 {
     struct plan_request q = farm_request(f, ROLLOUT_WORKER_KILL, "web02");
     const struct fleet_server *s = fleet_find(coordinator_fleet(f->brain), "web02");
     q.options.worker_pid = fleet_latest(s)->workers[0].pid;
     q.options.worker_created = fleet_latest(s)->workers[0].created;
     q.dump = dump;
+    q.approve_by = approver;
     return farm_ask(f, &q);
+}
+
+/* A dump makes the worker stand still: not before a second person has said yes. */
+static void kill_that_waits_for_approval_asks_for_nothing(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    struct text notes = {0};
+    begin(&f, 4, 1);
+    f.agents[1].dump = "MDMP";
+    uint64_t run = kill_by_hand(&f, true, "clara");
+    farm_run(&f, 10000);
+    assert_int_equal(store_load_notes(f.store, 1, keep_note, &notes, &err), ERR_NONE);
+    expect_part(&notes, "evidence: worker 10 of pool Shop");
+    assert_null(strstr(text_get(&notes), "dump: "));
+    assert_int_equal(f.agents[1].acts, 0);
+    text_reset(&notes);
+    assert_int_equal(
+        coordinator_approve(f.brain, run, "clara", "looked at it", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    farm_run_to_end(&f, 120000);
+    assert_int_equal(store_load_notes(f.store, 1, keep_note, &notes, &err), ERR_NONE);
+    expect_part(&notes, "dump: incident-1-10.dmp, 0.0 MiB");
+    assert_int_equal(f.agents[1].acts, 1);
+    text_reset(&notes);
+    farm_end(&f);
 }
 
 /* As before a rule's kill, by the same code: and nothing of it is open, or holds anything. */
@@ -715,7 +743,7 @@ static void kill_by_hand_keeps_evidence_first(void **state)
         begin(&f, 4, 1);
         f.agents[1].dump = dump ? "MDMP" : NULL;
         f.agents[1].oldest_ms = 7000;
-        uint64_t run = kill_by_hand(&f, dump);
+        uint64_t run = kill_by_hand(&f, dump, NULL);
         assert_int_equal(coordinator_incident_count(f.brain), 0);
         while (f.agents[1].acts == 0) { /* all of it is there before anything is done */
             assert_true(f.now_ms < 600000);
@@ -753,6 +781,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leak_is_recycled_without_a_person),
         cmocka_unit_test(kill_by_hand_keeps_evidence_first),
+        cmocka_unit_test(kill_that_waits_for_approval_asks_for_nothing),
         cmocka_unit_test(dead_services_are_recovered),
         cmocka_unit_test(what_is_disabled_is_left_alone_and_explained),
         cmocka_unit_test(what_a_person_stopped_is_left_alone_by_name),
