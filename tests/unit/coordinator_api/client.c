@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,10 @@ void client_ask(struct client *c, const char *method, const char *target, const 
 static bool read_more(struct client *c)
 {
     char piece[65536];
-    ssize_t got = recv(c->fd, piece, sizeof(piece), 0);
+    ssize_t got;
+    do { /* with a limit of time a socket's wait is never taken up again by itself (signal(7)) */
+        got = recv(c->fd, piece, sizeof(piece), 0);
+    } while (got < 0 && errno == EINTR);
     if (got <= 0)
         return false;
     text_add_bytes(&c->unread, piece, (size_t)got);
