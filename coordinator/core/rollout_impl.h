@@ -25,6 +25,7 @@
 
 #define EVIDENCE_FRESH_MS    2000  /* a drain is decided on evidence no older than this */
 #define ASK_AGAIN_MS         5000  /* an agent that has not answered is asked again */
+#define PROBE_AGAIN_MS       20000 /* the same, where the answer tells of a site that may hang */
 #define PLACE_AGAIN_MS       45000 /* a balancer: it answers all in turn, if late */
 #define PLACE_POLL_MS        300   /* between reads while sessions run out or a place comes up */
 #define QUERY_EVERY_MS       15000 /* a command in hand: the journal is asked, results get lost */

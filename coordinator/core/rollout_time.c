@@ -191,7 +191,9 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
                           BALANCER_LIMIT_MS / 1000, step);
         return true;
     }
-    bool agent = ask_due(t, EVIDENCE_FRESH_MS, now_ms);
+    bool slow =
+        compare_asks_probe(r) && t->ask_ticket && !since(t->ask_at_ms, PROBE_AGAIN_MS, now_ms);
+    bool agent = ask_due(t, EVIDENCE_FRESH_MS, now_ms) && !slow;
     bool places = place_due(t, EVIDENCE_FRESH_MS, now_ms);
     if (!agent && !places) {
         return false;

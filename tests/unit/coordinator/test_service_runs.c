@@ -89,6 +89,26 @@ static void silent_sites_are_trouble_as_well(void **state)
     play_end(&p);
 }
 
+/* Its probe ends by its own limit of 5 s, and there was a look before it. */
+static void site_that_hangs_is_waited_for_and_recovered(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_SERVICE_RECOVER, 2);
+    p.servers[0].probe_status = 0;
+    p.servers[0].answers_ms = 6500;
+    while (p.servers[0].acts == 0) {
+        assert_true(p.now_ms < 30000);
+        play_until(&p, p.now_ms + 100);
+    }
+    p.servers[0].answers_ms = 0; /* it was recovered */
+    play_to_end(&p, 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_DONE);
+    assert_int_equal(p.servers[0].acts, 1);
+    assert_int_equal(p.run->targets[0].state, TARGET_DONE);
+    play_end(&p);
+}
+
 static void all_servers_takes_healthy_ones_drained(void **state)
 {
     (void)state;
@@ -294,6 +314,7 @@ int main(void)
         cmocka_unit_test(healthy_servers_are_left_alone),
         cmocka_unit_test(healthy_server_costs_nothing_while_the_budget_is_spent),
         cmocka_unit_test(silent_sites_are_trouble_as_well),
+        cmocka_unit_test(site_that_hangs_is_waited_for_and_recovered),
         cmocka_unit_test(all_servers_takes_healthy_ones_drained),
         cmocka_unit_test(recovery_that_fails_stays_out),
         cmocka_unit_test(what_is_down_on_purpose_stops_no_recovery_of_others),
