@@ -255,14 +255,31 @@ long box_count(struct box *b, const char *path)
     return value;
 }
 
+static json_t *workers_of(const json_t *truth, const char *pool)
+{
+    return json_object_get(json_object_get(json_object_get(truth, "pools"), pool), "workers");
+}
+
+bool box_worker_ready(struct box *b, const char *pool, uint32_t pid)
+{
+    json_t *truth = box_truth(b), *worker;
+    bool ready = false;
+    size_t i;
+    json_array_foreach(workers_of(truth, pool), i, worker)
+    {
+        if (json_integer_value(json_object_get(worker, "pid")) == pid)
+            ready = json_is_object(json_object_get(worker, "ready"));
+    }
+    json_decref(truth);
+    return ready;
+}
+
 unsigned box_ended(struct box *b, const char *pool, const char *how)
 {
     json_t *truth = box_truth(b), *worker;
     unsigned count = 0;
     size_t i;
-    json_t *workers =
-        json_object_get(json_object_get(json_object_get(truth, "pools"), pool), "workers");
-    json_array_foreach(workers, i, worker)
+    json_array_foreach(workers_of(truth, pool), i, worker)
     {
         const char *word = json_string_value(json_object_get(worker, "how"));
         count += word && strcmp(word, how) == 0;

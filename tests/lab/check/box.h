@@ -48,6 +48,8 @@ json_t *box_truth(struct box *b); /* the caller's */
 long box_count(struct box *b, const char *path);
 /* How many workers of a pool ended that way. */
 unsigned box_ended(struct box *b, const char *pool, const char *how);
+/* The last worker of that pid: has it read its settings, and may it be given requests? */
+bool box_worker_ready(struct box *b, const char *pool, uint32_t pid);
 bool box_event(struct box *b, unsigned event_id);
 
 /* The service's field as the JSON output tells it. */

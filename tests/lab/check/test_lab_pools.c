@@ -60,18 +60,7 @@ static void await_workers(struct box *b, size_t count)
 
 static bool is_ready(struct box *b, void *pid)
 {
-    json_t *truth = box_truth(b), *worker;
-    bool ready = false;
-    size_t i;
-    json_t *workers =
-        json_object_get(json_object_get(json_object_get(truth, "pools"), "Shop"), "workers");
-    json_array_foreach(workers, i, worker)
-    {
-        if (json_integer_value(json_object_get(worker, "pid")) == *(uint32_t *)pid)
-            ready = json_is_object(json_object_get(worker, "ready"));
-    }
-    json_decref(truth);
-    return ready;
+    return box_worker_ready(b, "Shop", *(uint32_t *)pid);
 }
 
 /* Ready too: what is switched on after this does not meet a worker that is only being born. */
