@@ -94,13 +94,8 @@ static enum wish wish_of(const struct rollout *r, const struct rollout_change *c
 
 static uint32_t was_pid(const struct fleet_server *s)
 {
-    const struct state *whole = fleet_whole(s);
-    for (size_t i = 0; whole && i < whole->service_count; i++) {
-        if (text_equal_nocase(whole->services[i].name, "WAS")) {
-            return whole->services[i].pid;
-        }
-    }
-    return 0;
+    const struct service *was = fleet_service(s, "WAS");
+    return was ? was->pid : 0;
 }
 
 static struct kept_pool row_of_stop(const struct coordinator *c, const struct rollout *r,
@@ -239,13 +234,7 @@ static struct standing pool_stands(const struct pool *pool)
 
 static struct standing services_stand(const struct fleet_server *s)
 {
-    const struct state *whole = fleet_whole(s);
-    const struct service *was = NULL, *web = NULL;
-    for (size_t i = 0; whole && i < whole->service_count; i++) {
-        const struct service *v = &whole->services[i];
-        was = text_equal_nocase(v->name, "WAS") ? v : was;
-        web = text_equal_nocase(v->name, "W3SVC") ? v : web;
-    }
+    const struct service *was = fleet_service(s, "WAS"), *web = fleet_service(s, "W3SVC");
     if (!was || !web) {
         return (struct standing){0};
     }

@@ -185,6 +185,17 @@ const struct pool *fleet_pool(const struct fleet_server *s, const char *pool)
     return state_pool(fleet_whole(s), pool);
 }
 
+const struct service *fleet_service(const struct fleet_server *s, const char *name)
+{
+    const struct state *whole = fleet_whole(s);
+    for (size_t i = 0; whole && i < whole->service_count; i++) {
+        if (text_equal_nocase(whole->services[i].name, name)) {
+            return &whole->services[i];
+        }
+    }
+    return NULL;
+}
+
 /* ---- what changed between two states ---- */
 
 struct telling {

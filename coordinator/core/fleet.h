@@ -169,6 +169,7 @@ void fleet_tick_one(struct fleet *f, struct fleet_server *s, uint64_t now_ms, in
 const struct state *fleet_whole(const struct fleet_server *s);
 const struct state *fleet_latest(const struct fleet_server *s);
 const struct pool *fleet_pool(const struct fleet_server *s, const char *pool);
+const struct service *fleet_service(const struct fleet_server *s, const char *name);
 
 /* What an answer to a question found running is not down any more, though the newest whole report,
  * which may be seconds older, says so: else a server that came up by itself would be taken for
