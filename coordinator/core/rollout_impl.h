@@ -129,6 +129,8 @@ struct wave_room {
     const char *zone; /* only targets of this zone may begin; NULL: any */
 };
 void wave_look(const struct rollout *r, struct wave_room *out);
+/* It waits, and its wave is open. */
+bool wave_is_open(const struct rollout *r, const struct rollout_target *t);
 bool wave_lets_begin(const struct rollout *r, const struct wave_room *room,
                      const struct rollout_target *t);
 /* The open wave has ended, or its bake has: true, with the change. */

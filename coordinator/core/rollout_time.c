@@ -115,8 +115,7 @@ static size_t last_looked_at(const struct rollout *r)
 static bool is_kept_by_a_look(const struct rollout *r, size_t i, const struct rollout_view *view)
 {
     const struct rollout_target *t = &r->targets[i];
-    return t->state == TARGET_WAITING && !r->wave_over && t->wave <= r->wave &&
-           turn_zone_is_free(r, t) && turn_could_take(r, i, view);
+    return wave_is_open(r, t) && turn_zone_is_free(r, t) && turn_could_take(r, i, view);
 }
 
 static bool begin_next(const struct rollout *r, struct rollout_change *c,
@@ -155,9 +154,10 @@ static bool since(uint64_t at_ms, uint64_t span_ms, uint64_t now_ms)
 }
 
 /* Evidence of an agent: asked again when no answer came, or when it is due again. */
-static bool ask_due(const struct rollout_target *t, uint64_t every_ms, uint64_t now_ms)
+static bool ask_due(const struct rollout_target *t, uint64_t again_ms, uint64_t every_ms,
+                    uint64_t now_ms)
 {
-    return since(t->ask_at_ms, t->ask_ticket ? ASK_AGAIN_MS : every_ms, now_ms);
+    return since(t->ask_at_ms, t->ask_ticket ? again_ms : every_ms, now_ms);
 }
 
 static bool place_due(const struct rollout_target *t, uint64_t every_ms, uint64_t now_ms)
@@ -191,9 +191,8 @@ static bool due_checking(const struct rollout *r, struct rollout_change *c, size
                           BALANCER_LIMIT_MS / 1000, step);
         return true;
     }
-    bool slow =
-        compare_asks_probe(r) && t->ask_ticket && !since(t->ask_at_ms, PROBE_AGAIN_MS, now_ms);
-    bool agent = ask_due(t, EVIDENCE_FRESH_MS, now_ms) && !slow;
+    uint64_t again_ms = compare_asks_probe(r) ? PROBE_AGAIN_MS : ASK_AGAIN_MS;
+    bool agent = ask_due(t, again_ms, EVIDENCE_FRESH_MS, now_ms);
     bool places = place_due(t, EVIDENCE_FRESH_MS, now_ms);
     if (!agent && !places) {
         return false;
@@ -220,7 +219,7 @@ static bool drain_is_confirmed(const struct rollout_target *t, const struct roll
 static bool ask_before_drain(const struct rollout *r, struct rollout_change *c, size_t i,
                              const struct rollout_view *view, uint64_t now_ms)
 {
-    if (view->settling || !ask_due(&r->targets[i], PLACE_POLL_MS, now_ms)) {
+    if (view->settling || !ask_due(&r->targets[i], ASK_AGAIN_MS, PLACE_POLL_MS, now_ms)) {
         return false;
     }
     change_edit(r, c, i);
@@ -373,7 +372,7 @@ static bool due_gating(const struct rollout *r, struct rollout_change *c, size_t
                       before[0] ? "; before that: " : "", before);
         return true;
     }
-    if (!ask_due(t, r->options.gate_interval_ms, now_ms)) {
+    if (!ask_due(t, ASK_AGAIN_MS, r->options.gate_interval_ms, now_ms)) {
         return false;
     }
     change_edit(r, c, i);
@@ -434,7 +433,7 @@ static bool due_soaking(const struct rollout *r, struct rollout_change *c, size_
                           "after the soak its agent did not answer");
         return true;
     }
-    if (!ask_due(t, r->options.gate_interval_ms, now_ms)) {
+    if (!ask_due(t, ASK_AGAIN_MS, r->options.gate_interval_ms, now_ms)) {
         return false;
     }
     change_edit(r, c, i);

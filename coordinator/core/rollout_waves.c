@@ -32,11 +32,15 @@ void wave_look(const struct rollout *r, struct wave_room *out)
                               .zone = r->options.order_by[0] ? zone_in_hand(r) : NULL};
 }
 
+bool wave_is_open(const struct rollout *r, const struct rollout_target *t)
+{
+    return t->state == TARGET_WAITING && !r->wave_over && t->wave <= r->wave;
+}
+
 bool wave_lets_begin(const struct rollout *r, const struct wave_room *room,
                      const struct rollout_target *t)
 {
-    return t->state == TARGET_WAITING && !r->wave_over && t->wave <= r->wave &&
-           (!room->zone || text_equal_nocase(room->zone, t->zone));
+    return wave_is_open(r, t) && (!room->zone || text_equal_nocase(room->zone, t->zone));
 }
 
 struct wave_counts {
