@@ -3,6 +3,7 @@
 #include "common/text.h"
 #include "coordinator/core/share.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void budget_sum(struct budget *b)
@@ -69,19 +70,15 @@ static const char *name_after_blank(const struct budget *b, char *out, size_t si
     return out;
 }
 
+static int compare_name(const void *server, const void *member)
+{
+    return text_compare_nocase(server, ((const struct budget_member *)member)->server);
+}
+
 static const struct budget_member *find_member(const struct budget *b, const char *server)
 {
-    size_t low = 0, high = b->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = text_compare_nocase(b->members[mid].server, server);
-        if (order == 0) {
-            return &b->members[mid];
-        }
-        low = order < 0 ? mid + 1 : low;
-        high = order < 0 ? high : mid;
-    }
-    return NULL;
+    return b->count ? bsearch(server, b->members, b->count, sizeof *b->members, compare_name)
+                    : NULL;
 }
 
 bool budget_lets_drain_again(const struct budget *b, const char *server, uint32_t limit, char *why,

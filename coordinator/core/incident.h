@@ -3,9 +3,9 @@
  *
  * Four kinds. What a failed run left behind (`rule` is ""): it holds lease and drained places
  * until a later run puts them back. The storm brake, and the evidence of a kill by hand, see below.
- * And what a rule of remediation
- * found (see remedy.h), or a person put into quarantine: it lives through the phases below, and
- * holds a lease only where a run of its own failed or took the server out.
+ * And what a rule of remediation found (see remedy.h), or a person put into quarantine: it lives
+ * through the phases below, and holds a lease only where a run of its own failed or took the server
+ * out.
  *
  *   opened -> observed | proposed | blocked -> acting -> proving -> (next rung: acting) -> ...
  *                                    ^          |         |

@@ -84,7 +84,7 @@ void plan_order(const struct rollout *run, const char *own_server, uint32_t max_
 /* The hours of the run, and whether it would wait for them now. */
 void plan_hours(const struct rollout *run, const struct windows *windows, int64_t wall_ms,
                 void (*each)(void *arg, const char *sentence), void *arg);
-void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
+void plan_warnings(const struct rollout *run, const struct fleet *fleet,
                    void (*each)(void *arg, const char *sentence), void *arg);
 
 #endif

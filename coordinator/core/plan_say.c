@@ -217,10 +217,9 @@ static void warn_of_act(const struct rollout *run, void (*each)(void *arg, const
     }
 }
 
-void plan_warnings(const struct rollout *run, const struct fleet *fleet, uint64_t now_ms,
+void plan_warnings(const struct rollout *run, const struct fleet *fleet,
                    void (*each)(void *arg, const char *sentence), void *arg)
 {
-    (void)now_ms;
     struct shapes n = {0};
     for (size_t i = 0; i < run->target_count; i++) {
         const struct fleet_server *s = fleet_find(fleet, run->targets[i].server);

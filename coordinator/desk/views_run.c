@@ -218,23 +218,12 @@ static void add_sentence(void *arg, const char *sentence)
     json_array_append_new(arg, view_string(sentence));
 }
 
-struct row {
-    const char *pool;
-    size_t index;
-    json_t *json;
-};
-
 static int compare_pools(const void *a, const void *b)
 {
-    const struct row *left = a, *right = b;
+    const struct rollout_target *left = *(const struct rollout_target *const *)a,
+                                *right = *(const struct rollout_target *const *)b;
     int order = strcmp(left->pool, right->pool);
-    return order ? order : (left->index > right->index) - (left->index < right->index);
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-    const struct row *left = a, *right = b;
-    return (left->index > right->index) - (left->index < right->index);
+    return order ? order : (left > right) - (left < right); /* of one list */
 }
 
 /* Made pool by pool: a budget remembers what it saw of its servers for one pool at a time. */
@@ -242,16 +231,19 @@ static json_t *view_plan_targets(const struct view *v, const struct rollout *pla
 {
     json_t *list = json_array();
     size_t count = plan->target_count;
-    struct row *rows = must_alloc(count + 1, sizeof(*rows));
+    const struct rollout_target **by_pool = must_alloc(count + 1, sizeof(*by_pool));
+    json_t **rows = must_alloc(count + 1, sizeof(*rows));
     for (size_t i = 0; i < count; i++)
-        rows[i] = (struct row){.pool = plan->targets[i].pool, .index = i};
-    qsort(rows, count, sizeof(*rows), compare_pools);
+        by_pool[i] = &plan->targets[i];
+    qsort(by_pool, count, sizeof(*by_pool), compare_pools);
+    for (size_t k = 0; k < count; k++) {
+        size_t i = (size_t)(by_pool[k] - plan->targets);
+        rows[i] = view_plan_target(v, plan, i);
+    }
     for (size_t i = 0; i < count; i++)
-        rows[i].json = view_plan_target(v, plan, rows[i].index);
-    qsort(rows, count, sizeof(*rows), compare_rows);
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, rows[i].json);
+        json_array_append_new(list, rows[i]);
     free(rows);
+    free(by_pool);
     return list;
 }
 
@@ -261,7 +253,7 @@ json_t *view_plan(const struct view *v, const struct rollout *plan)
     json_t *targets = view_plan_targets(v, plan), *gates = json_array(), *warnings = json_array();
     json_t *order = json_array();
     plan_gates(plan, add_sentence, gates);
-    plan_warnings(plan, coordinator_fleet(v->brain), v->now_ms, add_sentence, warnings);
+    plan_warnings(plan, coordinator_fleet(v->brain), add_sentence, warnings);
     plan_order(plan, coordinator_own_server(v->brain), coordinator_budget_room(v->brain, plan),
                add_sentence, order);
     plan_hours(plan, coordinator_windows(v->brain), v->wall_ms, add_sentence, order);

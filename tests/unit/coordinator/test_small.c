@@ -732,7 +732,7 @@ static void pool_that_visitors_would_miss_is_told_before_anything_moves(void **s
     struct text said = {0};
     assert_int_equal(plan_make(&q, f, 5, &run, NULL), ERR_NONE);
     run->options.drain = true;
-    plan_warnings(run, f, 1000, gather, &said);
+    plan_warnings(run, f, gather, &said);
     assert_non_null(strstr(text_get(&said), "on 1 of 2 targets overlapped recycling is off"));
     assert_non_null(strstr(text_get(&said), "on 1 of 2 targets startMode is OnDemand"));
     assert_non_null(strstr(text_get(&said), "on 1 of 2 targets the pool is a web garden"));
@@ -740,7 +740,7 @@ static void pool_that_visitors_would_miss_is_told_before_anything_moves(void **s
     assert_null(strstr(text_get(&said), "--no-drain"));
     text_reset(&said);
     run->options.drain = false;
-    plan_warnings(run, f, 1000, gather, &said);
+    plan_warnings(run, f, gather, &said);
     assert_non_null(strstr(text_get(&said), "on 1 of 2 targets --no-drain is not for this pool"));
     text_reset(&said);
     rollout_free(run);
