@@ -145,6 +145,9 @@ struct hold_release {
     const char *server; /* "" */
     bool failed;        /* what was done there failed */
 };
+/* The run that would be released; NULL: there is none. Lent until the next event. */
+const struct rollout *coordinator_find_hold(const struct coordinator *c,
+                                            const struct hold_release *release);
 /* One that is not in their hands yet is given up. ERR_NOT_FOUND: no such hold; ERR_STATE: it is
  * given back already. */
 enum error_code coordinator_release_hold(struct coordinator *c, const struct hold_release *release,

@@ -54,6 +54,12 @@ static struct rollout *find_hold(const struct coordinator *c, const struct hold_
     return NULL;
 }
 
+const struct rollout *coordinator_find_hold(const struct coordinator *c,
+                                            const struct hold_release *release)
+{
+    return find_hold(c, release);
+}
+
 /* Nobody has it yet, so nobody is asked for proof either: the run is given up. */
 static enum error_code give_up(struct coordinator *c, struct rollout *r, const char *actor,
                                const char *reason, struct error *err)

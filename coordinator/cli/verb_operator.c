@@ -234,9 +234,9 @@ const struct cli_verb cli_verbs_operator[] = {
      "Let somebody use this coordinator from afar: makes their token or certificate",
      "Roles: viewer looks; operator also starts, steers and ends runs; admin also lets servers and "
      "people "
-     "in, and takes over.\nWith --servers what they change is those servers' alone; they see the "
-     "whole "
-     "farm.\nWith --request, what `farmhand operator request` made on their machine, they get a "
+     "in, and takes over.\nWith --servers what they change is those servers' alone (runs, holds, "
+     "incidents), and nothing that is about\nthe whole farm, which they see.\nWith --request, what "
+     "`farmhand operator request` made on their machine, they get a "
      "certificate\n(for 90 days), --to a file. What it allows stands at the coordinator: "
      "`operator revoke` ends it at once.",
      operator_create},

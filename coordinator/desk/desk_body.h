@@ -76,6 +76,8 @@ enum error_code want_reason(const char *reason, struct error *err);
 /* The body of a run that is asked for; its strings are lent from *out_body. */
 enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dry_run,
                               json_t **out_body, struct error *err);
+/* Of plan_request, with the brain as its context. */
+bool desk_has_former(const void *brain, const char *server, const char *pool);
 /* The "options" of a run. */
 enum error_code take_options(json_t *object, struct plan_request *q, struct error *err);
 

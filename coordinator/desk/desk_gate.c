@@ -142,29 +142,50 @@ static bool refuse_scope(struct asking *a, const char *what)
     return false;
 }
 
+static bool refuse_farm(struct asking *a)
+{
+    return refuse_scope(a, "what is asked, the farm as a whole,");
+}
+
 static bool is_bound(const struct asking *a)
 {
     return a->who && !text_equal(a->who->servers, "all");
 }
 
+bool gate_run(struct asking *a, const struct rollout *run)
+{
+    const char *foreign = is_bound(a) ? foreign_target(a, run) : NULL;
+    return !foreign || refuse_scope(a, foreign);
+}
+
+static bool incident_fits(struct asking *a)
+{
+    struct incident n;
+    if (store_find_incident(a->desk->store, a->id, &n, NULL))
+        return true; /* there is none, or no store: it will be refused with its own words */
+    if (text_equal(n.server, INCIDENT_FARM))
+        return refuse_farm(a);
+    return is_theirs(a, n.server) || refuse_scope(a, n.server);
+}
+
 static bool scope_fits(struct asking *a, enum gate_scope scope)
 {
     const struct rollout *run;
-    const char *foreign;
     switch (scope) {
     case GATE_ANY:
-    case GATE_PLAN:
+    case GATE_BODY:
         return true;
     case GATE_SERVER:
         return is_theirs(a, a->name) || refuse_scope(a, a->name);
     case GATE_RUN:
         run = coordinator_run_find(a->desk->brain, a->id);
-        foreign = run ? foreign_target(a, run) : NULL;
-        return !foreign || refuse_scope(a, foreign);
+        return !run || gate_run(a, run);
+    case GATE_INCIDENT:
+        return incident_fits(a);
     case GATE_FARM:
         break;
     }
-    return refuse_scope(a, "what is asked, the farm as a whole,");
+    return refuse_farm(a);
 }
 
 bool gate_role(struct asking *a, enum role needed, enum gate_scope scope)
@@ -185,14 +206,18 @@ bool gate_role(struct asking *a, enum role needed, enum gate_scope scope)
     return !is_bound(a) || scope_fits(a, scope);
 }
 
+/* What cannot be planned is refused here: never let through, to be planned in another way later. */
 bool gate_plan(struct asking *a, const struct plan_request *q)
 {
+    struct error err;
     struct rollout *plan = NULL;
-    if (!is_bound(a) ||
-        plan_make(q, coordinator_fleet(a->desk->brain), a->view.wall_ms, &plan, NULL) != ERR_NONE)
-        return true; /* it will be refused with its own words */
-    const char *foreign = foreign_target(a, plan);
-    bool fits = !foreign || refuse_scope(a, foreign);
+    if (!is_bound(a))
+        return true;
+    if (plan_make(q, coordinator_fleet(a->desk->brain), a->view.wall_ms, &plan, &err)) {
+        desk_refuse(a, &err);
+        return false;
+    }
+    bool fits = gate_run(a, plan);
     rollout_free(plan);
     return fits;
 }

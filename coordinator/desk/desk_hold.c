@@ -41,22 +41,42 @@ static enum error_code take_hold(struct asking *a, struct plan_request *q, json_
     return code;
 }
 
+static void begin_hold(struct asking *a, const struct plan_request *q)
+{
+    struct error err;
+    char token[HOLD_TOKEN_MAX];
+    uint64_t id = 0;
+    if (coordinator_start_hold(a->desk->brain, q, a->view.now_ms, a->view.wall_ms, &id, token,
+                               &err))
+        desk_refuse(a, &err);
+    else
+        desk_answer(a, 201, json_pack("{s:I, s:s}", "run", (json_int_t)id, "token", token));
+}
+
 void desk_hold(struct asking *a)
 {
     struct error err;
     struct plan_request q;
-    char token[HOLD_TOKEN_MAX];
-    uint64_t id = 0;
     json_t *body = NULL;
-    enum error_code code = take_hold(a, &q, &body, &err);
-    if (!code)
-        code = coordinator_start_hold(a->desk->brain, &q, a->view.now_ms, a->view.wall_ms, &id,
-                                      token, &err);
-    if (code)
+    if (take_hold(a, &q, &body, &err))
+        desk_refuse(a, &err);
+    else if (gate_plan(a, &q))
+        begin_hold(a, &q);
+    json_decref(body);
+}
+
+static void release_hold(struct asking *a, const struct hold_release *release, const char *reason)
+{
+    struct error err;
+    uint64_t id = 0;
+    const struct rollout *held = coordinator_find_hold(a->desk->brain, release);
+    if (held && !gate_run(a, held))
+        return;
+    if (coordinator_release_hold(a->desk->brain, release, a->request->actor, reason, a->view.now_ms,
+                                 a->view.wall_ms, &id, &err))
         desk_refuse(a, &err);
     else
-        desk_answer(a, 201, json_pack("{s:I, s:s}", "run", (json_int_t)id, "token", token));
-    json_decref(body);
+        desk_answer_run(a, 200, id, false);
 }
 
 /* With a token nothing needs to be explained: it was given for this. */
@@ -65,7 +85,6 @@ void desk_release_hold(struct asking *a)
     struct error err;
     struct hold_release release = {.token = "", .server = ""};
     const char *reason = "";
-    uint64_t id = 0;
     json_t *body = NULL;
     const struct field fields[] = {
         TEXT("token", &release.token),
@@ -78,12 +97,9 @@ void desk_release_hold(struct asking *a)
         code = error_set(&err, ERR_INVALID, "either token or server: which hold is released");
     if (!code && release.token[0] && !reason[0])
         reason = HOLD_DEFAULT_REASON;
-    if (!code)
-        code = coordinator_release_hold(a->desk->brain, &release, a->request->actor, reason,
-                                        a->view.now_ms, a->view.wall_ms, &id, &err);
     if (code)
         desk_refuse(a, &err);
     else
-        desk_answer_run(a, 200, id, false);
+        release_hold(a, &release, reason);
     json_decref(body);
 }

@@ -30,15 +30,17 @@ const struct fleet_server *desk_server(struct asking *a);
 
 /* desk_gate.c: who asks, and may they? Each: false, answered already. */
 enum gate_scope {
-    GATE_FARM,   /* about the farm as a whole: nothing for those who have servers of their own */
-    GATE_SERVER, /* NAME of the path */
-    GATE_RUN,    /* ID of the path */
-    GATE_ANY,    /* seen by everybody */
-    GATE_PLAN,   /* looked at when its plan is made: gate_plan */
+    GATE_FARM,     /* about the farm as a whole: nothing for those who have servers of their own */
+    GATE_SERVER,   /* NAME of the path */
+    GATE_RUN,      /* ID of the path */
+    GATE_INCIDENT, /* ID of the path */
+    GATE_ANY,      /* seen by everybody */
+    GATE_BODY,     /* of what the body names, looked at once that was read: gate_plan, gate_run */
 };
 bool gate_enter(struct asking *a);
 bool gate_role(struct asking *a, enum role needed, enum gate_scope scope);
 bool gate_plan(struct asking *a, const struct plan_request *q);
+bool gate_run(struct asking *a, const struct rollout *run);
 bool gate_may_try(struct asking *a);
 void desk_get_operators(struct asking *a);
 void desk_create_operator(struct asking *a);

@@ -34,7 +34,7 @@ static enum error_code check_given(const struct plan_request *q, bool action_giv
     return ERR_NONE;
 }
 
-static bool has_former(const void *brain, const char *server, const char *pool)
+bool desk_has_former(const void *brain, const char *server, const char *pool)
 {
     return coordinator_has_former(brain, server, pool);
 }
@@ -53,7 +53,7 @@ enum error_code desk_take_run(struct asking *a, struct plan_request *q, bool *dr
                                .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
                                .now_ms = a->view.now_ms,
                                .actor = a->request->actor,
-                               .has_former = has_former,
+                               .has_former = desk_has_former,
                                .former_ctx = a->desk->brain,
                                .options = *coordinator_defaults(a->desk->brain)};
     const struct field fields[] = {

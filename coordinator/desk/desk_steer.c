@@ -213,6 +213,8 @@ static struct plan_request request_again(struct asking *a, const struct rollout 
                                  .windows = coordinator_windows(a->desk->brain),
                                  .hold_max_ms = coordinator_hold_max_ms(a->desk->brain),
                                  .now_ms = a->view.now_ms,
+                                 .has_former = desk_has_former,
+                                 .former_ctx = a->desk->brain,
                                  .window = parent->options.window,
                                  .waves = parent->options.waves,
                                  .order = parent->options.order_by,

@@ -39,6 +39,7 @@ struct counter {
     char viewer[TOKEN_TEXT_MAX], bound[TOKEN_TEXT_MAX], admin[TOKEN_TEXT_MAX];
     char revoked[TOKEN_TEXT_MAX], join[TOKEN_TEXT_MAX];
     char otto_id[MEMBER_ID_HEX], join_id[MEMBER_ID_HEX];
+    char hold[HOLD_TOKEN_MAX];
     int status; /* of the last answer */
     char said[4096];
 };
@@ -344,6 +345,9 @@ static void run_was_aborted(struct counter *k)
 static void web01_is_held(struct counter *k)
 {
     do_well(k, "/v1/holds", "{\"server\": \"web01\", \"for_ms\": 60000, \"reason\": \"v2\"}");
+    const char *token = strstr(k->said, "\"token\":\"");
+    must(token != NULL);
+    text_format(k->hold, sizeof(k->hold), "%.32s", token + strlen("\"token\":\""));
     farm_run(&k->farm, 5000);
 }
 
@@ -634,6 +638,106 @@ static void nothing_changes_without_a_reason(void **state)
     }
 }
 
+/* ---- those who have servers of their own ---- */
+
+static void ask_as(struct counter *k, const char *token, const char *path, const char *body,
+                   int status)
+{
+    ask(k, token, path, body);
+    if (k->status != status)
+        fail_msg("%s %s: %d %s", path, body, k->status, k->said);
+}
+
+static void their_own_server_may_be_held_and_given_back(void **state)
+{
+    static struct counter k;
+    (void)state;
+    open_counter(&k);
+    ask_as(&k, k.bound, "/v1/holds",
+           "{\"server\": \"web03\", \"for_ms\": 60000, \"reason\": \"v2\"}", 201);
+    farm_run(&k.farm, 5000);
+    ask_as(&k, k.bound, "/v1/holds/release", "{\"server\": \"web03\", \"reason\": \"done\"}", 200);
+    close_counter(&k);
+}
+
+/* The token of a hold is no way around: it was given to somebody else. */
+static void anothers_hold_is_not_released_by_its_token(void **state)
+{
+    static struct counter k;
+    char body[128];
+    (void)state;
+    open_counter(&k);
+    web01_is_held(&k);
+    ask(&k, k.admin, "/v1/holds/release", "{\"token\": \"none\"}");
+    assert_int_equal(k.status, 404);
+    text_format(body, sizeof(body), "{\"token\": \"%s\"}", k.hold);
+    ask_as(&k, k.bound, "/v1/holds/release", body, 403);
+    ask_as(&k, k.admin, "/v1/holds/release", body, 200);
+    close_counter(&k);
+}
+
+static void their_own_servers_incident_is_theirs(void **state)
+{
+    static const char *const words[] = {"/v1/incidents/1/approve", "/v1/incidents/1/dismiss"};
+    static struct counter k;
+    (void)state;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        open_counter(&k);
+        k.farm.agents[2].memory_bytes = 3 * GIB;
+        farm_run(&k.farm, 10000);
+        ask_as(&k, k.bound, words[i], REASON, 200);
+        close_counter(&k);
+    }
+}
+
+/* The brake on all of the farm. */
+static void incident_of_the_farm_is_nobodys_own(void **state)
+{
+    static struct counter k;
+    struct error err;
+    struct incident storm = {.opened_wall_ms = 1};
+    (void)state;
+    open_counter(&k);
+    text_copy(storm.server, sizeof(storm.server), INCIDENT_FARM);
+    text_copy(storm.kind, sizeof(storm.kind), INCIDENT_STORM);
+    check(store_begin(k.farm.store, &err), &err);
+    check(store_open_incident(k.farm.store, &storm, &err), &err);
+    check(store_commit(k.farm.store, &err), &err);
+    must(storm.id == 1);
+    ask_as(&k, k.bound, "/v1/incidents/1/dismiss", REASON, 403);
+    assert_non_null(strstr(k.said, "the farm as a whole"));
+    close_counter(&k);
+}
+
+#define UNWARM(on)                                                                                 \
+    "{\"action\": \"unwarm\", \"pool\": \"Shop\", \"on\": \"" on "\", \"reason\": \"" WHY "\"}"
+
+/* What is asked has another plan for the brain than for who looks at the door: web02 has nothing
+ * left to put back, so that one server is expected, and it is somebody else's. */
+static void plan_at_the_door_is_the_plan(void **state)
+{
+    static struct counter k;
+    (void)state;
+    open_counter(&k);
+    k.farm.agents[0].former = k.farm.agents[1].former = "startMode=OnDemand";
+    do_well(&k, "/v1/runs",
+            "{\"action\": \"warm\", \"pool\": \"Shop\", \"on\": \"web01,web02\", \"reason\": \"" WHY
+            "\"}");
+    farm_run_to_end(&k.farm, 60000);
+    k.farm.agents[0].former = k.farm.agents[1].former = NULL;
+    do_well(&k, "/v1/runs", UNWARM("web01,web02"));
+    do_well(&k, "/v1/runs/2/abort", REASON);
+    farm_run_to_end(&k.farm, 60000);
+    do_well(&k, "/v1/runs", UNWARM("web02"));
+    farm_run_to_end(&k.farm, 60000);
+    must(coordinator_has_former(k.farm.brain, "web01", "Shop") &&
+         !coordinator_has_former(k.farm.brain, "web02", "Shop"));
+    ask_as(&k, k.bound, "/v1/runs/2/retry",
+           "{\"reason\": \"" WHY "\", \"options\": {\"expect\": 1}}", 403);
+    assert_non_null(strstr(k.said, "web01 is not"));
+    close_counter(&k);
+}
+
 /* ---- refusals ---- */
 
 struct counted {
@@ -753,6 +857,11 @@ int main(void)
         cmocka_unit_test(every_path_that_changes_something_is_tried),
         cmocka_unit_test(each_is_audited_and_refused_to_others),
         cmocka_unit_test(nothing_changes_without_a_reason),
+        cmocka_unit_test(their_own_server_may_be_held_and_given_back),
+        cmocka_unit_test(anothers_hold_is_not_released_by_its_token),
+        cmocka_unit_test(their_own_servers_incident_is_theirs),
+        cmocka_unit_test(incident_of_the_farm_is_nobodys_own),
+        cmocka_unit_test(plan_at_the_door_is_the_plan),
         cmocka_unit_test(who_asks_without_end_hides_nobody),
         cmocka_unit_test(secret_in_a_path_is_not_kept),
         cmocka_unit_test(word_that_is_written_late_says_where_it_came_from),
