@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@
 #define ROUTES_MAX 32
 
 struct fake_api {
-    const struct fake_route *routes;
+    struct fake_route routes[ROUTES_MAX]; /* copies: another thread reads them until the end */
     size_t route_count;
     const struct fake_script *scripts;
     size_t script_count, streams;
@@ -176,7 +177,10 @@ struct fake_api *fake_api_open(const char *path, const struct fake_route *routes
 {
     must(route_count <= ROUTES_MAX);
     struct fake_api *api = must_alloc(1, sizeof(*api));
-    api->routes = routes;
+    for (size_t i = 0; i < route_count; i++) {
+        api->routes[i] = routes[i];
+        api->routes[i].body = routes[i].body ? must_copy(routes[i].body) : NULL;
+    }
     api->route_count = route_count;
     api->scripts = scripts;
     api->script_count = script_count;
@@ -209,6 +213,8 @@ void fake_api_close(struct fake_api *api)
     pthread_mutex_unlock(&api->lock);
     MHD_stop_daemon(api->daemon);
     unlink(api->path);
+    for (size_t i = 0; i < api->route_count; i++)
+        free((char *)(uintptr_t)api->routes[i].body);
     text_reset(&api->asked);
     pthread_mutex_destroy(&api->lock);
     pthread_cond_destroy(&api->closed);

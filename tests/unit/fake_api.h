@@ -18,6 +18,7 @@ struct fake_script {
 
 struct fake_api;
 
+/* The routes are copied; the scripts and their chunks must outlive fake_api_close(). */
 struct fake_api *fake_api_open(const char *path, const struct fake_route *routes,
                                size_t route_count, const struct fake_script *scripts,
                                size_t script_count);
