@@ -53,6 +53,7 @@ struct known {
     struct server_event told[WIRE_EVENTS_MAX]; /* of the state last asked for */
     uint64_t read_ms;                          /* of the workers */
     struct call_host host, told_host;
+    uint32_t told_permille;      /* of the processors, with told_host */
     char trouble[WIRE_TEXT_MAX]; /* of the state last asked for */
 };
 
@@ -382,14 +383,23 @@ bool known_has_look(const struct known *k)
 
 /* ---- telling ---- */
 
-static struct host host_of(const struct known *k)
+/* Where nothing was counted since, the share told last is the best that is known: 0 would say that
+ * the server is idle. */
+static uint32_t cpu_permille(const struct known *k)
 {
     uint64_t busy = k->host.cpu_busy_ms - k->told_host.cpu_busy_ms;
     uint64_t total = k->host.cpu_total_ms - k->told_host.cpu_total_ms;
     bool sane = k->host.cpu_total_ms > k->told_host.cpu_total_ms && busy <= total;
+    if (total == 0)
+        return k->told_permille;
+    return sane ? (uint32_t)(busy * 1000 / total) : 0;
+}
+
+static struct host host_of(const struct known *k)
+{
     return (struct host){
         .processors = k->host.processors,
-        .cpu_permille = sane ? (uint32_t)(busy * 1000 / total) : 0,
+        .cpu_permille = cpu_permille(k),
         .memory_total_bytes = k->host.memory_total_bytes,
         .memory_available_bytes = k->host.memory_available_bytes,
         .uptime_ms = k->host.uptime_ms,
@@ -448,5 +458,6 @@ struct state known_state(struct known *k, bool whole, const char *held, uint64_t
 
 void known_told(struct known *k)
 {
+    k->told_permille = cpu_permille(k);
     k->told_host = k->host;
 }

@@ -1,6 +1,7 @@
 /* worker.c - see worker.h. */
 #include "agent/worker.h"
 
+#include "common/clock.h"
 #include "common/mailbox.h"
 #include "common/must.h"
 #include "common/os.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MAX 16 /* the brain gives one at a time */
+#define CALLS_MAX     16   /* the brain gives one at a time */
+#define HOST_EVERY_MS 1000 /* during an act looks follow each other within milliseconds */
 
 struct worker_thread {
     struct driver *driver;
@@ -22,24 +24,11 @@ struct worker_thread {
     atomic_bool stop;
     pthread_t thread;
     struct dumps_spec dumps; /* set before the first call */
+    struct call_host host;   /* the thread's own: as it was read last */
+    uint64_t host_due_ms;
 };
 
 /* ---- one call ---- */
-
-static void read_host(struct call_host *out)
-{
-    struct os_host host;
-    if (os_host(&host, NULL) != ERR_NONE)
-        return;
-    *out = (struct call_host){
-        .cpu_busy_ms = host.cpu_busy_ms,
-        .cpu_total_ms = host.cpu_total_ms,
-        .memory_total_bytes = host.memory_total_bytes,
-        .memory_available_bytes = host.memory_available_bytes,
-        .uptime_ms = host.uptime_ms,
-        .processors = host.processors,
-    };
-}
 
 static enum error_code make_of_services(struct driver *d, const struct call *call,
                                         struct call_result *out, struct error *err)
@@ -88,11 +77,9 @@ static enum error_code make(struct driver *d, const struct call *call, struct ca
     const struct driver_ops *ops = d->ops;
     switch (call->kind) {
     case CALL_BEAT:
-        read_host(&out->host);
         out->changed = ops->changed(d);
         return ops->workers(d, &out->view, err);
     case CALL_LOOK:
-        read_host(&out->host);
         return ops->look(d, call->timeout_ms, &out->view, err);
     case CALL_LOOK_POOL:
         return ops->look_pool(d, call->pool, call->timeout_ms, &out->view, err);
@@ -158,6 +145,37 @@ void worker_result_free(struct call_result *result)
 
 /* ---- the thread ---- */
 
+/* Figures that cannot be read are told as 0: the brain keeps its former ones. */
+static void refresh_host(struct worker_thread *w)
+{
+    struct os_host host;
+    uint64_t now_ms = clock_boot_ms();
+    if (now_ms < w->host_due_ms)
+        return;
+    w->host_due_ms = now_ms + HOST_EVERY_MS;
+    w->host = (struct call_host){0};
+    if (os_host(&host, NULL) != ERR_NONE)
+        return;
+    w->host = (struct call_host){
+        .cpu_busy_ms = host.cpu_busy_ms,
+        .cpu_total_ms = host.cpu_total_ms,
+        .memory_total_bytes = host.memory_total_bytes,
+        .memory_available_bytes = host.memory_available_bytes,
+        .uptime_ms = host.uptime_ms,
+        .processors = host.processors,
+    };
+}
+
+static struct call_result *make_one(struct worker_thread *w, const struct call *call)
+{
+    struct call_result *result = worker_call(w->driver, w->guardian, call);
+    if (call->kind != CALL_BEAT && call->kind != CALL_LOOK)
+        return result;
+    refresh_host(w);
+    result->host = w->host;
+    return result;
+}
+
 static void *run(void *arg)
 {
     struct worker_thread *w = arg;
@@ -168,7 +186,7 @@ static void *run(void *arg)
         if (!atomic_load(&w->stop) && dumps_is_call(call->kind))
             w->deliver(w->arg, dumps_call(&w->dumps, w->driver, call));
         else if (!atomic_load(&w->stop))
-            w->deliver(w->arg, worker_call(w->driver, w->guardian, call));
+            w->deliver(w->arg, make_one(w, call));
         free(call);
     }
     return NULL;

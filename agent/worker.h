@@ -2,7 +2,7 @@
  *
  * IIS and service calls block, up to two minutes for a stop; the brain never does. A call goes in
  * by worker_give, its result comes out through `deliver`, on the worker thread, which hands it to
- * the brain and leaves. Host figures are read here too, beside a beat and a look.
+ * the brain and leaves. Host figures go with a beat and a look, read at most once a second.
  */
 #ifndef FARMHAND_AGENT_WORKER_H
 #define FARMHAND_AGENT_WORKER_H
@@ -31,7 +31,7 @@ void worker_set_dumps(struct worker_thread *w, const struct dumps_spec *spec);
 /* Never blocks. The call is copied. */
 void worker_give(struct worker_thread *w, const struct call *call);
 
-/* Makes one call, here and now. */
+/* Makes one call, here and now; without the host's figures. */
 struct call_result *worker_call(struct driver *driver, const struct guardian_spec *guardian,
                                 const struct call *call);
 void worker_result_free(struct call_result *result); /* NULL is fine */

@@ -113,6 +113,8 @@ void api_feed(struct api *a, struct api_request *request, uint64_t seq, const ch
  * delivered again, hungry, when the client has read what was fed. */
 void api_fed(struct api *a, struct api_request *request, bool caught_up);
 
+/* Whether anyone would get that event: if not, it need not be put into words. */
+bool api_is_followed(struct api *a, uint64_t run, const char *server);
 /* An event for all who follow its run and server. seq 0: it is not numbered. A follower whose queue
  * is full is cut: its last event is of type "cut" and says from where to follow again. */
 void api_publish(struct api *a, uint64_t seq, uint64_t run, const char *server, const char *json);

@@ -219,6 +219,16 @@ static bool wants(const struct exchange *x, uint64_t run, const char *server)
            (x->server[0] == '\0' || text_equal(x->server, server));
 }
 
+bool api_is_followed(struct api *a, uint64_t run, const char *server)
+{
+    pthread_mutex_lock(&a->lock);
+    const struct exchange *x = a->all;
+    while (x && !wants(x, run, server))
+        x = x->next;
+    pthread_mutex_unlock(&a->lock);
+    return x != NULL;
+}
+
 /* Lock held. */
 static void push_live(struct exchange *x, const struct text *event, struct exchange **chain)
 {

@@ -380,12 +380,13 @@ static void get_events(struct asking *a)
 
 void desk_publish(struct desk *d, const struct event *event)
 {
-    if (!d->api)
+    const char *server = event->server ? event->server : "";
+    if (!d->api || !api_is_followed(d->api, event->run, server))
         return;
     json_t *json = view_event(event);
     char *text = json_dumps(json, JSON_COMPACT);
     must(text != NULL);
-    api_publish(d->api, event->seq, event->run, event->server ? event->server : "", text);
+    api_publish(d->api, event->seq, event->run, server, text);
     free(text);
     json_decref(json);
 }

@@ -323,6 +323,11 @@ static void the_processors_share_counts_from_the_last_report(void **state)
     known_take_beat(k, &s.result, 0);
     assert_int_equal(known_state(k, false, "", 0).host.cpu_permille, 250);
     assert_int_equal(known_state(k, false, "", 0).host.processors, 4);
+    known_told(k);
+    known_take_beat(k, &s.result, 0); /* nothing was counted since: as it was told */
+    assert_int_equal(known_state(k, false, "", 0).host.cpu_permille, 250);
+    known_told(k);
+    assert_int_equal(known_state(k, false, "", 0).host.cpu_permille, 250);
     s.result.host = (struct call_host){0}; /* could not be read: the former figures stay */
     known_take_beat(k, &s.result, 0);
     assert_int_equal(known_state(k, false, "", 0).host.processors, 4);

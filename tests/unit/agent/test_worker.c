@@ -158,6 +158,29 @@ static void calls_reach_the_driver_in_order(void **state)
     text_reset(&noting.asked);
 }
 
+static void host_figures_are_read_once_a_second(void **state)
+{
+    (void)state;
+    struct noting noting = {.driver = {.ops = &ops}};
+    struct mailbox *results = mailbox_open(1, NULL);
+    struct worker_thread *w = NULL;
+    struct error err = {0};
+    struct call beat = call_of(CALL_BEAT);
+    uint64_t read_ms = 0;
+    assert_int_equal(worker_open(&noting.driver, NULL, deliver, results, &w, &err), ERR_NONE);
+    for (int i = 0; i < 500; i++) { /* many milliseconds */
+        worker_give(w, &beat);
+        struct call_result *result = mailbox_take(results, UINT64_MAX);
+        uint64_t at_ms = result->host.uptime_ms;
+        assert_true(at_ms == read_ms || at_ms >= read_ms + 1000);
+        read_ms = at_ms;
+        worker_result_free(result);
+    }
+    worker_close(w);
+    mailbox_close(results);
+    text_reset(&noting.asked);
+}
+
 static void a_closed_thread_takes_its_calls_along(void **state)
 {
     (void)state;
@@ -195,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_reach_the_driver_in_order),
+        cmocka_unit_test(host_figures_are_read_once_a_second),
         cmocka_unit_test(a_closed_thread_takes_its_calls_along),
         cmocka_unit_test(an_unknown_call_is_an_error),
     };

@@ -417,6 +417,8 @@ static void follower_gets_its_run_and_server_alone(void **state)
     struct fixture *f = *state;
     start(f, 8);
     struct client of_run = follow(f, 7, ""), of_server = follow(f, 0, "web01");
+    assert_false(api_is_followed(f->api, 6, "web02"));
+    assert_true(api_is_followed(f->api, 6, "web01"));
     api_publish(f->api, 1, 6, "web02", "{\"n\": \"one\"}");
     api_publish(f->api, 2, 7, "web02", "{\"n\": \"two\"}");
     api_publish(f->api, 3, 6, "web01", "{\"n\": \"three\"}");
