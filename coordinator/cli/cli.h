@@ -186,9 +186,10 @@ const char *cli_nearest(const char *written, const char *const *names);
 void cli_print_usage(const struct cli_verb *const *groups);
 void cli_print_group(const struct cli_verb *const *groups, const char *group);
 void cli_print_help(const struct cli_verb *verb);
-/* For the help's list of options. */
+/* For the help's list of options, and for what is said of a run's. */
 struct cli_option_words {
     const char *name, *value, *help;
+    const char *api; /* field of the run's options, or NULL */
 };
 struct cli_option_words cli_option_words(enum cli_option option);
 

@@ -168,7 +168,7 @@ static const struct option options[OPT_COUNT] = {
 struct cli_option_words cli_option_words(enum cli_option option)
 {
     const struct option *o = &options[option];
-    return (struct cli_option_words){o->name, o->value, o->help};
+    return (struct cli_option_words){o->name, o->value, o->help, o->api};
 }
 
 /* ---- nearest ---- */

@@ -95,7 +95,60 @@ static int run_watch(struct cli *cli)
     return parse_id(cli, &id) ? cli_watch_run(cli, (int64_t)id) : bad_id(cli);
 }
 
-/* ---- pause, resume, abort, resolve ---- */
+/* ---- pause, resume, abort, resolve, set ---- */
+
+/* As the command line calls it. */
+static const char *option_of(const char *api)
+{
+    for (int i = 0; i < OPT_COUNT; i++) {
+        struct cli_option_words words = cli_option_words((enum cli_option)i);
+        if (words.api && text_equal(words.api, api))
+            return words.name;
+    }
+    return api;
+}
+
+/* A length, a size, a number or words. */
+static void add_value(struct text *out, const char *option, const json_t *value)
+{
+    char said[TEXT_DURATION_MAX], size[SAY_BYTES_MAX];
+    uint64_t number = 0;
+    const char *word = json_string_value(value);
+    bool counted = word && text_parse_u64(word, 0, INT64_MAX, &number);
+    if (json_is_integer(value) && text_glob_match("*_ms", option))
+        text_add(out, say_duration(said, json_integer_value(value)));
+    else if (counted && text_equal(option, "gate_latency"))
+        text_add(out, say_duration(said, (int64_t)number));
+    else if (counted && text_equal(option, "gate_memory"))
+        text_add(out, say_bytes(size, number));
+    else if (json_is_integer(value))
+        text_addf(out, "%lld", (long long)json_integer_value(value));
+    else if (word)
+        text_add_safe(out, *word ? word : "none");
+    else
+        text_add(out, json_is_true(value) ? "yes" : "no");
+}
+
+/* Of run set: "  soak 10s -> 0s", a line for each option that is another now. */
+static void say_changes(const struct cli *cli, const json_t *changes)
+{
+    size_t i;
+    const json_t *change;
+    struct text lines = {0};
+    json_array_foreach(changes, i, change)
+    {
+        const char *option = cli_text(change, "option");
+        text_add(&lines, "  ");
+        text_add_safe(&lines, option_of(option));
+        text_add(&lines, " ");
+        add_value(&lines, option, json_object_get(change, "was"));
+        text_addf(&lines, " %s ", say_arrow(&cli->terminal));
+        add_value(&lines, option, json_object_get(change, "is"));
+        text_add(&lines, "\n");
+    }
+    cli_print(&lines);
+    text_reset(&lines);
+}
 
 static void say_state(const json_t *answer)
 {
@@ -119,8 +172,10 @@ static int steer(struct cli *cli, const char *what, json_t *fields)
         return bad_id(cli);
     text_format(path, sizeof(path), "/v1/runs/%llu/%s", (unsigned long long)id, what);
     int code = cli_change(cli, path, fields, &answer);
-    if (code == CLI_DONE && !cli_print_json(cli, answer))
+    if (code == CLI_DONE && !cli_print_json(cli, answer)) {
         say_state(answer);
+        say_changes(cli, json_object_get(answer, "changes"));
+    }
     json_decref(answer);
     return code;
 }
@@ -195,7 +250,8 @@ const struct cli_verb cli_verbs_run[] = {
      "End a run: what was begun is finished and put back", NULL, run_abort},
     {"run", "set", "ID", 1, 1, CLI_LIVE_OPTIONS | OPT(REASON), 0,
      "Change a run while it is going on: batch, soak, limits, what is borne",
-     "It counts from the next step on, and stands in the audit trail. What was planned (servers, "
+     "It says what was and what is now; that counts from the next step on, and stands in the audit "
+     "trail. What was planned (servers, "
      "waves, order) stays.\n--window 00:00-24:00 takes its hours away: it goes on at once.",
      run_set},
     {"run", "retry", "ID", 1, 1,

@@ -249,23 +249,40 @@ static enum error_code add_story(struct asking *a, uint64_t id, json_t *run, str
     return code;
 }
 
-void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped)
+/* With its story; NULL: it was refused instead. */
+static json_t *tell_run(struct asking *a, uint64_t id)
 {
     struct error err;
     struct rollout *loaded = NULL;
     const struct rollout *run = coordinator_run_find(a->desk->brain, id);
     if (!run && store_load_run(a->desk->store, id, &loaded, &err)) {
         desk_refuse(a, &err);
-        return;
+        return NULL;
     }
     json_t *json = view_run(&a->view, run ? run : loaded, NULL);
     rollout_free(loaded);
     if (add_story(a, id, json, &err)) {
         json_decref(json);
         desk_refuse(a, &err);
-        return;
+        return NULL;
     }
-    desk_answer(a, status, wrapped ? json_pack("{s:o}", "run", json) : json);
+    return json;
+}
+
+void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped)
+{
+    json_t *run = tell_run(a, id);
+    if (run)
+        desk_answer(a, status, wrapped ? json_pack("{s:o}", "run", run) : run);
+}
+
+void desk_answer_set(struct asking *a, uint64_t id, json_t *changes)
+{
+    json_t *run = tell_run(a, id);
+    if (!run)
+        return;
+    json_object_set(run, "changes", changes);
+    desk_answer(a, 200, run);
 }
 
 static void get_run(struct asking *a)

@@ -25,6 +25,8 @@ void desk_refuse_as(struct asking *a, enum error_code code, const char *fmt, ...
     FORMAT_PRINTF(3, 4);
 /* wrapped: {"run": ...} */
 void desk_answer_run(struct asking *a, int status, uint64_t id, bool wrapped);
+/* The run, with what was changed of its options; changes stays the caller's. */
+void desk_answer_set(struct asking *a, uint64_t id, json_t *changes);
 /* The server of the path; NULL: refused. */
 const struct fleet_server *desk_server(struct asking *a);
 

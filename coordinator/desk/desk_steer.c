@@ -119,33 +119,40 @@ static enum error_code check_live(const json_t *options, struct error *err)
     return ERR_NONE;
 }
 
-static void tell_one(struct text *out, const char *key, const json_t *value)
-{
-    char *said = json_dumps(value, JSON_ENCODE_ANY);
-    text_addf(out, "%s%s %s", out->len ? ", " : "", key, said ? said : "?");
-    free(said);
-}
-
-/* Of what differs: "batch 1, soak_ms 10000" and "batch 3, soak_ms 0" */
-static void tell_difference(const struct rollout_options *from, const struct rollout_options *to,
-                            struct text *before, struct text *after)
+/* [{"option", "was", "is"}]: what differs. */
+static json_t *list_changes(const struct rollout_options *from, const struct rollout_options *to)
 {
     const char *key;
-    json_t *value, *was = view_options(from), *is = view_options(to);
+    json_t *value, *was = view_options(from), *is = view_options(to), *list = json_array();
     json_object_foreach(is, key, value)
     {
         json_t *former = json_object_get(was, key);
-        if (json_equal(former, value))
-            continue;
-        tell_one(before, key, former);
-        tell_one(after, key, value);
+        if (!json_equal(former, value))
+            json_array_append_new(
+                list, json_pack("{s:s, s:O, s:O}", "option", key, "was", former, "is", value));
     }
     json_decref(was);
     json_decref(is);
+    return list;
 }
 
+/* One side of them for the audit trail: "batch 1, soak_ms 10000" */
+static void tell_side(const json_t *changes, const char *side, struct text *out)
+{
+    size_t i;
+    json_t *change;
+    json_array_foreach(changes, i, change)
+    {
+        char *said = json_dumps(json_object_get(change, side), JSON_ENCODE_ANY);
+        text_addf(out, "%s%s %s", i ? ", " : "",
+                  json_string_value(json_object_get(change, "option")), said ? said : "?");
+        free(said);
+    }
+}
+
+/* *out_changes: see list_changes; the caller drops it, also after a failure. */
 static enum error_code set_options(struct asking *a, const struct rollout *run, json_t *options,
-                                   const char *reason, struct error *err)
+                                   const char *reason, json_t **out_changes, struct error *err)
 {
     struct text was = {0}, is = {0};
     struct plan_request q = {.options = run->options};
@@ -168,7 +175,9 @@ static enum error_code set_options(struct asking *a, const struct rollout *run, 
         q.options.window[0] = '\0';
     if (code)
         return code;
-    tell_difference(&run->options, &q.options, &was, &is);
+    *out_changes = list_changes(&run->options, &q.options);
+    tell_side(*out_changes, "was", &was);
+    tell_side(*out_changes, "is", &is);
     if (is.len == 0)
         code = error_set(err, ERR_STATE, "run %llu has these options already",
                          (unsigned long long)run->id);
@@ -184,18 +193,19 @@ void desk_set(struct asking *a)
 {
     struct error err;
     const char *reason = "";
-    json_t *body = NULL, *options = NULL;
+    json_t *body = NULL, *options = NULL, *changes = NULL;
     const struct field fields[] = {TEXT("reason", &reason), OBJECT("options", &options)};
     const struct rollout *run = coordinator_run_find(a->desk->brain, a->id);
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
     if (!code && (!run || run_state_ended(run->state)))
         code = error_set(&err, ERR_STATE, "run %llu is not running: it has ended, or never was",
                          (unsigned long long)a->id);
-    code = code ? code : set_options(a, run, options, reason, &err);
+    code = code ? code : set_options(a, run, options, reason, &changes, &err);
     if (code)
         desk_refuse(a, &err);
     else
-        desk_answer_run(a, 200, a->id, false);
+        desk_answer_set(a, a->id, changes);
+    json_decref(changes);
     json_decref(body);
 }
 

@@ -296,7 +296,15 @@ static void run_is_set_and_its_rest_retried(void **state)
 {
     struct bench *b = *state;
     static const struct fake_route routes[] = {
-        {"POST /v1/runs/7/set", 200, RUNNING, 0},
+        {"POST /v1/runs/7/set", 200,
+         "{\"id\":7,\"state\":\"running\",\"why\":\"\",\"changes\":["
+         "{\"option\":\"batch\",\"was\":1,\"is\":\"25%\"},"
+         "{\"option\":\"soak_ms\",\"was\":10000,\"is\":0},"
+         "{\"option\":\"max_failures\",\"was\":\"0\",\"is\":\"3,1/wave\"},"
+         "{\"option\":\"gate_latency\",\"was\":\"\",\"is\":\"2000\"},"
+         "{\"option\":\"gate_memory\",\"was\":\"1048576\",\"is\":\"150%\"},"
+         "{\"option\":\"gate_interval_ms\",\"was\":500,\"is\":1000}]}",
+         0},
         {"POST /v1/runs/7/retry", 200, PLAN, 1},
         {"POST /v1/runs/7/retry", 201, "{\"run\":" RUNNING "}", 0},
     };
@@ -310,6 +318,16 @@ static void run_is_set_and_its_rest_retried(void **state)
                  "POST /v1/runs/7/set {\"options\":{\"batch\":\"25%\",\"soak_ms\":0,"
                  "\"max_failures\":\"3,1/wave\"},\"reason\":\"hurry\"}",
                  true);
+    assert_has(&b->out, "run 7: running\n"
+                        "  batch 1 → 25%\n"
+                        "  soak 10s → 0s\n"
+                        "  max-failures 0 → 3,1/wave\n"
+                        "  gate-latency none → 2s\n"
+                        "  gate-memory 1.0 MiB → 150%\n"
+                        "  gate_interval_ms 500ms → 1s\n");
+    run(b, "run|set|7|--batch=25%|--reason=hurry|--json");
+    assert_ended(b, 0);
+    assert_has(&b->out, "\"option\": \"batch\"");
     run(b, "run|set|7|--waves=1|--reason=hurry");
     assert_ended(b, 2);
     run(b, "run|retry|7|--reason=mended|--detach");

@@ -583,6 +583,11 @@ static void run_is_set_while_it_goes_on_and_that_is_audited(void **state)
     assert_int_equal(f->status, 200);
     assert_string_equal(text_at(f, "options.batch"), "67%");
     assert_int_equal(number_at(f, "options.limit_ms"), 11000);
+    assert_string_equal(text_at(f, "changes.0.option"), "batch");
+    assert_int_equal(number_at(f, "changes.0.was"), 1);
+    assert_string_equal(text_at(f, "changes.0.is"), "67%");
+    assert_string_equal(text_at(f, "changes.1.option"), "limit_ms");
+    assert_int_equal(number_at(f, "changes.1.was"), 10000);
     assert_int_equal(coordinator_run_find(f->farm.brain, 1)->options.batch, 2);
     if (!strstr(farm_events(&f->farm),
                 "run.set run 1: hurry [batch 1, limit_ms 10000, max_failures \"0\", "))
