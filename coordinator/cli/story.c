@@ -223,9 +223,10 @@ static void add_steps(const struct cli *cli, const json_t *target, struct text *
 static void add_counts(const json_t *run, struct text *out)
 {
     static const char *const words[] = {"done",    "nothing", "skipped", "failed",
-                                        "unknown", "active",  "waiting"};
-    static const char *const said[] = {"done",        "had nothing to do", "skipped",      "failed",
-                                       "not settled", "being worked on",   "not begun yet"};
+                                        "aborted", "unknown", "active",  "waiting"};
+    static const char *const said[] = {
+        "done",     "had nothing to do", "skipped",         "failed",
+        "given up", "not settled",       "being worked on", "not begun yet"};
     const json_t *counts = json_object_get(run, "counts");
     int64_t total = cli_number(counts, "total");
     text_addf(out, "  %lld server%s", (long long)total, total == 1 ? "" : "s");
@@ -339,8 +340,8 @@ static void advise_retry(const struct cli *cli, const json_t *run, struct text *
     if (left == 0)
         return;
     text_format(why, sizeof(why),
-                "%lld server%s left over: failed, not reached or never touched. Once the cause is "
-                "mended:",
+                "%lld server%s left over: failed, given up, not reached or never touched. Once the "
+                "cause is mended:",
                 (long long)left, left == 1 ? " is" : "s are");
     text_format(command, sizeof(command), "farmhand run retry %lld --reason \"...\"",
                 (long long)cli_number(run, "id"));
@@ -410,9 +411,11 @@ static void add_end(const struct cli *cli, const json_t *run, struct text *out)
     text_reset(&line);
 }
 
-static bool is_trouble(enum mark mark)
+/* What a person has to know of a server, also where the rest is told in numbers. */
+static bool is_trouble(const char *state)
 {
-    return mark == MARK_FAILED || mark == MARK_UNKNOWN;
+    enum mark mark = cli_mark_of_target(state);
+    return mark == MARK_FAILED || mark == MARK_UNKNOWN || text_equal(state, "aborted");
 }
 
 /* Where it lies is what the one who ended a worker wants to know, however well that went. */
@@ -432,9 +435,8 @@ void cli_print_story(const struct cli *cli, const json_t *run, bool whole)
     add_end(cli, run, &out);
     add_counts(run, &out);
     text_add(&out, "\n");
-    json_array_foreach(targets, i,
-                       target) if (whole || keeps_evidence(target) ||
-                                   is_trouble(cli_mark_of_target(cli_text(target, "state"))))
+    json_array_foreach(targets, i, target) if (whole || keeps_evidence(target) ||
+                                               is_trouble(cli_text(target, "state")))
     {
         add_target(cli, target, server_columns, &out);
         add_findings(cli, target, &out);

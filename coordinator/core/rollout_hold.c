@@ -83,6 +83,17 @@ static void started_anew(const struct rollout *r, struct rollout_change *c, uint
     change_settle_unknown(r, c);
 }
 
+/* What others have done by then is not known here; they may still be at it, or about to. */
+static void take_back(const struct rollout *r, struct rollout_change *c, uint64_t now_ms)
+{
+    change_fail_act(r, c, CAUSE_NONE, now_ms,
+                    r->action == ROLLOUT_CYCLE
+                        ? "aborted before it started anew; whoever is to restart it has to know: "
+                          "a restart from here on meets it in rotation"
+                        : "aborted while others had it; they have to know: what they do from here "
+                          "on meets it in rotation");
+}
+
 bool hold_turn(const struct rollout *r, struct rollout_change *c, size_t i,
                const struct rollout_view *view, uint64_t now_ms)
 {
@@ -91,7 +102,7 @@ bool hold_turn(const struct rollout *r, struct rollout_change *c, size_t i,
     if (r->state == RUN_ABORTING) {
         change_edit(r, c, i);
         c->target.attempts = 0; /* nothing of it counts */
-        change_fail_act(r, c, CAUSE_NONE, now_ms, "the run was aborted while others had it");
+        take_back(r, c, now_ms);
         change_settle_unknown(r, c);
         return true;
     }

@@ -507,11 +507,13 @@ static bool end_run(const struct rollout *r, struct rollout_change *c)
                                                            : RUN_DONE;
     }
     c->pause_causes = 0;
-    char counts[128];
+    char counts[160], given_up[24] = "";
+    if (n.aborted) {
+        text_format(given_up, sizeof given_up, "%u given up, ", n.aborted);
+    }
     text_format(counts, sizeof counts,
-                "%u done, %u had nothing to do, %u failed, %u skipped, %u "
-                "not begun",
-                n.done, n.nothing, n.failed, n.skipped, n.waiting + n.aborted);
+                "%u done, %u had nothing to do, %u failed, %u skipped, %s%u not begun", n.done,
+                n.nothing, n.failed, n.skipped, given_up, n.waiting);
     char before[ROLLOUT_STEP_MAX], rest[64] = "";
     text_copy(before, sizeof before, r->state == RUN_RUNNING ? "" : r->why);
     if (is_something_left(r)) {

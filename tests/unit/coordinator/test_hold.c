@@ -178,6 +178,29 @@ static void abort_puts_a_held_server_back(void **state)
     assert_int_equal(p.run->state, RUN_ABORTED);
     assert_int_equal(p.run->targets[0].state, TARGET_ABORTED);
     assert_int_equal(p.servers[0].admin, BALANCER_READY);
+    assert_non_null(strstr(p.run->targets[0].detail, "aborted while others had it; they have to"));
+    play_end(&p);
+}
+
+/* One had the machine started anew, one is with others, one was not reached: three words. */
+static void aborted_cycle_says_what_became_of_each(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, ROLLOUT_CYCLE, 3);
+    p.run->options.limit_ms = 20 * MINUTE;
+    play_until(&p, 3 * MINUTE);
+    p.servers[0].boot = 2;
+    play_until(&p, p.now_ms + 3 * MINUTE);
+    assert_int_equal(p.run->targets[1].state, TARGET_ACTING);
+    play_request(&p, REQUEST_ABORT);
+    play_to_end(&p, p.now_ms + 2 * MINUTE);
+    assert_int_equal(p.run->state, RUN_ABORTED);
+    assert_int_equal(p.servers[1].admin, BALANCER_READY);
+    assert_non_null(
+        strstr(p.run->targets[1].detail, "a restart from here on meets it in rotation"));
+    assert_non_null(strstr(p.run->why, "1 done, 0 had nothing to do, 0 failed, 0 skipped, "
+                                       "1 given up, 1 not begun; `farmhand run retry"));
     play_end(&p);
 }
 
@@ -532,6 +555,7 @@ int main(void)
         cmocka_unit_test(hold_ends_by_either_clock),
         cmocka_unit_test(abort_puts_a_held_server_back),
         cmocka_unit_test(hold_is_not_given_while_the_store_cannot_write),
+        cmocka_unit_test(aborted_cycle_says_what_became_of_each),
         cmocka_unit_test(cycle_waits_for_each_reboot_before_the_next),
         cmocka_unit_test(machine_that_does_not_come_back_stops_the_cycle),
         cmocka_unit_test(hold_spends_the_budget_of_all),
