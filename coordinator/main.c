@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "common/text.h"
 #include "coordinator/init.h"
+#include "coordinator/reload.h"
 #include "coordinator/settings/settings.h"
 #include "coordinator/shell.h"
 
@@ -59,6 +60,8 @@ int main(int argc, char **argv)
     int end = options_parse(&program, argc, argv, &options);
     if (end >= 0)
         return end;
+    if (!options.check)
+        reload_listen(); /* before the file is read, so that no change is missed */
     if (settings_read(options.config, &settings, options_config_line, &told, &err) != ERR_NONE)
         return options_config_refused(&program, told, &err);
     if (options.check) {

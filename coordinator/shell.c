@@ -12,6 +12,7 @@
 #include "coordinator/desk/desk.h"
 #include "coordinator/entrance.h"
 #include "coordinator/letters.h"
+#include "coordinator/reload.h"
 #include "coordinator/store/archive.h"
 #include "coordinator/store/audit_line.h"
 #include "proto/url.h"
@@ -38,6 +39,7 @@ struct shell {
     struct store *store;
     struct archive *archive;
     struct coordinator *brain;
+    struct reload rules;
     struct balancer *balancer; /* NULL: none is configured */
     struct notices *notices;
     struct notices_target *notice_targets; /* lent from settings */
@@ -248,7 +250,6 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
         .rules = set->remediation.rules,
         .rule_count = set->remediation.count,
         .guards = set->remediation.guards,
-        .probe_every_ms = set->remediation.probe_every_ms,
         .now_ms = s->now_ms,
         .wall_ms = s->wall_ms,
     };
@@ -256,6 +257,8 @@ static enum error_code open_brain(struct shell *s, struct fence fence, struct er
     for (size_t i = 0; !code && i < set->server_count; i++)
         coordinator_declare_server(s->brain, set->servers[i].name, set->servers[i].labels,
                                    set->servers[i].label_count);
+    s->rules =
+        (struct reload){.path = set->remediation_file, .windows = &set->hours, .brain = s->brain};
     return code;
 }
 
@@ -532,6 +535,8 @@ void shell_run(struct shell *s)
         read_clocks(s);
         if (l)
             take_letter(s, l);
+        if (reload_asked())
+            reload_rules(&s->rules, s->now_ms, s->wall_ms);
         on_time(s);
     }
     log_info("coordinator_stops", LOG_UINT("open_runs", coordinator_run_count(s->brain)));
@@ -552,6 +557,7 @@ void shell_close(struct shell *s)
         sched_yield();
     mailbox_close(s->letters.box);
     coordinator_close(s->brain);
+    reload_release(&s->rules);
     archive_close(s->archive);
     store_close(s->store);
     entrance_close(s->entrance);

@@ -64,10 +64,9 @@ struct coordinator_spec {
     struct rollout_options defaults;
     const struct windows *windows; /* when runs may do something; NULL: always. Lent */
     const char *own_server; /* this coordinator runs on it; NULL: on none of the farm. Lent */
-    const struct remedy_rule *rules; /* of remediation; lent */
+    const struct remedy_rule *rules; /* of remediation; lent, see coordinator_take_rules */
     size_t rule_count;
     struct remedy_guards guards;
-    uint64_t probe_every_ms; /* of pools that rules judge by that */
     uint64_t now_ms;
     int64_t wall_ms;
 };
@@ -162,6 +161,13 @@ enum error_code coordinator_quarantine(struct coordinator *c, const char *server
 enum error_code coordinator_approve_incident(struct coordinator *c, uint64_t id, const char *actor,
                                              const char *reason, uint64_t now_ms, int64_t wall_ms,
                                              struct error *err);
+/* Other rules and guards from now on, lent like those before, which are needed no more; a row of
+ * the audit trail for each that differs, open incidents as remedy_reconsider has it. On failure
+ * those before stay in force. */
+enum error_code coordinator_take_rules(struct coordinator *c, const struct remedy_rule *rules,
+                                       size_t count, const struct remedy_guards *guards,
+                                       const char *actor, const char *reason, uint64_t now_ms,
+                                       int64_t wall_ms, struct error *err);
 /* A piece of the dump that belongs to the evidence, from byte `at` on: *out is lent until the next
  * event, NULL: its agent was asked, try again in a moment. Pieces come in order, from 0 on, to
  * who began: the audit trail has that it began, and what left (bytes and hash) when it is whole, or

@@ -17,6 +17,7 @@
  * coordinator_warm.c     settings as they were; configuration that servers share
  * coordinator_maintenance.c  servers that nobody is to touch for a while
  * coordinator_remedy.c   remediation: decisions become rows, events and runs
+ * coordinator_rules.c    other rules of remediation, while incidents are open
  * coordinator_patrol.c   pools that rules judge by probes are asked, one after another
  * coordinator_looks.c    what agents report, as remediation looks at it
  * coordinator_incidents.c what people say of incidents

@@ -57,7 +57,7 @@ static void add_worker(const struct fleet_server *s, const struct worker *w, uin
 static void add_probe(const struct coordinator *c, const struct fleet_server *s, const char *pool,
                       struct remedy_seen *seen, char *why, size_t size)
 {
-    uint64_t life_ms = 3 * c->spec.probe_every_ms + PROBE_SPARE_MS;
+    uint64_t life_ms = 3 * remedy_guards_of(c->remedy)->probe_every_ms + PROBE_SPARE_MS;
     for (size_t i = 0; i < s->probe_count; i++) {
         if (text_equal_nocase(s->probes[i].pool, pool) &&
             c->now_ms - s->probes[i].seen_ms <= life_ms) {

@@ -14,6 +14,11 @@
 #define PROBE_LIMIT_MS  5000 /* what hangs must not hold the agent's only thread for long */
 #define UNANSWERED_MS   60000
 
+static uint64_t probe_every_ms(const struct coordinator *c)
+{
+    return remedy_guards_of(c->remedy)->probe_every_ms;
+}
+
 static bool judges_by_asking(const struct remedy_rule *rule)
 {
     for (size_t i = 0; i < rule->condition_count; i++) {
@@ -74,7 +79,7 @@ static bool is_due(const struct coordinator *c, const struct fleet_probe *p)
 {
     bool outstanding = p->asked_ms > p->seen_ms;
     return !p->asked_ms || (outstanding ? c->now_ms - p->asked_ms >= UNANSWERED_MS
-                                        : c->now_ms - p->seen_ms >= c->spec.probe_every_ms);
+                                        : c->now_ms - p->seen_ms >= probe_every_ms(c));
 }
 
 /* What a run has in hand is asked by it. What an incident keeps out is asked on: it may be well. */
@@ -114,7 +119,7 @@ static bool patrol_server(struct coordinator *c, struct fleet_server *s)
 void patrol_turn(struct coordinator *c)
 {
     size_t count = fleet_count(c->fleet), asked = 0;
-    if (!c->spec.probe_every_ms || c->now_ms < c->patrol_ms + PATROL_TURN_MS || c->frozen[0] ||
+    if (!probe_every_ms(c) || c->now_ms < c->patrol_ms + PATROL_TURN_MS || c->frozen[0] ||
         coordinator_settling(c, c->now_ms)) {
         return;
     }

@@ -164,7 +164,10 @@ bool remedies_may_take(struct coordinator *c, const struct rollout *r, const cha
 static struct remedy_run run_of(const struct rollout *r, const char *server, char *detail,
                                 size_t size)
 {
-    struct remedy_run out = {.known = true, .open = !run_state_ended(r->state), .detail = detail};
+    struct remedy_run out = {.known = true,
+                             .open = !run_state_ended(r->state),
+                             .apart = r->action == ROLLOUT_QUARANTINE,
+                             .detail = detail};
     text_copy(detail, size, r->why);
     for (size_t i = 0; i < r->target_count; i++) {
         const struct rollout_target *t = &r->targets[i];

@@ -103,7 +103,7 @@ static void act_ended(const struct remedy *m, struct remedy_change *c,
     const char *detail = run->detail && run->detail[0] ? run->detail : "its run is gone";
     unsigned long long id = n->run;
     change_note(c, view->wall_ms, "proof", "run %llu: %s", id, detail);
-    if (run->state == TARGET_DONE && rule->rungs[n->rung].act == REMEDY_QUARANTINE) {
+    if (run->state == TARGET_DONE && run->apart) { /* whatever its rung is called by now */
         change_phase(c, INCIDENT_QUARANTINED, view->wall_ms);
         c->kind = "incident.quarantined";
         n->until_wall_ms = rule->quarantine_ms ? view->wall_ms + (int64_t)rule->quarantine_ms : 0;

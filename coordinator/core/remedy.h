@@ -76,6 +76,7 @@ struct remedy_rule {
     const char *name; /* strings are lent */
     const char *servers, *pools;
     const char *window; /* as windows_resolve gave it; "": any time */
+    const char *when;   /* its conditions in words, as remedy_parse_conditions was given them */
     struct remedy_condition conditions[REMEDY_CONDITIONS_MAX]; /* all have to hold */
     size_t condition_count;
     uint64_t for_ms;                 /* so long */
@@ -103,9 +104,11 @@ struct remedy_guards {
     uint64_t clear_ms;         /* a trouble is over when it was gone so long */
     uint64_t retry_ms;         /* after an act that never began */
     uint64_t blocked_alarm_ms; /* blocked so long is told once more, loudly */
+    uint64_t probe_every_ms;   /* pools that a rule judges by probes or requests are asked so often;
+                                  0: never */
 };
 
-/* "memory > 2G, queue > 50%"; ERR_INVALID says what may stand there. */
+/* "memory > 2G, queue > 50%", lent to the rule; ERR_INVALID says what may stand there. */
 enum error_code remedy_parse_conditions(const char *text, struct remedy_rule *out,
                                         struct error *err);
 /* "recycle 10m, kill-worker 5m, restart-services 10m, quarantine" */
@@ -176,6 +179,7 @@ void remedy_released(struct remedy *m, int64_t wall_ms);
 struct remedy_run {
     bool known, open;
     bool waiting; /* it has not got its turn yet */
+    bool apart;   /* it was to take the server out and leave it alone */
     enum target_state state;
     enum cause cause;
     const char *detail; /* lent */
@@ -249,6 +253,26 @@ void remedy_quarantine(const char *server, uint64_t for_ms, const char *actor, c
                        int64_t wall_ms, struct remedy_change *out);
 enum error_code remedy_release(const struct incident *n, const char *actor, const char *reason,
                                int64_t wall_ms, struct remedy_change *out, struct error *err);
+
+/* ---- other rules, while incidents are open ---- */
+
+/* What would differ, in words of the file: "rule leak", "mode observe", "mode auto"; first the
+ * guards, then rule after rule. One that is new, or gone, is told whole. */
+typedef void (*remedy_difference_fn)(void *arg, const char *what, const char *was, const char *is);
+void remedy_differences(const struct remedy *m, const struct remedy_rule *rules, size_t count,
+                        const struct remedy_guards *guards, remedy_difference_fn each, void *arg);
+/* What becomes of this open incident under them; to be asked, and saved, before remedy_exchange.
+ * false: it stays as it is. What is acted goes on to its end and its proof under any rules; where
+ * the next act is another one now, it is decided anew and an approval holds no more. One whose rule
+ * is gone is ended, or handed to a person, by remedy_next. */
+bool remedy_reconsider(const struct remedy *m, const struct remedy_rule *rules, size_t count,
+                       const struct incident *n, int64_t wall_ms, struct remedy_change *out);
+/* From now on these hold, lent like those before, which are needed no more. What was seen is kept
+ * where a rule still looks at the same, and so is what was done and when. */
+void remedy_exchange(struct remedy *m, const struct remedy_rule *rules, size_t count,
+                     const struct remedy_guards *guards, uint64_t now_ms);
+
+/* ---- in words ---- */
 
 /* Sentences about what is seen on that server and no incident tells yet: how long it has to hold
  * still, or why nothing is done about it. */

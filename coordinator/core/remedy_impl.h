@@ -5,6 +5,7 @@
  * remedy_watch.c   looks: does a rule's condition hold, for how long
  * remedy_guards.c  may something be done now, and if not, why
  * remedy_rules.c   a rule's words
+ * remedy_exchange.c  other rules while incidents are open
  * remedy_words.c   people: approve, dismiss, release; what is seen, in sentences
  */
 #ifndef FARMHAND_COORDINATOR_REMEDY_IMPL_H
@@ -80,6 +81,7 @@ struct remedy {
 bool watch_shows(const struct watch *w);
 /* And for long enough, as far as is known now. */
 bool watch_fires(const struct remedy *m, const struct watch *w, uint64_t now_ms);
+void watches_sort(struct remedy *m); /* their rules were numbered anew */
 struct watch *watch_find(const struct remedy *m, size_t rule, const char *server, const char *pool);
 
 /* The first guard that says no, with `why`; GUARD_NONE: it may be done. w NULL: nothing of this

@@ -252,6 +252,7 @@ enum error_code remedy_parse_conditions(const char *text, struct remedy_rule *ou
 {
     struct parsing p = {out, err};
     out->condition_count = 0;
+    out->when = text;
     int code = text_split(text, ',', add_condition, &p);
     if (code) {
         return (enum error_code)code;

@@ -36,8 +36,11 @@ struct watch *watch_find(const struct remedy *m, size_t rule, const char *server
     return found ? &m->watches[found - 1] : NULL;
 }
 
-static void sort_into_slots(struct remedy *m)
+void watches_sort(struct remedy *m)
 {
+    if (!m->watch_cap) {
+        return;
+    }
     free(m->slots);
     m->slot_count = 2 * m->watch_cap; /* a power of two, never more than half full */
     m->slots = must_alloc(m->slot_count, sizeof *m->slots);
@@ -53,7 +56,7 @@ static struct watch *watch_add(struct remedy *m, size_t rule, const struct remed
     if (m->watch_count == m->watch_cap) {
         m->watch_cap = m->watch_cap ? 2 * m->watch_cap : 16;
         m->watches = must_realloc(m->watches, m->watch_cap, sizeof *m->watches);
-        sort_into_slots(m);
+        watches_sort(m);
     }
     struct watch *w = &m->watches[m->watch_count++];
     *w = (struct watch){.rule = rule, .clear_ms = now_ms};

@@ -215,7 +215,6 @@ static void make_rule(struct making *m, const struct guards_read *g, struct rule
 
 static void make_guards(const struct guards_read *g, struct remediation *out)
 {
-    out->probe_every_ms = g->probe_every_ms;
     out->guards = (struct remedy_guards){
         .min_healthy = share_of_text(g->min_healthy, "50%"),
         .server_cool_down_ms = g->server_cool_down_ms,
@@ -228,6 +227,7 @@ static void make_guards(const struct guards_read *g, struct remediation *out)
         .clear_ms = g->clear_ms,
         .retry_ms = g->retry_ms,
         .blocked_alarm_ms = g->blocked_alarm_ms,
+        .probe_every_ms = g->probe_every_ms,
     };
 }
 

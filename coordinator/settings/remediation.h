@@ -19,7 +19,6 @@ struct remediation {
     struct remedy_rule *rules;
     size_t count;
     struct remedy_guards guards;
-    uint64_t probe_every_ms; /* pools that a rule judges by probes or requests are asked so often */
     struct remediation_file *file;
 };
 

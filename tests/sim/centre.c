@@ -278,7 +278,8 @@ static const struct remedy_guards guards = {.min_healthy = {CENTRE_HEALTHY_PERCE
                                             .common_least = 3,
                                             .clear_ms = 2000,
                                             .retry_ms = 5000,
-                                            .blocked_alarm_ms = 60000};
+                                            .blocked_alarm_ms = 60000,
+                                            .probe_every_ms = 1000};
 
 static void choose_rules(struct centre *c)
 {
@@ -318,7 +319,6 @@ static bool open_brain(struct centre *c, struct error *err)
                                                   : c->world->options.services ? REMEDIES
                                                                                : REMEDIES - 1,
                                     .guards = guards,
-                                    .probe_every_ms = remedy ? 1000 : 0,
                                     .now_ms = centre_clock(c),
                                     .wall_ms = wall(c)};
     if (coordinator_open(&spec, &c->brain, err) != ERR_NONE)

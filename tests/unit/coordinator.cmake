@@ -26,6 +26,8 @@ farmhand_test(remediation SOURCES coordinator/test_remediation.c coordinator/far
               LIBS farmhand_brain TIMEOUT 300)
 farmhand_test(conditions SOURCES coordinator/test_conditions.c coordinator/farm.c coordinator_store/files.c
               LIBS farmhand_brain TIMEOUT 300)
+farmhand_test(exchange SOURCES coordinator/test_exchange.c coordinator/farm.c coordinator_store/files.c
+              LIBS farmhand_brain TIMEOUT 300)
 farmhand_test(restraint SOURCES coordinator/test_restraint.c coordinator/farm.c coordinator_store/files.c
               LIBS farmhand_brain TIMEOUT 300)
 farmhand_test(takeover SOURCES coordinator/test_takeover.c coordinator/farm.c coordinator_store/files.c

@@ -606,7 +606,6 @@ void farm_start(struct farm *f)
                                     .rules = f->rules,
                                     .rule_count = f->rule_count,
                                     .guards = f->guards,
-                                    .probe_every_ms = f->probe_every_ms,
                                     .defaults = {.batch = 1,
                                                  .limit_ms = 10000,
                                                  .drain = true,
@@ -662,7 +661,6 @@ void farm_set_rules(struct farm *f, const struct remedy_rule *rules, size_t coun
 {
     f->rules = rules;
     f->rule_count = count;
-    f->probe_every_ms = 1000;
     f->guards = (struct remedy_guards){.min_healthy = {50, true},
                                        .max_per_hour = 100,
                                        .flap_max = 100,
@@ -671,7 +669,8 @@ void farm_set_rules(struct farm *f, const struct remedy_rule *rules, size_t coun
                                        .common_least = 3,
                                        .clear_ms = 2000,
                                        .retry_ms = 2000,
-                                       .blocked_alarm_ms = 60000};
+                                       .blocked_alarm_ms = 60000,
+                                       .probe_every_ms = 1000};
 }
 
 void farm_begin(struct farm *f, size_t count)

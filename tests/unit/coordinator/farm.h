@@ -123,7 +123,6 @@ struct farm {
     const struct remedy_rule *rules; /* the same */
     size_t rule_count;
     struct remedy_guards guards;
-    uint64_t probe_every_ms;
     int acts_in_rotation; /* acts that were at work while the place was ready */
     struct farm_asked asked[FARM_ASKED];
 };

@@ -130,7 +130,10 @@ static void apply(struct world *w, struct remedy_change *c)
     if (c->effect == REMEDY_BEGIN || c->effect == REMEDY_GIVE_BACK) {
         struct run *r = &w->runs[w->run_count++];
         assert_true(w->run_count < RUNS);
-        *r = (struct run){.is = {.known = true, .open = true, .state = TARGET_ACTING},
+        *r = (struct run){.is = {.known = true,
+                                 .open = true,
+                                 .state = TARGET_ACTING,
+                                 .apart = c->act == REMEDY_QUARANTINE},
                           .act = c->act,
                           .back = c->effect == REMEDY_GIVE_BACK};
         text_copy(r->server, sizeof r->server, c->incident.server);
@@ -278,8 +281,12 @@ static void expect(const struct world *w, const char *part)
 
 static void finish(struct world *w, enum target_state state, enum cause cause, const char *detail)
 {
-    w->runs[w->run_count - 1].is =
-        (struct remedy_run){.known = true, .state = state, .cause = cause, .detail = detail};
+    struct run *r = &w->runs[w->run_count - 1];
+    r->is = (struct remedy_run){.known = true,
+                                .state = state,
+                                .cause = cause,
+                                .apart = r->act == REMEDY_QUARANTINE,
+                                .detail = detail};
 }
 
 static void leak(struct world *w, unsigned server, bool on)

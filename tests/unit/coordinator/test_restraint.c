@@ -40,7 +40,6 @@ static void begin(struct farm *f)
     farm_crash(f);
     f->checks = true;
     farm_set_rules(f, rules, 4);
-    f->probe_every_ms = 2000;
     f->guards = (struct remedy_guards){.min_healthy = {50, true},
                                        .server_cool_down_ms = 60000,
                                        .max_per_hour = 6,
@@ -50,7 +49,8 @@ static void begin(struct farm *f)
                                        .common_least = 3,
                                        .clear_ms = 5000,
                                        .retry_ms = 5000,
-                                       .blocked_alarm_ms = 60000};
+                                       .blocked_alarm_ms = 60000,
+                                       .probe_every_ms = 2000};
     farm_start(f);
     farm_run(f, 5000);
 }

@@ -297,6 +297,50 @@ static void descriptors_are_raised_and_too_few_are_told(void **state)
     assert_int_equal(end_by(f, SIGTERM), 0);
 }
 
+static void write_rules(struct fixture *f, const char *content)
+{
+    must(os_write_file(files_path(&f->files, "rules.conf"), content, strlen(content), 0600, NULL) ==
+         ERR_NONE);
+}
+
+/* A file with mistakes is told with all of them, and changes nothing. */
+static void rules_are_read_anew_when_sighup_asks(void **state)
+{
+    struct fixture *f = *state;
+    char more[600];
+    text_format(more, sizeof(more), "remediation = %s\n", files_path(&f->files, "rules.conf"));
+    write_config(f, more);
+    write_rules(f, "[rule leak]\nwhen = memory > 2G\nactions = recycle 5m, call\n");
+    start(f);
+    struct client c = client_open(f->socket);
+    client_ask(&c, "GET", "/v1/events?follow=1&since=0", NULL);
+    assert_true(client_read_until(&c, "coordinator.started"));
+    write_rules(f, "[rule leak]\nwhen = mammary > 2G\nactions = recycle 5m, kall\nmode = auto\n");
+    must(kill(f->pid, SIGHUP) == 0);
+    assert_true(client_read_until(&c, "the rules from before stay in force"));
+    assert_true(client_read_until(&c, "kall"));
+    assert_logged(f, "event=rules_refused");
+    assert_logged(f, "mammary");
+    write_rules(f, "[rule leak]\nwhen = memory > 2G\nactions = recycle 5m, call\nmode = auto\n");
+    must(kill(f->pid, SIGHUP) == 0);
+    assert_true(client_read_until(&c, "[mode observe -> mode auto]"));
+    client_close(&c);
+    struct text trail = get(f, "/v1/audit");
+    assert_non_null(strstr(text_get(&trail), "\"remediation.rules\""));
+    text_reset(&trail);
+    assert_int_equal(end_by(f, SIGTERM), 0);
+}
+
+/* Nothing to read is no end. */
+static void sighup_without_a_file_of_rules_is_told(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    must(kill(f->pid, SIGHUP) == 0);
+    assert_fence(f, 1);
+    assert_int_equal(end_by(f, SIGTERM), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -310,6 +354,8 @@ int main(void)
         CASE(what_prevents_the_start_is_told),
         CASE(damaged_history_does_not_prevent_the_start),
         CASE(descriptors_are_raised_and_too_few_are_told),
+        CASE(rules_are_read_anew_when_sighup_asks),
+        CASE(sighup_without_a_file_of_rules_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
