@@ -98,6 +98,7 @@ enum error_code coordinator_open(const struct coordinator_spec *spec, struct coo
     code = code != ERR_NONE ? code : store_load_leases(spec->store, load_lease, c, err);
     code = code != ERR_NONE ? code : store_load_open_incidents(spec->store, load_incident, c, err);
     code = code != ERR_NONE ? code : remedies_open(c, err);
+    code = code != ERR_NONE ? code : evidence_open(c, err);
     forget_seen_causes(c);
     code = code != ERR_NONE ? code : stay_frozen(c, err);
     if (code != ERR_NONE) {
@@ -139,6 +140,7 @@ void coordinator_close(struct coordinator *c)
     rehearsals_close(c);
     free(c->asks);
     free(c->kills);
+    free(c->unasked);
     free(c->unsaved_drops);
     budgets_close(c);
     remedy_free(c->remedy);

@@ -153,7 +153,8 @@ static struct ask *ask_agent(struct coordinator *c, const struct incident *n, st
     return a;
 }
 
-void evidence_ask(struct coordinator *c, const struct remedy_change *change)
+/* false: its agent cannot be asked now. */
+static bool ask_of_change(struct coordinator *c, const struct remedy_change *change)
 {
     const struct incident *n = &change->incident;
     struct pending q = {.command = {.probe = true,
@@ -162,13 +163,74 @@ void evidence_ask(struct coordinator *c, const struct remedy_change *change)
                                     .worker_pid = change->worker_pid,
                                     .worker_created = change->worker_created}};
     if (!n->pool[0]) {
-        return;
+        return true; /* it would have nothing to tell */
     }
     text_copy(q.pool, sizeof q.pool, n->pool);
     if (change->wants_dump && !change->worker_pid) {
         choose_worker(c, n, &q.command);
     }
-    ask_agent(c, n, &q);
+    return ask_agent(c, n, &q) != NULL;
+}
+
+void evidence_ask(struct coordinator *c, const struct remedy_change *change)
+{
+    ask_of_change(c, change);
+}
+
+/* Each answer has one of these, and nothing else has. */
+#define SAID_UNKNOWN "executing requests are not known: "
+#define SAID_NONE    "no request is executing"
+#define SAID_SOME    " requests are executing, the oldest for "
+
+static void look_for_answer(void *arg, const struct incident_note *note)
+{
+    bool *answered = arg;
+    *answered = *answered || strncmp(note->text, SAID_UNKNOWN, strlen(SAID_UNKNOWN)) == 0 ||
+                text_equal(note->text, SAID_NONE) || strstr(note->text, SAID_SOME) != NULL;
+}
+
+/* Its rule found it, and nothing was done about it yet: what its agent tells is of before. The run
+ * of its first act may be there already, and have given no command. */
+static bool wants_answer(const struct coordinator *c, const struct incident *n)
+{
+    const struct rollout *run = n->run ? runs_find(c, n->run) : NULL;
+    bool waits = run && run->target_count && run->targets[0].state < TARGET_ACTING;
+    return n->rule[0] && n->pool[0] && n->rung == 0 && (!n->run || waits);
+}
+
+enum error_code evidence_open(struct coordinator *c, struct error *err)
+{
+    enum error_code code = ERR_NONE;
+    for (size_t i = 0; i < c->incident_count && code == ERR_NONE; i++) {
+        bool answered = false;
+        if (wants_answer(c, &c->incidents[i])) {
+            code = store_load_notes(c->spec.store, c->incidents[i].id, look_for_answer, &answered,
+                                    err);
+            if (!answered) {
+                c->unasked = must_realloc(c->unasked, c->unasked_count + 1, sizeof *c->unasked);
+                c->unasked[c->unasked_count++] = c->incidents[i].id;
+            }
+        }
+    }
+    return code;
+}
+
+void evidence_ask_again(struct coordinator *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->unasked_count; i++) {
+        const struct incident *n = incident_by_id(c, c->unasked[i]);
+        if (!n || !wants_answer(c, n)) {
+            continue;
+        }
+        const struct fleet_server *s = fleet_find(c->fleet, n->server);
+        const struct remedy_rule *rule = remedy_rule_find(c->remedy, n->rule);
+        const struct remedy_change change = {.incident = *n, .wants_dump = rule && rule->dump};
+        if (!s || !fleet_latest(s) || !ask_of_change(c, &change)) { /* a dump is of a worker */
+            c->unasked[kept++] = c->unasked[i];
+        }
+    }
+    c->unasked_count = kept;
 }
 
 static void keep_answer(struct writing *w, const struct observation *seen)
@@ -179,12 +241,11 @@ static void keep_answer(struct writing *w, const struct observation *seen)
              seen->probe_status, seen->probe_ms, seen->detail[0] ? ": " : "", seen->detail);
     }
     if (!seen->requests_known) {
-        keep(w, "executing requests are not known: %s",
-             seen->requests[0] ? seen->requests : seen->detail);
+        keep(w, SAID_UNKNOWN "%s", seen->requests[0] ? seen->requests : seen->detail);
     } else if (seen->executing == 0) {
-        keep(w, "no request is executing");
+        keep(w, SAID_NONE);
     } else {
-        keep(w, "%u requests are executing, the oldest for %s: %s", seen->executing,
+        keep(w, "%u" SAID_SOME "%s: %s", seen->executing,
              text_format_duration(oldest, seen->oldest_ms), seen->requests);
     }
     if (seen->dump_bytes) {

@@ -183,6 +183,8 @@ struct coordinator {
     size_t ask_count;
     struct remedy_change *kills; /* by hand, of which the evidence is not asked for yet */
     size_t kill_count;
+    uint64_t *unasked; /* incidents of a former life whose evidence its agent has not told */
+    size_t unasked_count;
     uint64_t next_ticket; /* of the balancer */
     uint64_t turn;        /* grows with every event and change: what caches are valid for */
     uint64_t last_turn_ms;
@@ -332,6 +334,10 @@ enum error_code remedies_release(struct coordinator *c, struct incident *n, cons
 /* Executing requests, and a dump where the change wants one (of the worker that it names), asked of
  * its agent; they come as notes when it answers. */
 void evidence_ask(struct coordinator *c, const struct remedy_change *change);
+/* Of open incidents about which nothing was done yet, and which have no answer: it was lost with
+ * the coordinator that had asked. They are asked when their agents can be. */
+enum error_code evidence_open(struct coordinator *c, struct error *err);
+void evidence_ask_again(struct coordinator *c);
 /* What keeps the evidence before this run, a person's, ends a worker: to be written with its first
  * row. */
 struct remedy_change evidence_of_kill(const struct coordinator *c, const struct rollout *run,

@@ -267,6 +267,9 @@ static void drive_one(struct coordinator *c, struct rollout *r)
 void runs_drive(struct coordinator *c)
 {
     c->drive_more = false;
+    if (c->unasked_count && !c->frozen[0]) {
+        evidence_ask_again(c); /* before anything is done about them */
+    }
     for (size_t i = 0; i < c->run_count; i++) {
         drive_one(c, c->runs[i]);
     }

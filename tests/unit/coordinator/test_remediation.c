@@ -510,6 +510,46 @@ static void evidence_stands_before_the_act(void **state)
     farm_end(&f);
 }
 
+static size_t count_of(const struct text *story, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = text_get(story); (at = strstr(at, part)); at++) {
+        count++;
+    }
+    return count;
+}
+
+/* Killed as it opens, or a little later: what its agent alone can tell is kept
+ * before the act, and of the worker that was to go. */
+static void evidence_is_asked_again_after_a_restart(void **state)
+{
+    (void)state;
+    static const uint64_t later_ms[] = {0, 10, 50, 250, 1000};
+    for (size_t i = 0; i < sizeof later_ms / sizeof later_ms[0]; i++) {
+        struct farm f;
+        begin(&f, 4, 1);
+        rules[0].dump = true;
+        f.agents[1].dump = "a picture";
+        f.agents[1].memory_bytes = 3 * GIB;
+        for (int turns = 0; turns < 2000 && !coordinator_incident_count(f.brain); turns++) {
+            farm_run(&f, 10);
+        }
+        farm_run(&f, later_ms[i]);
+        farm_crash(&f);
+        farm_start(&f);
+        farm_run(&f, 25000);
+        struct text story = story_of(&f, 1);
+        const char *dump = strstr(text_get(&story), "dump: incident-1-10.dmp, ");
+        const char *proof = strstr(text_get(&story), "proof: run 1");
+        if (count_of(&story, "evidence: no request is executing") != 1 || !dump || !proof ||
+            dump > proof) {
+            fail_msg("killed %u ms later:\n%s", (unsigned)later_ms[i], text_get(&story));
+        }
+        text_reset(&story);
+        farm_end(&f);
+    }
+}
+
 static void add_after(void *arg, const struct audit_row *row)
 {
     text_addf(arg, "%s -> %s\n", row->action, row->after);
@@ -801,6 +841,7 @@ int main(void)
         cmocka_unit_test(what_an_incident_keeps_out_is_probed_on),
         cmocka_unit_test(minimum_is_asked_again_when_the_server_is_taken),
         cmocka_unit_test(evidence_stands_before_the_act),
+        cmocka_unit_test(evidence_is_asked_again_after_a_restart),
         cmocka_unit_test(dump_is_fetched_piece_by_piece),
         cmocka_unit_test(what_left_of_a_dump_is_told_though_it_was_not_whole),
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
