@@ -196,8 +196,9 @@ static const struct config_key keys[] = {
      .type = CONFIG_DURATION,
      .offset = TOP(dump_wait_ms),
      .min = SECOND,
-     .max = 10 * 60 * SECOND,
-     .expected = "how long a worker may stand still for it, 1s to 10m"},
+     .max = 40 * SECOND,
+     .expected = "how long a worker may stand still for it, 1s to 40s: the coordinator waits a "
+                 "minute for all evidence, and so does the act behind it"},
     {.section = "keepalive",
      .key = "file",
      .type = CONFIG_TEXT,

@@ -139,6 +139,7 @@ static void what_is_wrong_is_told(void **state)
     assert_refused("[allow]\nverbs = recycle, destroy\n", "there is no verb destroy");
     assert_refused("[allow]\nmax_per_hour = many\n", "max_per_hour");
     assert_refused("[allow]\ncool_down = 10\n", "cool_down");
+    assert_refused("[allow]\ndump_wait = 41s\n", "1s to 40s: the coordinator waits a minute");
     assert_refused("stop_timeout = 1ms\n", "stop_timeout");
     assert_refused("service_backend = magic\n", "service_backend");
     assert_refused("service_backend = lab\n", "service_tool");
