@@ -63,25 +63,30 @@ static bool starts_services(const struct rollout *r, const struct rollout_target
     return asked && (t->state == TARGET_NOTHING || (target_state_ended(t->state) && begun));
 }
 
-/* Stopped as soon as the gate has seen them down, whatever the balancer makes of it. */
-static enum wish wish_of_services(const struct rollout *r, const struct rollout_change *change)
+/* Stopped as soon as the gate has seen them down, whatever the balancer makes of it. Where they
+ * were down already, and nobody has said so, this is the word; else who took them down stays. */
+static enum wish wish_of_services(const struct coordinator *c, const struct rollout *r,
+                                  const struct rollout_change *change)
 {
     const struct rollout_target *t = &change->target;
+    bool says = t->outcome == OUTCOME_DONE ||
+                (t->outcome == OUTCOME_NOTHING && !kept_services(c, t->server));
     if (r->action == ROLLOUT_SERVICE_STOP && change->from == TARGET_GATING &&
-        t->state != TARGET_FAILED && t->outcome == OUTCOME_DONE) {
+        t->state != TARGET_FAILED && says) {
         return WISH_STOPPED;
     }
     return starts_services(r, t) ? WISH_STARTED : WISH_NONE;
 }
 
-static enum wish wish_of(const struct rollout *r, const struct rollout_change *change)
+static enum wish wish_of(const struct coordinator *c, const struct rollout *r,
+                         const struct rollout_change *change)
 {
     const struct rollout_target *t = &change->target;
     if (!change->target_changed || change->from == t->state) {
         return WISH_NONE;
     }
     if (!t->pool[0]) {
-        return wish_of_services(r, change);
+        return wish_of_services(c, r, change);
     }
     bool had_nothing = t->state == TARGET_NOTHING;
     if (r->action == ROLLOUT_STOP && !r->options.keep_autostart &&
@@ -116,7 +121,7 @@ enum error_code kept_write(struct coordinator *c, const struct rollout *r,
                            const struct rollout_change *change, struct error *err)
 {
     const struct rollout_target *t = &change->target;
-    switch (wish_of(r, change)) {
+    switch (wish_of(c, r, change)) {
     case WISH_STOPPED: {
         const struct kept_pool row = row_of_stop(c, r, t);
         return store_save_kept(c->spec.store, &row, err);
@@ -139,7 +144,7 @@ void kept_mirror(struct coordinator *c, const struct rollout *r,
                  const struct rollout_change *change, bool saved)
 {
     struct kept *k = NULL;
-    switch (wish_of(r, change)) {
+    switch (wish_of(c, r, change)) {
     case WISH_STOPPED: {
         const struct kept_pool row = row_of_stop(c, r, &change->target);
         add(c, &row)->unsaved = !saved;

@@ -493,7 +493,8 @@ static void agent_turn(struct farm *f, size_t i)
         return;
     }
     if (a->act_outcome == OUTCOME_RUNNING && f->now_ms >= a->act_done_ms) {
-        a->act_outcome = OUTCOME_DONE;
+        bool was_so = a->act_verb == VERB_SERVICE_STOP && a->down && a->disabled;
+        a->act_outcome = was_so ? OUTCOME_NOTHING : OUTCOME_DONE;
         a->generation++;
         if (a->act_verb == VERB_STOP || a->act_verb == VERB_START) {
             a->shop_stopped = a->shop_manual = a->act_verb == VERB_STOP;

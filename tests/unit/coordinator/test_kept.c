@@ -181,6 +181,32 @@ static void services_that_a_person_stopped_say_who_and_why(void **state)
     farm_end(&f);
 }
 
+/* A person who says so of what was down already is named as well; who says it again is not: it was
+ * not he who took them down. */
+static void services_that_were_stopped_already_have_a_name_too(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin(&f, 2);
+    hand_on_services(&f, true, true); /* by whom nobody knows */
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    ask_services(&f, ROLLOUT_SERVICE_STOP, false);
+    farm_run(&f, 12000);
+    assert_int_equal(f.agents[0].act_outcome, OUTCOME_NOTHING);
+    assert_int_equal(coordinator_kept_count(f.brain), 1);
+    assert_int_equal(coordinator_kept_at(f.brain, 0)->run, 1);
+    farm_crash(&f);
+    farm_start(&f);
+    farm_run(&f, 5000);
+    assert_string_equal(coordinator_kept_at(f.brain, 0)->actor, "anna");
+    ask_services(&f, ROLLOUT_SERVICE_STOP, false);
+    assert_int_equal(coordinator_kept_count(f.brain), 1);
+    assert_int_equal(coordinator_kept_at(f.brain, 0)->run, 1);
+    ask_services(&f, ROLLOUT_SERVICE_START, false);
+    assert_int_equal(coordinator_kept_count(f.brain), 0);
+    farm_end(&f);
+}
+
 static void services_that_come_back_raise_an_alarm(void **state)
 {
     (void)state;
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(start_that_has_nothing_to_do_ends_the_wish),
         cmocka_unit_test(stop_that_keeps_autostart_wishes_nothing),
         cmocka_unit_test(services_that_a_person_stopped_say_who_and_why),
+        cmocka_unit_test(services_that_were_stopped_already_have_a_name_too),
         cmocka_unit_test(services_that_come_back_raise_an_alarm),
         cmocka_unit_test(start_of_services_ends_the_wish),
     };
