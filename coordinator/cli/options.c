@@ -510,8 +510,9 @@ static enum error_code check_options(const struct cli *cli, struct error *err)
         if (cli->values[i] && !((v->options | CLI_EVERY) & bit))
             return unknown_option(cli, options[i].name, err);
         if (!cli->values[i] && (v->required & bit))
-            return error_set(err, ERR_INVALID, "--%s %s is needed: %s", options[i].name,
-                             options[i].value, options[i].help);
+            return error_set(err, ERR_INVALID, "--%s%s%s is needed: %s", options[i].name,
+                             options[i].value ? " " : "", /* none: a switch */
+                             options[i].value ? options[i].value : "", options[i].help);
     }
     return ERR_NONE;
 }

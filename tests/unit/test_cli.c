@@ -231,6 +231,17 @@ static void change_without_reason_or_terminal_is_refused(void **state)
     assert_asked(b, "POST", false);
 }
 
+/* A switch that is needed has no value to be told of. */
+static void service_stop_without_stay_is_refused(void **state)
+{
+    struct bench *b = *state;
+    serve(b, recycling, COUNT(recycling), whole, 1);
+    run(b, "service|stop|--on|all|--reason|x");
+    assert_ended(b, 2);
+    assert_has(&b->err, "--stay is needed: until `service start`");
+    assert_asked(b, "POST", false);
+}
+
 static void dry_run_prints_the_plan_and_changes_nothing(void **state)
 {
     struct bench *b = *state;
@@ -650,6 +661,7 @@ int main(void)
         TEST(colour_is_for_terminals_that_want_it),
         TEST(empty_pool_selection_is_a_failure),
         TEST(change_without_reason_or_terminal_is_refused),
+        TEST(service_stop_without_stay_is_refused),
         TEST(dry_run_prints_the_plan_and_changes_nothing),
         TEST(long_plan_is_folded),
         TEST(piped_run_is_a_line_per_event_then_its_story),
