@@ -37,7 +37,8 @@
  * again.
  *
  * OBSERVE and QUERY are reads: answered while a command runs. An observation queues behind the
- * driver call in hand, then takes turns with the recipe, call by call, so neither starves.
+ * driver call in hand, then takes turns with the recipe, call by call, so neither starves; and so
+ * it does with a reading that is late.
  */
 #ifndef FARMHAND_AGENT_AGENT_H
 #define FARMHAND_AGENT_AGENT_H

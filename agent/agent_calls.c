@@ -83,6 +83,16 @@ static bool look_is_due(struct agent *a, uint64_t now_ms)
     return false;
 }
 
+/* Questions that come without end, each behind a probe that hangs, must not keep us from our own
+ * readings: all that is reported would grow old with them. */
+static bool reading_is_late(const struct agent *a, uint64_t now_ms)
+{
+    bool beat = now_ms >= a->beat_at_ms + READING_LATE_MS;
+    bool look = now_ms >= a->look_at_ms + READING_LATE_MS ||
+                (a->look_wanted && now_ms >= a->look_not_before_ms + READING_LATE_MS);
+    return a->last_caller == CALLER_OBSERVE && (beat || look);
+}
+
 void agent_next_call(struct agent *a, uint64_t now_ms)
 {
     struct call call = {.kind = CALL_NONE};
@@ -90,7 +100,8 @@ void agent_next_call(struct agent *a, uint64_t now_ms)
         return; /* the journal answers at once, and then the recipe may want its turn */
     bool recipe = agent_recipe_wants_call(a, &call, now_ms);
     bool observe = a->observe_count > 0;
-    if (observe && (!recipe || a->last_caller == CALLER_RECIPE)) {
+    bool first = recipe ? a->last_caller == CALLER_RECIPE : !reading_is_late(a, now_ms);
+    if (observe && first) {
         call = agent_observe_call(a);
         give(a, CALLER_OBSERVE, &call, now_ms);
     } else if (recipe) {

@@ -27,6 +27,7 @@
 #define JOURNAL_MS        10000 /* before a failed write is tried again */
 #define LOOK_GAP_MS       2000  /* least time between two looks */
 #define LOOK_RETRY_MS     10000
+#define READING_LATE_MS   5000  /* from then on a reading takes turns with observations */
 #define PROGRESS_MS       5000  /* at least this often */
 #define PROGRESS_GAP_MS   200   /* at most this often, and not sooner after the act began */
 #define NEWS_GAP_MS       50    /* a small report waits so long: answers and results go first */

@@ -231,6 +231,25 @@ static void recipe_and_observations_take_turns(void **state)
     stage_free(s);
 }
 
+/* As a patrol of many pools asks, where appcmd is slow. */
+static void questions_without_end_do_not_starve_readings(void **state)
+{
+    (void)state;
+    struct stage *s = new_stage();
+    uint64_t seq = 1, end_ms = s->now_ms + 60000;
+    s->box.pool.auto_start = false;
+    s->box.changed = true; /* the configuration: it wants a whole look */
+    while (s->now_ms < end_ms) {
+        while (seq - s->observations < 4)
+            give(s, VERB_OBSERVE, seq++);
+        stage_run(s, 50);
+    }
+    assert_true(s->observations > 100);
+    assert_true(s->last_state.age_ms < 10000);
+    assert_int_equal(s->whole_reports, 2);
+    stage_free(s);
+}
+
 static void too_many_observations_are_refused(void **state)
 {
     (void)state;
@@ -321,7 +340,8 @@ static size_t dumps_told(const struct stage *s)
     return count;
 }
 
-/* A worker stands still for each: a coordinator that lies does not have them one after the other. */
+/* A worker stands still for each: a coordinator that lies does not have them one after the other.
+ */
 static void dumps_cool_down_as_acts_do(void **state)
 {
     (void)state;
@@ -1082,6 +1102,7 @@ int main(void)
         cmocka_unit_test(a_long_call_never_passes_old_workers_as_fresh),
         cmocka_unit_test(an_observation_does_not_starve_a_recipe_nor_the_other_way),
         cmocka_unit_test(recipe_and_observations_take_turns),
+        cmocka_unit_test(questions_without_end_do_not_starve_readings),
         cmocka_unit_test(too_many_observations_are_refused),
         cmocka_unit_test(a_late_timer_makes_everything_be_read_anew),
         cmocka_unit_test(a_lower_fence_is_refused),
