@@ -79,7 +79,8 @@ struct enrol_answer {
     char why[MEMBER_WHY_MAX]; /* waits: for people */
 };
 /* ERR_DENIED: the token is not good (wrong, expired, used up, revoked: `wrong` tells a guess from
- * the others). ERR_INVALID: name or request. */
+ * the others). ERR_INVALID: name or request. ERR_BUSY: that key got its certificate a moment ago.
+ */
 enum error_code enrol_join(struct enrol *e, const struct enrol_request *request, int64_t wall_ms,
                            struct enrol_answer *out, bool *wrong, struct error *err);
 /* name: of the certificate it came with. ERR_BUSY: it got one a moment ago; nothing was written. */

@@ -50,6 +50,9 @@ void enrol_put_member(void *enrol, const struct member *member);
 void enrol_put_joining(void *enrol, const struct joining *joining);
 void enrol_drop_joining(struct enrol *e, const char *key); /* none of that key: nothing */
 
+/* Its last certificate was issued a moment ago: it gets no other yet. enrol_members.c */
+bool enrol_is_too_soon(const struct enrol *e, const struct member *m, int64_t wall_ms);
+
 /* One transaction of the store; blocks for the disk. enrol_end writes the word and commits, if
  * `code` is no failure, and tells the event; else it rolls back. Gives code, or what failed. */
 enum error_code enrol_begin(struct enrol *e, struct error *err);

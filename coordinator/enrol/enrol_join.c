@@ -72,11 +72,12 @@ static enum error_code look_up(const struct enrol *e, const struct enrol_request
     return ERR_NONE;
 }
 
-/* Its certificate was made already, and the answer got lost. */
+/* Its certificate was made already, and the answer got lost. That costs no second use, and may come
+ * when the token has expired; one that was revoked opens nothing. */
 static bool is_repeat(const struct asked *a)
 {
     return enrol_is_in(a->member) && text_equal(a->member->key, a->key) &&
-           text_equal(a->member->token, a->right.id);
+           text_equal(a->member->token, a->right.id) && a->right.revoked_ms == 0;
 }
 
 /* Why a person has to look at it; "": nobody has to. */
@@ -184,6 +185,10 @@ enum error_code enrol_join(struct enrol *e, const struct enrol_request *request,
     enum error_code code = look_up(e, request, &a, wrong, err);
     if (code)
         return code;
+    if (is_repeat(&a) && enrol_is_too_soon(e, a.member, wall_ms))
+        return error_set(err, ERR_BUSY,
+                         "%.80s got its certificate a moment ago: ask again in a minute",
+                         a.member->name);
     if (is_repeat(&a) || (a.waiting && a.waiting->approved_ms != 0))
         return let_in(e, &a, false, wall_ms, out, err);
     if (a.waiting) {

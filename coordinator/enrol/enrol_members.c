@@ -12,7 +12,7 @@
 #define RENEW_EVERY_MS 60000
 
 /* Since the last one was issued, which its end tells; short lives are those of tests. */
-static bool is_too_soon(const struct enrol *e, const struct member *m, int64_t wall_ms)
+bool enrol_is_too_soon(const struct enrol *e, const struct member *m, int64_t wall_ms)
 {
     int64_t since_ms = wall_ms - (m->until_ms - (int64_t)e->spec.life_ms);
     uint64_t every_ms =
@@ -27,7 +27,7 @@ enum error_code enrol_renew(struct enrol *e, const char *name, const char *reque
     const struct member *known = enrol_find_member(e, name);
     if (!enrol_is_in(known))
         return error_set(err, ERR_DENIED, "%.80s is no member of the farm", name);
-    if (is_too_soon(e, known, wall_ms))
+    if (enrol_is_too_soon(e, known, wall_ms))
         return error_set(err, ERR_BUSY, "%.80s got its last certificate a moment ago", name);
     struct member m = *known;
     struct ca_issued issued;

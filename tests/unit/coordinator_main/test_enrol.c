@@ -123,7 +123,8 @@ static enum error_code join(struct gate *g, const char *token, const char *name,
 }
 
 /* Let in; *request is a fresh one where NULL. */
-static int64_t join_well(struct gate *g, const char *token, const char *name, char **request)
+static int64_t join_well_at(struct gate *g, const char *token, const char *name, char **request,
+                            int64_t at_ms)
 {
     struct enrol_answer answer;
     char *key, *own = NULL;
@@ -132,10 +133,15 @@ static int64_t join_well(struct gate *g, const char *token, const char *name, ch
         free(key);
         *request = own;
     }
-    if (join(g, token, name, *request, NOW_MS, &answer) != ERR_NONE || !answer.in)
+    if (join(g, token, name, *request, at_ms, &answer) != ERR_NONE || !answer.in)
         fail_msg("%s was not let in: %s", name, g->err.text);
     free(answer.issued.pem);
     return answer.issued.issued_wall_ms;
+}
+
+static int64_t join_well(struct gate *g, const char *token, const char *name, char **request)
+{
+    return join_well_at(g, token, name, request, NOW_MS);
 }
 
 static void member_is_let_in_from_its_certificate_on(void **state)
@@ -151,9 +157,37 @@ static void member_is_let_in_from_its_certificate_on(void **state)
     assert_true(members_has(g->members, "WEB01"));
     assert_false(members_has(g->members, "web02"));
     assert_string_equal(g->joined, "web01");
-    /* The answer got lost: asked again with the same key it costs nothing. */
+    free(request);
+}
+
+static void count_rows(void *arg, const struct audit_row *row)
+{
+    (void)row;
+    ++*(size_t *)arg;
+}
+
+/* The answer got lost: asked again with the same key it costs no second use, but is a row for good,
+ * so that it is not answered without end. */
+static void joining_again_with_the_same_key_is_one_use_and_rare(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    char token[TOKEN_TEXT_MAX], id[MEMBER_ID_HEX], *request = NULL;
+    size_t before = 0, after = 0;
+    strcpy(id, create(g, "web*", 2, token)->id);
     join_well(g, token, "web01", &request);
+    must(store_load_audit(g->store, 0, SIZE_MAX, count_rows, &before, NULL) == ERR_NONE);
+    for (int64_t ms = 0; ms < 60000; ms += 100)
+        assert_int_equal(join(g, token, "web01", request, NOW_MS + ms, &answer), ERR_BUSY);
+    must(store_load_audit(g->store, 0, SIZE_MAX, count_rows, &after, NULL) == ERR_NONE);
+    assert_int_equal(before, after);
+    join_well_at(g, token, "web01", &request, NOW_MS + 60000);
+    join_well_at(g, token, "web01", &request, NOW_MS + 2 * HOUR_MS); /* it has expired meanwhile */
     assert_int_equal(enrol_right_at(g->enrol, 0)->used, 1);
+    /* One that was revoked is good for nothing, not even for who has joined by it. */
+    assert_int_equal(enrol_revoke(g->enrol, id, "anna", "lost", NOW_MS, &g->err), ERR_NONE);
+    assert_int_equal(join(g, token, "web01", request, NOW_MS + 3 * HOUR_MS, &answer), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "was revoked"));
     free(request);
 }
 
@@ -722,6 +756,7 @@ int main(void)
         WITH_GATE(renewed_right_overlaps_with_its_former),
         WITH_GATE(what_was_before_and_is_after_stands_in_the_audit_trail),
         WITH_GATE(member_is_let_in_from_its_certificate_on),
+        WITH_GATE(joining_again_with_the_same_key_is_one_use_and_rare),
         WITH_GATE(it_is_all_there_after_a_restart),
         WITH_GATE(tokens_end),
         WITH_GATE(invented_token_is_a_wrong_one),
