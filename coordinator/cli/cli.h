@@ -103,6 +103,7 @@ enum cli_option {
     OPT_ROLE,
     OPT_SERVERS,
     OPT_HEAD,
+    OPT_NOTE,
     OPT_IDENTITY,
     OPT_REQUEST,
     OPT_DUMP,

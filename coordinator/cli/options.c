@@ -152,6 +152,8 @@ static const struct option options[OPT_COUNT] = {
     [OPT_REQUEST] = {"request", KIND_TEXT, "FILE", NULL,
                      "a certificate for the key of this signing request, no token"},
     [OPT_HEAD] = {"head", KIND_TEXT, "HASH", NULL, "a hash noted before: it must be among them"},
+    [OPT_NOTE] = {"note", KIND_TEXT, "FILE", NULL,
+                  "what was noted there must be among them; then the last one is"},
     [OPT_LABEL] = {"label", KIND_TEXT, "K=V,...", NULL, "labels that the servers get, as farm=web"},
     [OPT_USES] = {"uses", KIND_COUNT, "N", NULL, "so many servers may join by it (1)"},
     [OPT_EXPIRES] = {"expires", KIND_DURATION, "LENGTH", NULL, "it is good for so long (1h)"},

@@ -1,9 +1,11 @@
 /* verb_audit.c - farmhand audit ...: who did what, from where, and why; and whether all of it is
  * still there as it was written. */
+#include "common/chain_note.h"
 #include "coordinator/cli/listing.h"
 #include "coordinator/store/audit_chain.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PAGE 1000
 
@@ -55,6 +57,9 @@ struct look {
     uint64_t last;    /* the highest number that was ever given */
     const char *head; /* to be met on the way; NULL: none */
     bool met;
+    const char *file; /* a note of the last time, and where the next one goes; NULL: none */
+    struct chain_note note;
+    bool noted; /* there was one */
     uint64_t bad_id;
     const char *bad; /* NULL: nothing */
 };
@@ -78,6 +83,8 @@ static void look_at_rows(struct look *l, const json_t *answer)
                                       .result = cli_text(one, "result"),
                                       .hash = cli_text(one, "hash")};
         l->bad = audit_chain_add(&l->chain, &row);
+        if (!l->bad && l->noted)
+            l->bad = chain_note_look(&l->note, row.id, l->chain.hash);
         l->bad_id = row.id;
         if (l->bad)
             return;
@@ -103,45 +110,93 @@ static int look_at_all(struct cli *cli, struct look *l)
     return code;
 }
 
-static int audit_verify(struct cli *cli)
+static int take_note(struct cli *cli, struct look *l)
 {
-    struct look l = {.head = cli_has(cli, OPT_HEAD) ? cli_value(cli, OPT_HEAD, "") : NULL};
-    audit_chain_begin(&l.chain);
-    int code = look_at_all(cli, &l);
-    if (code != CLI_DONE)
-        return code;
-    if (l.bad)
+    struct error err = {0};
+    if (!l->file)
+        return CLI_DONE;
+    enum error_code code = chain_note_read(l->file, &l->note, &err);
+    l->noted = code == ERR_NONE;
+    return l->noted || code == ERR_NOT_FOUND ? CLI_DONE : cli_fail(cli, CLI_FAILED, "%s", err.text);
+}
+
+/* After all rows: what is wrong with them? CLI_DONE: nothing. */
+static int judge(struct cli *cli, const struct look *l)
+{
+    unsigned long long end = l->chain.id;
+    if (l->bad)
         return cli_fail(cli, CLI_FAILED,
                         "row %llu: %s. The rows before it are as they were written",
-                        (unsigned long long)l.bad_id, l.bad);
-    if (l.last > l.chain.id)
+                        (unsigned long long)l->bad_id, l->bad);
+    if (l->last > l->chain.id)
         return cli_fail(cli, CLI_FAILED,
                         "the last rows are missing: row %llu is the last one there, and "
                         "%llu were written",
-                        (unsigned long long)l.chain.id, (unsigned long long)l.last);
-    if (l.head && !l.met)
+                        end, (unsigned long long)l->last);
+    if (l->noted && l->note.id > l->chain.id)
+        return cli_fail(cli, CLI_FAILED,
+                        "the last rows are missing: row %llu is the last one there, and row %llu "
+                        "was when %s was written",
+                        end, (unsigned long long)l->note.id, l->file);
+    if (end > 0 && !l->chain.hashed)
+        return cli_fail(cli, CLI_FAILED,
+                        "nothing proves any of the %llu rows: none has a hash. They were taken "
+                        "away, or all rows are of a version before there were any: the next "
+                        "change makes one that covers all",
+                        end);
+    if (l->head && !l->met)
         return cli_fail(cli, CLI_FAILED,
                         "no row has that hash: the trail was made anew since it was noted");
-    json_t *told = json_pack("{s:I, s:s}", "rows", (json_int_t)l.chain.id, "head", l.chain.hash);
-    if (!cli_print_json(cli, told))
-        printf(
-            "%llu rows, all as they were written%s\nThe last one's hash, to note elsewhere: %s\n",
-            (unsigned long long)l.chain.id,
-            l.head ? ", and the head that you noted is among them" : "", l.chain.hash);
+    return CLI_DONE;
+}
+
+static void tell_whole(struct cli *cli, const struct look *l)
+{
+    json_t *told =
+        json_pack("{s:I, s:s, s:o}", "rows", (json_int_t)l->chain.id, "head", l->chain.hash,
+                  "noted", l->noted ? json_integer((json_int_t)l->note.id) : json_null());
+    if (!cli_print_json(cli, told)) {
+        printf("%llu rows, all as they were written%s\n", (unsigned long long)l->chain.id,
+               l->head ? ", and the head that you noted is among them" : "");
+        if (l->noted)
+            printf("Row %llu is the one that was noted in %s\n", (unsigned long long)l->note.id,
+                   l->file);
+        printf("The last one's hash, %s: %s\n", l->file ? "noted now" : "to note elsewhere",
+               l->chain.hash);
+    }
     json_decref(told);
+}
+
+static int audit_verify(struct cli *cli)
+{
+    struct look l = {.head = cli_has(cli, OPT_HEAD) ? cli_value(cli, OPT_HEAD, "") : NULL,
+                     .file = cli_has(cli, OPT_NOTE) ? cli_value(cli, OPT_NOTE, "") : NULL};
+    struct error err = {0};
+    audit_chain_begin(&l.chain);
+    int code = take_note(cli, &l);
+    code = code == CLI_DONE ? look_at_all(cli, &l) : code;
+    code = code == CLI_DONE ? judge(cli, &l) : code;
+    if (code != CLI_DONE)
+        return code;
+    struct chain_note now = {.id = l.chain.id};
+    memcpy(now.hash, l.chain.hash, sizeof(now.hash));
+    if (l.file && chain_note_write(l.file, &now, &err))
+        return cli_fail(cli, CLI_FAILED, "the rows are as they were written, but not noted: %s",
+                        err.text);
+    tell_whole(cli, &l);
     return CLI_DONE;
 }
 
 const struct cli_verb cli_verbs_audit[] = {
     {"audit", "list", "", 0, 0, OPT(LIMIT), 0, "Who did what, from where, and why", NULL,
      audit_list},
-    {"audit", "verify", "", 0, 0, OPT(HEAD), 0,
+    {"audit", "verify", "", 0, 0, OPT(HEAD) | OPT(NOTE), 0,
      "Find rows of the audit trail that were changed, taken out or put in",
      "Each row's hash covers the row and the hash before it. Whoever can write the coordinator's "
-     "files could "
-     "make the whole\ntrail anew: note the last hash elsewhere now and then (audit_syslog does "
-     "with every "
-     "row), and give it as --head.",
+     "files could make the\nwhole trail anew, or cut off its end. With --note, on a machine where "
+     "they cannot write, number and hash of the\nlast row are kept in FILE, and must be met the "
+     "next time: a line for cron. --head does so with a hash from\nelsewhere (audit_syslog has "
+     "one with every row).",
      audit_verify},
     {0},
 };

@@ -61,6 +61,8 @@ enum error_code store_open(const struct store_spec *spec, struct store **out,
     enum error_code code = db_open(&file, &s->db, err);
     if (!code)
         code = take_fence(s, spec, out_fence, err);
+    if (!code)
+        code = store_audit_begin(s, err);
     if (code)
         store_close(s);
     else

@@ -5,6 +5,7 @@
 #include "common/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void store_audit_origin(struct store *s, const char *origin)
 {
@@ -58,12 +59,19 @@ enum error_code store_load_audit(struct store *s, uint64_t after, size_t limit,
     return r.code;
 }
 
+/* The highest number that was ever given. */
+static uint64_t highest(const struct store *s, uint64_t there, uint64_t given)
+{
+    uint64_t most = given > there ? given : there;
+    return s->audit_now.id > most ? s->audit_now.id : most;
+}
+
 enum error_code store_audit_last(struct store *s, uint64_t *out_id, struct error *err)
 {
     struct row r = row_of(s, SQL_LAST_AUDIT, "audit", err);
     if (row_next(&r)) {
         uint64_t there = row_uint(&r, "id", INT64_MAX), given = row_uint(&r, "seq", INT64_MAX);
-        *out_id = given > there ? given : there;
+        *out_id = highest(s, there, given);
         db_reset(s->db, SQL_LAST_AUDIT);
     }
     return r.code;
@@ -80,23 +88,38 @@ static void fold(void *arg, const struct audit_row *row)
 }
 
 /* The hash that the next row continues: the last one's, or, once, that of all rows from before
- * there were hashes. Numbers that were given are not given again: else the last rows could be taken
- * out. */
-static void find_end(struct store *s, struct audit_chain *chain)
+ * there were hashes. */
+static enum error_code find_end(struct store *s, struct audit_chain *chain, struct error *err)
 {
     audit_chain_begin(chain);
-    struct row r = row_of(s, SQL_LAST_AUDIT, "audit", &s->first);
+    struct row r = row_of(s, SQL_LAST_AUDIT, "audit", err);
     if (!row_next(&r))
-        return;
+        return r.code;
     uint64_t there = row_uint(&r, "id", INT64_MAX), given = row_uint(&r, "seq", INT64_MAX);
     const char *hash = row_word(&r);
-    chain->id = given > there ? given : there;
-    bool hashed = hash[0] != '\0';
-    if (hashed)
+    chain->id = highest(s, there, given);
+    chain->hashed = hash[0] != '\0';
+    if (chain->hashed)
         text_copy(chain->hash, sizeof(chain->hash), hash);
     db_reset(s->db, SQL_LAST_AUDIT);
-    if (!hashed && there > 0)
-        store_load_audit(s, 0, SIZE_MAX, fold, chain, &s->first);
+    return !chain->hashed && there > 0 ? store_load_audit(s, 0, SIZE_MAX, fold, chain, err)
+                                       : ERR_NONE;
+}
+
+enum error_code store_audit_begin(struct store *s, struct error *err)
+{
+    enum error_code code = find_end(s, &s->audit_kept, err);
+    s->audit_now = s->audit_kept;
+    return code;
+}
+
+/* Numbers that were given are not given again, and the chain goes on from what we wrote last, not
+ * from what the file says by now: rows that were cut off, put in or changed at its end while we run
+ * so break it for good, sqlite's own count of them set back or not. */
+static void go_on(struct store *s, struct audit_chain *chain)
+{
+    if (find_end(s, chain, &s->first) == ERR_NONE)
+        memcpy(chain->hash, s->audit_now.hash, sizeof(chain->hash));
 }
 
 static void insert(struct store *s, const struct audit_row *row)
@@ -146,7 +169,7 @@ enum error_code store_add_audit(struct store *s, const struct audit_row *said, s
     char hash[SHA256_HEX];
     if (!store_may_write(s))
         return store_tell(s, err);
-    find_end(s, &chain);
+    go_on(s, &chain);
     struct audit_row row = *said;
     row.id = chain.id + 1;
     row.origin = said->origin ? said->origin : s->origin;
@@ -157,6 +180,10 @@ enum error_code store_add_audit(struct store *s, const struct audit_row *said, s
     row.hash = hash;
     if (!s->first.code)
         insert(s, &row);
+    if (!s->first.code) {
+        s->audit_now.id = row.id;
+        memcpy(s->audit_now.hash, hash, sizeof(hash));
+    }
     if (!s->first.code)
         store_write_audit_notices(s, &row);
     if (!s->first.code)
@@ -166,6 +193,10 @@ enum error_code store_add_audit(struct store *s, const struct audit_row *said, s
 
 void store_audit_end(struct store *s, bool committed)
 {
+    if (committed)
+        s->audit_kept = s->audit_now;
+    else
+        s->audit_now = s->audit_kept;
     for (size_t i = 0; i < s->told_count; i++) {
         struct audit_row *row = &s->told[i];
         if (committed)

@@ -23,9 +23,14 @@ struct store {
     void *audit_arg;
     struct audit_row *told; /* of this transaction; texts are ours */
     size_t told_count;
+    /* The end of the audit trail as we know it, whatever becomes of the file meanwhile: of what was
+     * committed, and of this transaction. */
+    struct audit_chain audit_kept, audit_now;
 };
 
-/* store_audit.c: the transaction has ended. */
+/* store_audit.c: takes the end of the trail from the file, as it is opened. */
+enum error_code store_audit_begin(struct store *s, struct error *err);
+/* The transaction has ended. */
 void store_audit_end(struct store *s, bool committed);
 
 /* store_notice.c: rows for those who are told of this event. */

@@ -108,16 +108,22 @@ static int run_sql(const char *statement, void *arg)
     "CREATE TRIGGER " name " BEFORE " what " ON audit"                                             \
     " BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
-/* With the store closed, as an intruder would: its triggers are taken away first, and put back,
- * since a store without them does not open. */
-static void tamper(struct trail *t, const char *sql)
+/* As an intruder would: its triggers are taken away first, and put back, since a store without them
+ * does not open. */
+static void tamper_beside(struct trail *t, const char *sql)
 {
-    store_close(t->store);
     files_sql(t->path, "DROP TRIGGER IF EXISTS audit_stays");
     files_sql(t->path, "DROP TRIGGER IF EXISTS audit_is_kept");
     text_split(sql, ';', run_sql, t);
     files_sql(t->path, TRIGGER("audit_stays", "UPDATE"));
     files_sql(t->path, TRIGGER("audit_is_kept", "DELETE"));
+}
+
+/* With the store closed. */
+static void tamper(struct trail *t, const char *sql)
+{
+    store_close(t->store);
+    tamper_beside(t, sql);
     open_store(t);
 }
 
@@ -243,6 +249,79 @@ static void last_rows_that_were_removed_are_found_even_after_new_ones(void **sta
     assert_non_null(verify(t));
 }
 
+#define CUT_TO(last)                                                                               \
+    "DELETE FROM audit WHERE id > " last ";"                                                       \
+    "UPDATE sqlite_sequence SET seq = " last " WHERE name = 'audit'"
+
+/* Whoever sets back sqlite's own count as well would not be found by the file alone. */
+static void end_that_is_cut_off_while_it_is_open_is_found(void **state)
+{
+    struct trail *t = *state;
+    tamper_beside(t, CUT_TO("8"));
+    assert_non_null(verify(t));
+    add(t, 50);
+    assert_non_null(verify(t));
+    assert_int_equal(t->bad_id, ROWS + 1);
+    store_close(t->store); /* it stays found */
+    open_store(t);
+    assert_non_null(verify(t));
+}
+
+static void trail_that_is_emptied_while_it_is_open_is_found(void **state)
+{
+    struct trail *t = *state;
+    tamper_beside(t, CUT_TO("0"));
+    assert_non_null(verify(t));
+    add(t, 50);
+    assert_non_null(verify(t));
+}
+
+/* With a hash that fits, from who knows how they are made: the next row does not go on from it. */
+static void row_put_in_at_the_end_while_it_is_open_is_found(void **state)
+{
+    struct trail *t = *state;
+    struct text sql = {0};
+    struct audit_row row = {.id = ROWS + 1,
+                            .wall_ms = 1,
+                            .actor = "mallory",
+                            .origin = "",
+                            .action = "a",
+                            .object = "b",
+                            .reason = "c",
+                            .before = "",
+                            .after = "",
+                            .result = ""};
+    char hash[SHA256_HEX];
+    assert_null(verify(t));
+    audit_chain_hash(t->chain.hash, &row, hash);
+    text_addf(&sql,
+              "INSERT INTO audit (id, at_ms, actor, action, object, reason, hash) VALUES (%d, 1, "
+              "'mallory', 'a', 'b', 'c', '%s')",
+              ROWS + 1, hash);
+    tamper_beside(t, text_get(&sql));
+    assert_null(verify(t)); /* not yet */
+    add(t, 50);
+    assert_non_null(verify(t));
+    assert_int_equal(t->bad_id, ROWS + 2);
+    text_reset(&sql);
+}
+
+/* What was not committed is no end of anything. */
+static void rows_that_were_rolled_back_leave_no_gap(void **state)
+{
+    struct trail *t = *state;
+    const struct audit_row said = {
+        .wall_ms = 1, .actor = "anna", .action = "a", .object = "b", .reason = "c"};
+    must(store_begin(t->store, NULL) == ERR_NONE);
+    must(store_add_audit(t->store, &said, NULL) == ERR_NONE);
+    must(store_add_audit(t->store, &said, NULL) == ERR_NONE);
+    store_rollback(t->store);
+    assert_null(verify(t));
+    add(t, 50);
+    assert_null(verify(t));
+    assert_int_equal(t->chain.id, ROWS + 1);
+}
+
 /* A trail from before there were hashes: its rows are covered from the first new one on. */
 static void older_rows_are_covered_too(void **state)
 {
@@ -327,6 +406,10 @@ int main(void)
         cmocka_unit_test(line_of_a_row_cannot_be_forged),
         TRAIL(inserted_row_without_a_hash_is_found),
         TRAIL(last_rows_that_were_removed_are_found_even_after_new_ones),
+        TRAIL(end_that_is_cut_off_while_it_is_open_is_found),
+        TRAIL(trail_that_is_emptied_while_it_is_open_is_found),
+        TRAIL(row_put_in_at_the_end_while_it_is_open_is_found),
+        TRAIL(rows_that_were_rolled_back_leave_no_gap),
         TRAIL(older_rows_are_covered_too),
         TRAIL(rows_are_told_once_they_are_there_for_good),
     };
