@@ -34,6 +34,9 @@ static void post(struct farm *f, size_t i, struct agent_message *m)
     if (codec_encode_agent(m, &bytes, &len, &err) != ERR_NONE) {
         fail_msg("%s", err.text);
     }
+    if (f->taping) {
+        farm_tape(f, m);
+    }
     for (size_t k = 0; k < FARM_LETTERS; k++) {
         struct farm_letter *l = &f->letters[k];
         if (l->used) {
@@ -313,6 +316,10 @@ static void reply(void *ctx, const struct coordinator_peer *to,
                   const struct coordinator_message *message)
 {
     struct farm *f = ctx;
+    if (to->pipe == FARM_STRANGER) {
+        f->stranger_commanded |= message->kind == COORDINATOR_COMMAND;
+        return;
+    }
     size_t i = to->pipe - 1;
     struct farm_agent *a = &f->agents[i];
     bool was_listen = to->bytes[0] == AGENT_LISTEN;
@@ -544,6 +551,30 @@ static void deliver(struct farm *f)
     }
 }
 
+void farm_tape(struct farm *f, const struct agent_message *m)
+{
+    struct error err;
+    f->tape = must_realloc(f->tape, f->taped + 1, sizeof *f->tape);
+    struct farm_taped *t = &f->tape[f->taped++];
+    t->kind = m->kind;
+    if (codec_encode_agent(m, &t->bytes, &t->len, &err) != ERR_NONE) {
+        fail_msg("%s", err.text);
+    }
+}
+
+void farm_replay(struct farm *f)
+{
+    struct error err;
+    for (size_t i = 0; i < f->taped; i++) {
+        const struct farm_taped *t = &f->tape[i];
+        const struct coordinator_peer peer = {
+            .pipe = FARM_STRANGER, .len = 1, .bytes = {(uint8_t)t->kind}};
+        struct agent_message *m = NULL;
+        assert_int_equal(codec_decode_agent(t->bytes, t->len, &m, &err), ERR_NONE);
+        coordinator_on_agent(f->brain, m, &peer, "test", f->now_ms, WALL(f));
+    }
+}
+
 void farm_run(struct farm *f, uint64_t ms)
 {
     uint64_t end = f->now_ms + ms;
@@ -713,6 +744,10 @@ void farm_end(struct farm *f)
     farm_crash(f);
     files_close(&f->files);
     text_reset(&f->events);
+    for (size_t i = 0; i < f->taped; i++) {
+        free(f->tape[i].bytes);
+    }
+    free(f->tape);
 }
 
 struct plan_request farm_request(const struct farm *f, enum rollout_action action,

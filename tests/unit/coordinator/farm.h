@@ -88,6 +88,17 @@ struct farm_letter {
     struct agent_message *message; /* to the coordinator; decoded, owned */
 };
 
+/* As it went over the wire. */
+struct farm_taped {
+    uint8_t *bytes;
+    size_t len;
+    enum agent_message_kind kind;
+};
+
+#define FARM_STRANGER                                                                              \
+    1000 /* a pipe of somebody who plays tapes; what is said to it nobody hears                    \
+          */
+
 #define WALL(f) ((int64_t)(f)->now_ms + 1000000) /* the wall clock of a farm, in ms */
 
 struct farm {
@@ -125,6 +136,10 @@ struct farm {
     struct remedy_guards guards;
     int acts_in_rotation; /* acts that were at work while the place was ready */
     struct farm_asked asked[FARM_ASKED];
+    bool stranger_commanded; /* see FARM_STRANGER */
+    bool taping;             /* what agents send is kept as well */
+    struct farm_taped *tape;
+    size_t taped;
 };
 
 void farm_begin(struct farm *f, size_t count);
@@ -135,6 +150,9 @@ void farm_begin_apart(struct farm *f, size_t count, uint32_t max_out);
 /* The balancer is reloaded: every place is ready. */
 void farm_reload(struct farm *f);
 void farm_end(struct farm *f);
+/* One more onto the tape; all of it to the coordinator once more, over another connection. */
+void farm_tape(struct farm *f, const struct agent_message *m);
+void farm_replay(struct farm *f);
 void farm_crash(struct farm *f); /* the coordinator dies; letters to and from it are lost */
 /* Of Shop on all servers, on auto, with 3 of 4 looks for two seconds. */
 struct remedy_rule farm_rule(const char *name, const char *when, const char *ladder);

@@ -3,12 +3,15 @@
 #include "tests/unit/coordinator/farm.h"
 #include "tests/unit/coordinator/play.h"
 
+#include "common/must.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MINUTE 60000
@@ -169,6 +172,77 @@ static void what_could_not_be_saved_is_asked_again_at_once(void **state)
     farm_end(&f);
 }
 
+/* ---- what was said once is not said anew ---- */
+
+/* The farm does not tell progress by itself. */
+static void tape_progress(struct farm *f)
+{
+    struct farm_agent *a = &f->agents[0];
+    const struct agent_message m = {.version = WIRE_VERSION,
+                                    .agent = a->name,
+                                    .incarnation = {{a->incarnation}},
+                                    .boot = {{a->boot}},
+                                    .start_no = a->start_no,
+                                    .seq = 1,
+                                    .kind = AGENT_PROGRESS,
+                                    .progress = {.id = a->act_id, .step = "stopping"}};
+    farm_tape(f, &m);
+}
+
+static bool is_taped(const struct farm *f, enum agent_message_kind kind)
+{
+    for (size_t i = 0; i < f->taped; i++) {
+        if (f->tape[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A run is taped, then another one walks over the same servers; replayed: with all that was said in
+ * the first one said again, ten times a second. What followers are told of it. */
+static char *second_walk(bool replayed)
+{
+    struct farm f;
+    farm_begin_balanced(&f, 2, 1);
+    f.taping = true;
+    farm_recycle(&f, "all");
+    farm_run_to_end(&f, MINUTE);
+    f.taping = false;
+    tape_progress(&f);
+    for (int kind = AGENT_LISTEN; kind <= AGENT_OBSERVATION; kind++) {
+        assert_true(is_taped(&f, (enum agent_message_kind)kind));
+    }
+    uint64_t run = farm_recycle(&f, "all");
+    for (int i = 0; coordinator_run_count(f.brain); i++) {
+        assert_true(i < 600);
+        if (replayed) {
+            farm_replay(&f);
+        }
+        farm_run(&f, 100);
+    }
+    assert_int_equal(farm_run_state(&f, run), RUN_DONE);
+    for (size_t i = 0; i < f.count; i++) {
+        assert_int_equal(f.agents[i].acts, 2);
+    }
+    assert_int_equal(f.acts_in_rotation, 0);
+    assert_false(f.stranger_commanded);
+    char *told = must_copy(farm_events(&f));
+    farm_end(&f);
+    return told;
+}
+
+/* Listen, report, progress, result and observation: nothing of it takes an answer away, passes a
+ * gate, ends an act, or is told. */
+static void replayed_messages_change_nothing(void **state)
+{
+    (void)state;
+    char *quiet = second_walk(false), *replayed = second_walk(true);
+    assert_string_equal(quiet, replayed);
+    free(quiet);
+    free(replayed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +252,7 @@ int main(void)
         cmocka_unit_test(sleep_is_not_held_against_a_server),
         cmocka_unit_test(machine_that_stands_still_all_the_time_comes_to_its_deadlines),
         cmocka_unit_test(what_could_not_be_saved_is_asked_again_at_once),
+        cmocka_unit_test(replayed_messages_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
