@@ -4,6 +4,7 @@
 #include "agent/home.h"
 #include "agent/journal.h"
 #include "agent/settings.h"
+#include "common/chain_note.h"
 #include "common/log.h"
 #include "common/must.h"
 #include "common/options.h"
@@ -22,9 +23,10 @@ static const char help[] =
     "farmhand-agent audit - what this agent was ordered, by whom, and what it decided\n"
     "\n"
     "usage: farmhand-agent audit [--limit N] [--config FILE] [--json]\n"
-    "       farmhand-agent audit verify [--head HASH] [--config FILE] [--json]\n"
+    "       farmhand-agent audit verify [--note FILE] [--head HASH] [--config FILE] [--json]\n"
     "\n"
     "  verify         find rows that were changed, taken out or put in\n"
+    "  --note FILE    what was noted there must be met; then the last row is noted there\n"
     "  --head HASH    a hash that was noted elsewhere: it must be met among those that are kept\n"
     "  --limit N      the newest N rows, 50 by default\n"
     "  --config FILE  the agent's configuration, %s by default\n"
@@ -32,8 +34,9 @@ static const char help[] =
     "  --help         print this\n"
     "\n"
     "Each row's hash covers the row and the hash before it. The newest 10,000 rows are kept, and\n"
-    "what they follow. Whoever can write the journal could make the whole trail anew: note the\n"
-    "last hash elsewhere now and then. May be used while the agent runs.\n"
+    "what they follow. Whoever can write the journal could make the whole trail anew, or cut off\n"
+    "its end: note the last row now and then, where they cannot write. May be used while the\n"
+    "agent runs.\n"
     "\n"
     "Ends with 0, or 1 if the trail cannot be read or is not as it was written, 2 on wrong "
     "options\n"
@@ -42,7 +45,7 @@ static const char help[] =
 static const struct options_program program = {.name = "farmhand-agent audit", .help = help};
 
 struct words {
-    const char *config, *head; /* head NULL: none was noted */
+    const char *config, *head, *note; /* head NULL: none was noted; note NULL: no file */
     uint64_t limit;
     bool json, verify;
 };
@@ -50,13 +53,16 @@ struct words {
 /* -1: go on. */
 static int parse(int argc, char **argv, struct words *out)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"head", required_argument, NULL, 'H'},
-        {"limit", required_argument, NULL, 'n'},  {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"head", required_argument, NULL, 'H'},
+                                            {"note", required_argument, NULL, 'N'},
+                                            {"limit", required_argument, NULL, 'n'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     *out = (struct words){.config = home_config(), .limit = SHOWN_DEFAULT};
-    while ((option = getopt_long(argc, argv, "c:H:n:jh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:H:N:n:jh", options, NULL)) != -1) {
         if (option == 'h') {
             printf(help, home_config());
             return EXIT_SUCCESS;
@@ -67,6 +73,7 @@ static int parse(int argc, char **argv, struct words *out)
             return options_refused(&program, "--limit: expected a number from 1 on, not ", optarg);
         out->config = option == 'c' ? optarg : out->config;
         out->head = option == 'H' ? optarg : out->head;
+        out->note = option == 'N' ? optarg : out->note;
         out->json |= option == 'j';
     }
     if (optind < argc && text_equal(argv[optind], "verify")) {
@@ -75,7 +82,9 @@ static int parse(int argc, char **argv, struct words *out)
     }
     if (optind < argc)
         return options_refused(&program, "unexpected argument ", argv[optind]);
-    return out->head && !out->verify ? options_refused(&program, "--head is for verify", "") : -1;
+    if ((out->head || out->note) && !out->verify)
+        return options_refused(&program, "--head and --note are for verify", "");
+    return -1;
 }
 
 /* Takes it over. */
@@ -158,6 +167,8 @@ struct looking {
     const char *head, *bad;
     uint64_t bad_id;
     bool met;
+    struct chain_note note;
+    bool noted; /* there was one */
 };
 
 static void look_at(void *arg, const struct audit_line *line)
@@ -166,22 +177,68 @@ static void look_at(void *arg, const struct audit_line *line)
     if (l->bad)
         return;
     l->bad = audit_look_add(&l->look, line);
+    if (!l->bad && l->noted)
+        l->bad = chain_note_look(&l->note, line->id, l->look.hash);
     l->bad_id = line->id;
     l->met |= l->head && text_equal(l->head, l->look.hash);
 }
 
-static int tell_whole(const struct words *words, const struct audit_look *look)
+static int tell_whole(const struct words *words, const struct looking *l)
 {
-    if (words->json)
-        print_json(json_pack("{s:b, s:I, s:I, s:s}", "whole", 1, "first",
+    const struct audit_look *look = &l->look;
+    if (words->json) {
+        print_json(json_pack("{s:b, s:I, s:I, s:s, s:o}", "whole", 1, "first",
                              (json_int_t)(look->anchor.id + 1), "rows", (json_int_t)look->count,
-                             "head", look->hash));
-    else
-        printf("%" PRIu64 " rows from row %" PRIu64 " on, all as they were written%s\n"
-               "The last one's hash, to note elsewhere: %s\n",
-               look->count, look->anchor.id + 1,
-               words->head ? ", and the head that you noted is among them" : "", look->hash);
+                             "head", look->hash, "noted",
+                             l->noted ? json_integer((json_int_t)l->note.id) : json_null()));
+        return EXIT_SUCCESS;
+    }
+    printf("%" PRIu64 " rows from row %" PRIu64 " on, all as they were written%s\n", look->count,
+           look->anchor.id + 1, words->head ? ", and the head that you noted is among them" : "");
+    if (l->noted)
+        printf("Row %" PRIu64 " is the one that was noted in %s\n", l->note.id, words->note);
+    printf("The last one's hash, %s: %s\n", words->note ? "noted now" : "to note elsewhere",
+           look->hash);
     return EXIT_SUCCESS;
+}
+
+static enum error_code take_note(const struct words *words, struct looking *l, struct error *err)
+{
+    if (!words->note)
+        return ERR_NONE;
+    enum error_code code = chain_note_read(words->note, &l->note, err);
+    l->noted = code == ERR_NONE;
+    return code == ERR_NOT_FOUND ? ERR_NONE : code;
+}
+
+/* After all rows: is the noted one where it has to be? */
+static enum error_code judge_note(const struct words *words, const struct looking *l,
+                                  struct error *err)
+{
+    const struct audit_anchor *anchor = &l->look.anchor;
+    if (!l->noted)
+        return ERR_NONE;
+    if (l->note.id > l->look.id)
+        return error_set(err, ERR_CORRUPT,
+                         "the last rows are missing: row %" PRIu64
+                         " is the last one there, and row "
+                         "%" PRIu64 " was when %s was written",
+                         l->look.id, l->note.id, words->note);
+    if (l->note.id < anchor->id)
+        return error_set(err, ERR_CORRUPT,
+                         "row %" PRIu64 ", noted in %s, is older than those that are kept, so that "
+                         "nothing can be said of it: remove %s to begin a new note",
+                         l->note.id, words->note, words->note);
+    const char *bad = chain_note_look(&l->note, anchor->id, anchor->hash);
+    return bad ? error_set(err, ERR_CORRUPT, "row %" PRIu64 ": %s", anchor->id, bad) : ERR_NONE;
+}
+
+static enum error_code write_note(const struct words *words, const struct looking *l,
+                                  struct error *err)
+{
+    struct chain_note now = {.id = l->look.id};
+    text_copy(now.hash, sizeof(now.hash), l->look.hash);
+    return words->note ? chain_note_write(words->note, &now, err) : ERR_NONE;
 }
 
 static int verify(const struct words *words, struct journal *j, const struct audit_anchor *anchor,
@@ -192,7 +249,8 @@ static int verify(const struct words *words, struct journal *j, const struct aud
     char why[256];
     audit_look_begin(&l.look, anchor);
     l.met = words->head && text_equal(words->head, anchor->hash);
-    if (journal_audit_rows(j, anchor->id, look_at, &l, &err) != ERR_NONE)
+    if (take_note(words, &l, &err) != ERR_NONE ||
+        journal_audit_rows(j, anchor->id, look_at, &l, &err) != ERR_NONE)
         return fail(words, err.text);
     if (l.bad) {
         text_format(why, sizeof(why), "row %" PRIu64 ": %s", l.bad_id, l.bad);
@@ -204,7 +262,9 @@ static int verify(const struct words *words, struct journal *j, const struct aud
     if (words->head && !l.met)
         return fail(words, "no row that is kept has that hash: it is older than the oldest, or the "
                            "trail was made anew since it was noted");
-    return tell_whole(words, &l.look);
+    if (judge_note(words, &l, &err) != ERR_NONE || write_note(words, &l, &err) != ERR_NONE)
+        return fail(words, err.text);
+    return tell_whole(words, &l);
 }
 
 /* ---- the command ---- */

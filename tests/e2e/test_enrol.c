@@ -224,6 +224,18 @@ static void server_joins_with_one_line(void **state)
     expect_said(f, "\"whole\": true");
     assert_int_equal(run(f, "%s audit verify --head 12 --config %s/web01.conf", AGENT, f->dir), 1);
     expect_said(f, "no row that is kept has that hash");
+    /* Noted, met again, and missed: as if its end had been cut off since. */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            run(f, "%s audit verify --note %s/note --config %s/web01.conf", AGENT, f->dir, f->dir),
+            0);
+    expect_said(f, "is the one that was noted in");
+    assert_int_equal(run(f,
+                         "sed -i 's/^/9/' %s/note; %s audit verify --note %s/note --config "
+                         "%s/web01.conf",
+                         f->dir, AGENT, f->dir, f->dir),
+                     1);
+    expect_said(f, "the last rows are missing");
     /* The secret is nowhere but where it was typed. */
     log = read_in(f, "c.log");
     assert_null(strstr(log, token + 60));
