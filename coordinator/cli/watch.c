@@ -1,7 +1,8 @@
 /* watch.c - a run followed to its end: redrawn in place on a terminal, a line per event elsewhere.
  *
  *   following -> (stream breaks) lost -> (within 60 s) following | (not) given up: exit 3
- *   following -> (run.ended, and the coordinator says so too) the end: exit by the run
+ *   following -> (the coordinator says that it has ended, and lines: run.ended was told) the end:
+ *                exit by the run
  *   following -> (Ctrl-C) asked: detach: exit 0 | pause, abort: following | go on: following
  */
 #include "coordinator/cli/cli.h"
@@ -16,6 +17,9 @@
 
 #define TICK_MS        100 /* how soon Ctrl-C and a new second are seen */
 #define STORY_MAX_ROWS 60  /* longer runs end with what went wrong only */
+/* How long the events of a run that has ended are waited for: they come behind a connection that
+ * may be slow, or not at all. */
+#define LAST_EVENT_MS 5000
 
 struct watch {
     struct cli *cli;
@@ -30,6 +34,8 @@ struct watch {
     uint64_t tried_ms; /* while lost: when the run was asked for last */
     bool stale;        /* the run itself has to be asked for again */
     bool over;
+    bool end_told;    /* its run.ended has come */
+    uint64_t over_ms; /* when it was found to have ended */
     int code;
 };
 
@@ -132,6 +138,8 @@ static bool ask_run(struct watch *w, bool quietly)
     progress_set(&w->progress, json_is_object(inside) ? inside : run);
     w->stale = false;
     w->over = cli_true(w->progress.run, "ended");
+    if (w->over && w->over_ms == 0)
+        w->over_ms = clock_boot_ms();
     json_decref(run);
     return true;
 }
@@ -169,6 +177,7 @@ static void on_event(struct watch *w, const json_t *event)
     const char *kind = cli_text(event, "kind");
     if (text_equal(kind, "run.state") || text_equal(kind, "run.ended"))
         w->stale = true;
+    w->end_told = w->end_told || text_equal(kind, "run.ended");
     progress_event(&w->progress, event);
     if (!w->drawn_in_place)
         print_event(w, event);
@@ -256,6 +265,13 @@ static void on_nothing(struct watch *w)
     tell_wait(w);
 }
 
+/* Whoever reads lines gets all of them, so the end is not told before its own event. */
+static bool all_is_told(const struct watch *w)
+{
+    return w->over &&
+           (w->drawn_in_place || w->end_told || clock_boot_ms() - w->over_ms > LAST_EVENT_MS);
+}
+
 /* true: the watching is over, and code says how. */
 static bool on_news(struct watch *w, enum stream_news news, const json_t *event)
 {
@@ -280,9 +296,10 @@ static bool on_news(struct watch *w, enum stream_news news, const json_t *event)
         w->code = refused(w, event);
         return true;
     }
-    if (w->over)
-        w->code = tell_end(w);
-    return w->over;
+    if (!all_is_told(w))
+        return false;
+    w->code = tell_end(w);
+    return true;
 }
 
 static void follow(struct watch *w)

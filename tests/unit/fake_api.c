@@ -37,6 +37,7 @@ struct request {
 struct stream {
     struct fake_api *api;
     const char *const *next;
+    unsigned late_ms;
     bool hold;
 };
 
@@ -54,6 +55,8 @@ static ssize_t next_chunk(void *arg, uint64_t position, char *out, size_t max)
 {
     struct stream *s = arg;
     (void)position;
+    usleep(s->late_ms * 1000);
+    s->late_ms = 0;
     if (!*s->next && !s->hold)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (!*s->next) {
@@ -77,7 +80,10 @@ static struct MHD_Response *open_stream(struct fake_api *api)
     size_t n = api->streams < api->script_count ? api->streams : api->script_count - 1;
     api->streams++;
     pthread_mutex_unlock(&api->lock);
-    *s = (struct stream){api, api->scripts[n].chunks, n + 1 == api->script_count};
+    *s = (struct stream){.api = api,
+                         .next = api->scripts[n].chunks,
+                         .late_ms = api->scripts[n].late_ms,
+                         .hold = n + 1 == api->script_count};
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 65536, next_chunk, s, free);
 }
 

@@ -14,6 +14,7 @@ struct fake_route {
 /* One connection of the event stream after the other; the last one stays open once all is said. */
 struct fake_script {
     const char *const *chunks; /* as sent, NULL-terminated */
+    unsigned late_ms;          /* before the first is sent */
 };
 
 struct fake_api;

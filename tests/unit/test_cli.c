@@ -61,7 +61,7 @@
 #define EVENT_END EVENT("3", "run.ended", "null", "running", "done", "run 7 ended")
 
 static const char *const whole_stream[] = {": hello\n\n", EVENT_DRAIN, EVENT_ACT, EVENT_END, NULL};
-static const struct fake_script whole[] = {{whole_stream}};
+static const struct fake_script whole[] = {{.chunks = whole_stream}};
 
 /* A run that is asked for, begins, and has ended when it is looked at again. */
 static const struct fake_route recycling[] = {
@@ -393,6 +393,19 @@ static void json_watch_is_a_line_per_event_and_the_run_last(void **state)
     json_decref(last);
 }
 
+/* The run has ended long before its events come over a slow connection. */
+static void lines_of_a_run_that_has_ended_are_waited_for(void **state)
+{
+    struct bench *b = *state;
+    static const struct fake_script late[] = {{.chunks = whole_stream, .late_ms = 800}};
+    static const struct fake_route routes[] = {{"GET /v1/runs/7", 200, DONE, 0}};
+    serve(b, routes, 1, late, 1);
+    run(b, "run|watch|7");
+    assert_ended(b, 0);
+    assert_has(&b->out, "12 sessions left");
+    assert_has(&b->out, "run 7 ended");
+}
+
 static void broken_stream_is_taken_up_where_it_broke(void **state)
 {
     struct bench *b = *state;
@@ -401,7 +414,7 @@ static void broken_stream_is_taken_up_where_it_broke(void **state)
         EVENT_DRAIN,
         "event: end\ndata: {\"seq\":null,\"kind\":\"stream.end\",\"text\":\"bye\"}\n\n", NULL};
     static const char *const second[] = {EVENT_DRAIN, EVENT_ACT, EVENT_END, NULL};
-    static const struct fake_script scripts[] = {{first}, {second}};
+    static const struct fake_script scripts[] = {{.chunks = first}, {.chunks = second}};
     static const struct fake_route routes[] = {{"GET /v1/runs/7", 200, RUNNING, 3},
                                                {"GET /v1/runs/7", 200, DONE, 0}};
     serve(b, routes, 2, scripts, 2);
@@ -424,7 +437,7 @@ static void run_that_is_blocked_already_says_what_for(void **state)
     struct bench *b = *state;
     static const char *const nothing[] = {": hello\n\n", NULL};
     static const char *const end[] = {EVENT_END, NULL};
-    static const struct fake_script scripts[] = {{nothing}, {end}};
+    static const struct fake_script scripts[] = {{.chunks = nothing}, {.chunks = end}};
     static const struct fake_route routes[] = {
         {"GET /v1/runs/7", 200, RUN("running", "false", "\"waiting\":1", TARGET_BLOCKED), 2},
         {"GET /v1/runs/7", 200, DONE, 0}};
@@ -583,7 +596,7 @@ static void person_sees_a_picture_and_the_story(void **state)
                                                {"GET /v1/runs/7", 200, DONE, 0}};
     static const char *const all[] = {EVENT_DRAIN, EVENT_ACT, NULL};
     static const char *const end[] = {EVENT_END, NULL};
-    static const struct fake_script scripts[] = {{all}, {end}};
+    static const struct fake_script scripts[] = {{.chunks = all}, {.chunks = end}};
     serve(b, routes, 2, scripts, 2);
     run_at_terminal(b, "run|watch|7", NULL, 0);
     assert_ended(b, 0);
@@ -600,7 +613,7 @@ static void interrupt_asks_and_pauses_and_detaches(void **state)
     static const struct fake_route routes[] = {{"POST /v1/runs/7/pause", 200, RUNNING, 0},
                                                {"GET /v1/runs/7", 200, RUNNING, 0}};
     static const char *const quiet[] = {EVENT_DRAIN, NULL};
-    static const struct fake_script scripts[] = {{quiet}};
+    static const struct fake_script scripts[] = {{.chunks = quiet}};
     serve(b, routes, 2, scripts, 1);
     const struct typed keys[] = {{"12 sessions", "\x03"}, {"[d]etach", "p\n"}, {"0/1", "\x03"},
                                  {"[d]etach", "\n"},      {"0/1", "\x03"},     {"[d]etach", "d\n"}};
@@ -669,6 +682,7 @@ int main(void)
         TEST(token_in_place_of_its_number_goes_nowhere),
         TEST(detached_run_is_not_watched),
         TEST(json_watch_is_a_line_per_event_and_the_run_last),
+        TEST(lines_of_a_run_that_has_ended_are_waited_for),
         TEST(broken_stream_is_taken_up_where_it_broke),
         TEST(selection_without_a_server_is_an_error),
         TEST(run_that_is_blocked_already_says_what_for),
