@@ -371,6 +371,7 @@ static void strike(struct world *w, const struct due *d)
     if (w->options.without >> d->who & 1)
         return;
     world_say(w, "fault %d", d->who + 1);
+    w->struck_ms = w->now_ms;
     for (size_t i = 0; i < FAULT_BITS; i++)
         w->strikes[i] += bit >> i & 1;
     if (w->options.services && rng_chance(&w->faults, 500)) {

@@ -163,6 +163,7 @@ struct store_seen {
     uint64_t attached_ms;
     bool reopened; /* what is seen first was committed by the former process, as it died */
     uint64_t failures, failed_ms; /* of its disk; when last */
+    uint64_t in_hand_ms;          /* a run had something in hand, when last */
     uint64_t waits_since_ms;      /* something that only gives back waits; 0: nothing */
     uint64_t unclocked_ms;        /* its clock had stood still until then */
     struct wave_seen waves[WAVES_KEPT];
@@ -238,6 +239,10 @@ void oracle_gate_passed(struct world *w, int centre, const struct view_target *t
 void oracle_warm_ended(struct world *w, int centre, const struct view_target *t);
 void oracle_warm_done(struct world *w, int centre, const struct view_target *t);
 
+/* oracle_turn.c */
+/* A run took the target: was it its turn? */
+void oracle_turn_taken(struct world *w, int centre, const struct view_target *t);
+
 /* oracle_view.c */
 void oracle_read_view(const struct world *w, struct store_seen *s);
 const char *oracle_word(struct sqlite3_stmt *q, int column); /* never NULL */
@@ -261,6 +266,7 @@ void oracle_check_approval(struct world *w, int centre, const struct view_run *w
 void oracle_run_meet_copy(struct store_seen *s);
 void oracle_run_look(struct world *w, struct store_seen *s);
 void oracle_run_taken(struct world *w, int centre, const struct view_target *t);
+bool oracle_anything_in_hand(const struct view *v);
 void oracle_run_ordered(struct world *w, int centre, const struct view_target *t);
 void oracle_check_waiting(struct world *w);
 

@@ -140,7 +140,7 @@ void oracle_run_ordered(struct world *w, int centre, const struct view_target *t
 
 /* ---- what only gives back waits for nobody ---- */
 
-static bool anything_in_hand(const struct view *v)
+bool oracle_anything_in_hand(const struct view *v)
 {
     for (size_t i = 0; i < v->target_count; i++)
         if (v->targets[i].holds)
@@ -215,7 +215,7 @@ void oracle_check_waiting(struct world *w)
 {
     struct store_seen *s = &w->oracle->stores[0];
     bool waits = false;
-    if (!is_able(w, s) || anything_in_hand(&s->view) || turn_may_be_silent(w, s)) {
+    if (!is_able(w, s) || oracle_anything_in_hand(&s->view) || turn_may_be_silent(w, s)) {
         s->waits_since_ms = 0;
         return;
     }

@@ -373,6 +373,7 @@ static void check_target(struct world *w, int centre, struct store_seen *s,
     if (t->holds && (!was || !was->holds)) {
         oracle_gate_taken(w, centre, t);
         oracle_run_taken(w, centre, t);
+        oracle_turn_taken(w, centre, t);
         oracle_hands_off(w, centre, t, "taken");
         check_take(w, centre, s, t);
     }
@@ -459,6 +460,8 @@ static void look_at(struct world *w, int centre)
         return;
     s->syncs = syncs;
     s->former = s->view;
+    if (oracle_anything_in_hand(&s->former))
+        s->in_hand_ms = w->now_ms;
     oracle_read_view(w, s);
     if (s->valid) {
         for (size_t i = 0; i < s->view.target_count; i++)

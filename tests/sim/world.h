@@ -142,6 +142,7 @@ struct world {
     uint32_t faults_planned;
     bool faults_over;
     uint64_t calm_since_ms; /* valid if faults_over */
+    uint64_t struck_ms;     /* something broke, when last; 0: nothing has */
     uint64_t runs_wanted, runs_begun;
     uint64_t recoveries; /* that people asked for beside those */
     struct script_state script;
