@@ -268,7 +268,9 @@ static int incident_fetch(struct cli *cli)
         return CLI_USAGE;
     char *reason = cli_reason(cli);
     FILE *file = reason ? new_file(cli, to) : NULL;
-    int code = file ? fetch_all(cli, text_get(&path), reason, file) : CLI_FAILED;
+    int code = !reason ? CLI_USAGE
+               : file  ? fetch_all(cli, text_get(&path), reason, file)
+                       : CLI_FAILED;
     if (file && fclose(file) != 0 && code == CLI_DONE)
         code = cli_fail(cli, CLI_FAILED, "%s: %s", to, strerror(errno));
     if (file && code != CLI_DONE)

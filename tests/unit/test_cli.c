@@ -231,6 +231,15 @@ static void change_without_reason_or_terminal_is_refused(void **state)
     assert_asked(b, "POST", false);
 }
 
+static void dump_is_not_fetched_without_a_reason(void **state)
+{
+    struct bench *b = *state;
+    serve(b, recycling, COUNT(recycling), whole, 1);
+    run(b, "incident|fetch|4|--to|/tmp/farmhand-never-written");
+    assert_ended(b, 2);
+    assert_has(&b->err, "--reason TEXT is needed");
+}
+
 /* A switch that is needed has no value to be told of. */
 static void service_stop_without_stay_is_refused(void **state)
 {
@@ -674,6 +683,7 @@ int main(void)
         TEST(colour_is_for_terminals_that_want_it),
         TEST(empty_pool_selection_is_a_failure),
         TEST(change_without_reason_or_terminal_is_refused),
+        TEST(dump_is_not_fetched_without_a_reason),
         TEST(service_stop_without_stay_is_refused),
         TEST(dry_run_prints_the_plan_and_changes_nothing),
         TEST(long_plan_is_folded),
