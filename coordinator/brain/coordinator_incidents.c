@@ -91,6 +91,19 @@ enum error_code coordinator_dismiss_incident(struct coordinator *c, uint64_t id,
     return code != ERR_NONE ? code : end(c, &change, actor, "incident.dismiss", reason, err);
 }
 
+/* In quarantine, or on its way there: its run may still wait for its turn. */
+static const struct incident *quarantine_of(struct coordinator *c, const char *server)
+{
+    for (size_t i = 0; i < c->incident_count; i++) {
+        const struct incident *n = &c->incidents[i];
+        bool goes = text_equal(n->kind, "quarantine") && n->phase == INCIDENT_ACTING;
+        if (goes && text_equal_nocase(n->server, server)) {
+            return n;
+        }
+    }
+    return remedies_apart(c, server);
+}
+
 enum error_code coordinator_quarantine(struct coordinator *c, const char *server, uint64_t for_ms,
                                        const char *actor, const char *reason, uint64_t now_ms,
                                        int64_t wall_ms, struct error *err)
@@ -100,9 +113,11 @@ enum error_code coordinator_quarantine(struct coordinator *c, const char *server
     char why[INCIDENT_TEXT_MAX] = "";
     turn_begin(c, now_ms, wall_ms);
     enum error_code code = begin_word(c, server, reason, &s, err);
-    if (code == ERR_NONE && remedies_apart(c, s->name)) {
-        code = error_set(err, ERR_EXISTS, "%s is in quarantine already (incident %llu)", s->name,
-                         (unsigned long long)remedies_apart(c, s->name)->id);
+    const struct incident *known = code == ERR_NONE ? quarantine_of(c, s->name) : NULL;
+    if (known) {
+        bool goes = known->phase == INCIDENT_ACTING;
+        code = error_set(err, ERR_EXISTS, "%s is %s quarantine already (incident %llu)", s->name,
+                         goes ? "on its way into" : "in", (unsigned long long)known->id);
     }
     if (code == ERR_NONE &&
         !coordinator_may_take(c, NULL, s->name, NULL, now_ms, why, sizeof why)) {

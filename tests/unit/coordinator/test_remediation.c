@@ -687,6 +687,24 @@ static void quarantine_takes_out_and_leaves_alone(void **state)
     farm_end(&f);
 }
 
+/* Asked for twice before its run had its turn: there is one incident of it, and one run. */
+static void quarantine_is_begun_once(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct error err;
+    begin(&f, 4, 3);
+    quarantine(&f, "web02", 0);
+    assert_int_equal(
+        coordinator_quarantine(f.brain, "web02", 0, "anna", "again", f.now_ms, WALL(&f), &err),
+        ERR_EXISTS);
+    assert_string_equal(err.text, "web02 is on its way into quarantine already (incident 1)");
+    farm_run(&f, 5000);
+    assert_int_equal(only_incident(&f)->phase, INCIDENT_QUARANTINED);
+    assert_int_equal(coordinator_run_count(f.brain), 0);
+    farm_end(&f);
+}
+
 static void quarantine_ends_by_itself(void **state)
 {
     (void)state;
@@ -845,6 +863,7 @@ int main(void)
         cmocka_unit_test(dump_is_fetched_piece_by_piece),
         cmocka_unit_test(what_left_of_a_dump_is_told_though_it_was_not_whole),
         cmocka_unit_test(quarantine_takes_out_and_leaves_alone),
+        cmocka_unit_test(quarantine_is_begun_once),
         cmocka_unit_test(quarantine_ends_by_itself),
         cmocka_unit_test(reload_of_the_balancer_forgets_no_quarantine),
     };
