@@ -72,12 +72,15 @@ static void add_part(struct text *out, size_t begin, const char *part)
 void cli_add_proof(const struct terminal *t, const json_t *target, struct text *out)
 {
     const json_t *proof = json_object_get(target, "proof");
+    const json_t *attempts = json_object_get(target, "attempts");
     char part[96], length[TEXT_DURATION_MAX];
     size_t begin = out->len;
     if (!json_is_object(proof))
         return;
-    if (json_array_size(cli_list(proof, "before")) + json_array_size(cli_list(proof, "after")) >
-        0) {
+    size_t before = json_array_size(cli_list(proof, "before"));
+    size_t after = json_array_size(cli_list(proof, "after"));
+    bool untouched = after == 0 && attempts && json_integer_value(attempts) == 0;
+    if (before + after > 0 && !untouched) {
         text_add(out, "workers ");
         add_pids(cli_list(proof, "before"), out);
         text_addf(out, " %s ", say_arrow(t));
@@ -220,6 +223,14 @@ static void add_steps(const struct cli *cli, const json_t *target, struct text *
     }
 }
 
+/* What a run counts: servers, or pools on them where it has several of one server. */
+static const char *counted(const json_t *run)
+{
+    const json_t *first = json_array_get(cli_list(run, "targets"), 0);
+    const char *key = cli_text(first, "key");
+    return *key && !text_equal(key, cli_text(first, "server")) ? "target" : "server";
+}
+
 static void add_counts(const json_t *run, struct text *out)
 {
     static const char *const words[] = {"done",    "nothing", "skipped", "failed",
@@ -229,7 +240,7 @@ static void add_counts(const json_t *run, struct text *out)
         "given up", "not settled",       "being worked on", "not begun yet"};
     const json_t *counts = json_object_get(run, "counts");
     int64_t total = cli_number(counts, "total");
-    text_addf(out, "  %lld server%s", (long long)total, total == 1 ? "" : "s");
+    text_addf(out, "  %lld %s%s", (long long)total, counted(run), total == 1 ? "" : "s");
     const char *before = ": ";
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         int64_t n = cli_number(counts, words[i]);
@@ -337,12 +348,12 @@ static void advise_retry(const struct cli *cli, const json_t *run, struct text *
 {
     char why[160], command[160];
     int64_t left = count_left(run);
-    if (left == 0)
+    if (left == 0 || text_equal(cli_text(run, "action"), "hold"))
         return;
     text_format(why, sizeof(why),
-                "%lld server%s left over: failed, given up, not reached or never touched. Once the "
+                "%lld %s%s left over: failed, given up, not reached or never touched. Once the "
                 "cause is mended:",
-                (long long)left, left == 1 ? " is" : "s are");
+                (long long)left, counted(run), left == 1 ? " is" : "s are");
     text_format(command, sizeof(command), "farmhand run retry %lld --reason \"...\"",
                 (long long)cli_number(run, "id"));
     add_command(cli, why, command, out);
@@ -360,6 +371,11 @@ void cli_add_advice(const struct cli *cli, const json_t *run, struct text *out)
         (has_cause(run, "person") || has_cause(run, "failures") || has_cause(run, "canary"))) {
         text_format(command, sizeof(command), "farmhand run resume %lld --reason \"...\"", id);
         add_command(cli, "The run is paused. To go on:", command, out);
+    }
+    if (text_equal(state, "paused") && has_cause(run, "approval")) {
+        text_format(command, sizeof(command), "farmhand run approve %lld --reason \"...\"", id);
+        add_command(cli, "The run has not begun. To let it begin, one of those who may:", command,
+                    out);
     }
     if (cli_true(run, "ended") && !text_equal(state, "done"))
         advise_retry(cli, run, out);

@@ -35,7 +35,7 @@ static void outside_text_cannot_move_the_cursor(void **state)
     (void)state;
     struct text t = {0};
     text_add_safe(&t, "a\x1b[2Jb\r\x07\x7f\tc\xff\xc2\x9b"
-                 "31m\xe2\x80\xae");
+                      "31m\xe2\x80\xae");
     assert_text(&t, "a?[2Jb??? c??31m?");
     say_styled(&t, &coloured, STYLE_RED, "x\x1b[0m");
     assert_text(&t, "\x1b[31mx?[0m\x1b[0m");
@@ -193,6 +193,7 @@ static void bad_usage_says_what_was_meant(void **state)
         {"status -j", "no option -j"},
         {"pool recycle --on all", "something is missing: farmhand pool recycle POOL"},
         {"pool recycle Shop", "--on SELECTOR is needed"},
+        {"server cycle --on all", "--wait-reboot is needed: until"},
         {"status now", "\"now\" is one word too many"},
         {"pool recycle Shop --on", "--on needs a value: --on SELECTOR"},
         {"pool recycle Shop --on --json", "--on needs a value"},
@@ -501,6 +502,51 @@ static void advice_can_be_pasted_into_a_shell(void **state)
     json_decref(run);
 }
 
+static void advice_fits_what_the_run_waits_for(void **state)
+{
+    (void)state;
+    struct cli cli = {.terminal = plain};
+    struct text out = {0};
+    json_t *run = json_loads("{\"id\":7,\"action\":\"recycle\",\"state\":\"paused\","
+                             "\"pause_causes\":[\"approval\"],\"targets\":[]}",
+                             0, NULL);
+    cli_add_advice(&cli, run, &out);
+    assert_non_null(strstr(text_get(&out), "run approve 7 --reason"));
+    json_decref(run);
+    text_reset(&out);
+    run =
+        json_loads("{\"id\":8,\"action\":\"hold\",\"state\":\"failed\",\"ended\":true,\"targets\":["
+                   "{\"server\":\"web01\",\"state\":\"failed\",\"in_rotation_again\":true}]}",
+                   0, NULL);
+    cli_add_advice(&cli, run, &out);
+    assert_int_equal(out.len, 0);
+    json_decref(run);
+    run = json_loads(
+        "{\"id\":9,\"action\":\"recycle\",\"state\":\"failed\",\"ended\":true,"
+        "\"targets\":[{\"key\":\"web01/Shop\",\"server\":\"web01\",\"state\":\"waiting\"}]}",
+        0, NULL);
+    cli_add_advice(&cli, run, &out);
+    assert_non_null(strstr(text_get(&out), "1 target is left over"));
+    text_reset(&out);
+    json_decref(run);
+}
+
+/* Who did not drain still has the workers it had: "-> none" would say that they are gone. */
+static void workers_that_were_not_touched_are_not_told_gone(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    json_t *target = json_loads("{\"attempts\":0,\"proof\":{\"before\":[11],\"after\":[],"
+                                "\"probe_status\":200,\"probe_ms\":2}}",
+                                0, NULL);
+    cli_add_proof(&plain, target, &out);
+    assert_text(&out, "probe answered 200 in 2ms");
+    json_object_set_new(target, "attempts", json_integer(1));
+    cli_add_proof(&plain, target, &out);
+    assert_text(&out, "workers 11 → none, probe answered 200 in 2ms");
+    json_decref(target);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +570,8 @@ int main(void)
         cmocka_unit_test(no_picture_is_wider_than_its_window),
         cmocka_unit_test(exit_code_tells_the_end_of_a_run),
         cmocka_unit_test(advice_can_be_pasted_into_a_shell),
+        cmocka_unit_test(advice_fits_what_the_run_waits_for),
+        cmocka_unit_test(workers_that_were_not_touched_are_not_told_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
