@@ -516,7 +516,7 @@ static bool end_run(const struct rollout *r, struct rollout_change *c)
                 n.nothing, n.failed, n.skipped, given_up, n.waiting);
     char before[ROLLOUT_STEP_MAX], rest[64] = "";
     text_copy(before, sizeof before, r->state == RUN_RUNNING ? "" : r->why);
-    if (is_something_left(r)) {
+    if (is_something_left(r) && r->action != ROLLOUT_HOLD) { /* whose tool takes it again */
         text_format(rest, sizeof rest, "; `farmhand run retry %llu` takes up the rest",
                     (unsigned long long)r->id);
     }

@@ -245,6 +245,11 @@ static void retry_run(struct asking *a, const struct rollout *parent)
         OBJECT("options", &options),
     };
     enum error_code code = take_body(a, fields, COUNT(fields), &body, &err);
+    if (!code && parent->action == ROLLOUT_HOLD)
+        code = error_set(&err, ERR_STATE,
+                         "run %llu was a hold: nobody would have the token of another one. Take "
+                         "the server again: `farmhand hold run` or `hold acquire`",
+                         (unsigned long long)parent->id);
     if (!code && options)
         code = take_options(options, &q, &err);
     if (code)

@@ -751,6 +751,27 @@ static void server_is_held_and_released(void **state)
     assert_string_equal(text_at(f, "state"), "done");
 }
 
+/* It would be nobody's: the token of the former one is spent, and no other is given. */
+static void hold_is_not_retried(void **state)
+{
+    struct fixture *f = *state;
+    char body[160], token[HOLD_TOKEN_MAX];
+    text_format(body, sizeof(body), "{\"server\": \"%s\", \"reason\": \"v2\", \"for_ms\": 60000}",
+                f->farm.agents[0].name);
+    post(f, "/v1/holds", body);
+    text_copy(token, sizeof(token), text_at(f, "token"));
+    farm_run(&f->farm, 3000);
+    text_format(body, sizeof(body), "{\"token\": \"%s\", \"failed\": true, \"reason\": \"no\"}",
+                token);
+    post(f, "/v1/holds/release", body);
+    farm_run_to_end(&f->farm, 60000);
+    get(f, "/v1/runs/1");
+    assert_string_equal(text_at(f, "state"), "failed");
+    assert_null(strstr(text_at(f, "why"), "run retry"));
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"again\"}");
+    assert_refused(f, 409, "state", "was a hold");
+}
+
 static void agents_rehearse_a_plan(void **state)
 {
     struct fixture *f = *state;
@@ -895,6 +916,7 @@ int main(void)
         CASE(server_is_declared_out_and_released),
         CASE(server_is_put_into_maintenance_and_taken_out),
         CASE(server_is_held_and_released),
+        CASE(hold_is_not_retried),
         CASE(agents_rehearse_a_plan),
         CASE(events_are_listed_and_filtered),
         CASE(follower_gets_history_and_then_what_happens),
