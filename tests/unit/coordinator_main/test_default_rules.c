@@ -85,8 +85,10 @@ static void apply(struct world *w, struct remedy_change *c)
         c->incident.id = w->count + 1;
     if (c->effect == REMEDY_BEGIN) {
         assert_true(w->run_count < RUNS);
-        w->runs[w->run_count++] =
-            (struct remedy_run){.known = true, .state = TARGET_DONE, .detail = "done"};
+        w->runs[w->run_count++] = (struct remedy_run){.known = true,
+                                                      .state = TARGET_DONE,
+                                                      .apart = c->act == REMEDY_QUARANTINE,
+                                                      .detail = "done"};
         c->incident.run = w->run_count;
         text_addf(&w->acts, "%s ", remedy_act_name(c->act));
     }
