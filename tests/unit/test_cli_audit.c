@@ -46,15 +46,17 @@ static char *trail_of(const char *actor, int count, bool hashed)
     return text_take(&t);
 }
 
-/* The trail as it stands now is that of actor, with so many rows. */
+/* The trail as it stands now is that of actor, with so many rows. The former coordinator's thread
+ * is over before what it may still read is written anew. */
 static void verify(struct bench *b, const char *actor, int count, const char *note)
 {
-    char *rows = trail_of(actor, count, true), end[64], line[256];
+    static char end[64];
+    if (b->api)
+        fake_api_close(b->api);
+    char *rows = trail_of(actor, count, true), line[256];
     snprintf(end, sizeof(end), "GET /v1/audit?after=%d&", count);
     const struct fake_route routes[] = {{end, 200, "{\"rows\":[],\"last\":0}", 0},
                                         {"GET /v1/audit", 200, rows, 0}};
-    if (b->api)
-        fake_api_close(b->api);
     serve(b, routes, COUNT(routes), NULL, 0);
     snprintf(line, sizeof(line), "audit|verify|--note|%s", note);
     run(b, line);
