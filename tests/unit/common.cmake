@@ -14,7 +14,7 @@ add_test(NAME includes COMMAND ${PROJECT_SOURCE_DIR}/tests/check_includes ${PROJ
                                ${PROJECT_BINARY_DIR})
 add_test(NAME includes_check_bites COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_includes_bites
                                            ${PROJECT_SOURCE_DIR}/tests/check_includes)
-set_tests_properties(includes includes_check_bites PROPERTIES LABELS unit TIMEOUT 300)
+set_tests_properties(includes includes_check_bites PROPERTIES LABELS unit TIMEOUT 900)
 
 add_test(NAME systemd_units COMMAND ${PROJECT_SOURCE_DIR}/tests/systemd-units ${PROJECT_SOURCE_DIR})
 set_tests_properties(systemd_units PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
