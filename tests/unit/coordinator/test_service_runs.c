@@ -286,6 +286,17 @@ static void down_servers_come_first_and_side_by_side_after_a_canary(void **state
     q.options.max_unavailable = 0; /* one at a time by default */
     assert_int_equal(plan_make(&q, f, 0, &run, &err), ERR_NONE);
     assert_int_equal(run->options.batch, 1);
+    assert_int_equal(run->options.canary, 0);
+    rollout_free(run);
+    q.options.batch = 3; /* the same by a batch alone */
+    assert_int_equal(plan_make(&q, f, 0, &run, &err), ERR_NONE);
+    assert_int_equal(run->options.canary, 1);
+    assert_int_equal(run->targets[0].wave, 0);
+    assert_int_equal(run->targets[1].wave, 1);
+    rollout_free(run);
+    q.waves = "2,2"; /* who says it himself */
+    assert_int_equal(plan_make(&q, f, 0, &run, &err), ERR_NONE);
+    assert_int_equal(run->options.canary, 0);
     rollout_free(run);
     fleet_free(f);
 }

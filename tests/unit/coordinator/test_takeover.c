@@ -165,6 +165,42 @@ static void pool_stands_behind_an_incident_of_its_server(void **state)
     mend_and_end(&f);
 }
 
+static uint64_t recycle_pool(struct farm *f, const char *pool)
+{
+    struct plan_request q = farm_request(f, ROLLOUT_RECYCLE, "web02");
+    q.pool = pool;
+    return farm_ask(f, &q);
+}
+
+/* Both pools stand in one place of the balancer, and each has failed: the first to prove itself
+ * well does not put back what the other keeps out, though only the first one had drained it. */
+static void place_of_two_pools_goes_back_with_the_last(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_begin_balanced(&f, 4, 1);
+    f.agents[1].shop_status = 500;
+    recycle_pool(&f, "Shop");
+    farm_run_to_end(&f, 30000);
+    f.agents[1].probe_status = 500;
+    recycle_pool(&f, "Api");
+    farm_run_to_end(&f, 30000);
+    assert_int_equal(coordinator_incident_count(f.brain), 2);
+    assert_int_equal(coordinator_incident_at(f.brain, 1)->place_count, 1);
+    f.agents[1].shop_status = 200;
+    recycle_pool(&f, "Shop");
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(coordinator_incident_count(f.brain), 1);
+    assert_string_equal(coordinator_incident_at(f.brain, 0)->pool, "Api");
+    assert_int_equal(f.agents[1].admin, BALANCER_DRAIN);
+    f.agents[1].probe_status = 200;
+    recycle_pool(&f, "Api");
+    farm_run_to_end(&f, 60000);
+    assert_int_equal(coordinator_incident_count(f.brain), 0);
+    assert_int_equal(f.agents[1].admin, BALANCER_READY);
+    farm_end(&f);
+}
+
 /* A person may not end by a word what a run is about to prove. */
 static void incident_in_the_hands_of_a_run_is_not_dismissed(void **state)
 {
@@ -193,6 +229,7 @@ int main(void)
         cmocka_unit_test(undrain_of_a_server_proves_its_pools),
         cmocka_unit_test(restarts_forget_no_incident),
         cmocka_unit_test(pool_stands_behind_an_incident_of_its_server),
+        cmocka_unit_test(place_of_two_pools_goes_back_with_the_last),
         cmocka_unit_test(incident_in_the_hands_of_a_run_is_not_dismissed),
     };
     return cmocka_run_group_tests_name("takeover", tests, NULL, NULL);
