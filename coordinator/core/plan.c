@@ -328,11 +328,16 @@ static void fit_options(const struct plan_request *q, struct rollout *run)
         return;
     }
     o->limit_ms = o->limit_ms < SERVICES_LIMIT_MS ? SERVICES_LIMIT_MS : o->limit_ms;
-    if (q->action != ROLLOUT_SERVICE_RECOVER || o->max_unavailable <= o->batch) {
+    if (q->action != ROLLOUT_SERVICE_RECOVER) {
         return;
     }
-    o->batch = o->max_unavailable; /* what is down already may be recovered side by side */
-    o->canary = o->canary ? o->canary : 1;
+    if (o->max_unavailable > o->batch) {
+        o->batch = o->max_unavailable; /* what is down already may be recovered side by side */
+    }
+    bool has_said = q->retry || (q->waves && q->waves[0]);
+    if ((o->batch > 1 || o->batch_percent) && !o->canary && !has_said) {
+        o->canary = 1; /* not all of a dead farm at once, by a recovery that does not help */
+    }
 }
 
 /* Has it nothing to lose? Then it waits for nobody, and nobody for it. */
