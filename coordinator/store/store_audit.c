@@ -87,8 +87,8 @@ static void fold(void *arg, const struct audit_row *row)
     text_copy(chain->hash, sizeof(chain->hash), hash);
 }
 
-/* The hash that the next row continues: the last one's, or, once, that of all rows from before
- * there were hashes. */
+/* The hash that the first row of ours continues: the last one's, or, once, that of all rows from
+ * before there were hashes. */
 static enum error_code find_end(struct store *s, struct audit_chain *chain, struct error *err)
 {
     audit_chain_begin(chain);
@@ -111,15 +111,6 @@ enum error_code store_audit_begin(struct store *s, struct error *err)
     enum error_code code = find_end(s, &s->audit_kept, err);
     s->audit_now = s->audit_kept;
     return code;
-}
-
-/* Numbers that were given are not given again, and the chain goes on from what we wrote last, not
- * from what the file says by now: rows that were cut off, put in or changed at its end while we run
- * so break it for good, sqlite's own count of them set back or not. */
-static void go_on(struct store *s, struct audit_chain *chain)
-{
-    if (find_end(s, chain, &s->first) == ERR_NONE)
-        memcpy(chain->hash, s->audit_now.hash, sizeof(chain->hash));
 }
 
 static void insert(struct store *s, const struct audit_row *row)
@@ -163,20 +154,23 @@ static const char *or_none(const char *text)
     return text ? text : "";
 }
 
+/* Numbers that were given are not given again, and the chain goes on from what we wrote last, not
+ * from what the file says by now: rows that were cut off, put in or changed at its end while we run
+ * so break it for good, sqlite's own count of them set back or not. */
 enum error_code store_add_audit(struct store *s, const struct audit_row *said, struct error *err)
 {
-    struct audit_chain chain;
+    uint64_t last = 0;
     char hash[SHA256_HEX];
     if (!store_may_write(s))
         return store_tell(s, err);
-    go_on(s, &chain);
+    store_audit_last(s, &last, &s->first);
     struct audit_row row = *said;
-    row.id = chain.id + 1;
+    row.id = last + 1;
     row.origin = said->origin ? said->origin : s->origin;
     row.before = or_none(said->before);
     row.after = or_none(said->after);
     row.result = said->result ? said->result : "done";
-    audit_chain_hash(chain.hash, &row, hash);
+    audit_chain_hash(s->audit_now.hash, &row, hash);
     row.hash = hash;
     if (!s->first.code)
         insert(s, &row);
