@@ -202,15 +202,6 @@ static int tell_whole(const struct words *words, const struct looking *l)
     return EXIT_SUCCESS;
 }
 
-static enum error_code take_note(const struct words *words, struct looking *l, struct error *err)
-{
-    if (!words->note)
-        return ERR_NONE;
-    enum error_code code = chain_note_read(words->note, &l->note, err);
-    l->noted = code == ERR_NONE;
-    return code == ERR_NOT_FOUND ? ERR_NONE : code;
-}
-
 /* After all rows: is the noted one where it has to be? */
 static enum error_code judge_note(const struct words *words, const struct looking *l,
                                   struct error *err)
@@ -218,12 +209,9 @@ static enum error_code judge_note(const struct words *words, const struct lookin
     const struct audit_anchor *anchor = &l->look.anchor;
     if (!l->noted)
         return ERR_NONE;
-    if (l->note.id > l->look.id)
-        return error_set(err, ERR_CORRUPT,
-                         "the last rows are missing: row %" PRIu64
-                         " is the last one there, and row "
-                         "%" PRIu64 " was when %s was written",
-                         l->look.id, l->note.id, words->note);
+    enum error_code code = chain_note_reached(&l->note, l->look.id, words->note, err);
+    if (code != ERR_NONE)
+        return code;
     if (l->note.id < anchor->id)
         return error_set(err, ERR_CORRUPT,
                          "row %" PRIu64 ", noted in %s, is older than those that are kept, so that "
@@ -231,14 +219,6 @@ static enum error_code judge_note(const struct words *words, const struct lookin
                          l->note.id, words->note, words->note);
     const char *bad = chain_note_look(&l->note, anchor->id, anchor->hash);
     return bad ? error_set(err, ERR_CORRUPT, "row %" PRIu64 ": %s", anchor->id, bad) : ERR_NONE;
-}
-
-static enum error_code write_note(const struct words *words, const struct looking *l,
-                                  struct error *err)
-{
-    struct chain_note now = {.id = l->look.id};
-    text_copy(now.hash, sizeof(now.hash), l->look.hash);
-    return words->note ? chain_note_write(words->note, &now, err) : ERR_NONE;
 }
 
 static int verify(const struct words *words, struct journal *j, const struct audit_anchor *anchor,
@@ -249,7 +229,7 @@ static int verify(const struct words *words, struct journal *j, const struct aud
     char why[256];
     audit_look_begin(&l.look, anchor);
     l.met = words->head && text_equal(words->head, anchor->hash);
-    if (take_note(words, &l, &err) != ERR_NONE ||
+    if (chain_note_read(words->note, &l.note, &l.noted, &err) != ERR_NONE ||
         journal_audit_rows(j, anchor->id, look_at, &l, &err) != ERR_NONE)
         return fail(words, err.text);
     if (l.bad) {
@@ -262,7 +242,8 @@ static int verify(const struct words *words, struct journal *j, const struct aud
     if (words->head && !l.met)
         return fail(words, "no row that is kept has that hash: it is older than the oldest, or the "
                            "trail was made anew since it was noted");
-    if (judge_note(words, &l, &err) != ERR_NONE || write_note(words, &l, &err) != ERR_NONE)
+    if (judge_note(words, &l, &err) != ERR_NONE ||
+        chain_note_write(words->note, l.look.id, l.look.hash, &err) != ERR_NONE)
         return fail(words, err.text);
     return tell_whole(words, &l);
 }

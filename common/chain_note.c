@@ -24,25 +24,35 @@ static bool parse(char *line, struct chain_note *out)
            text_copy(out->hash, sizeof(out->hash), blank + 1);
 }
 
-enum error_code chain_note_read(const char *path, struct chain_note *out, struct error *err)
+enum error_code chain_note_read(const char *path, struct chain_note *out, bool *there,
+                                struct error *err)
 {
     char *line = NULL;
     struct chain_note note;
+    *there = false;
+    if (!path)
+        return ERR_NONE;
     enum error_code code = os_read_file(path, NOTE_BYTES_MAX, &line, NULL, err);
+    if (code == ERR_NOT_FOUND)
+        return ERR_NONE;
     if (code == ERR_NONE && !parse(line, &note))
         code = error_set(
             err, ERR_CORRUPT,
             "%s: expected number and hash of a row, as `audit verify --note` writes it", path);
-    if (code == ERR_NONE)
+    *there = code == ERR_NONE;
+    if (*there)
         *out = note;
     free(line);
     return code;
 }
 
-enum error_code chain_note_write(const char *path, const struct chain_note *note, struct error *err)
+enum error_code chain_note_write(const char *path, uint64_t id, const char hash[SHA256_HEX],
+                                 struct error *err)
 {
     char line[NOTE_BYTES_MAX];
-    text_format(line, sizeof(line), "%" PRIu64 " %s\n", note->id, note->hash);
+    if (!path)
+        return ERR_NONE;
+    text_format(line, sizeof(line), "%" PRIu64 " %s\n", id, hash);
     return os_write_file(path, line, strlen(line), 0600, err);
 }
 
@@ -51,4 +61,15 @@ const char *chain_note_look(const struct chain_note *note, uint64_t id, const ch
     return id != note->id || text_equal(hash, note->hash)
                ? NULL
                : "it had another hash when it was noted: the trail was made anew since";
+}
+
+enum error_code chain_note_reached(const struct chain_note *note, uint64_t last, const char *path,
+                                   struct error *err)
+{
+    if (note->id <= last)
+        return ERR_NONE;
+    return error_set(err, ERR_CORRUPT,
+                     "the last rows are missing: row %" PRIu64 " is the last one there, and row "
+                     "%" PRIu64 " was when %s was written",
+                     last, note->id, path);
 }

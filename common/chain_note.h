@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/sha256.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct chain_note {
@@ -15,12 +16,17 @@ struct chain_note {
     char hash[SHA256_HEX];
 };
 
-/* ERR_NOT_FOUND: there is no such file; ERR_CORRUPT: it holds something else. */
-enum error_code chain_note_read(const char *path, struct chain_note *out, struct error *err);
-enum error_code chain_note_write(const char *path, const struct chain_note *note,
+/* *there: there is such a file; never where path is NULL. ERR_CORRUPT: it holds something else. */
+enum error_code chain_note_read(const char *path, struct chain_note *out, bool *there,
+                                struct error *err);
+/* path NULL: nothing is written. */
+enum error_code chain_note_write(const char *path, uint64_t id, const char hash[SHA256_HEX],
                                  struct error *err);
 /* What the row of that number and hash says of it. NULL: nothing against it. */
 const char *chain_note_look(const struct chain_note *note, uint64_t id,
                             const char hash[SHA256_HEX]);
+/* After all rows: ERR_CORRUPT if the last one is before the one that was noted in `path`. */
+enum error_code chain_note_reached(const struct chain_note *note, uint64_t last, const char *path,
+                                   struct error *err);
 
 #endif

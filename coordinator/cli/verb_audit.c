@@ -5,7 +5,6 @@
 #include "coordinator/store/audit_chain.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define PAGE 1000
 
@@ -110,19 +109,10 @@ static int look_at_all(struct cli *cli, struct look *l)
     return code;
 }
 
-static int take_note(struct cli *cli, struct look *l)
-{
-    struct error err = {0};
-    if (!l->file)
-        return CLI_DONE;
-    enum error_code code = chain_note_read(l->file, &l->note, &err);
-    l->noted = code == ERR_NONE;
-    return l->noted || code == ERR_NOT_FOUND ? CLI_DONE : cli_fail(cli, CLI_FAILED, "%s", err.text);
-}
-
 /* After all rows: what is wrong with them? CLI_DONE: nothing. */
 static int judge(struct cli *cli, const struct look *l)
 {
+    struct error err = {0};
     unsigned long long end = l->chain.id;
     if (l->bad)
         return cli_fail(cli, CLI_FAILED,
@@ -133,11 +123,8 @@ static int judge(struct cli *cli, const struct look *l)
                         "the last rows are missing: row %llu is the last one there, and "
                         "%llu were written",
                         end, (unsigned long long)l->last);
-    if (l->noted && l->note.id > l->chain.id)
-        return cli_fail(cli, CLI_FAILED,
-                        "the last rows are missing: row %llu is the last one there, and row %llu "
-                        "was when %s was written",
-                        end, (unsigned long long)l->note.id, l->file);
+    if (l->noted && chain_note_reached(&l->note, l->chain.id, l->file, &err))
+        return cli_fail(cli, CLI_FAILED, "%s", err.text);
     if (end > 0 && !l->chain.hashed)
         return cli_fail(cli, CLI_FAILED,
                         "nothing proves any of the %llu rows: none has a hash. They were taken "
@@ -173,14 +160,13 @@ static int audit_verify(struct cli *cli)
                      .file = cli_has(cli, OPT_NOTE) ? cli_value(cli, OPT_NOTE, "") : NULL};
     struct error err = {0};
     audit_chain_begin(&l.chain);
-    int code = take_note(cli, &l);
-    code = code == CLI_DONE ? look_at_all(cli, &l) : code;
+    if (chain_note_read(l.file, &l.note, &l.noted, &err))
+        return cli_fail(cli, CLI_FAILED, "%s", err.text);
+    int code = look_at_all(cli, &l);
     code = code == CLI_DONE ? judge(cli, &l) : code;
     if (code != CLI_DONE)
         return code;
-    struct chain_note now = {.id = l.chain.id};
-    memcpy(now.hash, l.chain.hash, sizeof(now.hash));
-    if (l.file && chain_note_write(l.file, &now, &err))
+    if (chain_note_write(l.file, l.chain.id, l.chain.hash, &err))
         return cli_fail(cli, CLI_FAILED, "the rows are as they were written, but not noted: %s",
                         err.text);
     tell_whole(cli, &l);
