@@ -237,11 +237,14 @@ void coordinator_budget(const struct coordinator *c, size_t index, const char *p
 /* As many as may be out at the same time in all groups of the plan's targets together. */
 uint32_t coordinator_budget_room(const struct coordinator *c, const struct rollout *plan);
 bool coordinator_in_budget(const struct coordinator *c, size_t index, const char *server);
-/* Would every group that the server is in have room for the plan's action on it now? plan NULL: for
- * anything that takes it out as a whole. On no, `why` names group and spenders. */
-bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
-                          const char *server, const char *pool, uint64_t now_ms, char *why,
-                          size_t why_size);
+/* Would every group that the server is in have room now for what takes it out as a whole? On no,
+ * `why` names group and spenders. */
+bool coordinator_may_take(const struct coordinator *c, const char *server, uint64_t now_ms,
+                          char *why, size_t why_size);
+/* What would happen to a target of a plan if its run began now: by its server and pool, by who has
+ * that server, and by the budget. */
+void coordinator_foresee(const struct coordinator *c, const struct rollout *plan, size_t target,
+                         uint64_t now_ms, struct plan_target *out);
 const struct remedy *coordinator_remedy(const struct coordinator *c);
 const struct rollout_options *coordinator_defaults(const struct coordinator *c);
 const struct windows *coordinator_windows(const struct coordinator *c); /* NULL: none */

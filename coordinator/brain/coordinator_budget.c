@@ -314,15 +314,10 @@ uint32_t coordinator_budget_room(const struct coordinator *c, const struct rollo
     return room;
 }
 
-bool coordinator_may_take(const struct coordinator *c, const struct rollout *plan,
-                          const char *server, const char *pool, uint64_t now_ms, char *why,
-                          size_t why_size)
+bool coordinator_may_take(const struct coordinator *c, const char *server, uint64_t now_ms,
+                          char *why, size_t why_size)
 {
     struct coordinator *changing = (struct coordinator *)c;
     changing->now_ms = now_ms;
-    if (plan && rollout_action_restores(plan->action)) {
-        return true;
-    }
-    return budgets_may_take(changing, pool, server, plan ? plan->options.max_unavailable : 0, why,
-                            why_size);
+    return budgets_may_take(changing, NULL, server, 0, why, why_size);
 }

@@ -119,8 +119,7 @@ enum error_code coordinator_quarantine(struct coordinator *c, const char *server
         code = error_set(err, ERR_EXISTS, "%s is %s quarantine already (incident %llu)", s->name,
                          goes ? "on its way into" : "in", (unsigned long long)known->id);
     }
-    if (code == ERR_NONE &&
-        !coordinator_may_take(c, NULL, s->name, NULL, now_ms, why, sizeof why)) {
+    if (code == ERR_NONE && !coordinator_may_take(c, s->name, now_ms, why, sizeof why)) {
         code = error_set(err, ERR_STATE, "%s cannot be taken out now: %.300s", s->name, why);
     }
     if (code != ERR_NONE) {

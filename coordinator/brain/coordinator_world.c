@@ -107,6 +107,55 @@ static const struct lease *lease_of_run(const struct coordinator *c, const char 
     return NULL;
 }
 
+/* "held by run 7 (hold, by anna: patching)" */
+static void say_holder(const struct coordinator *c, const struct lease *l, char *out, size_t size)
+{
+    const struct rollout *r = runs_find(c, l->owner_id);
+    text_format(out, size, "held by run %llu", (unsigned long long)l->owner_id);
+    if (r) {
+        size_t len = strlen(out);
+        text_format(out + len, size - len, " (%s%s%.100s, by %.60s: %.120s)",
+                    rollout_action_name(r->action), l->pool[0] ? " " : "", l->pool, r->actor,
+                    r->reason);
+    }
+}
+
+/* "in quarantine by incident 7 until ...": what ends it comes first, since steps are cut. */
+static void say_quarantine(const struct incident *n, char *out, size_t size)
+{
+    char until[TEXT_TIME_MAX];
+    bool ends = n->until_wall_ms != 0;
+    text_format(out, size,
+                "in quarantine by incident %llu%s%s: `farmhand server release` ends it; %s%s%.200s",
+                (unsigned long long)n->id, ends ? " until " : "",
+                ends ? text_format_time(until, n->until_wall_ms) : "", n->rule,
+                n->rule[0] ? ": " : "", n->rule[0] ? n->text : n->why);
+}
+
+/* Does somebody else have that server? `why` says who, and what ends it. */
+static bool is_held(const struct coordinator *c, const struct rollout *r,
+                    const struct rollout_target *t, char *why, size_t why_size)
+{
+    const struct lease *l = lease_of_run(c, t->server);
+    l = l ? l : lease_in_the_way(c, r, t);
+    if (!l) {
+        return false;
+    }
+    const struct incident *n = l->owner == LEASE_INCIDENT ? incident_by_id(c, l->owner_id) : NULL;
+    if (!n) {
+        say_holder(c, l, why, why_size);
+    } else if (n->phase == INCIDENT_QUARANTINED) {
+        say_quarantine(n, why, why_size);
+    } else {
+        bool as_a_whole = !l->pool[0] && t->pool[0];
+        text_format(why, why_size, "held by incident %llu%s", (unsigned long long)n->id,
+                    as_a_whole ? ", as a whole: `pool start` starts what stands still there, "
+                                 "then `server undrain` puts it back"
+                               : "");
+    }
+    return true;
+}
+
 static bool view_may_take(void *ctx, const struct rollout *r, const struct rollout_target *t,
                           char *why, size_t why_size)
 {
@@ -121,25 +170,9 @@ static bool view_may_take(void *ctx, const struct rollout *r, const struct rollo
                     server);
         return false;
     }
-    const struct lease *l = lease_of_run(c, server);
-    if (l) {
-        text_format(why, why_size, "%s is held by run %llu (pool %.100s)", server,
-                    (unsigned long long)l->owner_id, l->pool);
-        return false;
-    }
-    l = lease_in_the_way(c, r, t);
-    if (l) {
-        const struct incident *n =
-            l->owner == LEASE_INCIDENT ? incident_by_id(c, l->owner_id) : NULL;
-        bool apart = n && n->phase == INCIDENT_QUARANTINED;
-        bool as_a_whole = n && !l->pool[0] && t->pool[0];
-        text_format(why, why_size, "%s is %s %s %llu%s", server,
-                    apart ? "in quarantine by" : "held by", n ? "incident" : "run",
-                    (unsigned long long)l->owner_id,
-                    apart        ? ": `farmhand server release` ends it"
-                    : as_a_whole ? ", as a whole: `pool start` starts what stands still there, "
-                                   "then `server undrain` puts it back"
-                                 : "");
+    char held[ROLLOUT_STEP_MAX];
+    if (is_held(c, r, t, held, sizeof held)) {
+        text_format(why, why_size, "%s is %s", server, held);
         return false;
     }
     if (shared_is_in_hand(c, r, t, why, why_size)) {
@@ -295,4 +328,46 @@ struct rollout_view runs_view(struct coordinator *c)
                                  .store_broken = c->store_trouble[0] != '\0',
                                  .settling = coordinator_settling(c, c->now_ms),
                                  .wall_ms = c->wall_ms};
+}
+
+/* It is asked, whoever has it, and left alone where nothing is wrong with it. */
+static bool may_be_well(const struct rollout *plan, const struct fleet_server *s)
+{
+    return plan->action == ROLLOUT_SERVICE_RECOVER && !plan->options.all_servers &&
+           s->presence == PRESENCE_FRESH && !fleet_services_down(s);
+}
+
+static void foresee_wait(const struct rollout *plan, const struct fleet_server *s, const char *why,
+                         bool held, struct plan_target *out)
+{
+    if (may_be_well(plan, s)) {
+        text_format(out->why, sizeof out->why,
+                    "left alone if a fresh look finds it healthy, else it waits: %.400s", why);
+        return;
+    }
+    out->will = PLAN_WAIT;
+    out->kept = held;
+    text_copy(out->why, sizeof out->why, why);
+}
+
+void coordinator_foresee(const struct coordinator *c, const struct rollout *plan, size_t target,
+                         uint64_t now_ms, struct plan_target *out)
+{
+    struct coordinator *changing = (struct coordinator *)c;
+    const struct rollout_target *t = &plan->targets[target];
+    const struct fleet_server *s = fleet_find(c->fleet, t->server);
+    char why[ROLLOUT_STEP_MAX];
+    changing->now_ms = now_ms;
+    plan_foresee(plan, target, c->fleet, now_ms, out);
+    bool asked = s && (s->presence == PRESENCE_FRESH || s->presence == PRESENCE_SILENT);
+    if (!asked || out->kept) {
+        return;
+    }
+    if (is_held(c, plan, t, why, sizeof why)) {
+        foresee_wait(plan, s, why, true, out);
+    } else if (out->will == PLAN_ACT && !rollout_action_restores(plan->action) &&
+               !budgets_may_take(changing, t->pool, t->server, plan->options.max_unavailable, why,
+                                 sizeof why)) {
+        foresee_wait(plan, s, why, false, out);
+    }
 }

@@ -446,6 +446,33 @@ static void foresee_unreachable(const struct rollout *run, const char *why, stru
     text_format(out->why, sizeof out->why, "unreachable now: %.200s", why);
 }
 
+/* Is it left alone by a person's word, or until there is one? */
+static bool foresee_word(const struct rollout *run, const struct fleet_server *s,
+                         struct plan_target *out)
+{
+    char text[ROLLOUT_STEP_MAX], until[TEXT_TIME_MAX];
+    out->kept = true;
+    if (s->maintenance_until_ms) { /* its end is seen to every second */
+        out->will = PLAN_SKIP;
+        fleet_in_maintenance(s, 0, text, sizeof text);
+        text_format(out->why, sizeof out->why,
+                    "%.400s; `farmhand server maintenance off` ends that", text);
+    } else if (s->presence == PRESENCE_DECLARED_OUT) {
+        out->will = PLAN_SKIP;
+        text_format(out->why, sizeof out->why,
+                    "declared out until %s: %.200s (by %.60s); `farmhand server release` ends that",
+                    text_format_time(until, s->declared_out_until_ms), s->declared_out_reason,
+                    s->declared_out_by);
+    } else if (s->presence == PRESENCE_QUARANTINED) {
+        text_format(text, sizeof text, "in quarantine: %s; `farmhand server release` ends that",
+                    s->quarantine_why);
+        foresee_unreachable(run, text, out);
+    } else {
+        out->kept = false;
+    }
+    return out->kept;
+}
+
 static void foresee_pool(const struct rollout *run, const struct pool *pool,
                          struct plan_target *out)
 {
@@ -506,17 +533,10 @@ void plan_foresee(const struct rollout *run, size_t target, const struct fleet *
         return;
     }
     char why[ROLLOUT_STEP_MAX];
-    if (s->maintenance_until_ms) { /* its end is seen to every second */
-        out->will = PLAN_SKIP;
-        fleet_in_maintenance(s, 0, out->why, sizeof out->why);
+    if (foresee_word(run, s, out)) {
         return;
     }
     fleet_is_out(s, pool_name, now_ms, why, sizeof why);
-    if (s->presence == PRESENCE_DECLARED_OUT) {
-        out->will = PLAN_SKIP;
-        text_format(out->why, sizeof out->why, "declared out: %.200s", s->declared_out_reason);
-        return;
-    }
     if (s->presence != PRESENCE_FRESH) {
         foresee_unreachable(run, why, out);
         return;

@@ -68,8 +68,10 @@ struct plan_target {
     enum plan_will will;
     char why[ROLLOUT_STEP_MAX]; /* "" for PLAN_ACT without a remark */
     uint32_t workers;
+    bool kept; /* by a person's word on its server, or by who has that: beyond this run's doing */
 };
-/* What would happen to one target, as far as is known now. */
+/* What would happen to one target, as far as its server and pool tell now: who else has that
+ * server, and the budget, are the brain's (coordinator_foresee). */
 void plan_foresee(const struct rollout *run, size_t target, const struct fleet *fleet,
                   uint64_t now_ms, struct plan_target *out);
 

@@ -222,7 +222,7 @@ static const char *presence_why(const struct fleet_server *s)
 static json_t *view_may_take(const struct view *v, const char *server)
 {
     char why[ROLLOUT_STEP_MAX];
-    bool may = coordinator_may_take(v->brain, NULL, server, NULL, v->now_ms, why, sizeof(why));
+    bool may = coordinator_may_take(v->brain, server, v->now_ms, why, sizeof(why));
     return may ? json_null() : view_string(why);
 }
 

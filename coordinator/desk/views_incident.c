@@ -211,7 +211,7 @@ json_t *view_why(const struct view *v, const struct fleet_server *s)
     if (json_array_size(list) == before) {
         say(list, "Nothing is wrong with it that is known, and nothing is waited for.");
     }
-    if (!coordinator_may_take(v->brain, NULL, s->name, NULL, v->now_ms, why, sizeof why)) {
+    if (!coordinator_may_take(v->brain, s->name, v->now_ms, why, sizeof why)) {
         say(list, "It could not be taken out now: %s.", why);
     }
     return list;

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEPT_WARNINGS 5 /* servers are told of in so many sentences, each with so many names */
+#define KEPT_NAMES    8
+
 static json_t *pids(const uint32_t *pid, uint32_t count)
 {
     json_t *list = json_array();
@@ -196,15 +199,14 @@ static json_t *view_drain(const struct view *v, const struct rollout *plan,
     return list;
 }
 
-static json_t *view_plan_target(const struct view *v, const struct rollout *plan, size_t index)
+/* *kept: see plan_target. */
+static json_t *view_plan_target(const struct view *v, const struct rollout *plan, size_t index,
+                                bool *kept)
 {
     struct plan_target seen = {0};
     const struct rollout_target *t = &plan->targets[index];
-    plan_foresee(plan, index, coordinator_fleet(v->brain), v->now_ms, &seen);
-    /* What would act, had it room: the word says so, not the remark alone. */
-    if (seen.will == PLAN_ACT && !coordinator_may_take(v->brain, plan, t->server, t->pool,
-                                                       v->now_ms, seen.why, sizeof(seen.why)))
-        seen.will = PLAN_WAIT;
+    coordinator_foresee(v->brain, plan, index, v->now_ms, &seen);
+    *kept = seen.kept;
     char key[PLAN_KEY_MAX];
     return json_pack("{s:o, s:o, s:I, s:I, s:s, s:s, s:o, s:o, s:I}", "key",
                      view_string(plan_key(plan, index, key)), "pool", view_string(t->pool), "order",
@@ -227,7 +229,7 @@ static int compare_pools(const void *a, const void *b)
 }
 
 /* Made pool by pool: a budget remembers what it saw of its servers for one pool at a time. */
-static json_t *view_plan_targets(const struct view *v, const struct rollout *plan)
+static json_t *view_plan_targets(const struct view *v, const struct rollout *plan, bool *kept)
 {
     json_t *list = json_array();
     size_t count = plan->target_count;
@@ -238,7 +240,7 @@ static json_t *view_plan_targets(const struct view *v, const struct rollout *pla
     qsort(by_pool, count, sizeof(*by_pool), compare_pools);
     for (size_t k = 0; k < count; k++) {
         size_t i = (size_t)(by_pool[k] - plan->targets);
-        rows[i] = view_plan_target(v, plan, i);
+        rows[i] = view_plan_target(v, plan, i, &kept[i]);
     }
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, rows[i]);
@@ -247,11 +249,70 @@ static json_t *view_plan_targets(const struct view *v, const struct rollout *pla
     return list;
 }
 
+static bool same_words(const json_t *a, const json_t *b)
+{
+    return json_equal(json_object_get(a, "will"), json_object_get(b, "will")) &&
+           json_equal(json_object_get(a, "why"), json_object_get(b, "why"));
+}
+
+/* The names of those rows from `from` on of which the same is said, and that they are told of. */
+static void name_kept(const json_t *targets, size_t from, bool *kept, struct text *out)
+{
+    const json_t *first = json_array_get(targets, from);
+    const char *last = "";
+    size_t servers = 0;
+    for (size_t i = from; i < json_array_size(targets); i++) {
+        const json_t *row = json_array_get(targets, i);
+        const char *server = json_string_value(json_object_get(row, "server"));
+        if (!kept[i] || !same_words(row, first))
+            continue;
+        kept[i] = false;
+        servers += !text_equal_nocase(server, last);
+        if (servers <= KEPT_NAMES && !text_equal_nocase(server, last))
+            text_addf(out, "%s%s", servers > 1 ? ", " : "", server);
+        last = server;
+    }
+    if (servers > KEPT_NAMES)
+        text_addf(out, " and %zu more", servers - KEPT_NAMES);
+}
+
+/* Servers that a person keeps out, or that somebody has: a column that is cut tells too little. */
+static void warn_of_kept(const json_t *targets, bool *kept, json_t *warnings)
+{
+    size_t told = 0, rest = 0;
+    for (size_t i = 0; i < json_array_size(targets); i++) {
+        const json_t *row = json_array_get(targets, i);
+        const char *will = json_string_value(json_object_get(row, "will"));
+        struct text text = {0};
+        if (!kept[i] || told == KEPT_WARNINGS) {
+            rest += kept[i];
+            continue;
+        }
+        text_add(&text, text_equal(will, "wait")   ? "the run waits for "
+                        : text_equal(will, "fail") ? "fails: "
+                                                   : "left out: ");
+        name_kept(targets, i, kept, &text);
+        text_addf(&text, ": %s", json_string_value(json_object_get(row, "why")));
+        add_sentence(warnings, text_get(&text));
+        text_reset(&text);
+        told++;
+    }
+    if (rest) {
+        char text[96];
+        text_format(text, sizeof(text), "%zu more targets are left out or waited for: see each",
+                    rest);
+        add_sentence(warnings, text);
+    }
+}
+
 json_t *view_plan(const struct view *v, const struct rollout *plan)
 {
     char rule[ROLLOUT_STEP_MAX];
-    json_t *targets = view_plan_targets(v, plan), *gates = json_array(), *warnings = json_array();
-    json_t *order = json_array();
+    bool *kept = must_alloc(plan->target_count + 1, sizeof(*kept));
+    json_t *targets = view_plan_targets(v, plan, kept), *gates = json_array();
+    json_t *order = json_array(), *warnings = json_array();
+    warn_of_kept(targets, kept, warnings);
+    free(kept);
     plan_gates(plan, add_sentence, gates);
     plan_warnings(plan, coordinator_fleet(v->brain), add_sentence, warnings);
     plan_order(plan, coordinator_own_server(v->brain), coordinator_budget_room(v->brain, plan),

@@ -325,6 +325,57 @@ static void plan_says_that_the_budget_is_full_and_by_whom(void **state)
     assert_int_equal(size_at(f, "budgets"), 0);
 }
 
+/* The dry run of one recycle of all three, whose first warning is told: its row says the same. */
+static const char *planned(struct fixture *f, const char *server, const char *will)
+{
+    size_t i = 0;
+    post(f, "/v1/runs", RECYCLE ", \"dry_run\": true}");
+    assert_int_equal(f->status, 200);
+    json_t *targets = at(f, "plan.targets");
+    while (strcmp(json_string_value(json_object_get(json_array_get(targets, i), "server")), server))
+        i++;
+    json_t *row = json_array_get(targets, i);
+    assert_string_equal(json_string_value(json_object_get(row, "will")), will);
+    const char *why = json_string_value(json_object_get(row, "why"));
+    assert_non_null(strstr(text_at(f, "plan.warnings.0"), why));
+    return text_at(f, "plan.warnings.0");
+}
+
+static void plan_says_who_keeps_a_server_and_what_ends_that(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/servers/web02/quarantine", "{\"reason\": \"it smells\"}");
+    assert_int_equal(f->status, 200);
+    farm_run(&f->farm, 5000);
+    assert_true(text_glob_match("the run waits for web02: in quarantine by incident 1: `farmhand "
+                                "server release` ends it; put into quarantine by *: it smells",
+                                planned(f, "web02", "wait")));
+    assert_string_equal(text_at(f, "plan.targets.0.will"), "recycle"); /* the others go on */
+    post(f, "/v1/servers/web02/maintenance", "{\"reason\": \"patching\", \"for_ms\": 3600000}");
+    post(f, "/v1/servers/web03/maintenance", "{\"reason\": \"patching\", \"for_ms\": 3600000}");
+    const char *said = planned(f, "web02", "skip"); /* the stronger word: nobody waits there */
+    assert_true(text_glob_match("left out: web02, web03: in maintenance until *: patching (by "
+                                "*); `farmhand server maintenance off` ends that",
+                                said));
+    post(f, "/v1/servers/web02/maintenance", "{\"reason\": \"over\", \"on\": false}");
+    post(f, "/v1/servers/web03/maintenance", "{\"reason\": \"over\", \"on\": false}");
+    post(f, "/v1/servers/web01/declare-out", "{\"reason\": \"dead\", \"for_ms\": 3600000}");
+    assert_true(text_glob_match("left out: web01: declared out until *: dead (by *); `farmhand "
+                                "server release` ends that",
+                                planned(f, "web01", "skip")));
+}
+
+/* Not of the same pool, which is refused: a hold is of the whole server. */
+static void plan_says_that_a_server_is_in_the_hands_of_others(void **state)
+{
+    struct fixture *f = *state;
+    post(f, "/v1/holds", "{\"server\": \"web02\", \"reason\": \"deploy\", \"for_ms\": 600000}");
+    assert_int_equal(f->status, 201);
+    farm_run(&f->farm, 5000);
+    assert_true(text_glob_match("the run waits for web02: held by run 1 (hold, by *: deploy)",
+                                planned(f, "web02", "wait")));
+}
+
 /* The gate of a whole server says that some pool is Stopped: why says which, and what starts it. */
 static void why_names_the_pool_that_stands_still(void **state)
 {
@@ -902,6 +953,8 @@ int main(void)
         CASE(run_is_started_watched_and_shown_after_its_end),
         CASE(dry_run_changes_nothing),
         CASE(plan_says_that_the_budget_is_full_and_by_whom),
+        CASE(plan_says_who_keeps_a_server_and_what_ends_that),
+        CASE(plan_says_that_a_server_is_in_the_hands_of_others),
         CASE(why_names_the_pool_that_stands_still),
         CASE(why_says_who_stopped_the_services),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
