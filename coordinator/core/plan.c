@@ -335,7 +335,8 @@ static void fit_options(const struct plan_request *q, struct rollout *run)
         o->batch = o->max_unavailable; /* what is down already may be recovered side by side */
     }
     bool has_said = q->retry || (q->waves && q->waves[0]);
-    if ((o->batch > 1 || o->batch_percent) && !o->canary && !has_said) {
+    bool many = run->target_count > 1;
+    if (many && (o->batch > 1 || o->batch_percent) && !o->canary && !has_said) {
         o->canary = 1; /* not all of a dead farm at once, by a recovery that does not help */
     }
 }

@@ -32,4 +32,9 @@ const char *order_zone(const struct fleet_server *s, const char *label);
  * coordinator's own server, which then spends the budget: the others would wait for it. */
 void order_waves(const struct plan_request *q, struct rollout *run, bool own_is_out);
 
+/* A canary or waves that hold nothing back, since they are as wide as the run. No refusal: what is
+ * asked for is done, and a script over a farm that shrinks goes on. */
+void order_warn(const struct rollout *run, void (*each)(void *arg, const char *sentence),
+                void *arg);
+
 #endif

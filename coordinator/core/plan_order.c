@@ -208,21 +208,28 @@ static void say_width(const struct rollout *run, uint32_t max_out,
 {
     const struct rollout_options *o = &run->options;
     char text[ROLLOUT_STEP_MAX], batch[SHARE_TEXT_MAX + 24] = "", unavailable[48] = "";
+    char all[64] = "";
     if (o->batch_percent) {
         text_format(batch, sizeof batch, " (%u%% of %zu)", o->batch_percent, count_servers(run));
     }
     if (o->max_unavailable) {
         text_format(unavailable, sizeof unavailable, ", max-unavailable %u", o->max_unavailable);
     }
-    if (rollout_action_restores(run->action)) {
+    bool restores = rollout_action_restores(run->action);
+    uint32_t width = restores ? o->batch : smallest(o, max_out);
+    if (width > count_servers(run)) {
+        text_format(all, sizeof all, "%zu, as many as there are; no more than ",
+                    count_servers(run));
+    }
+    if (restores) {
         text_format(text, sizeof text,
-                    "at once: %u, the batch%s; this action takes no capacity away", o->batch,
+                    "at once: %s%u, the batch%s; this action takes no capacity away", all, width,
                     batch);
     } else {
         text_format(text, sizeof text,
-                    "at once: %u, the smallest of batch %u%s%s and the budget of %u (only the "
+                    "at once: %s%u, the smallest of batch %u%s%s and the budget of %u (only the "
                     "configuration raises that)",
-                    smallest(o, max_out), o->batch, batch, unavailable, max_out);
+                    all, width, o->batch, batch, unavailable, max_out);
     }
     each(arg, text);
     if (run->action == ROLLOUT_SERVICE_RECOVER && o->batch > smallest(o, max_out)) {
@@ -287,6 +294,28 @@ void plan_order(const struct rollout *run, const char *own_server, uint32_t max_
     each(arg, text_get(&text));
     text_reset(&text);
     say_between(run, each, arg);
+}
+
+void order_warn(const struct rollout *run, void (*each)(void *arg, const char *sentence), void *arg)
+{
+    const struct rollout_options *o = &run->options;
+    char text[ROLLOUT_STEP_MAX];
+    size_t servers = count_servers(run);
+    if (o->canary >= servers) {
+        text_format(text, sizeof text, "--canary %u takes all there are (%zu): %s comes after it%s",
+                    o->canary, servers,
+                    rollout_wave_count(run) > 1 ? "nothing but the coordinator's own server"
+                                                : "nothing",
+                    o->pause_after_canary && rollout_wave_count(run) == 1
+                        ? "; nor is there anything to pause for"
+                        : "");
+        each(arg, text);
+    } else if (o->waves[0] && rollout_wave_count(run) == 1) {
+        text_format(text, sizeof text,
+                    "--waves %s: the first takes all there are (%zu), so there is one wave%s",
+                    o->waves, servers, o->bake_ms ? ", and nothing to bake between" : "");
+        each(arg, text);
+    }
 }
 
 void plan_hours(const struct rollout *run, const struct windows *windows, int64_t wall_ms,

@@ -227,6 +227,7 @@ void plan_warnings(const struct rollout *run, const struct fleet *fleet,
             look_at_shape(run->targets[i].pool, s, &n);
         }
     }
+    order_warn(run, each, arg);
     if (run->action == ROLLOUT_RECYCLE) {
         warn_of_recycle(run, &n, each, arg);
     }

@@ -267,6 +267,86 @@ static void plan_tells_which_limit_wins(void **state)
     fleet_free(f);
 }
 
+static void expect_warned(const struct plan_request *q, struct fleet *f, const char *first)
+{
+    struct text said = {0};
+    struct rollout *run = make(q, f);
+    plan_warnings(run, f, collect, &said);
+    if (strncmp(text_get(&said), first, strlen(first)) != 0) {
+        fail_msg("%s", text_get(&said));
+    }
+    text_reset(&said);
+    rollout_free(run);
+}
+
+/* It is done as it was asked for, and holds nothing back: a person who wrote it means otherwise. */
+static void canary_as_wide_as_the_run_is_told(void **state)
+{
+    (void)state;
+    struct fleet *f = a_fleet(5);
+    struct plan_request q = request();
+    q.options.canary = 9;
+    expect_warned(&q, f, "--canary 9 takes all there are (5): nothing comes after it\n");
+    q.options.canary = 5;
+    q.options.pause_after_canary = true;
+    expect_warned(&q, f,
+                  "--canary 5 takes all there are (5): nothing comes after it; "
+                  "nor is there anything to pause for\n");
+    q.own_server = "web01";
+    expect_warned(&q, f,
+                  "--canary 5 takes all there are (5): nothing but the coordinator's own "
+                  "server comes after it\n");
+    q.options.canary = 4;
+    expect_warned(&q, f, "sessions kept");
+    q = request();
+    q.waves = "7,10%";
+    q.options.bake_ms = 1000;
+    expect_warned(&q, f,
+                  "--waves 7,10%: the first takes all there are (5), so there is one wave, "
+                  "and nothing to bake between\n");
+    q.waves = "100%";
+    q.options.bake_ms = 0;
+    expect_warned(&q, f, "--waves 100%: the first takes all there are (5), so there is one wave\n");
+    q.waves = "1,10"; /* the second is what is left */
+    expect_warned(&q, f, "sessions kept");
+    fleet_free(f);
+    q.waves = NULL; /* a canary that nobody asked for is none of one server */
+    q.action = ROLLOUT_SERVICE_RECOVER;
+    q.pool = "";
+    q.options.batch = 4;
+    struct fleet *one = a_fleet(1);
+    struct rollout *run = make(&q, one);
+    assert_int_equal(run->options.canary, 0);
+    rollout_free(run);
+    fleet_free(one);
+}
+
+static void batch_wider_than_the_run_is_told(void **state)
+{
+    (void)state;
+    struct fleet *f = a_fleet(5);
+    struct plan_request q = request();
+    struct text said = {0};
+    q.options.batch = 10;
+    struct rollout *run = make(&q, f);
+    plan_order(run, NULL, 20, collect, &said);
+    assert_string_equal(text_get(&said),
+                        "at once: 5, as many as there are; no more than 10, the smallest of batch "
+                        "10 and the budget of 20 (only the configuration raises that)\n");
+    text_reset(&said);
+    plan_order(run, NULL, 5, collect, &said);
+    assert_non_null(strstr(text_get(&said), "at once: 5, the smallest of"));
+    text_reset(&said);
+    run->action = ROLLOUT_START;
+    plan_order(run, NULL, 1, collect, &said);
+    assert_string_equal(text_get(&said),
+                        "at once: 5, as many as there are; no more than 10, the batch; this action "
+                        "takes no capacity away\n");
+    text_reset(&said);
+    rollout_free(run);
+    fleet_free(f);
+}
+
 /* ---- retry ---- */
 
 static void settle(struct rollout *run, const char *states)
@@ -390,6 +470,8 @@ int main(void)
         cmocka_unit_test(last_wave_repeats_until_all_are_dealt),
         cmocka_unit_test(waves_that_make_no_sense_are_refused),
         cmocka_unit_test(batch_in_percent_is_of_the_selection_and_never_none),
+        cmocka_unit_test(canary_as_wide_as_the_run_is_told),
+        cmocka_unit_test(batch_wider_than_the_run_is_told),
         cmocka_unit_test(plan_tells_which_limit_wins),
         cmocka_unit_test(retry_takes_what_was_left_and_no_other),
         cmocka_unit_test(retry_repeats_no_canary_that_was_passed),
