@@ -347,7 +347,12 @@ static int64_t count_left(const json_t *run)
 static void advise_retry(const struct cli *cli, const json_t *run, struct text *out)
 {
     char why[160], command[160];
-    int64_t left = count_left(run);
+    int64_t left = count_left(run), by = cli_number(run, "retried_by");
+    if (by > 0) {
+        text_format(command, sizeof(command), "farmhand run show %lld", (long long)by);
+        add_command(cli, "What it left was taken up by another run. How that went:", command, out);
+        return;
+    }
     if (left == 0 || text_equal(cli_text(run, "action"), "hold"))
         return;
     text_format(why, sizeof(why),

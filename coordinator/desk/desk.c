@@ -237,12 +237,16 @@ static void add_step(void *arg, const struct store_step *step)
     view_add_step(arg, step);
 }
 
-/* What is kept of it for good: each step of each target, and the plan as it was. */
+/* What is kept of it for good: each step of each target, and the plan as it was; and who retries
+ * it. */
 static enum error_code add_story(struct asking *a, uint64_t id, json_t *run, struct error *err)
 {
     char *plan = NULL;
+    uint64_t retry = 0;
     enum error_code code = store_load_steps(a->desk->store, id, add_step, run, err);
     code = code ? code : store_load_plan(a->desk->store, id, &plan, err);
+    code = code ? code : store_find_retry(a->desk->store, id, &retry, err);
+    json_object_set_new(run, "retried_by", retry ? json_integer((json_int_t)retry) : json_null());
     json_t *json = plan ? json_loads(plan, 0, NULL) : NULL;
     json_object_set_new(run, "plan", json ? json : json_null());
     free(plan);

@@ -3,6 +3,7 @@
 
 #include "common/text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,34 @@ static struct plan_request request_again(struct asking *a, const struct rollout 
                                  .retry = parent};
 }
 
+/* The second who asks, or one whose answer got lost, would take the same servers once more. What a
+ * retry left is the retry's own to be retried. */
+static enum error_code check_first(struct asking *a, uint64_t id, struct error *err)
+{
+    uint64_t retry = 0, next = 0;
+    enum error_code code = store_find_retry(a->desk->store, id, &retry, err);
+    uint64_t last = next = retry;
+    while (!code && next) { /* ids grow from retry to retry */
+        last = next;
+        code = store_find_retry(a->desk->store, last, &next, err);
+    }
+    if (code || !retry)
+        return code;
+    char by[64] = "";
+    if (last != retry)
+        text_format(by, sizeof(by), " and what that left last by run %" PRIu64, last);
+    const struct rollout *open = coordinator_run_find(a->desk->brain, last);
+    if (open && !run_state_ended(open->state))
+        return error_set(err, ERR_EXISTS,
+                         "run %" PRIu64 " was retried already, by run %" PRIu64
+                         "%s, which has not ended: `farmhand run watch %" PRIu64 "`",
+                         id, retry, by, last);
+    return error_set(err, ERR_EXISTS,
+                     "run %" PRIu64 " was retried already, by run %" PRIu64
+                     "%s: `farmhand run retry %" PRIu64 "` takes up what that left, if anything",
+                     id, retry, by, last);
+}
+
 static void retry_run(struct asking *a, const struct rollout *parent)
 {
     struct error err;
@@ -250,6 +279,7 @@ static void retry_run(struct asking *a, const struct rollout *parent)
                          "run %llu was a hold: nobody would have the token of another one. Take "
                          "the server again: `farmhand hold run` or `hold acquire`",
                          (unsigned long long)parent->id);
+    code = code ? code : check_first(a, parent->id, &err);
     if (!code && options)
         code = take_options(options, &q, &err);
     if (code)

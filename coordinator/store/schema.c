@@ -620,6 +620,7 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
         " (SELECT id FROM run WHERE action = ?1 ORDER BY id DESC LIMIT 1000) r"
         " JOIN target t ON t.run = r.id WHERE t.state = 'done' AND t.ended_ms >= t.started_ms"
         " ORDER BY r.id DESC LIMIT ?2",
+    [SQL_RETRY] = "SELECT max(id) FROM run WHERE parent = ?1",
 
     [SQL_NEXT_EVENT] = "UPDATE self SET last_event = last_event + 1 RETURNING last_event",
     [SQL_RAISE_EVENT] = "UPDATE self SET last_event = max(last_event, ?1)",

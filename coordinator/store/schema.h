@@ -68,6 +68,7 @@ enum schema_statement {
     SQL_DROP_FORMER,
     SQL_FORMER,
     SQL_TIMES,
+    SQL_RETRY,
     SQL_NEXT_EVENT,
     SQL_RAISE_EVENT,
     SQL_LAST_EVENT,

@@ -67,6 +67,8 @@ enum error_code store_load_open_runs(struct store *s, void (*each)(void *arg, st
 /* Any run, ended ones too; ERR_NOT_FOUND. */
 enum error_code store_load_run(struct store *s, uint64_t id, struct rollout **out,
                                struct error *err);
+/* The run that takes up what that one left; *out 0: none does. Of several the newest. */
+enum error_code store_find_retry(struct store *s, uint64_t run, uint64_t *out, struct error *err);
 /* Newest first, without targets but with counts. */
 struct store_run_row {
     struct rollout run; /* targets NULL */

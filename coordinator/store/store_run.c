@@ -470,6 +470,20 @@ enum error_code store_load_run(struct store *s, uint64_t id, struct rollout **ou
     return r.code;
 }
 
+enum error_code store_find_retry(struct store *s, uint64_t run, uint64_t *out, struct error *err)
+{
+    struct row r = row_of(s, SQL_RETRY, "retry of run", err);
+    *out = 0;
+    if (run > INT64_MAX)
+        return ERR_NONE;
+    db_bind_uint(s->db, SQL_RETRY, 1, run);
+    if (row_next(&r)) {
+        *out = row_uint(&r, "id", INT64_MAX); /* NULL reads as 0 */
+        db_reset(s->db, SQL_RETRY);
+    }
+    return r.code;
+}
+
 /* As rollout_count does it for a run in memory. */
 static void count_state(enum target_state state, uint32_t number, struct rollout_counts *counts)
 {

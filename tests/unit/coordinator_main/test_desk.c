@@ -39,6 +39,15 @@ static bool deliver(void *arg, struct api_request *request)
     return mailbox_post(((struct fixture *)arg)->box, request);
 }
 
+static void open_archive(struct fixture *f)
+{
+    struct archive_spec archive = {.path = files_path(&f->farm.files, "history.db"),
+                                   .store = f->farm.store,
+                                   .keep_ms = 1000000000,
+                                   .now_ms = f->farm.now_ms};
+    f->archive = archive_open(&archive);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = must_alloc(1, sizeof(*f));
@@ -46,11 +55,7 @@ static int set_up(void **state)
     farm_begin(&f->farm, 3);
     farm_run(&f->farm, 15000);
     f->box = mailbox_open(16, drop_letter);
-    struct archive_spec archive = {.path = files_path(&f->farm.files, "history.db"),
-                                   .store = f->farm.store,
-                                   .keep_ms = 1000000000,
-                                   .now_ms = f->farm.now_ms};
-    f->archive = archive_open(&archive);
+    open_archive(f);
     const char *socket = files_path(&f->farm.files, "api.sock");
     struct api_spec spec = {.socket = socket, .deliver = deliver, .arg = f};
     if (api_open(&spec, &f->api, &err))
@@ -701,6 +706,58 @@ static void retry_is_a_run_of_its_own_over_what_was_left(void **state)
     assert_refused(f, 404, "not-found", "no run 9");
 }
 
+static void restart(struct fixture *f)
+{
+    archive_close(f->archive);
+    farm_crash(&f->farm);
+    farm_start(&f->farm);
+    open_archive(f);
+    f->desk.brain = f->farm.brain;
+    f->desk.store = f->farm.store;
+    f->desk.archive = f->archive;
+    farm_run(&f->farm, 15000);
+}
+
+/* Asked twice, as by a person who did not see the answer, or by two: the same servers are not taken
+ * a second time. The coordinator remembers it over a restart. */
+static void run_is_retried_once(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 3; i++)
+        f->farm.agents[i].act_ms = 5000;
+    post(f, "/v1/runs", RECYCLE "}");
+    farm_run(&f->farm, 1500);
+    post(f, "/v1/runs/1/abort", "{\"reason\": \"enough\"}");
+    farm_run_to_end(&f->farm, 600000);
+    get(f, "/v1/runs/1");
+    assert_true(json_is_null(at(f, "retried_by")));
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"first\"}");
+    assert_int_equal(f->status, 201);
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"second\", \"dry_run\": true}");
+    assert_refused(f, 409, "exists",
+                   "run 1 was retried already, by run 2, which has not ended: "
+                   "`farmhand run watch 2`");
+    farm_run(&f->farm, 1500);
+    post(f, "/v1/runs/2/abort", "{\"reason\": \"enough\"}");
+    farm_run_to_end(&f->farm, 600000);
+    restart(f);
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"second\"}");
+    assert_refused(f, 409, "exists",
+                   "run 1 was retried already, by run 2: `farmhand run retry 2` "
+                   "takes up what that left, if anything");
+    post(f, "/v1/runs/2/retry", "{\"reason\": \"the rest\"}");
+    assert_int_equal(f->status, 201);
+    farm_run_to_end(&f->farm, 600000);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(f->farm.agents[i].acts, 1);
+    post(f, "/v1/runs/1/retry", "{\"reason\": \"third\"}");
+    assert_refused(f, 409, "exists",
+                   "by run 2 and what that left last by run 3: `farmhand run "
+                   "retry 3`");
+    get(f, "/v1/runs/1");
+    assert_int_equal(number_at(f, "retried_by"), 2);
+}
+
 static void only_what_is_unknown_can_be_resolved(void **state)
 {
     struct fixture *f = *state;
@@ -965,6 +1022,7 @@ int main(void)
         CASE(run_is_set_while_it_goes_on_and_that_is_audited),
         CASE(each_word_of_a_person_tells_before_and_after),
         CASE(retry_is_a_run_of_its_own_over_what_was_left),
+        CASE(run_is_retried_once),
         CASE(only_what_is_unknown_can_be_resolved),
         CASE(server_is_declared_out_and_released),
         CASE(server_is_put_into_maintenance_and_taken_out),
