@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/nng_close.h"
+#include "common/nng_reset.h"
 #include "common/text.h"
 #include "proto/codec.h"
 #include "proto/url.h"
@@ -356,6 +357,7 @@ static void lane_init(struct agent_link *link, struct lane *lane, uint64_t limit
 
 static int open_socket(struct agent_link *link)
 {
+    nng_reset_is_no_end();
     int rv = nng_req0_open(&link->socket);
     rv = rv ? rv : configure_socket(link);
     rv = rv ? rv : nng_ctx_open(&link->listener.ctx, link->socket);

@@ -58,8 +58,8 @@ struct agent_link_spec {
     uint32_t request_limit_ms;        /* 10,000; for all other requests */
     uint32_t result_retry_ms;         /* 5,000; between tries of one result */
     uint32_t redial_ms; /* 30,000 above reconnect_max_ms; so long without a connection: the dialer
-                           is made anew, since over TLS nng 1.5.2 never gives up a handshake that
-                           got stuck, and would not dial again */
+                           is made anew, since nng 1.5.2 may never dial again: over TLS after a
+                           handshake that got stuck, and see common/nng_reset.h */
     agent_link_on_event *on_event;
     void *arg;
 };

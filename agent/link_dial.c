@@ -44,7 +44,7 @@ int link_dial_first(struct agent_link *link)
     return rv;
 }
 
-/* Stuck in a handshake nng does not dial again (see redial_ms): a fresh dialer does. */
+/* A dialer that nng has given up (see redial_ms) does not dial again: a fresh one does. */
 static void redial(struct agent_link *link)
 {
     nng_dialer fresh = NNG_DIALER_INITIALIZER, stuck;
@@ -99,8 +99,7 @@ void link_dial_start(struct agent_link *link)
 {
     nng_sleep_aio((nng_duration)(nng_random() % link->spec.reconnect_min_ms), link->dial);
     link->up_ms = clock_boot_ms();
-    if (link->config)
-        arm_watch(link);
+    arm_watch(link);
 }
 
 enum error_code agent_link_renew(struct agent_link *link, const struct agent_link_tls *tls,

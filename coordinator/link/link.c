@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/nng_close.h"
+#include "common/nng_reset.h"
 #include "common/text.h"
 #include "coordinator/link/link_tls.h"
 #include "proto/codec.h"
@@ -325,6 +326,7 @@ enum error_code link_open(const struct link_spec *spec, struct link **out, struc
     link->guard = link_guard_new(LINK_PIPES_MAX);
     must(nng_mtx_alloc(&link->lock) == 0);
     must(nng_aio_alloc(&link->receive, on_receive, link) == 0);
+    nng_reset_is_no_end();
     int rv = nng_rep0_open_raw(&link->socket);
     rv = rv ? rv : configure_socket(link);
     rv = rv ? rv : start_listener(link, spec);

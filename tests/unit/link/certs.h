@@ -30,6 +30,10 @@ bool certs_shakes_from(const char *url, unsigned host, const struct certs *own, 
 /* So many handshakes, hundreds at a time; every third is left in the middle. */
 void certs_storm(const char *url, size_t count, const struct certs *own, const char *ca_pem);
 
+/* So many connections that send their first bytes (with `tls` a ClientHello, else none), end and
+ * are reset, all before this process, which stands still meanwhile, has seen any of them. */
+void certs_vanish(const char *url, bool tls, size_t count);
+
 int certs_connect(const char *url);                     /* plain TCP */
 int certs_connect_from(const char *url, unsigned host); /* from 127.0.0.HOST */
 /* A listener that says nothing; its url. */

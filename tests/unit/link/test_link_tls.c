@@ -522,6 +522,37 @@ static void one_address_does_not_stand_in_the_door_for_others(void **state)
     certs_free(&web01);
 }
 
+/* Whoever reaches the port can do this, with no certificate: see common/nng_reset.h. */
+static void peers_that_vanish_leave_the_door_open(void **state)
+{
+    struct centre c;
+    struct agent a;
+    struct certs web01 = certs_make(farm, "web01", DAY_MS);
+    (void)state;
+    centre_over(&c, farm, 0);
+    for (int i = 0; i < 5; i++)
+        certs_vanish(link_url(c.link), true, 20);
+    agent_as(&a, &c, &web01, ca_pem(farm));
+    hears(&c, &a);
+    agent_close(&a);
+    close_quietly(&c);
+    certs_free(&web01);
+}
+
+static void peers_that_vanish_leave_the_door_open_without_tls(void **state)
+{
+    struct centre c;
+    struct agent a;
+    (void)state;
+    centre_open(&c, "tcp://127.0.0.1:0");
+    for (int i = 0; i < 5; i++)
+        certs_vanish(link_url(c.link), false, 20);
+    agent_open(&a, link_url(c.link), (struct agent_link_spec){0});
+    hears(&c, &a);
+    agent_close(&a);
+    centre_close(&c);
+}
+
 /* A coordinator that takes connections and says nothing, as one that is stopped does: the agent
  * goes on when the next one answers there. */
 static void stuck_handshake_does_not_hold_the_agent(void **state)
@@ -586,6 +617,8 @@ int main(void)
         cmocka_unit_test(own_certificate_changes_under_a_link_that_stands),
         cmocka_unit_test(silent_peers_do_not_stay),
         cmocka_unit_test(one_address_does_not_stand_in_the_door_for_others),
+        cmocka_unit_test(peers_that_vanish_leave_the_door_open),
+        cmocka_unit_test(peers_that_vanish_leave_the_door_open_without_tls),
         cmocka_unit_test(stuck_handshake_does_not_hold_the_agent),
         cmocka_unit_test(abrupt_ends_leave_nothing),
         cmocka_unit_test(storm_of_handshakes_leaves_nothing),
