@@ -201,6 +201,10 @@ struct cli_option_words cli_option_words(enum cli_option option);
 int cli_get(struct cli *cli, const char *path, json_t **out);
 int cli_post(struct cli *cli, const char *path, json_t *body, bool change, json_t **out);
 
+/* own_words.c: a refusal of wrong usage as the command line calls things: fields of the API become
+ * options of this verb, and ranges in milliseconds lengths. */
+void cli_add_own_words(const struct cli *cli, const char *words, struct text *out);
+
 /* Adds `part` to a path or query, escaped. */
 void cli_add_escaped(struct text *path, const char *part);
 /* "?a=b&c=d" for what is given: adds `name`=`value` unless value is NULL. */

@@ -151,7 +151,8 @@ static int no_answer(struct cli *cli, const struct error *err, bool change)
         return cli_fail(
             cli, CLI_UNREACHABLE,
             "what answers at %s cannot prove that it is the coordinator (%s): is --ca the "
-            "farm's CA (data_dir/tls/ca.crt there)? Without --ca the name in its certificate counts "
+            "farm's CA (data_dir/tls/ca.crt there)? Without --ca the name in its certificate "
+            "counts "
             "(farmhand-coordinator init --name)?",
             way_name(&cli->way), err->text);
     if (err->code == ERR_DENIED)
@@ -175,8 +176,13 @@ static int refused(struct cli *cli, int status, const json_t *answer)
     const char *words = cli_text(error, "text");
     const char *code = cli_text(error, "code");
     struct text own = {0};
-    text_addf(&own, "the coordinator answered %d without saying why", status);
-    print_error(cli, *code ? code : "failed", *words ? words : text_get(&own));
+    if (!*words)
+        text_addf(&own, "the coordinator answered %d without saying why", status);
+    else if (status == 400)
+        cli_add_own_words(cli, words, &own);
+    else
+        text_add(&own, words);
+    print_error(cli, *code ? code : "failed", text_get(&own));
     text_reset(&own);
     return status == 400 ? CLI_USAGE : CLI_FAILED;
 }

@@ -547,6 +547,40 @@ static void workers_that_were_not_touched_are_not_told_gone(void **state)
     json_decref(target);
 }
 
+static void expect_own(const struct cli_verb *verb, const char *said, const char *own)
+{
+    struct text out = {0};
+    struct cli cli = {.verb = verb};
+    cli_add_own_words(&cli, said, &out);
+    assert_text(&out, own);
+}
+
+/* A person wrote options, and is told of options. */
+static void refusals_name_options(void **state)
+{
+    (void)state;
+    static const struct cli_verb recycle = {.options = CLI_RUN_OPTIONS};
+    static const struct cli_verb cycle = {.options = (CLI_RUN_OPTIONS | OPT(FOR)) & ~OPT(TIMEOUT)};
+    expect_own(&recycle, "options.batch: expected a number from 1 to 9, or a text such as \"20%\"",
+               "--batch: expected a number from 1 to 9, or a text such as \"20%\"");
+    expect_own(&recycle, "options.limit_ms: expected a number from 1000 to 86400000",
+               "--timeout: expected a length from 1s to 1d");
+    expect_own(&recycle, "options.gate_passes: expected a number from 1 to 1000",
+               "--gate-passes: expected a number from 1 to 1000");
+    expect_own(&recycle, "gate_deadline (5000ms) must be longer than gate_min (9000ms)",
+               "--gate-deadline (5000ms) must be longer than --gate-min (9000ms)");
+    expect_own(&recycle, "pause_after_canary needs a canary: --canary 1",
+               "--pause-after-canary needs a canary: --canary 1");
+    expect_own(&recycle, "limit_ms: one act is waited for 1d at most, not 2d",
+               "--timeout: one act is waited for 1d at most, not 2d");
+    expect_own(&cycle, "options.limit_ms: expected a number from 1000 to 86400000",
+               "--for: expected a length from 1s to 1d");
+    expect_own(&cycle, "for_ms: expected a number from 1000 to 3600000",
+               "--for: expected a length from 1s to 1h");
+    expect_own(&recycle, "no pool 'gate_min': batch, order and max_hold stay as they are",
+               "no pool 'gate_min': batch, order and max_hold stay as they are");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +606,7 @@ int main(void)
         cmocka_unit_test(advice_can_be_pasted_into_a_shell),
         cmocka_unit_test(advice_fits_what_the_run_waits_for),
         cmocka_unit_test(workers_that_were_not_touched_are_not_told_gone),
+        cmocka_unit_test(refusals_name_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
