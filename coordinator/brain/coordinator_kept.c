@@ -112,6 +112,7 @@ static struct kept_pool row_of_stop(const struct coordinator *c, const struct ro
     text_copy(row.pool, sizeof row.pool, t->pool);
     text_copy(row.actor, sizeof row.actor, r->actor);
     text_copy(row.reason, sizeof row.reason, r->reason);
+    row.found_down = !t->pool[0] && t->outcome == OUTCOME_NOTHING;
     row.boot = s ? s->boot : (struct wire_id){{0}};
     row.was_pid = s ? was_pid(s) : 0;
     return row;
@@ -275,10 +276,13 @@ static void came_back(struct coordinator *c, struct kept *k, struct kept_pool *r
         turn_to(c, k, row, "pool.came-back", text);
         return;
     }
-    text_format(text, sizeof text,
-                "%s, though run %llu took them down to stay down (%.100s: %.300s); `farmhand "
-                "service stop --stay --on %s` takes them down again, `service start` ends the wish",
-                row->back_how, (unsigned long long)row->run, row->actor, row->reason, row->server);
+    text_format(
+        text, sizeof text,
+        "%s, though run %llu %s (%.100s: %.300s); `farmhand service stop --stay --on %s` takes "
+        "them down again, `service start` ends the wish",
+        row->back_how, (unsigned long long)row->run,
+        row->found_down ? "had them stay down" : "took them down to stay down", row->actor,
+        row->reason, row->server);
     turn_to(c, k, row, "services.came-back", text);
 }
 

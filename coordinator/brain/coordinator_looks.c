@@ -17,8 +17,10 @@ static const char *kept_down(const struct coordinator *c, const struct fleet_ser
         bool core = text_equal_nocase(v->name, "WAS") || text_equal_nocase(v->name, "W3SVC");
         if (core && v->start == SVC_START_DISABLED) {
             if (wish) {
-                text_format(out, size, "%s is disabled: %.100s took it down with run %llu (%.300s)",
-                            v->name, wish->actor, (unsigned long long)wish->run, wish->reason);
+                text_format(out, size, "%s is disabled%s: %.100s %s with run %llu (%.300s)",
+                            v->name, wish->found_down ? ", by others" : "", wish->actor,
+                            wish->found_down ? "had it stay so" : "took it down",
+                            (unsigned long long)wish->run, wish->reason);
             } else {
                 text_format(out, size, "%s is disabled, so a person or a tool keeps it down",
                             v->name);

@@ -196,8 +196,11 @@ static void add_kept(const struct cli *cli, const json_t *status, struct text *o
         text_addf(&words, "%s: ", cli_text(one, "server"));
         if (back)
             text_addf(&words, "%s, though ", cli_text(one, "back_how"));
-        text_addf(&words, "run %lld stopped %s to stay stopped (by %s: %s); %s %s",
-                  (long long)cli_number(one, "run"), of_pool ? "it" : "its web services",
+        text_addf(&words, "run %lld %s %s (by %s: %s); %s %s", (long long)cli_number(one, "run"),
+                  cli_true(one, "found_down") ? "was to keep" : "stopped",
+                  cli_true(one, "found_down") ? "web services down that others had disabled"
+                  : of_pool                   ? "it to stay stopped"
+                                              : "its web services to stay stopped",
                   cli_text(one, "by"), cli_text(one, "reason"), back ? "seen" : "since",
                   say_time(at, cli_text(one, back ? "back_since" : "since")));
         add_line(cli, back ? "Came back" : "Stopped", back ? STYLE_RED : STYLE_PLAIN,

@@ -362,12 +362,12 @@ static json_t *view_kept(const struct view *v, bool *back)
             continue; /* removed: nobody waits for it */
         *back = *back || k->back_wall_ms != 0;
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "server", k->server, "pool",
-                      view_string(k->pool), "run", (json_int_t)k->run, "by", view_string(k->actor),
-                      "reason", view_string(k->reason), "since", view_time(k->since_wall_ms),
-                      "checked_at", view_time(k->checked_wall_ms), "back_since",
-                      view_time(k->back_wall_ms), "back_how", view_string(k->back_how)));
+            list, json_pack("{s:s, s:o, s:I, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "server",
+                            k->server, "pool", view_string(k->pool), "run", (json_int_t)k->run,
+                            "by", view_string(k->actor), "reason", view_string(k->reason),
+                            "found_down", (int)k->found_down, "since", view_time(k->since_wall_ms),
+                            "checked_at", view_time(k->checked_wall_ms), "back_since",
+                            view_time(k->back_wall_ms), "back_how", view_string(k->back_how)));
     }
     return list;
 }

@@ -80,7 +80,8 @@ static void say_presence(const struct view *v, const struct fleet_server *s, jso
     }
 }
 
-/* What a person had stopped to stay stopped: who, when and why. */
+/* What a person had stopped to stay stopped: who, when and why. Of services that others had
+ * disabled before, no agent knows how WAS was started: --enable is what brings those back. */
 static void say_kept(const struct view *v, const struct fleet_server *s, json_t *list)
 {
     char at[TEXT_TIME_MAX], back[TEXT_TIME_MAX];
@@ -91,11 +92,13 @@ static void say_kept(const struct view *v, const struct fleet_server *s, json_t 
             continue;
         }
         say(list,
-            "%s%s%s stopped on purpose, to stay so, by %s with run %llu at %s: %s. `farmhand %s "
-            "start %s%s--on %s` undoes it.",
-            of_pool ? "Pool " : "Its web services were", k->pool, of_pool ? " was" : "", k->actor,
+            "%s%s%s %s to stay so, by %s with run %llu at %s: %s. `farmhand %s start %s%s--on "
+            "%s%s` undoes it.",
+            of_pool ? "Pool " : "Its web services were", k->pool, of_pool ? " was" : "",
+            k->found_down ? "disabled by others, and told" : "stopped on purpose,", k->actor,
             (unsigned long long)k->run, text_format_time(at, k->since_wall_ms), k->reason,
-            of_pool ? "pool" : "service", k->pool, of_pool ? " " : "", s->name);
+            of_pool ? "pool" : "service", k->pool, of_pool ? " " : "", s->name,
+            k->found_down ? " --enable" : "");
         if (k->back_wall_ms) {
             say(list, "Something else has undone it: %s, seen at %s.", k->back_how,
                 text_format_time(back, k->back_wall_ms));

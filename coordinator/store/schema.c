@@ -449,11 +449,15 @@ static const char version_26[] = "CREATE TABLE kept_now ("
                                  "DROP TABLE kept;"
                                  "ALTER TABLE kept_now RENAME TO kept;";
 
+/* Version 27. Whether the services were disabled by others before a run was to keep them down. */
+static const char version_27[] = "ALTER TABLE kept ADD COLUMN found_down INTEGER NOT NULL DEFAULT 0"
+                                 "  CHECK (found_down IN (0, 1));";
+
 const char *const schema_migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26};
+    version_22, version_23, version_24, version_25, version_26, version_27};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -601,14 +605,15 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     [SQL_END_MAINTENANCE] = "DELETE FROM maintenance WHERE server = ?1",
     [SQL_MAINTENANCE] = "SELECT server, until_ms, reason, actor FROM maintenance",
 
-    [SQL_SAVE_KEPT] = "INSERT INTO kept (server, pool, run, actor, reason, since_ms, boot, was_pid,"
-                      " checked_ms, back_ms, back_how) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-                      " ?10, ?11) ON CONFLICT (server, pool) DO UPDATE SET run = ?3, actor = ?4,"
-                      " reason = ?5, since_ms = ?6, boot = ?7, was_pid = ?8, checked_ms = ?9,"
-                      " back_ms = ?10, back_how = ?11",
+    [SQL_SAVE_KEPT] =
+        "INSERT INTO kept (server, pool, run, actor, reason, since_ms, boot, was_pid,"
+        " checked_ms, back_ms, back_how, found_down) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+        " ?10, ?11, ?12) ON CONFLICT (server, pool) DO UPDATE SET run = ?3, actor = ?4,"
+        " reason = ?5, since_ms = ?6, boot = ?7, was_pid = ?8, checked_ms = ?9,"
+        " back_ms = ?10, back_how = ?11, found_down = ?12",
     [SQL_DROP_KEPT] = "DELETE FROM kept WHERE server = ?1 AND pool = ?2",
     [SQL_KEPT] = "SELECT server, pool, run, actor, reason, since_ms, boot, was_pid, checked_ms,"
-                 " back_ms, back_how FROM kept ORDER BY server, pool",
+                 " back_ms, back_how, found_down FROM kept ORDER BY server, pool",
 
     [SQL_SAVE_FORMER] = "INSERT INTO former (server, pool, run, settings) VALUES (?1, ?2, ?3, ?4)"
                         " ON CONFLICT (server, pool) DO UPDATE SET run = ?3, settings = ?4",

@@ -208,6 +208,9 @@ struct kept_pool {
     uint64_t run;
     char actor[128], reason[512];
     int64_t since_wall_ms;
+    /* Services that others had disabled before: no agent knows how WAS was started, so that a start
+     * takes --enable. */
+    bool found_down;
     /* as it was when it was last seen stopped: another boot or another WAS, and it is checked */
     struct wire_id boot;
     uint32_t was_pid;

@@ -54,6 +54,7 @@ enum error_code store_save_kept(struct store *s, const struct kept_pool *k, stru
     bind_int(&b, k->checked_wall_ms);
     bind_int(&b, k->back_wall_ms);
     bind_text(&b, k->back_how);
+    bind_bool(&b, k->found_down);
     store_run_write(s, SQL_SAVE_KEPT);
     return store_tell(s, err);
 }
@@ -89,6 +90,7 @@ enum error_code store_load_kept(struct store *s, void (*each)(void *arg, const s
         k.checked_wall_ms = row_int(&r);
         k.back_wall_ms = row_int(&r);
         row_text(&r, "back_how", k.back_how, sizeof(k.back_how));
+        k.found_down = row_bool(&r, "found_down");
         if (!r.code)
             each(arg, &k);
     }

@@ -109,7 +109,10 @@ static void status_says_who_had_what_stopped(void **state)
          "\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":null,\"back_how\":\"\"},"
          "{\"server\":\"web03\",\"pool\":\"Shop\",\"run\":9,\"by\":\"bert\",\"reason\":\"old\","
          "\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":\"2026-11-22T21:00:00.000Z\","
-         "\"back_how\":\"it runs again\"}]}",
+         "\"back_how\":\"it runs again\"},"
+         "{\"server\":\"web04\",\"pool\":\"\",\"run\":6,\"by\":\"anna\",\"reason\":\"stay\","
+         "\"found_down\":true,\"since\":\"2026-11-22T20:00:00.000Z\",\"back_since\":null,"
+         "\"back_how\":\"\"}]}",
          0}};
     serve(b, routes, 1, NULL, 0);
     run(b, "status");
@@ -119,6 +122,8 @@ static void status_says_who_had_what_stopped(void **state)
                "disk); since 2026-11-22 20:00:00");
     assert_has(&b->out, "Shop on web03: it runs again, though run 9 stopped it to stay stopped (by "
                         "bert: old); seen 2026-11-22 21:00:00");
+    assert_has(&b->out, "web04: run 6 was to keep web services down that others had disabled (by "
+                        "anna: stay); since 2026-11-22 20:00:00");
     assert_null(strstr(text_get(&b->out), "web02"));
 }
 

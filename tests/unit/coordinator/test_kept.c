@@ -174,6 +174,7 @@ static void services_that_a_person_stopped_say_who_and_why(void **state)
     assert_string_equal(kept->actor, "anna");
     assert_string_equal(kept->reason, "leak");
     assert_int_equal(kept->run, 1);
+    assert_false(kept->found_down);
     assert_true(kept->since_wall_ms > 0);
     f.agents[0].boot = 77;
     hand_on_services(&f, true, true);
@@ -194,11 +195,13 @@ static void services_that_were_stopped_already_have_a_name_too(void **state)
     farm_run(&f, 12000);
     assert_int_equal(f.agents[0].act_outcome, OUTCOME_NOTHING);
     assert_int_equal(coordinator_kept_count(f.brain), 1);
+    assert_true(coordinator_kept_at(f.brain, 0)->found_down);
     assert_int_equal(coordinator_kept_at(f.brain, 0)->run, 1);
     farm_crash(&f);
     farm_start(&f);
     farm_run(&f, 5000);
     assert_string_equal(coordinator_kept_at(f.brain, 0)->actor, "anna");
+    assert_true(coordinator_kept_at(f.brain, 0)->found_down);
     ask_services(&f, ROLLOUT_SERVICE_STOP, false);
     assert_int_equal(coordinator_kept_count(f.brain), 1);
     assert_int_equal(coordinator_kept_at(f.brain, 0)->run, 1);

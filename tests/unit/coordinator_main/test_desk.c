@@ -420,6 +420,27 @@ static void why_says_who_stopped_the_services(void **state)
     assert_string_equal(text_at(f, "kept_stopped.0.reason"), "leak");
 }
 
+/* Others had disabled WAS before: a start without --enable would be refused by the agent. */
+static void why_says_that_a_start_takes_enable(void **state)
+{
+    struct fixture *f = *state;
+    struct plan_request q = farm_request(&f->farm, ROLLOUT_SERVICE_STOP, "web01");
+    q.pool = "";
+    f->farm.agents[0].down = f->farm.agents[0].disabled = f->farm.agents[0].want_whole = true;
+    farm_run(&f->farm, 500);
+    farm_ask(&f->farm, &q);
+    farm_run_to_end(&f->farm, 120000);
+    get(f, "/v1/servers/web01/why");
+    const char *said = text_at(f, "sentences.2");
+    assert_ptr_equal(strstr(said, "Its web services were disabled by others, and told to stay so, "
+                                  "by anna with run 1 at 1970-"),
+                     said);
+    assert_non_null(
+        strstr(said, ": leak. `farmhand service start --on web01 --enable` undoes it."));
+    get(f, "/v1/status");
+    assert_true(json_is_true(at(f, "kept_stopped.0.found_down")));
+}
+
 static void second_run_over_the_same_servers_is_told_who_holds_them(void **state)
 {
     struct fixture *f = *state;
@@ -1014,6 +1035,7 @@ int main(void)
         CASE(plan_says_that_a_server_is_in_the_hands_of_others),
         CASE(why_names_the_pool_that_stands_still),
         CASE(why_says_who_stopped_the_services),
+        CASE(why_says_that_a_start_takes_enable),
         CASE(second_run_over_the_same_servers_is_told_who_holds_them),
         CASE(wrong_requests_are_told_what_is_wrong),
         CASE(what_is_borne_is_told_in_words),
