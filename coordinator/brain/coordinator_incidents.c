@@ -37,7 +37,7 @@ static enum error_code end(struct coordinator *c, struct remedy_change *change, 
              change->closes ? "closed" : audit_of_incident(is, &change->incident));
     if (change->effect != REMEDY_NOTHING) {
         uint64_t run;
-        char said[256];
+        char said[INCIDENT_TEXT_MAX];
         struct plan_request q = remedies_request(c, change, said, sizeof said);
         q.actor = actor;
         q.reason = reason;

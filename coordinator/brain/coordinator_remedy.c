@@ -318,8 +318,9 @@ struct plan_request remedies_request(struct coordinator *c, const struct remedy_
     const struct incident *n = &change->incident;
     const struct remedy_rule *rule = remedy_rule_find(c->remedy, n->rule);
     bool back = change->effect == REMEDY_GIVE_BACK;
-    text_format(reason, size, "incident %llu%s%s: %.200s", (unsigned long long)n->id,
-                n->rule[0] ? ", rule " : "", n->rule, n->text);
+    text_format(reason, size, "incident %llu%s%s%s%s: %.200s", (unsigned long long)n->id,
+                n->rule[0] ? ", rule " : "", n->rule,
+                change->approved_by[0] ? ", approved by " : "", change->approved_by, n->text);
     struct plan_request q = {.action = back ? ROLLOUT_UNDRAIN : action_of(change->act),
                              .pool =
                                  back ? remedies_pool_held(c, n) : pool_of(change->act, n->pool),
@@ -357,7 +358,7 @@ const char *remedies_pool_held(const struct coordinator *c, const struct inciden
 
 static void begin_run(struct coordinator *c, struct remedy_change *change)
 {
-    char reason[256];
+    char reason[INCIDENT_TEXT_MAX];
     struct error err = {0};
     uint64_t id = 0;
     struct plan_request q = remedies_request(c, change, reason, sizeof reason);
@@ -408,7 +409,7 @@ static bool perform(struct coordinator *c, struct remedy_change *change)
     return true;
 }
 
-void remedies_drive(struct coordinator *c)
+static void decide(struct coordinator *c)
 {
     for (int i = 0; i < DECISIONS && !c->frozen[0] && !c->store_trouble[0]; i++) {
         struct remedy_change change;
@@ -421,6 +422,17 @@ void remedies_drive(struct coordinator *c)
             return;
         }
     }
+}
+
+/* Also in the turn of a person's word, which may be what it waited for: the act is ours all the
+ * same, and is asked for from nowhere. */
+void remedies_drive(struct coordinator *c)
+{
+    char origin[64];
+    text_copy(origin, sizeof origin, store_audit_origin_now(c->spec.store));
+    store_audit_origin(c->spec.store, "");
+    decide(c);
+    store_audit_origin(c->spec.store, origin);
 }
 
 /* ---- life ---- */

@@ -227,7 +227,8 @@ struct remedy_change {
     uint64_t limit_ms;
     uint32_t worker_pid;
     uint64_t worker_created;
-    bool wants_evidence; /* to be asked for, before the act */
+    char approved_by[128]; /* BEGIN: whose word lets it; "": the mode of its rule does */
+    bool wants_evidence;   /* to be asked for, before the act */
     bool wants_dump;
     bool storms; /* inside: the limit of acts holds it back, and nothing else */
 };

@@ -106,6 +106,7 @@ static void act(struct remedy_change *c, const struct remedy_rule *rule, const s
     text_copy(n->why, sizeof n->why, said);
     change_note(c, wall_ms, "action", "%s (rung %u of %zu%s%s)", said, n->rung + 1,
                 rule->rung_count, n->approved_by[0] ? ", approved by " : "", n->approved_by);
+    text_copy(c->approved_by, sizeof c->approved_by, n->approved_by);
     text_copy(n->approved_by, sizeof n->approved_by, "");
 }
 

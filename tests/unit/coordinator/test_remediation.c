@@ -170,6 +170,48 @@ static void rule_waits_for_its_window(void **state)
 }
 
 /* Its successor answers 500: the server stays out, with the incident that asked for the recycle. */
+static void add_row(void *arg, const struct audit_row *row)
+{
+    text_addf(arg, "%s from '%s': %s %s: %s\n", row->actor, row->origin, row->action, row->object,
+              row->reason);
+}
+
+static void expect_row(const struct text *rows, const char *row)
+{
+    if (!strstr(text_get(rows), row)) {
+        fail_msg("no row '%s':\n%s", row, text_get(rows));
+    }
+}
+
+/* A person's word lets it, and the act is the rule's: asked for by remediation, from nowhere. */
+static void act_that_was_approved_says_by_whom(void **state)
+{
+    (void)state;
+    struct farm f;
+    struct text rows = {0};
+    struct error err;
+    begin(&f, 4, 1);
+    farm_crash(&f);
+    rules[0] = farm_rule("leak", "memory > 2G", "recycle 60s, quarantine");
+    rules[0].mode = REMEDY_PROPOSE;
+    farm_start(&f);
+    farm_run(&f, 1500);
+    f.agents[1].memory_bytes = 3 * GIB;
+    farm_run(&f, 15000);
+    assert_int_equal(only_incident(&f)->phase, INCIDENT_PROPOSED);
+    store_audit_origin(f.store, "192.0.2.7");
+    assert_int_equal(
+        coordinator_approve_incident(f.brain, 1, "anna", "looked", f.now_ms, WALL(&f), &err),
+        ERR_NONE);
+    assert_string_equal(store_audit_origin_now(f.store), "192.0.2.7");
+    assert_int_equal(store_load_audit(f.store, 0, 100, add_row, &rows, &err), ERR_NONE);
+    expect_row(&rows, "anna from '192.0.2.7': incident.approve incident 1 on web02: looked\n");
+    expect_row(&rows, "remediation from '': pool.recycle run 1: incident 1, rule leak, approved by "
+                      "anna: ");
+    text_reset(&rows);
+    farm_end(&f);
+}
+
 static void failed_act_stays_one_incident_until_it_is_put_back(void **state)
 {
     (void)state;
@@ -846,6 +888,7 @@ int main(void)
         cmocka_unit_test(maintenance_keeps_its_hands_off_and_says_so),
         cmocka_unit_test(word_that_could_not_be_kept_was_not_given),
         cmocka_unit_test(rule_waits_for_its_window),
+        cmocka_unit_test(act_that_was_approved_says_by_whom),
         cmocka_unit_test(failed_act_stays_one_incident_until_it_is_put_back),
         cmocka_unit_test(what_was_done_before_a_restart_counts),
         cmocka_unit_test(storm_brake_survives_restarts_and_so_does_its_release),
