@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_KEPT_MAX  16 /* entries of the event log... */
-#define WORKERS_KEPT_MAX 16 /* ...and workers that an incident keeps */
+#define EVENTS_KEPT_MAX  16         /* entries of the event log... */
+#define WORKERS_KEPT_MAX 16         /* ...and workers that an incident keeps */
+#define ANSWER           "requests" /* a note that each answer of an agent has, and nothing else */
 
 struct writing {
     struct coordinator *c;
@@ -177,16 +178,10 @@ void evidence_ask(struct coordinator *c, const struct remedy_change *change)
     ask_of_change(c, change);
 }
 
-/* Each answer has one of these, and nothing else has. */
-#define SAID_UNKNOWN "executing requests are not known: "
-#define SAID_NONE    "no request is executing"
-#define SAID_SOME    " requests are executing, the oldest for "
-
 static void look_for_answer(void *arg, const struct incident_note *note)
 {
     bool *answered = arg;
-    *answered = *answered || strncmp(note->text, SAID_UNKNOWN, strlen(SAID_UNKNOWN)) == 0 ||
-                text_equal(note->text, SAID_NONE) || strstr(note->text, SAID_SOME) != NULL;
+    *answered = *answered || text_equal(note->kind, ANSWER);
 }
 
 /* Its rule found it, and nothing was done about it yet: what its agent tells is of before. The run
@@ -240,18 +235,22 @@ static void keep_answer(struct writing *w, const struct observation *seen)
         keep(w, "probe: %s, status %d in %u ms%s%s", seen->probe_passed ? "passed" : "failed",
              seen->probe_status, seen->probe_ms, seen->detail[0] ? ": " : "", seen->detail);
     }
+    w->kind = ANSWER;
     if (!seen->requests_known) {
-        keep(w, SAID_UNKNOWN "%s", seen->requests[0] ? seen->requests : seen->detail);
+        keep(w, "executing requests are not known: %s",
+             seen->requests[0] ? seen->requests : seen->detail);
     } else if (seen->executing == 0) {
-        keep(w, SAID_NONE);
+        keep(w, "no request is executing");
     } else {
-        keep(w, "%u" SAID_SOME "%s: %s", seen->executing,
-             text_format_duration(oldest, seen->oldest_ms), seen->requests);
+        keep(w, "%u request%s executing, the oldest for %s: %s", seen->executing,
+             seen->executing == 1 ? " is" : "s are", text_format_duration(oldest, seen->oldest_ms),
+             seen->requests);
     }
     if (seen->dump_bytes) {
         w->kind = "dump";
         keep(w, "%s, %.1f MiB", seen->dump, (double)seen->dump_bytes / (1024.0 * 1024));
     } else if (seen->dump[0]) {
+        w->kind = NULL;
         keep(w, "no dump: %s", seen->dump);
     }
 }

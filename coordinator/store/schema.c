@@ -453,11 +453,22 @@ static const char version_26[] = "CREATE TABLE kept_now ("
 static const char version_27[] = "ALTER TABLE kept ADD COLUMN found_down INTEGER NOT NULL DEFAULT 0"
                                  "  CHECK (found_down IN (0, 1));";
 
+/* Version 28. What an agent tells of executing requests, which each of its answers does, is a kind
+ * of note of its own: until now the words were all that told it. */
+static const char version_28[] =
+    "DROP TRIGGER note_stays;"
+    "UPDATE incident_note SET kind = 'requests' WHERE kind = 'evidence'"
+    "  AND (text LIKE 'executing requests are not known: %' OR text = 'no request is executing'"
+    "       OR text LIKE '1 request is executing, the oldest for %'"
+    "       OR text LIKE '% requests are executing, the oldest for %');"
+    "CREATE TRIGGER note_stays BEFORE UPDATE ON incident_note"
+    "  BEGIN SELECT RAISE(ABORT, 'stories of incidents are only added to'); END;";
+
 const char *const schema_migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26, version_27};
+    version_22, version_23, version_24, version_25, version_26, version_27, version_28};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -580,8 +591,8 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
     /* What an open one is decided by stays, however old. */
     [SQL_FORGET_EVIDENCE] =
         "DELETE FROM incident_note WHERE id IN (SELECT n.id FROM incident_note n JOIN incident i"
-        " ON i.id = n.incident WHERE n.kind = 'evidence' AND n.at_ms < ?1"
-        " AND i.closed_how IS NOT NULL AND i.closed_ms < ?1 ORDER BY n.at_ms LIMIT ?2)",
+        " ON i.id = n.incident WHERE n.kind IN ('evidence', 'requests') AND n.at_ms < ?1"
+        " AND i.closed_how IS NOT NULL AND i.closed_ms < ?1 LIMIT ?2)",
     [SQL_CLOSE_INCIDENT] = "UPDATE incident SET closed_ms = ?2, closed_how = ?3"
                            " WHERE id = ?1 AND closed_how IS NULL",
     [SQL_PLACES_OF_INCIDENT] = "UPDATE incident SET places = ?2"

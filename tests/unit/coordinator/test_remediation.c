@@ -540,7 +540,7 @@ static void evidence_stands_before_the_act(void **state)
     struct text story = story_of(&f, 1);
     static const char *const expected[] = {
         "seen: a worker has 3072 MiB", "evidence: worker 10 of pool Shop: 3072 MiB",
-        "evidence: no request is executing", "dump: incident-1-10.dmp, 0.0 MiB", "proof: run 1"};
+        "requests: no request is executing", "dump: incident-1-10.dmp, 0.0 MiB", "proof: run 1"};
     for (size_t i = 0; i < 5; i++) {
         if (!strstr(text_get(&story), expected[i])) {
             fail_msg("no '%s' in:\n%s", expected[i], text_get(&story));
@@ -583,7 +583,7 @@ static void evidence_is_asked_again_after_a_restart(void **state)
         struct text story = story_of(&f, 1);
         const char *dump = strstr(text_get(&story), "dump: incident-1-10.dmp, ");
         const char *proof = strstr(text_get(&story), "proof: run 1");
-        if (count_of(&story, "evidence: no request is executing") != 1 || !dump || !proof ||
+        if (count_of(&story, "requests: no request is executing") != 1 || !dump || !proof ||
             dump > proof) {
             fail_msg("killed %u ms later:\n%s", (unsigned)later_ms[i], text_get(&story));
         }
@@ -852,7 +852,7 @@ static void kill_by_hand_keeps_evidence_first(void **state)
             farm_run(&f, 10);
         }
         expect_part(&notes, "evidence: worker 10 of pool Shop");
-        expect_part(&notes, "evidence: 1 requests are executing, the oldest for 7s");
+        expect_part(&notes, "requests: 1 request is executing, the oldest for 7s");
         if (dump) {
             expect_part(&notes, "dump: incident-1-10.dmp, 0.0 MiB");
         }

@@ -197,7 +197,7 @@ static void old_events_are_forgotten(void **state)
 
 static uint64_t add_incident(struct fixture *f, int64_t wall_ms, bool closed)
 {
-    static const char *const kinds[] = {"seen", "evidence", "evidence", "dump", "end"};
+    static const char *const kinds[] = {"seen", "evidence", "requests", "dump", "end"};
     struct incident n = {.server = "web01", .kind = "rule", .opened_wall_ms = wall_ms};
     struct error err = {0};
     assert_int_equal(store_begin(f->store, &err), ERR_NONE);
@@ -236,11 +236,11 @@ static void old_evidence_is_forgotten_and_nothing_else(void **state)
     uint64_t recent = add_incident(f, WALL - DAY_MS / 2, true);
     archive_note_event(f->archive, 2000);
     archive_on_time(f->archive, 3000, WALL);
-    expect_notes(f, old, "seen evidence evidence dump end ");
+    expect_notes(f, old, "seen evidence requests dump end ");
     archive_on_time(f->archive, archive_wake_ms(f->archive), WALL);
     expect_notes(f, old, "seen dump end ");
-    expect_notes(f, open, "seen evidence evidence dump end ");
-    expect_notes(f, recent, "seen evidence evidence dump end ");
+    expect_notes(f, open, "seen evidence requests dump end ");
+    expect_notes(f, recent, "seen evidence requests dump end ");
 }
 
 /* A thousand rows at a time, and soon again. */
@@ -255,7 +255,7 @@ static void much_old_evidence_is_forgotten_by_and_by(void **state)
     uint64_t again_ms = archive_wake_ms(f->archive);
     assert_true(again_ms - begun_ms <= 5000);
     expect_notes(f, 1, "seen dump end ");
-    expect_notes(f, 520, "seen evidence evidence dump end ");
+    expect_notes(f, 520, "seen requests dump end "); /* a kind after the other */
     archive_on_time(f->archive, again_ms, WALL);
     expect_notes(f, 520, "seen dump end ");
 }

@@ -478,6 +478,47 @@ static void run_of_an_older_file_goes_on(void **state)
     rollout_free(run);
 }
 
+static void add_kind(void *arg, const struct incident_note *note)
+{
+    text_addf(arg, "%s ", note->kind);
+}
+
+/* Up to version 27 the words alone told that an agent had answered. */
+static void answers_in_an_older_file_are_known_by_their_kind(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = files_path(&f->files, "old.db");
+    static const char *const rows[] = {
+        "INSERT INTO incident (id, server, pool, kind, text, places, opened_ms, closed_ms)"
+        " VALUES (1, 'web01', 'Shop', 'rule', 'a leak', '[]', 1, 0)",
+        "INSERT INTO incident_note (incident, at_ms, kind, text) VALUES"
+        " (1, 1, 'seen', 'a worker has 3072 MiB'),"
+        " (1, 1, 'evidence', 'worker 10 of pool Shop: 3072 MiB'),"
+        " (1, 2, 'evidence', 'probe: passed, status 200 in 3 ms: no request is executing'),"
+        " (1, 2, 'evidence', 'no request is executing'),"
+        " (1, 3, 'evidence', 'executing requests are not known: appcmd did not answer'),"
+        " (1, 4, 'evidence', '2 requests are executing, the oldest for 7s: /slow'),"
+        " (1, 4, 'evidence', '1 request is executing, the oldest for 7s: /slow'),"
+        " (1, 4, 'evidence', 'no dump: dumps are off')"};
+    struct db_spec old = {.path = path,
+                          .migrations = schema_migrations,
+                          .migration_count = 27,
+                          .statements = rows,
+                          .statement_count = 2};
+    struct db *db = NULL;
+    struct text kinds = {0};
+    assert_int_equal(db_open(&old, &db, &f->err), ERR_NONE);
+    assert_int_equal(db_run(db, 0, &f->err), ERR_NONE);
+    assert_int_equal(db_run(db, 1, &f->err), ERR_NONE);
+    db_close(db);
+    store_close(f->store);
+    f->store = sample_store(path, NULL);
+    assert_int_equal(store_load_notes(f->store, 1, add_kind, &kinds, &f->err), ERR_NONE);
+    assert_string_equal(text_get(&kinds),
+                        "seen evidence evidence requests requests requests requests evidence ");
+    text_reset(&kinds);
+}
+
 static void tables_themselves_refuse_a_second_lease(void **state)
 {
     struct fixture *f = *state;
@@ -951,6 +992,7 @@ int main(void)
         CASE(lease_is_refused_with_its_holder),
         CASE(whole_server_and_pool_exclude_each_other),
         CASE(run_of_an_older_file_goes_on),
+        CASE(answers_in_an_older_file_are_known_by_their_kind),
         CASE(tables_themselves_refuse_a_second_lease),
         CASE(lease_moves_to_an_incident_and_is_dropped),
         CASE(command_is_found_until_it_ended_and_after),
