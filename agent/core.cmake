@@ -44,8 +44,8 @@ target_link_libraries(farmhand_agent_shell PUBLIC farmhand_agent_core farmhand_j
 
 # What is right and wrong with a server.
 # One question to a coordinator's HTTPS: joining, and doctor's look at its clock.
-add_library(farmhand_join STATIC join_http.c join_tls.c)
-target_link_libraries(farmhand_join PUBLIC farmhand_base farmhand_common farmhand_proto PRIVATE mbedtls)
+add_library(farmhand_join STATIC join_http.c join_key.c join_tls.c)
+target_link_libraries(farmhand_join PUBLIC farmhand_base farmhand_common farmhand_keypair farmhand_proto PRIVATE mbedtls)
 
 add_library(farmhand_doctor STATIC doctor.c doctor_gather.c doctor_pools.c doctor_print.c doctor_run.c doctor_server.c)
 target_link_libraries(farmhand_doctor PUBLIC farmhand_agent_shell PRIVATE farmhand_join PkgConfig::JANSSON)

@@ -4,6 +4,7 @@
 #include "agent/home.h"
 #include "agent/identity.h"
 #include "agent/join_http.h"
+#include "agent/join_key.h"
 #include "agent/join_tls.h"
 #include "agent/settings.h"
 #include "agent/verbs.h"
@@ -37,8 +38,8 @@ static const char help[] =
     "A key is made here and stays here. The coordinator is believed if its CA is the one that the\n"
     "token names; nothing is told to anybody else. What comes back, the certificate, is kept with\n"
     "the key in data_dir/identity. Restart the agent afterwards.\n"
-    "Ends with 0, 1 on a failure, 2 on wrong options, 4 if it still waits for approval: the same\n"
-    "command goes on from there.\n";
+    "Ends with 0, 1 on a failure, 2 on wrong options, 4 if it still waits for approval. The same\n"
+    "command goes on from wherever it was cut off, and costs no second use of the token.\n";
 
 #define STILL_WAITS 4
 
@@ -150,7 +151,7 @@ static enum error_code look_up(struct plan *p, struct error *err)
 
 struct attempt {
     struct identity id; /* coordinator, certificate and CA once it is in */
-    char *request_pem;
+    struct join_key key;
     bool in;
     char why[512]; /* it waits */
 };
@@ -161,11 +162,13 @@ static const char *string_of(const json_t *object, const char *key)
     return s ? s : "";
 }
 
-/* The coordinator's own words, from {"error": {"text"}}. */
-static enum error_code refused(int status, const json_t *json, struct error *err)
+/* The coordinator's own words, from {"error": {"code", "text"}}. */
+static enum error_code refused(const json_t *json, struct error *err)
 {
-    const char *text = string_of(json_object_get(json, "error"), "text");
-    return error_set(err, status == 429 ? ERR_BUSY : ERR_DENIED, "the coordinator says no: %s",
+    const json_t *error = json_object_get(json, "error");
+    const char *text = string_of(error, "text");
+    bool later = text_equal(string_of(error, "code"), "busy");
+    return error_set(err, later ? ERR_BUSY : ERR_DENIED, "the coordinator says no: %s",
                      *text ? text : "without a reason");
 }
 
@@ -199,7 +202,7 @@ static enum error_code take_reply(const struct plan *p, struct attempt *a, const
     else if (code == ERR_NONE && status == 202)
         text_copy(a->why, sizeof(a->why), string_of(json, "why"));
     else if (code == ERR_NONE)
-        code = refused(status, json, err);
+        code = refused(json, err);
     json_decref(json);
     return code;
 }
@@ -210,7 +213,7 @@ static enum error_code ask(const struct plan *p, struct attempt *a, struct error
     char *reply = NULL, *ca_pem = NULL;
     size_t len = 0;
     json_t *body = json_pack("{s:s, s:s, s:s}", "token", p->token_text, "name", p->name, "request",
-                             a->request_pem);
+                             a->key.request_pem);
     must(body != NULL);
     char *json = json_dumps(body, JSON_COMPACT);
     join_request(&request, p->where.host, "/v1/join", json);
@@ -227,59 +230,24 @@ static enum error_code ask(const struct plan *p, struct attempt *a, struct error
     return code;
 }
 
-/* The key of an attempt that waits is kept, so that the same command goes on from there. */
-static enum error_code pending_key(const struct plan *p, struct attempt *a, bool *kept,
-                                   struct error *err)
+static void tell_waiting(const struct plan *p, const struct attempt *a, enum error_code code,
+                         const struct error *err)
 {
-    char path[4200], *text = NULL;
-    text_format(path, sizeof(path), "%s/joining", p->data_dir);
-    *kept = os_read_file(path, 65536, &text, NULL, NULL) == ERR_NONE;
-    char *cut = *kept ? strstr(text, "-----BEGIN CERTIFICATE REQUEST") : NULL;
-    char head[WIRE_NAME_MAX + 16];
-    text_format(head, sizeof(head), "name = %s\n", p->name);
-    if (cut && text_starts(text, head)) {
-        a->request_pem = must_copy(cut);
-        *cut = '\0';
-        a->id.key_pem = must_copy(text + strlen(head));
-        free(text);
-        return ERR_NONE;
-    }
-    *kept = false;
-    free(text);
-    return keypair_make(p->name, &a->id.key_pem, &a->request_pem, err);
+    if (code == ERR_BUSY && p->wait_ms > 0)
+        printf("%s. Asked again until then.\n", err->text);
+    else if (code == ERR_NONE && !a->in)
+        printf("Waits for approval: %s.\nOn the coordinator: farmhand server approve %s\n", a->why,
+               p->name);
+    fflush(stdout);
 }
 
-static enum error_code keep_pending(const struct plan *p, const struct attempt *a,
-                                    struct error *err)
-{
-    char path[4200];
-    struct text out = {0};
-    text_format(path, sizeof(path), "%s/joining", p->data_dir);
-    text_addf(&out, "name = %s\n%s%s", p->name, a->id.key_pem, a->request_pem);
-    enum error_code code = os_write_file(path, text_get(&out), out.len, 0600, err);
-    text_wipe(out.data, out.len);
-    text_reset(&out);
-    return code;
-}
-
-static void drop_pending(const struct plan *p)
-{
-    char path[4200];
-    text_format(path, sizeof(path), "%s/joining", p->data_dir);
-    os_remove_file(path, NULL);
-}
-
-static enum error_code wait_for_approval(const struct plan *p, struct attempt *a, struct error *err)
+/* It waits for a person; or its last certificate, which never came, was made a moment ago. */
+static enum error_code ask_until_in(const struct plan *p, struct attempt *a, struct error *err)
 {
     uint64_t until_ms = clock_boot_ms() + p->wait_ms;
     enum error_code code = ask(p, a, err);
-    if (code == ERR_NONE && !a->in) {
-        printf("Waits for approval: %s.\nOn the coordinator: farmhand server approve %s\n", a->why,
-               p->name);
-        fflush(stdout);
-        code = keep_pending(p, a, err);
-    }
-    while (code == ERR_NONE && !a->in && clock_boot_ms() < until_ms) {
+    tell_waiting(p, a, code, err);
+    while ((code == ERR_BUSY || (code == ERR_NONE && !a->in)) && clock_boot_ms() < until_ms) {
         clock_sleep_ms(ASK_AGAIN_MS);
         code = ask(p, a, err);
     }
@@ -302,25 +270,35 @@ static enum error_code first_configuration(struct error *err)
     return code ? code : os_write_file(home_config(), content, sizeof(content) - 1, 0600, err);
 }
 
-static enum error_code join(const struct plan *p, bool *in, struct error *err)
+/* The certificate is on the disk before the kept key goes: until then the same command goes on. */
+static enum error_code settle_in(const struct plan *p, const struct attempt *a, struct error *err)
 {
-    struct attempt a = {.id.name = must_copy(p->name)};
-    bool kept = false;
-    enum error_code code = pending_key(p, &a, &kept, err);
-    code = code ? code : wait_for_approval(p, &a, err);
-    if (code == ERR_NONE && a.in)
-        code = identity_write(p->data_dir, &a.id, err);
-    if (code == ERR_NONE && a.in && p->bare)
-        code = first_configuration(err);
-    if (a.in)
-        drop_pending(p);
-    if (code == ERR_NONE && a.in)
+    enum error_code code = identity_write(p->data_dir, &a->id, err);
+    code = code || !p->bare ? code : first_configuration(err);
+    code = code ? code : join_key_drop(p->data_dir, err);
+    if (code == ERR_NONE)
         printf(
             "%s has joined the farm, in the profile %s. Its coordinator: %s\nKey and certificate: "
             "%s/identity. Restart the agent now.\n",
-            p->name, profile_name(a.id.profile), a.id.coordinator, p->data_dir);
+            p->name, profile_name(a->id.profile), a->id.coordinator, p->data_dir);
+    return code;
+}
+
+static enum error_code join(const struct plan *p, bool *in, struct error *err)
+{
+    struct attempt a = {0};
+    char token[2 * TOKEN_ID_BYTES + 1];
+    text_to_hex(token, p->pass.id, sizeof(p->pass.id));
+    enum error_code code = join_key_take(p->data_dir, p->name, token, &a.key, err);
+    if (code)
+        return code;
+    a.id.name = must_copy(p->name);
+    a.id.key_pem = must_copy(a.key.key_pem);
+    code = ask_until_in(p, &a, err);
+    if (code == ERR_NONE && a.in)
+        code = settle_in(p, &a, err);
     *in = a.in;
-    free(a.request_pem);
+    join_key_reset(&a.key);
     identity_reset(&a.id);
     return code;
 }

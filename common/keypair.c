@@ -10,6 +10,8 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_csr.h>
 
+#include <string.h>
+
 #define PEM_MAX    4096
 #define COMMON_MAX 64 /* bytes of a common name, RFC 5280 appendix A */
 
@@ -70,4 +72,23 @@ enum error_code keypair_make(const char *name, char **key_pem, char **request_pe
     }
     text_wipe(key, sizeof(key));
     return code;
+}
+
+/* ---- do they belong together? ---- */
+
+bool keypair_is_one(const char *key_pem, const char *request_pem)
+{
+    mbedtls_pk_context key;
+    mbedtls_x509_csr request;
+    mbedtls_pk_init(&key);
+    mbedtls_x509_csr_init(&request);
+    int rv =
+        mbedtls_pk_parse_key(&key, (const unsigned char *)key_pem, strlen(key_pem) + 1, NULL, 0);
+    rv = rv ? rv
+            : mbedtls_x509_csr_parse(&request, (const unsigned char *)request_pem,
+                                     strlen(request_pem) + 1);
+    rv = rv ? rv : mbedtls_pk_check_pair(&request.pk, &key);
+    mbedtls_x509_csr_free(&request);
+    mbedtls_pk_free(&key);
+    return rv == 0;
 }

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -321,6 +322,106 @@ static void name_that_is_taken_waits_for_a_person(void **state)
     assert_int_equal(run(f, CLI(f, "server remove other --reason 'not ours'")), 0);
     assert_int_equal(run(f, CLI(f, "server waiting")), 0);
     expect_said(f, "No server waits");
+}
+
+/* ---- an answer that gets lost ---- */
+
+/* The first connection is cut when the answer comes, of which nothing gets through: by what the
+ * agent sent more than a handshake of TLS 1.2 takes (under 600 bytes) the request is told from it.
+ * Those after it pass. */
+#define HANDSHAKE_BYTES 800
+
+static int connect_to(uint16_t port)
+{
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0);
+    return fd;
+}
+
+/* Both ways until one of them ends. */
+static void carry(int agent, int centre, bool cut)
+{
+    char bytes[4096];
+    size_t asked = 0;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = agent, .events = POLLIN}, {.fd = centre, .events = POLLIN}};
+        must(poll(fds, 2, -1) > 0);
+        bool from_agent = fds[0].revents != 0;
+        ssize_t got = read(from_agent ? agent : centre, bytes, sizeof(bytes));
+        if (got <= 0 || (!from_agent && cut && asked > HANDSHAKE_BYTES))
+            return;
+        asked += from_agent ? (size_t)got : 0;
+        if (write(from_agent ? centre : agent, bytes, (size_t)got) != got)
+            return;
+    }
+}
+
+static pid_t start_cutter(uint16_t port, char url[64])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(door >= 0 && bind(door, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(door, 8) == 0 &&
+         getsockname(door, (struct sockaddr *)&at, &len) == 0);
+    snprintf(url, 64, "https://127.0.0.1:%u", ntohs(at.sin_port));
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGPIPE, SIG_IGN);
+        for (bool cut = true;; cut = false) {
+            int agent = accept(door, NULL, NULL), centre = connect_to(port);
+            carry(agent, centre, cut);
+            close(agent);
+            close(centre);
+        }
+    }
+    must(pid > 0);
+    close(door);
+    return pid;
+}
+
+static void expect_used_up(struct farm *f)
+{
+    assert_int_equal(run(f, CLI(f, "token list --json")), 0);
+    expect_said(f, "\"used\": 1");
+    expect_said(f, "\"spent\": \"is used up\"");
+}
+
+/* The coordinator counted the token and signed, and the agent heard nothing of it: the same command
+ * goes on from there. */
+static void same_command_goes_on_after_a_lost_answer(void **state)
+{
+    struct farm *f = farm_new(100); /* a certificate is made again after 5 s */
+    char token[160], url[64];
+    (void)state;
+    make_token(f, "--for f1", token);
+    pid_t cutter = start_cutter((uint16_t)strtoul(strrchr(f->url, ':') + 1, NULL, 10), url);
+    assert_int_equal(join(f, "f1", url, token, ""), 1);
+    expect_used_up(f);
+    char *kept = read_in(f, "f1/joining"), *identity;
+    assert_non_null(strstr(kept, "PRIVATE KEY"));
+    assert_int_equal(join(f, "f1", url, token, ""), 0);
+    expect_said(f, "f1 has joined the farm");
+    expect_used_up(f);
+    pid_t agent = start_agent(f, "f1");
+    UNTIL(f, "fresh", CLI(f, "server list"));
+    stop(agent);
+    /* With the first try's key; and what was kept for it is gone. */
+    identity = read_in(f, "f1/identity");
+    char *key = strstr(kept, "-----BEGIN EC"), *end = strstr(kept, "-----BEGIN CERT");
+    must(key && end);
+    *end = '\0';
+    assert_non_null(strstr(identity, key));
+    assert_int_not_equal(run(f, "cat %s/f1/joining", f->dir), 0);
+    /* Another key under that token and name is not let in by it. */
+    assert_int_equal(join(f, "f1", url, token, "--wait 0"), 1);
+    expect_said(f, "is used up");
+    stop(cutter);
+    free(kept);
+    free(identity);
+    farm_free(f);
 }
 
 /* ---- members ---- */
@@ -727,6 +828,7 @@ int main(void)
         cmocka_unit_test(token_that_is_not_good_is_refused),
         cmocka_unit_test(coordinator_of_another_farm_is_told_nothing),
         cmocka_unit_test(name_that_is_taken_waits_for_a_person),
+        cmocka_unit_test(same_command_goes_on_after_a_lost_answer),
         cmocka_unit_test(removed_server_is_cut_at_once),
         cmocka_unit_test(certificate_is_renewed_while_the_link_goes_on),
         cmocka_unit_test(operators_come_from_afar_in_their_roles),

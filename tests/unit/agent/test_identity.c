@@ -3,6 +3,7 @@
  * mbedTLS's. */
 #include "agent/identity.h"
 #include "agent/join_http.h"
+#include "agent/join_key.h"
 #include "agent/renewal.h"
 #include "common/keypair.h"
 #include "common/must.h"
@@ -184,6 +185,81 @@ static void bad_reply(const char *bytes)
         fail_msg("taken: %s", bytes);
 }
 
+/* ---- the key of who has no certificate yet ---- */
+
+static void take_key(const char *name, const char *token, struct join_key *out)
+{
+    struct error err = {0};
+    if (join_key_take(dir, name, token, out, &err) != ERR_NONE)
+        fail_msg("%s", err.text);
+    assert_true(keypair_is_one(out->key_pem, out->request_pem));
+}
+
+static bool is_the_same(const struct join_key *a, const struct join_key *b)
+{
+    return strcmp(a->key_pem, b->key_pem) == 0 && strcmp(a->request_pem, b->request_pem) == 0;
+}
+
+static void key_of_an_attempt_is_kept_until_it_is_certified(void **state)
+{
+    struct join_key first, again, other_token, other_name, after;
+    struct stat info;
+    char path[96];
+    (void)state;
+    take_key("web01", "0123456789abcdef", &first);
+    snprintf(path, sizeof(path), "%s/joining", dir);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    take_key("web01", "0123456789abcdef", &again);
+    assert_true(is_the_same(&first, &again));
+    /* Another token is another attempt, maybe of another farm: it sees no key of this one. */
+    take_key("web01", "fedcba9876543210", &other_token);
+    assert_false(is_the_same(&first, &other_token));
+    take_key("web02", "fedcba9876543210", &other_name);
+    assert_false(is_the_same(&other_token, &other_name));
+    assert_int_equal(join_key_drop(dir, NULL), ERR_NONE);
+    assert_int_equal(stat(path, &info), -1);
+    take_key("web02", "fedcba9876543210", &after);
+    assert_false(is_the_same(&other_name, &after));
+    join_key_reset(&first), join_key_reset(&again), join_key_reset(&other_token);
+    join_key_reset(&other_name), join_key_reset(&after);
+}
+
+/* Else the token would be spent for a request whose key nobody has. */
+static void damaged_key_is_made_anew(void **state)
+{
+    struct join_key first, another, again;
+    struct text mixed = {0};
+    char path[96];
+    (void)state;
+    snprintf(path, sizeof(path), "%s/joining", dir);
+    take_key("web01", "0123456789abcdef", &first);
+    take_key("web02", "0123456789abcdef", &another);
+    const char *const files[] = {"", "name = web01\n", first.request_pem, NULL};
+    text_addf(&mixed, "name = web01\ntoken = 0123456789abcdef\n%s%s", first.key_pem,
+              another.request_pem);
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = files[i] ? files[i] : text_get(&mixed);
+        assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), ERR_NONE);
+        take_key("web01", "0123456789abcdef", &again);
+        assert_false(is_the_same(&first, &again));
+        join_key_reset(&again);
+    }
+    join_key_reset(&first), join_key_reset(&another);
+    text_reset(&mixed);
+}
+
+/* Nothing is told to a coordinator before the key is there for good. */
+static void key_that_cannot_be_kept_is_none(void **state)
+{
+    struct join_key k;
+    struct error err = {0};
+    (void)state;
+    assert_int_not_equal(join_key_take("/nonexistent", "web01", "0123456789abcdef", &k, &err),
+                         ERR_NONE);
+    assert_non_null(strstr(err.text, "/nonexistent/joining"));
+}
+
 static void answers_are_whole_or_none(void **state)
 {
     static const char good[] = "HTTP/1.1 202 Accepted\r\nX: y\r\ncontent-length: 2\r\n\r\n{}";
@@ -247,6 +323,9 @@ int main(void)
         cmocka_unit_test(certificate_must_fit_key_name_and_ca),
         cmocka_unit_test(renewal_is_due_in_the_last_third),
         cmocka_unit_test(only_a_certificate_that_fits_replaces_the_old_one),
+        cmocka_unit_test(key_of_an_attempt_is_kept_until_it_is_certified),
+        cmocka_unit_test(damaged_key_is_made_anew),
+        cmocka_unit_test(key_that_cannot_be_kept_is_none),
         cmocka_unit_test(answers_are_whole_or_none),
         cmocka_unit_test(where_to_join_is_read),
     };
