@@ -518,7 +518,8 @@ enum error_code ca_request_read(const char *pem, uint8_t key_hash[SHA256_BYTES],
 /* alternative, extended: whose certificate it is, in OpenSSL's words. */
 static enum error_code sign_as(const struct ca *ca, const char *pem, const char *name,
                                const char *alternative, const char *extended, uint64_t life_ms,
-                               int64_t wall_ms, struct ca_issued *out, struct error *err)
+                               int64_t wall_ms, int64_t after_ms, struct ca_issued *out,
+                               struct error *err)
 {
     X509_REQ *request = NULL;
     enum error_code code = parse_request(pem, &request, err);
@@ -532,7 +533,7 @@ static enum error_code sign_as(const struct ca *ca, const char *pem, const char 
                              .key = X509_REQ_get0_pubkey(request),
                              .from_ms = wall_ms - backdate_ms(life_ms),
                              .until_ms = wall_ms + (int64_t)life_ms,
-                             .issued_ms = wall_ms};
+                             .issued_ms = wall_ms > after_ms ? wall_ms : after_ms + 1};
     X509 *cert = make_cert(&w, ca->cert, ca->key);
     X509_REQ_free(request);
     if (!cert)
@@ -544,11 +545,11 @@ static enum error_code sign_as(const struct ca *ca, const char *pem, const char 
 }
 
 enum error_code ca_sign(const struct ca *ca, const char *pem, const char *name, uint64_t life_ms,
-                        int64_t wall_ms, struct ca_issued *out, struct error *err)
+                        int64_t wall_ms, int64_t after_ms, struct ca_issued *out, struct error *err)
 {
     char alternative[300];
     must(text_format(alternative, sizeof(alternative), "DNS:%s", name));
-    return sign_as(ca, pem, name, alternative, "clientAuth", life_ms, wall_ms, out, err);
+    return sign_as(ca, pem, name, alternative, "clientAuth", life_ms, wall_ms, after_ms, out, err);
 }
 
 enum error_code ca_sign_operator(const struct ca *ca, const char *pem, const char *name,
@@ -559,5 +560,5 @@ enum error_code ca_sign_operator(const struct ca *ca, const char *pem, const cha
     must(text_format(alternative, sizeof(alternative), "URI:" CA_OPERATOR_URI "%s", name));
     /* With a blank: some take a common name for a host's where no other name is given. */
     text_format(common, sizeof(common), "operator %s", name);
-    return sign_as(ca, pem, common, alternative, CA_OPERATOR_USE, life_ms, wall_ms, out, err);
+    return sign_as(ca, pem, common, alternative, CA_OPERATOR_USE, life_ms, wall_ms, 0, out, err);
 }

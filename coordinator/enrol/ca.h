@@ -11,7 +11,8 @@
  * own (CA_OPERATOR_USE, and not "for clients") and names them in a URI: neither is ever taken for
  * the other, at either port. Serial numbers are the time of issue (milliseconds since 1970, 8
  * bytes) and 8 random bytes: who is let in is decided by name and time of issue (members.h), so
- * that a removal needs no list of revoked numbers.
+ * that a removal needs no list of revoked numbers. Since they are compared, an agent's is later
+ * than all that its name had before, whatever the clock says (after_ms).
  */
 #ifndef FARMHAND_COORDINATOR_CA_H
 #define FARMHAND_COORDINATOR_CA_H
@@ -61,9 +62,10 @@ struct ca_issued {
     int64_t issued_wall_ms, until_wall_ms;
 };
 /* A certificate for an agent, good for life_ms, and from five minutes ago (clocks
- * differ), or from a tenth of its life if that is less. */
+ * differ), or from a tenth of its life if that is less. Its time of issue is now, or right after
+ * after_ms where the clock is behind that; 0: there was none before. */
 enum error_code ca_sign(const struct ca *ca, const char *request_pem, const char *name,
-                        uint64_t life_ms, int64_t wall_ms, struct ca_issued *out,
+                        uint64_t life_ms, int64_t wall_ms, int64_t after_ms, struct ca_issued *out,
                         struct error *err);
 
 /* ---- operators ---- */

@@ -104,11 +104,11 @@ static enum error_code let_in(struct enrol *e, const struct asked *a, bool count
     text_copy(m.key, sizeof(m.key), a->key);
     text_copy(m.token, sizeof(m.token), right.id);
     text_copy(m.labels, sizeof(m.labels), right.labels);
-    enum error_code code =
-        ca_sign(e->spec.ca, a->request->request, m.name, e->spec.life_ms, wall_ms, &issued, err);
+    enum error_code code = ca_sign(e->spec.ca, a->request->request, m.name, e->spec.life_ms,
+                                   wall_ms, a->member ? a->member->issued_ms : 0, &issued, err);
     if (code)
         return code;
-    m.since_ms = issued.issued_wall_ms;
+    m.since_ms = m.issued_ms = issued.issued_wall_ms;
     m.until_ms = issued.until_wall_ms;
     right.used += counts ? 1 : 0;
     char actor[MEMBER_WHO_MAX];

@@ -32,12 +32,14 @@ enum error_code enrol_renew(struct enrol *e, const char *name, const char *reque
     struct member m = *known;
     struct ca_issued issued;
     enum error_code code = ca_request_read(request, hash, err);
-    code =
-        code ? code : ca_sign(e->spec.ca, request, m.name, e->spec.life_ms, wall_ms, &issued, err);
+    code = code ? code
+                : ca_sign(e->spec.ca, request, m.name, e->spec.life_ms, wall_ms, m.issued_ms,
+                          &issued, err);
     if (code)
         return code;
     sha256_hex(hash, m.key);
     m.until_ms = issued.until_wall_ms;
+    m.issued_ms = issued.issued_wall_ms;
     char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
     const struct enrol_word word = {.wall_ms = wall_ms,
                                     .actor = m.name,

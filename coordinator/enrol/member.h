@@ -37,6 +37,7 @@ struct member {
     enum profile profile;                    /* it was given; what holds is the server's own word */
     int64_t joined_ms, until_ms, removed_ms; /* until: of its newest certificate */
     int64_t since_ms;                        /* certificates issued before are good no more */
+    int64_t issued_ms;                       /* when its newest one was, by that one's own word */
 };
 
 /* Asked to join, and no rule lets it in by itself. */

@@ -464,11 +464,17 @@ static const char version_28[] =
     "CREATE TRIGGER note_stays BEFORE UPDATE ON incident_note"
     "  BEGIN SELECT RAISE(ABORT, 'stories of incidents are only added to'); END;";
 
+/* Version 29. When the newest certificate of a name was issued: the next one is later, whatever the
+ * clock does (to the end of the year 9999). Before, it is the first one's time that is known. */
+static const char version_29[] = "ALTER TABLE member ADD COLUMN issued_ms INTEGER NOT NULL"
+                                 "  DEFAULT 0 CHECK (issued_ms BETWEEN 0 AND 253402300799999);"
+                                 "UPDATE member SET issued_ms = since_ms;";
+
 const char *const schema_migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26, version_27, version_28};
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
+    version_25, version_26, version_27, version_28, version_29};
 const size_t schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
 
 #define RUN_COLUMNS                                                                                \
@@ -671,12 +677,14 @@ const char *const schema_statements[SCHEMA_STATEMENT_COUNT] = {
                         " expires_ms, revoked_ms, created_by FROM join_token ORDER BY created_ms",
     [SQL_SAVE_MEMBER] =
         "INSERT INTO member (name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
-        " since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET"
+        " since_ms, issued_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        " ON CONFLICT (name) DO UPDATE SET"
         " key = excluded.key, token = excluded.token, labels = excluded.labels,"
         " profile = excluded.profile, joined_ms = excluded.joined_ms, until_ms = excluded.until_ms,"
-        " removed_ms = excluded.removed_ms, since_ms = excluded.since_ms",
+        " removed_ms = excluded.removed_ms, since_ms = excluded.since_ms,"
+        " issued_ms = excluded.issued_ms",
     [SQL_MEMBERS] = "SELECT name, key, token, labels, profile, joined_ms, until_ms, removed_ms,"
-                    " since_ms FROM member ORDER BY name",
+                    " since_ms, issued_ms FROM member ORDER BY name",
     [SQL_SAVE_JOINING] =
         "INSERT INTO joining (key, name, token, address, why, asked_ms, approved_ms)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"

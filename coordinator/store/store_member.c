@@ -66,6 +66,7 @@ enum error_code store_save_member(struct store *s, const struct member *m, struc
     bind_int(&b, m->until_ms);
     bind_int(&b, m->removed_ms);
     bind_int(&b, m->since_ms);
+    bind_int(&b, m->issued_ms);
     store_run_write(s, SQL_SAVE_MEMBER);
     return store_tell(s, err);
 }
@@ -86,6 +87,7 @@ enum error_code store_load_members(struct store *s, void (*each)(void *arg, cons
         m.until_ms = row_int(&r);
         m.removed_ms = row_int(&r);
         m.since_ms = row_int(&r);
+        m.issued_ms = row_int(&r);
         if (!r.code)
             each(arg, &m);
     }

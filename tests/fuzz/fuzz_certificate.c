@@ -71,7 +71,7 @@ static void begin(void)
                              .coordinator = must_copy("tls+tcp://h:1"),
                              .ca_pem = must_copy(ca_pem(ca))};
     must(keypair_make("web01", &mine.key_pem, &request_pem, &err) == ERR_NONE);
-    must(ca_sign(ca, request_pem, "web01", 3600000, 1790000000000, &issued, &err) == ERR_NONE);
+    must(ca_sign(ca, request_pem, "web01", 3600000, 1790000000000, 0, &issued, &err) == ERR_NONE);
     mine.cert_pem = issued.pem;
     must(identity_check(&mine, &times, &err) == ERR_NONE);
     keep_certificate(mine.cert_pem);

@@ -33,7 +33,7 @@ static char *sign(const struct ca *ca, const char *request, const char *name, in
 {
     struct ca_issued issued;
     struct error err = {0};
-    if (ca_sign(ca, request, name, LIFE, at_ms, &issued, &err) != ERR_NONE)
+    if (ca_sign(ca, request, name, LIFE, at_ms, 0, &issued, &err) != ERR_NONE)
         fail_msg("%s", err.text);
     return issued.pem;
 }

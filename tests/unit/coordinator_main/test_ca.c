@@ -196,7 +196,7 @@ static void agents_certificate_names_it_and_is_for_clients(void **state)
     for (size_t i = 50; i < sizeof(name) - 1; i += 50)
         name[i] = '.';
     certs_request(&key, &request);
-    assert_int_equal(ca_sign(ca, request, name, 1000 * 3600, NOW_MS, &issued, &err), ERR_NONE);
+    assert_int_equal(ca_sign(ca, request, name, 1000 * 3600, NOW_MS, 0, &issued, &err), ERR_NONE);
     X509 *cert = parse(issued.pem), *root = parse(ca_pem(ca));
     assert_int_equal(X509_verify(cert, X509_get0_pubkey(root)), 1);
     assert_int_equal(X509_check_host(cert, name, 0, 0, NULL), 1);
@@ -329,7 +329,7 @@ static void others_certificates_are_no_operators(void **state)
     struct error err = {0};
     (void)state;
     certs_request(&key, &request);
-    assert_int_equal(ca_sign(ca, request, "anna", DAY_MS, NOW_MS, &agent, &err), ERR_NONE);
+    assert_int_equal(ca_sign(ca, request, "anna", DAY_MS, NOW_MS, 0, &agent, &err), ERR_NONE);
     assert_int_equal(read_at(ca, agent.pem, NOW_MS, name, &err), ERR_DENIED);
     assert_non_null(strstr(err.text, "it is no operator's"));
     assert_int_equal(read_at(ca, ca_chain_pem(ca), NOW_MS, name, &err), ERR_DENIED);

@@ -364,6 +364,33 @@ static void renewal_keeps_the_former_certificate_good(void **state)
     free(key);
 }
 
+/* What counts is the order in which certificates were made, and a clock may be set back: neither is
+ * who was removed let in again by it, nor who has just renewed kept out. */
+static void clock_that_is_set_back_changes_nothing(void **state)
+{
+    struct gate *g = *state;
+    struct ca_issued issued;
+    char token[TOKEN_TEXT_MAX], *first = NULL, *again = NULL, *second, *key;
+    create(g, "web*", 5, token);
+    int64_t former = join_well(g, token, "web01", &first);
+    certs_request(&key, &second);
+    assert_int_equal(enrol_renew(g->enrol, "web01", second, NOW_MS - 2 * HOUR_MS, &issued, &g->err),
+                     ERR_NONE);
+    assert_true(issued.issued_wall_ms > former);
+    assert_true(members_admit(g->members, "web01", issued.issued_wall_ms));
+    int64_t renewed = issued.issued_wall_ms;
+    free(issued.pem);
+    assert_int_equal(enrol_remove(g->enrol, "web01", "anna", "stolen", NOW_MS - HOUR_MS, &g->err),
+                     ERR_NONE);
+    gate_close(g);
+    gate_open(g);
+    int64_t fresh = join_well_at(g, token, "web01", &again, NOW_MS - 3 * HOUR_MS);
+    assert_true(members_admit(g->members, "web01", fresh));
+    assert_false(members_admit(g->members, "web01", former));
+    assert_false(members_admit(g->members, "web01", renewed));
+    free(first), free(again), free(second), free(key);
+}
+
 static void count_row(void *arg, const struct audit_row *row)
 {
     *(size_t *)arg += text_equal(row->action, "server.renew");
@@ -664,7 +691,7 @@ static void operators_are_known_by_their_certificate_and_what_stands_here(void *
     assert_non_null(strstr(g->err.text, "is not known here"));
     free(issued.pem);
     /* An agent's certificate is nobody's. */
-    assert_int_equal(ca_sign(g->ca, other_request, "vera", HOUR_MS, now_ms, &issued, &g->err),
+    assert_int_equal(ca_sign(g->ca, other_request, "vera", HOUR_MS, now_ms, 0, &issued, &g->err),
                      ERR_NONE);
     len = der_of(issued.pem, der);
     assert_int_equal(operators_find_certificate(o, der, len, now_ms, &who, &wrong, &g->err),
@@ -765,6 +792,7 @@ int main(void)
         WITH_GATE(two_that_want_one_name_are_told_apart_by_key),
         WITH_GATE(removed_member_is_out_for_good_and_may_join_again),
         WITH_GATE(renewal_keeps_the_former_certificate_good),
+        WITH_GATE(clock_that_is_set_back_changes_nothing),
         WITH_GATE(renewal_is_not_made_again_and_again),
         WITH_GATE(wishes_are_looked_at),
         WITH_GATE(operators_are_known_by_their_token_alone),

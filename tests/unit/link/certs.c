@@ -70,8 +70,11 @@ static struct certs make(const struct ca *ca, const char *name, uint64_t life_ms
     struct error err = {0};
     char *request;
     certs_request(&c.key_pem, &request);
-    if ((operator? ca_sign_operator : ca_sign)(ca, request, name, life_ms, clock_wall_ms(), &issued,
-                                               &err) != ERR_NONE)
+    int64_t now_ms = clock_wall_ms();
+    enum error_code code = operator
+                               ? ca_sign_operator(ca, request, name, life_ms, now_ms, &issued, &err)
+                               : ca_sign(ca, request, name, life_ms, now_ms, 0, &issued, &err);
+    if (code != ERR_NONE)
         fail_msg("%s", err.text);
     c.cert_pem = issued.pem;
     free(request);
