@@ -12,10 +12,10 @@
  *     v
  *   (gone)
  *
- * A request is known by its key: asked again it gets the same answer, and costs no second use. A
- * new certificate for a name that has joined makes the former ones worthless (since_ms), so that is
- * never done without a person. Every change is one transaction with its audit row and its event.
- * For the brain thread; blocks for the store and for signatures.
+ * A request is known by its key: asked again it gets the same answer, costs no second use, and ends
+ * nothing. A new certificate for a name that has joined makes the former ones worthless (since_ms),
+ * so that is never done without a person. Every change is one transaction with its audit row and
+ * its event. For the brain thread; blocks for the store and for signatures.
  */
 #ifndef FARMHAND_COORDINATOR_ENROL_H
 #define FARMHAND_COORDINATOR_ENROL_H

@@ -73,7 +73,8 @@ static enum error_code look_up(const struct enrol *e, const struct enrol_request
 }
 
 /* Its certificate was made already, and the answer got lost. That costs no second use, and may come
- * when the token has expired; one that was revoked opens nothing. */
+ * when the token has expired or is used up; one that was revoked opens nothing, and who was
+ * removed, or has another key since, is asked about like anybody else. */
 static bool is_repeat(const struct asked *a)
 {
     return enrol_is_in(a->member) && text_equal(a->member->key, a->key) &&
@@ -94,21 +95,33 @@ static void judge(const struct asked *a, char *why, size_t size)
         text_format(why, size, "the token is for %.80s", a->right.names);
 }
 
+/* What it becomes, but for its certificate. A repeat takes nothing from whoever has the key and may
+ * be at work with the certificate that came first: since_ms stays. */
+static struct member member_of(const struct asked *a, int64_t wall_ms)
+{
+    struct member m = {.profile = a->right.profile, .joined_ms = wall_ms};
+    if (is_repeat(a))
+        return *a->member;
+    text_copy(m.name, sizeof(m.name), a->request->name);
+    text_copy(m.key, sizeof(m.key), a->key);
+    text_copy(m.token, sizeof(m.token), a->right.id);
+    text_copy(m.labels, sizeof(m.labels), a->right.labels);
+    return m;
+}
+
 static enum error_code let_in(struct enrol *e, const struct asked *a, bool counts, int64_t wall_ms,
                               struct enrol_answer *out, struct error *err)
 {
+    bool repeat = is_repeat(a);
     struct join_right right = a->right;
-    struct member m = {.profile = right.profile, .joined_ms = wall_ms};
+    struct member m = member_of(a, wall_ms);
     struct ca_issued issued;
-    text_copy(m.name, sizeof(m.name), a->request->name);
-    text_copy(m.key, sizeof(m.key), a->key);
-    text_copy(m.token, sizeof(m.token), right.id);
-    text_copy(m.labels, sizeof(m.labels), right.labels);
     enum error_code code = ca_sign(e->spec.ca, a->request->request, m.name, e->spec.life_ms,
                                    wall_ms, a->member ? a->member->issued_ms : 0, &issued, err);
     if (code)
         return code;
-    m.since_ms = m.issued_ms = issued.issued_wall_ms;
+    m.issued_ms = issued.issued_wall_ms;
+    m.since_ms = repeat ? m.since_ms : m.issued_ms;
     m.until_ms = issued.until_wall_ms;
     right.used += counts ? 1 : 0;
     char actor[MEMBER_WHO_MAX];
@@ -116,7 +129,7 @@ static enum error_code let_in(struct enrol *e, const struct asked *a, bool count
     char was[AUDIT_WORDS_MAX], is[AUDIT_WORDS_MAX];
     const struct enrol_word word = {.wall_ms = wall_ms,
                                     .actor = actor,
-                                    .action = "server.join",
+                                    .action = repeat ? "server.join-again" : "server.join",
                                     .object = m.name,
                                     .reason = a->request->address,
                                     .server = m.name,
@@ -134,7 +147,8 @@ static enum error_code let_in(struct enrol *e, const struct asked *a, bool count
     enrol_drop_joining(e, a->key);
     enrol_put_right(e, &right);
     enrol_put_member(e, &m);
-    e->spec.cut(e->spec.ctx, m.name); /* whoever had that name with the former key */
+    if (!repeat)
+        e->spec.cut(e->spec.ctx, m.name); /* whoever had that name with the former key */
     *out = (struct enrol_answer){.in = true, .issued = issued, .profile = right.profile};
     return ERR_NONE;
 }

@@ -191,6 +191,49 @@ static void joining_again_with_the_same_key_is_one_use_and_rare(void **state)
     free(request);
 }
 
+/* It may be at work by now with the certificate that came: whoever says its request again, which
+ * proves nothing new, cannot end that. */
+static void asking_again_takes_nothing_from_who_has_joined(void **state)
+{
+    struct gate *g = *state;
+    char token[TOKEN_TEXT_MAX], *request = NULL;
+    create(g, "web*", 1, token);
+    int64_t first = join_well(g, token, "web01", &request);
+    g->cut[0] = '\0';
+    int64_t again = join_well_at(g, token, "web01", &request, NOW_MS + HOUR_MS / 2);
+    assert_string_equal(g->cut, "");
+    assert_true(members_admit(g->members, "web01", first));
+    assert_true(members_admit(g->members, "web01", again));
+    assert_int_equal(enrol_member_at(g->enrol, 0)->joined_ms, NOW_MS);
+    free(request);
+}
+
+/* The request of somebody who was removed, or has renewed its key since, opens nothing by itself.
+ */
+static void request_of_before_is_no_way_back(void **state)
+{
+    struct gate *g = *state;
+    struct enrol_answer answer;
+    struct ca_issued issued;
+    char once[TOKEN_TEXT_MAX], many[TOKEN_TEXT_MAX], *gone = NULL, *renewed = NULL, *second, *key;
+    create(g, "web01", 1, once);
+    join_well(g, once, "web01", &gone);
+    assert_int_equal(enrol_remove(g->enrol, "web01", "anna", "stolen", NOW_MS + 1, &g->err),
+                     ERR_NONE);
+    assert_int_equal(join(g, once, "web01", gone, NOW_MS + HOUR_MS / 2, &answer), ERR_DENIED);
+    assert_non_null(strstr(g->err.text, "is used up"));
+    assert_false(members_has(g->members, "web01"));
+    create(g, "web02", 5, many);
+    join_well(g, many, "web02", &renewed);
+    certs_request(&key, &second);
+    assert_int_equal(enrol_renew(g->enrol, "web02", second, NOW_MS + HOUR_MS / 4, &issued, &g->err),
+                     ERR_NONE);
+    assert_int_equal(join(g, many, "web02", renewed, NOW_MS + HOUR_MS / 2, &answer), ERR_NONE);
+    assert_false(answer.in);
+    free(issued.pem);
+    free(gone), free(renewed), free(second), free(key);
+}
+
 static void it_is_all_there_after_a_restart(void **state)
 {
     struct gate *g = *state;
@@ -784,6 +827,8 @@ int main(void)
         WITH_GATE(what_was_before_and_is_after_stands_in_the_audit_trail),
         WITH_GATE(member_is_let_in_from_its_certificate_on),
         WITH_GATE(joining_again_with_the_same_key_is_one_use_and_rare),
+        WITH_GATE(asking_again_takes_nothing_from_who_has_joined),
+        WITH_GATE(request_of_before_is_no_way_back),
         WITH_GATE(it_is_all_there_after_a_restart),
         WITH_GATE(tokens_end),
         WITH_GATE(invented_token_is_a_wrong_one),
