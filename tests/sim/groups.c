@@ -16,7 +16,7 @@ bool group_has(const struct group *g, size_t server)
 
 const struct selector_label *groups_label(const struct groups *g, size_t server)
 {
-    if (g->rule_count == 0)
+    if (!g->zoned)
         return NULL;
     return EVEN >> server & 1 ? &zone_a : &zone_b;
 }
@@ -52,7 +52,7 @@ void groups_begin(struct groups *g, uint64_t seed, size_t servers, bool plain)
     struct rng rng = rng_of(seed, 7);
     uint64_t kind = rng_between(&rng, 0, 9);
     uint32_t all = ALL(servers), a = all & EVEN, b = all & ~EVEN;
-    *g = (struct groups){0};
+    *g = (struct groups){.zoned = !plain && servers >= 3 && kind >= 4};
     if (plain || servers < 3 || kind < 5) {
         set_rest(g, all, 1, 0);
     } else if (kind == 5) { /* one dead machine of three: no other may go */

@@ -25,9 +25,11 @@ struct groups {
     /* the same for the coordinator; zones are told by labels */
     struct budget_rule rest, rules[GROUPS_MAX];
     size_t rule_count;
+    bool zoned; /* servers have a label, whether zones have budgets of their own or not */
 };
 
-/* From the seed: mostly one group of all; zones of their own; the whole backend on top of zones.
+/* From the seed: mostly one group of all, in some of them of two zones; zones of their own; the
+ * whole backend on top of zones.
  * plain: one group in any case. */
 void groups_begin(struct groups *g, uint64_t seed, size_t servers, bool plain);
 const struct selector_label *groups_label(const struct groups *g, size_t server); /* one, or NULL */
