@@ -45,7 +45,7 @@ static enum error_code find_name(struct settings *settings, struct error *err)
             return error_wrap(err, "[agent] name is not given");
         settings->name = must_copy(host);
     }
-    if (settings_check_name(settings->name, err))
+    if (wire_check_server_name(settings->name, err))
         return error_wrap(err, "[agent] name");
     return ERR_NONE;
 }

@@ -15,7 +15,5 @@ extern const struct config_schema settings_schema;
 /* The verb that a word of [allow] stands for, in any case of letters; VERB_NONE: none. */
 enum verb settings_verb(const char *word);
 enum verb settings_verb_at(size_t at); /* of all that have a word; VERB_NONE: past the last */
-/* May a server be called so? ERR_INVALID says what may stand in a name. */
-enum error_code settings_check_name(const char *name, struct error *err);
 
 #endif

@@ -53,17 +53,6 @@ static enum error_code check_verb(const char *word, struct error *err)
     return ERR_NONE;
 }
 
-enum error_code settings_check_name(const char *name, struct error *err)
-{
-    if (!wire_server_name_ok(name))
-        return error_set(
-            err, ERR_INVALID,
-            "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only, "
-            "%d at most",
-            name, WIRE_NAME_MAX - 1);
-    return ERR_NONE;
-}
-
 static enum error_code check_coordinator(const char *url, struct error *err)
 {
     return wire_check_url(url, false, err);
@@ -81,7 +70,7 @@ static const struct config_key keys[] = {
      .type = CONFIG_TEXT,
      .offset = TOP(name),
      .expected = "this server's name in the farm",
-     .check = settings_check_name},
+     .check = wire_check_server_name},
     {.section = "agent",
      .key = "coordinator",
      .type = CONFIG_TEXT,

@@ -2,6 +2,7 @@
 #include "proto/url.h"
 
 #include "common/text.h"
+#include "proto/messages.h"
 
 #include <string.h>
 
@@ -146,4 +147,17 @@ bool wire_url_host(const char *url, char *out, size_t size_bytes)
     memcpy(out, start, len);
     out[len] = '\0';
     return true;
+}
+
+enum error_code wire_check_server_name(const char *name, struct error *err)
+{
+    static const char no_first[] = ".-_";
+    if (!wire_server_name_ok(name) || strchr(no_first, name[0]) || text_equal_nocase(name, "all") ||
+        text_equal_nocase(name, WIRE_COORDINATOR_NAME))
+        return error_set(err, ERR_INVALID,
+                         "\"%.80s\" cannot be a server's name: letters, digits, '.', '-' and '_' "
+                         "only, %d at most, a letter or digit first, and neither all "
+                         "nor " WIRE_COORDINATOR_NAME,
+                         name, WIRE_NAME_MAX - 1);
+    return ERR_NONE;
 }

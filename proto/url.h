@@ -30,4 +30,9 @@ bool wire_url_has_tls(const char *url);
 /* The host of an accepted tls+tcp:// or tcp:// url, without brackets; false: it does not fit. */
 bool wire_url_host(const char *url, char *out, size_t size_bytes);
 
+/* What a server may be called, wherever it is named: wire_server_name_ok(), a letter or digit first
+ * (the name goes to balancers' commands as a word, and "-f" would be an option), and neither "all",
+ * which is every server in a selector, nor the coordinator's. ERR_INVALID with the rule. */
+enum error_code wire_check_server_name(const char *name, struct error *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include "common/must.h"
 #include "common/text.h"
 #include "proto/codec.h"
+#include "proto/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -502,10 +503,10 @@ void coordinator_on_agent(struct coordinator *c, struct agent_message *m,
                           int64_t wall_ms)
 {
     turn_begin(c, now_ms, wall_ms);
-    if (!wire_server_name_ok(m->agent)) {
+    struct error err;
+    if (wire_check_server_name(m->agent, &err) != ERR_NONE) {
         log_warn("agent_name_refused", LOG_TEXT("address", address), LOG_TEXT("name", m->agent));
-        reply(c, from, m->seq, COORDINATOR_QUARANTINED,
-              "an agent's name has letters, digits, '.', '-' and '_' only");
+        reply(c, from, m->seq, COORDINATOR_QUARANTINED, err.text);
         codec_free_agent(m);
         return;
     }

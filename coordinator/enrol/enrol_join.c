@@ -17,21 +17,6 @@ struct asked {
     const struct joining *waiting; /* of that key; NULL: none */
 };
 
-/* Its name goes to commands of balancers as a word of its own, where "-f" would be an option, and
- * "all" is every server in a selector. */
-static enum error_code check_name(const char *name, struct error *err)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    if (!wire_server_name_ok(name) || !strchr(first, name[0]) || text_equal_nocase(name, "all") ||
-        text_equal_nocase(name, WIRE_COORDINATOR_NAME))
-        return error_set(
-            err, ERR_INVALID,
-            "\"%.80s\" cannot be a server's name: letters, digits, '.', '-' and '_' "
-            "only, a letter or digit first, and neither all nor " WIRE_COORDINATOR_NAME,
-            name);
-    return ERR_NONE;
-}
-
 static enum error_code check_token(const struct enrol *e, const char *text, struct join_right *out,
                                    struct error *err)
 {
@@ -59,7 +44,7 @@ static enum error_code look_up(const struct enrol *e, const struct enrol_request
     *wrong = false;
     enum error_code code = check_token(e, request->token, &a->right, err);
     *wrong = code == ERR_DENIED;
-    code = code ? code : check_name(request->name, err);
+    code = code ? code : wire_check_server_name(request->name, err);
     code = code ? code : ca_request_read(request->request, hash, err);
     if (code)
         return code;

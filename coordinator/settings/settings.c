@@ -230,11 +230,8 @@ static void *grow(void **array, size_t *count, size_t size_bytes)
 
 static void *add_server(struct settings *s, const char *name, struct error *err)
 {
-    if (!wire_server_name_ok(name)) {
-        error_set(err, ERR_INVALID,
-                  "\"%s\" cannot be a server's name: letters, digits, '.', '-' and '_' only", name);
+    if (wire_check_server_name(name, err) != ERR_NONE)
         return NULL;
-    }
     struct settings_server *server =
         grow((void **)&s->servers, &s->server_count, sizeof(*s->servers));
     server->name = must_copy(name);

@@ -142,6 +142,21 @@ static void tls_goes_anywhere(void **state)
     assert_false(wire_url_host(good[0], host, 12));
 }
 
+static void name_of_a_server_is_no_option_and_nobody_elses(void **state)
+{
+    static const char *const good[] = {"web01", "1", "WEB-01.farm_a.example", "all-1", "overall"};
+    static const char *const wrong[] = {
+        "", "-f", ".web", "_web", "we b", "we/b", "all", "ALL", "farmhand-coordinator"};
+    struct error err;
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(wire_check_server_name(good[i], &err), ERR_NONE);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(wire_check_server_name(wrong[i], &err), ERR_INVALID);
+        assert_non_null(strstr(err.text, "letters, digits"));
+    }
+}
+
 static void socket_path_must_fit(void **state)
 {
     char text[200] = "ipc:///";
@@ -178,6 +193,7 @@ int main(void)
         cmocka_unit_test(names_that_could_lead_astray_are_refused),
         cmocka_unit_test(without_tls_only_this_machine_is_accepted),
         cmocka_unit_test(tls_goes_anywhere),
+        cmocka_unit_test(name_of_a_server_is_no_option_and_nobody_elses),
         cmocka_unit_test(socket_path_must_fit),
     };
     return cmocka_run_group_tests_name("messages", tests, NULL, NULL);
