@@ -152,8 +152,7 @@ static int no_answer(struct cli *cli, const struct error *err, bool change)
             cli, CLI_UNREACHABLE,
             "what answers at %s cannot prove that it is the coordinator (%s): is --ca the "
             "farm's CA (data_dir/tls/ca.crt there)? Without --ca the name in its certificate "
-            "counts "
-            "(farmhand-coordinator init --name)?",
+            "counts (farmhand-coordinator init --name)?",
             way_name(&cli->way), err->text);
     if (err->code == ERR_DENIED)
         return cli_fail(cli, CLI_UNREACHABLE,

@@ -124,10 +124,12 @@ static void print_incident(const struct cli *cli, const json_t *one)
     add_field(cli, "wrong", cli_text(one, "text"), &out);
     add_field(cli, "rule", cli_text(one, "rule"), &out);
     add_field(cli, "mode", cli_text(one, "mode"), &out);
-    add_field(cli, "next", cli_text(one, "next"), &out);
+    bool closed = !cli_is_null(one, "closed_at");
+    if (!closed)
+        add_field(cli, "next", cli_text(one, "next"), &out);
     add_field(cli, "now", cli_text(one, "why"), &out);
     add_field(cli, "opened", say_time(at, cli_text(one, "opened_at")), &out);
-    if (!cli_is_null(one, "closed_at"))
+    if (closed)
         add_field(cli, "closed", say_time(at, cli_text(one, "closed_at")), &out);
     if (!cli_is_null(one, "until"))
         add_field(cli, "until", say_time(at, cli_text(one, "until")), &out);

@@ -230,8 +230,9 @@ static bool storm_allows(const struct remedy *m, const struct tally *t, char *wh
 {
     if (m->memo->storm) {
         text_format(why, INCIDENT_TEXT_MAX,
-                    "storm: the brake is on (incident %llu): a person has to look",
-                    (unsigned long long)m->memo->storm);
+                    "storm: the brake is on (incident %llu) until a person has looked and says "
+                    "`farmhand incident dismiss %llu`",
+                    (unsigned long long)m->memo->storm, (unsigned long long)m->memo->storm);
         return false;
     }
     if (m->guards.max_per_hour && t->acted_in_hour >= m->guards.max_per_hour) {

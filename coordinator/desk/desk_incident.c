@@ -126,9 +126,10 @@ static enum error_code fetch(struct asking *a, uint64_t at, const char *reason, 
     if (!code && !dump[0])
         code =
             error_set(err, ERR_NOT_FOUND,
-                      "incident %" PRIu64 " has no dump: its rule has to say dump = yes (`worker "
-                      "kill` --dump), and the server's agent.conf dumps = yes",
-                      a->id);
+                      "incident %" PRIu64 " has no dump: if one was tried `farmhand incident show "
+                      "%" PRIu64 "` says why it was not made, else its rule has to say dump = yes "
+                      "(`worker kill` --dump), and the server's agent.conf dumps = yes",
+                      a->id, a->id);
     code = code ? code
                 : coordinator_fetch_dump(a->desk->brain, &n, dump, at, a->request->actor, reason,
                                          a->view.now_ms, a->view.wall_ms, &piece, err);

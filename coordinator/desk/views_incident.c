@@ -145,9 +145,11 @@ static void say_incident(const struct incident *n, json_t *list)
         say(list, "Waited for: a person's word. %s.", n->why);
         return;
     case INCIDENT_QUARANTINED:
-        say(list, "It is in quarantine, out of rotation, and left alone until %s.",
-            n->until_wall_ms ? text_format_time(at, n->until_wall_ms)
-                             : "`farmhand server release`");
+        say(list,
+            "It is in quarantine, out of rotation, and left alone %s%s: `farmhand server release "
+            "%s` ends that.",
+            n->until_wall_ms ? "until " : "without an end",
+            n->until_wall_ms ? text_format_time(at, n->until_wall_ms) : "", n->server);
         return;
     case INCIDENT_CALLED:
         say(list, "Given up: %s. A person has to look; nothing more is tried.", n->why);
