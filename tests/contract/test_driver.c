@@ -698,22 +698,35 @@ static void manager_that_is_down_is_told_and_never_guessed(void **state)
     assert_false(probe(rig).passed);
 }
 
+/* On a busy machine the time may be over before the tool has said anything to the manager: then it
+ * is given more, still less than the worker takes. */
+static void stop_in_too_short_a_time(struct rig *rig, const struct driver_view *before)
+{
+    struct driver_view view;
+    struct error err;
+    bool said = false;
+    for (uint64_t limit_ms = SHORT_MS; !said; limit_ms *= 2) {
+        uint64_t began = clock_boot_ms();
+        assert_true(limit_ms < rig->stop_limit_ms);
+        expect_code(rig->driver->ops->pool_stop(rig->driver, rig->pool, limit_ms, &err),
+                    ERR_TIMEOUT, &err, "stop with a short deadline");
+        assert_true(clock_boot_ms() - began < limit_ms + LATE_MS);
+        look_pool(rig, rig->pool, &view);
+        assert_true(has_worker(&view, &before->workers[0]));
+        said = view.pools[0].state != POOL_STATE_STARTED;
+        driver_view_reset(&view);
+    }
+}
+
 static void worker_that_stays_is_waited_for(void **state)
 {
     struct rig *rig = *state;
-    struct driver_view before, view;
+    struct driver_view before;
     struct error err;
     if (!disturb(rig, WORKER_STAYS))
         skip();
     look_pool(rig, rig->pool, &before);
-    uint64_t began = clock_boot_ms();
-    expect_code(rig->driver->ops->pool_stop(rig->driver, rig->pool, SHORT_MS, &err), ERR_TIMEOUT,
-                &err, "stop with a short deadline");
-    assert_true(late(began) < LATE_MS);
-    look_pool(rig, rig->pool, &view);
-    assert_true(has_worker(&view, &before.workers[0]));
-    assert_int_not_equal(view.pools[0].state, POOL_STATE_STARTED);
-    driver_view_reset(&view);
+    stop_in_too_short_a_time(rig, &before);
     enum error_code code = start(rig, rig->pool, &err); /* in transition: nothing was done */
     expect_code(code, ERR_BUSY, &err, "start of a stopping pool");
     wait_replaced(rig, rig->pool, &before, 0);
