@@ -3,6 +3,8 @@
 
 #include "common/must.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -13,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -361,6 +366,28 @@ static void peer_that_returns_with_garbage_does_not_hurt_a_good_one(void **state
     centre_close(&c);
 }
 
+/* By hand, not by nng: a socket of its own that is sent away in the middle of a long message may
+ * never be closed again (as nng_close.h says of one that receives; seen here with a stack). */
+static void announce(const char *url, uint64_t len_bytes)
+{
+    static const uint8_t hello[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0}; /* REQ, see the SP mapping */
+    uint8_t head[8], answer[8];
+    const struct timeval limit = {.tv_sec = WAIT_MS / 1000};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+    must(send(fd, hello, sizeof(hello), MSG_NOSIGNAL) == sizeof(hello));
+    assert_int_equal(recv(fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    for (int i = 0; i < 8; i++)
+        head[i] = (uint8_t)(len_bytes >> (56 - 8 * i));
+    must(send(fd, head, sizeof(head), MSG_NOSIGNAL) == sizeof(head));
+    assert_int_equal(recv(fd, answer, sizeof(answer), 0), 0); /* sent away for the length alone */
+    close(fd);
+}
+
 static void oversized_message_is_dropped(void **state)
 {
     struct centre c;
@@ -375,7 +402,7 @@ static void oversized_message_is_dropped(void **state)
     assert_non_null(strstr(n->why, "1048577 bytes, at most 1048576"));
     works(&c, &a);
     centre_settle_pipes(&c, 2);
-    raw_send(bad, 4 * WIRE_MESSAGE_MAX); /* nng closes this one's pipe */
+    announce(link_url(c.link), 4 * WIRE_MESSAGE_MAX);
     works(&c, &a);
     centre_note_free(n);
     nng_close(bad);
