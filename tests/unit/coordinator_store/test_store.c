@@ -436,22 +436,13 @@ static void whole_server_and_pool_exclude_each_other(void **state)
     assert_int_equal(take(f, "web02", "", LEASE_RUN, 7), ERR_EXISTS);
 }
 
-/* A run of the first version that is still going on: nothing of it is lost, its targets know their
- * pool, and it bears what it bore. */
-static void run_of_an_older_file_goes_on(void **state)
+/* A file as that version wrote it, with these rows; the store is opened on it. */
+static void open_older(struct fixture *f, size_t version, const char *const rows[2])
 {
-    struct fixture *f = *state;
     const char *path = files_path(&f->files, "old.db");
-    static const char *const rows[] = {
-        "INSERT INTO run VALUES (7, 'recycle', 'Shop', 'all', 'anna', 'leak', 2, 3, 4, 5000, 1, "
-        "6000,"
-        " 'proceed', 7, 8, 9, 10, 'pause', 11, 'wait', 1, 0, 'running', 'person', 'w', 12, 0, 1)",
-        "INSERT INTO target VALUES (7, 0, 'web01', 'draining', 1, 0, 0, 0, 0, zeroblob(16), 0, "
-        "'none',"
-        " 'none', 's', 'd', '[]', '[]', '[]', 0, 0, 0, 0, 13, 0)"};
     struct db_spec old = {.path = path,
                           .migrations = schema_migrations,
-                          .migration_count = 2,
+                          .migration_count = version,
                           .statements = rows,
                           .statement_count = 2};
     struct db *db = NULL;
@@ -461,6 +452,21 @@ static void run_of_an_older_file_goes_on(void **state)
     db_close(db);
     store_close(f->store);
     f->store = sample_store(path, NULL);
+}
+
+/* A run of the first version that is still going on: nothing of it is lost, its targets know their
+ * pool, and it bears what it bore. */
+static void run_of_an_older_file_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const rows[] = {
+        "INSERT INTO run VALUES (7, 'recycle', 'Shop', 'all', 'anna', 'leak', 2, 3, 4, 5000, 1, "
+        "6000,"
+        " 'proceed', 7, 8, 9, 10, 'pause', 11, 'wait', 1, 0, 'running', 'person', 'w', 12, 0, 1)",
+        "INSERT INTO target VALUES (7, 0, 'web01', 'draining', 1, 0, 0, 0, 0, zeroblob(16), 0, "
+        "'none',"
+        " 'none', 's', 'd', '[]', '[]', '[]', 0, 0, 0, 0, 13, 0)"};
+    open_older(f, 2, rows);
     struct rollout *run = NULL;
     assert_int_equal(store_load_run(f->store, 7, &run, &f->err), ERR_NONE);
     assert_int_equal(run->target_count, 1);
@@ -487,7 +493,6 @@ static void add_kind(void *arg, const struct incident_note *note)
 static void answers_in_an_older_file_are_known_by_their_kind(void **state)
 {
     struct fixture *f = *state;
-    const char *path = files_path(&f->files, "old.db");
     static const char *const rows[] = {
         "INSERT INTO incident (id, server, pool, kind, text, places, opened_ms, closed_ms)"
         " VALUES (1, 'web01', 'Shop', 'rule', 'a leak', '[]', 1, 0)",
@@ -500,19 +505,8 @@ static void answers_in_an_older_file_are_known_by_their_kind(void **state)
         " (1, 4, 'evidence', '2 requests are executing, the oldest for 7s: /slow'),"
         " (1, 4, 'evidence', '1 request is executing, the oldest for 7s: /slow'),"
         " (1, 4, 'evidence', 'no dump: dumps are off')"};
-    struct db_spec old = {.path = path,
-                          .migrations = schema_migrations,
-                          .migration_count = 27,
-                          .statements = rows,
-                          .statement_count = 2};
-    struct db *db = NULL;
     struct text kinds = {0};
-    assert_int_equal(db_open(&old, &db, &f->err), ERR_NONE);
-    assert_int_equal(db_run(db, 0, &f->err), ERR_NONE);
-    assert_int_equal(db_run(db, 1, &f->err), ERR_NONE);
-    db_close(db);
-    store_close(f->store);
-    f->store = sample_store(path, NULL);
+    open_older(f, 27, rows);
     assert_int_equal(store_load_notes(f->store, 1, add_kind, &kinds, &f->err), ERR_NONE);
     assert_string_equal(text_get(&kinds),
                         "seen evidence evidence requests requests requests requests evidence ");
