@@ -14,7 +14,8 @@
 #ifndef FARMHAND_COMMON_NNG_RESET_H
 #define FARMHAND_COMMON_NNG_RESET_H
 
-/* From the first call on, for the whole program. Any thread, any number of times. */
+/* Called by whoever opens a socket of nng, so that the translation is linked into the program:
+ * there it holds from the start. Any thread, any number of times. */
 void nng_reset_is_no_end(void);
 
 #endif

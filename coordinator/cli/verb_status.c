@@ -189,6 +189,7 @@ static void add_kept(const struct cli *cli, const json_t *status, struct text *o
     json_array_foreach(cli_list(status, "kept_stopped"), i, one)
     {
         bool back = !cli_is_null(one, "back_since"), of_pool = *cli_text(one, "pool");
+        bool found_down = cli_true(one, "found_down");
         if (!back && of_pool)
             continue;
         if (of_pool)
@@ -197,10 +198,10 @@ static void add_kept(const struct cli *cli, const json_t *status, struct text *o
         if (back)
             text_addf(&words, "%s, though ", cli_text(one, "back_how"));
         text_addf(&words, "run %lld %s %s (by %s: %s); %s %s", (long long)cli_number(one, "run"),
-                  cli_true(one, "found_down") ? "was to keep" : "stopped",
-                  cli_true(one, "found_down") ? "web services down that others had disabled"
-                  : of_pool                   ? "it to stay stopped"
-                                              : "its web services to stay stopped",
+                  found_down ? "was to keep" : "stopped",
+                  found_down ? "web services down that others had disabled"
+                  : of_pool  ? "it to stay stopped"
+                             : "its web services to stay stopped",
                   cli_text(one, "by"), cli_text(one, "reason"), back ? "seen" : "since",
                   say_time(at, cli_text(one, back ? "back_since" : "since")));
         add_line(cli, back ? "Came back" : "Stopped", back ? STYLE_RED : STYLE_PLAIN,
